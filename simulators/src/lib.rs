@@ -1,0 +1,1 @@
+//! Terminals, bank cores and an identity registry, simulated; the pilot, replayed.

@@ -1,0 +1,1 @@
+//! Which citizen has which account at which bank, as a directory on disk.

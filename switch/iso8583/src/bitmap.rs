@@ -1,0 +1,152 @@
+//! Which elements a message has, as 128 bits, and the same as hex digits.
+
+use crate::check;
+
+/// A set of element numbers 1 to 128. Element 1 is the highest bit, as on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bitmap(pub(crate) u128);
+
+impl Bitmap {
+    pub(crate) const fn has(self, element: u8) -> bool {
+        self.0 & bit(element) != 0
+    }
+
+    pub(crate) const fn insert(&mut self, element: u8) {
+        self.0 |= bit(element);
+    }
+
+    pub(crate) const fn remove(&mut self, element: u8) {
+        self.0 &= !bit(element);
+    }
+
+    /// The elements in ascending order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> + Clone {
+        let Halves(halves) = self.halves();
+        [(0, halves[0]), (64, halves[1])].into_iter().flat_map(|(base, half)| Ones { base, rest: half })
+    }
+
+    /// The lowest element above `element`.
+    pub(crate) const fn first_above(self, element: u8) -> Option<u8> {
+        let above = if element >= 128 { 0 } else { self.0 & (u128::MAX >> element) };
+        if above == 0 { None } else { Some(above.leading_zeros() as u8 + 1) }
+    }
+
+    /// The elements below `element`.
+    pub(crate) const fn below(self, element: u8) -> Bitmap {
+        if element <= 1 { Bitmap(0) } else { Bitmap(self.0 & !(u128::MAX >> (element - 1))) }
+    }
+
+    pub(crate) const fn halves(self) -> Halves {
+        Halves([(self.0 >> 64) as u64, self.0 as u64])
+    }
+}
+
+/// The primary and the secondary bitmap.
+pub(crate) struct Halves(pub(crate) [u64; 2]);
+
+/// The bits of one half, highest first, as element numbers above `base`.
+#[derive(Clone)]
+pub(crate) struct Ones {
+    pub(crate) base: u8,
+    pub(crate) rest: u64,
+}
+
+impl Iterator for Ones {
+    type Item = u8;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<u8> {
+        if self.rest == 0 {
+            return None;
+        }
+        let lead = self.rest.leading_zeros();
+        self.rest ^= TOP >> lead;
+        Some(self.base + lead as u8 + 1)
+    }
+}
+
+/// The bit of the first element of a half.
+pub(crate) const TOP: u64 = 1 << 63;
+
+const fn bit(element: u8) -> u128 {
+    if element == 0 || element > 128 { 0 } else { 1 << (128 - element) }
+}
+
+/// The half that 16 upper-case hex digits say, or the place of the first character that is none.
+#[inline(always)]
+pub(crate) fn from_hex(digits: &[u8; 16]) -> Result<u64, usize> {
+    let (high, low) = digits.split_at(8);
+    let (high, low) = (check::word(high, 0), check::word(low, 0));
+    if check::hex_bad(high) | check::hex_bad(low) != 0 {
+        return Err(digits.iter().position(|&digit| check::hex_value(digit).is_none()).unwrap_or(0));
+    }
+    Ok(u64::from(packed(high)) << 32 | u64::from(packed(low)))
+}
+
+/// The 16 upper-case hex digits of a half.
+#[inline(always)]
+pub(crate) fn to_hex(half: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    digits[..8].copy_from_slice(&spread((half >> 32) as u32).to_be_bytes());
+    digits[8..].copy_from_slice(&spread(half as u32).to_be_bytes());
+    digits
+}
+
+/// Eight hex digits, already found good, as the number they say: three halvings bring the nibbles together.
+fn packed(word: u64) -> u32 {
+    let word = word.swap_bytes();
+    let letters = word >> 6 & 0x0101_0101_0101_0101;
+    let nibbles = (word & 0x0F0F_0F0F_0F0F_0F0F) + letters * 9;
+    let bytes = (nibbles | nibbles >> 4) & 0x00FF_00FF_00FF_00FF;
+    let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
+    (pairs | pairs >> 16) as u32
+}
+
+/// A number as eight hex digits, first digit highest: the way back of [`packed`].
+fn spread(number: u32) -> u64 {
+    let pairs = (u64::from(number) | u64::from(number) << 16) & 0x0000_FFFF_0000_FFFF;
+    let bytes = (pairs | pairs << 8) & 0x00FF_00FF_00FF_00FF;
+    let nibbles = (bytes | bytes << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+    let letters = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    nibbles + 0x3030_3030_3030_3030 + letters * 7
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_goes_there_and_back() {
+        for half in [0, 1, TOP, u64::MAX, 0x0123_4567_89AB_CDEF, 0xFEDC_BA98_7654_3210] {
+            let digits = to_hex(half);
+            assert_eq!(digits, *format!("{half:016X}").as_bytes());
+            assert_eq!(from_hex(&digits), Ok(half));
+        }
+    }
+
+    #[test]
+    fn every_other_character_is_refused_at_its_place() {
+        for place in 0..16 {
+            for byte in 0..=255 {
+                let mut digits = *b"0123456789ABCDEF";
+                digits[place] = byte;
+                let good = byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
+                assert_eq!(from_hex(&digits).err(), (!good).then_some(place), "{byte:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn sets() {
+        let mut bitmap = Bitmap::default();
+        for element in [2, 64, 65, 128] {
+            bitmap.insert(element);
+        }
+        bitmap.remove(65);
+        assert_eq!(bitmap.iter().collect::<Vec<_>>(), [2, 64, 128]);
+        assert_eq!(bitmap.first_above(2), Some(64));
+        assert_eq!(bitmap.first_above(128), None);
+        assert_eq!(bitmap.below(64).iter().collect::<Vec<_>>(), [2]);
+        assert!(!bitmap.has(0) && !bitmap.has(129));
+    }
+}

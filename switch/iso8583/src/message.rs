@@ -1,0 +1,175 @@
+//! A message that owns its values, in canonical form: what all logic sees and what every dialect writes.
+
+use std::fmt;
+
+use crate::bitmap::Bitmap;
+use crate::describe;
+use crate::dialect::Dialect;
+use crate::mti::Mti;
+
+/// A message, whatever dialect it comes from or goes to.
+///
+/// Values are canonical: the bytes that `ascii-1987` has without a length prefix. Nothing is checked here;
+/// [`Dialect::encode`] checks everything. `Debug` masks by the sensitivity of `ascii-1987`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    mti: Mti,
+    present: Bitmap,
+    /// The last number given to [`Message::set`] that is no data element's; encode refuses it.
+    not_an_element: Option<u8>,
+    /// All values in ascending order.
+    buffer: Vec<u8>,
+    /// Where the value of each element ends; an element that is absent ends where the one before it does.
+    ends: [u32; 129],
+}
+
+impl Message {
+    /// A message without elements.
+    pub fn new(mti: Mti) -> Message {
+        Message::with_capacity(mti, 0)
+    }
+
+    /// The message type indicator.
+    pub fn mti(&self) -> Mti {
+        self.mti
+    }
+
+    /// Gives the message another type.
+    pub fn set_mti(&mut self, mti: Mti) {
+        self.mti = mti;
+    }
+
+    /// Whether the element is there, if only as an empty value.
+    pub fn has(&self, element: u8) -> bool {
+        self.present.has(element)
+    }
+
+    /// The canonical bytes of an element.
+    pub fn get(&self, element: u8) -> Option<&[u8]> {
+        if !self.has(element) {
+            return None;
+        }
+        let (start, end) = self.span(element);
+        Some(&self.buffer[start..end])
+    }
+
+    /// An element as text: `None` when it is absent or not UTF-8.
+    pub fn text(&self, element: u8) -> Option<&str> {
+        str::from_utf8(self.get(element)?).ok()
+    }
+
+    /// An element as a number: `None` when it is absent, empty, has other characters than digits, or is above
+    /// [`u64::MAX`].
+    pub fn number(&self, element: u8) -> Option<u64> {
+        let digits = self.get(element)?;
+        if digits.is_empty() {
+            return None;
+        }
+        digits.iter().try_fold(0u64, |number, &digit| {
+            let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        })
+    }
+
+    /// Sets or replaces an element. The value is not checked; [`Dialect::encode`] refuses what cannot be written,
+    /// and a number that is no data element's (0, 1, 65, above 128).
+    ///
+    /// # Panics
+    /// When all values together pass 4 GiB.
+    pub fn set(&mut self, element: u8, value: &[u8]) -> &mut Message {
+        if matches!(element, 0 | 1 | 65 | 129..) {
+            self.not_an_element = Some(element);
+            return self;
+        }
+        let (start, end) = self.span(element);
+        if end == self.buffer.len() {
+            self.buffer.truncate(start);
+            self.buffer.extend_from_slice(value);
+        } else {
+            self.buffer.splice(start..end, value.iter().copied());
+        }
+        self.present.insert(element);
+        self.shift_ends(element, start + value.len(), end);
+        self
+    }
+
+    /// As [`Message::set`].
+    pub fn set_text(&mut self, element: u8, value: &str) -> &mut Message {
+        self.set(element, value.as_bytes())
+    }
+
+    /// Sets an element to a number with zeros in front, `digits` in all. A number with more digits keeps them all,
+    /// and [`Dialect::encode`] refuses it.
+    pub fn set_number(&mut self, element: u8, value: u64, digits: usize) -> &mut Message {
+        let text = format!("{value:0digits$}");
+        self.set(element, text.as_bytes())
+    }
+
+    /// Takes an element out.
+    pub fn remove(&mut self, element: u8) -> &mut Message {
+        if self.has(element) {
+            let (start, end) = self.span(element);
+            self.buffer.drain(start..end);
+            self.present.remove(element);
+            self.shift_ends(element, start, end);
+        }
+        self
+    }
+
+    /// Numbers and canonical bytes of the elements, ascending, without 1 and 65.
+    pub fn elements(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.present.iter().map(|element| {
+            let (start, end) = self.span(element);
+            (element, &self.buffer[start..end])
+        })
+    }
+
+    pub(crate) fn with_capacity(mti: Mti, bytes: usize) -> Message {
+        let buffer = Vec::with_capacity(bytes);
+        Message { mti, present: Bitmap::default(), not_an_element: None, buffer, ends: [0; 129] }
+    }
+
+    /// Appends the value of an element above all that are there.
+    pub(crate) fn push(&mut self, element: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.buffer);
+        self.present.insert(element);
+        self.ends[usize::from(element)..].fill(place(self.buffer.len()));
+    }
+
+    pub(crate) fn present(&self) -> Bitmap {
+        self.present
+    }
+
+    pub(crate) fn not_an_element(&self) -> Option<u8> {
+        self.not_an_element
+    }
+
+    pub(crate) fn buffer(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Where the value lies in the buffer; empty for an element that is absent.
+    #[inline(always)]
+    pub(crate) fn span(&self, element: u8) -> (usize, usize) {
+        let element = usize::from(element);
+        (self.ends[element - 1] as usize, self.ends[element] as usize)
+    }
+
+    fn shift_ends(&mut self, element: u8, new_end: usize, old_end: usize) {
+        let (new_end, old_end) = (place(new_end), place(old_end));
+        place(self.buffer.len());
+        for end in &mut self.ends[usize::from(element)..] {
+            *end = *end - old_end + new_end;
+        }
+    }
+}
+
+fn place(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("the values of a message stay below 4 GiB")
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe::debug(f, self.mti, self, Dialect::ascii_1987())
+    }
+}

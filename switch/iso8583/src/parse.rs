@@ -1,0 +1,251 @@
+//! From wire bytes to a view: the one pass that finds and checks every element.
+
+use crate::bitmap::{self, Bitmap, Ones, TOP};
+use crate::check;
+use crate::dialect::{Dialect, Prefix, Slot, Wire};
+use crate::ebcdic;
+use crate::element::{Encoding, Kind};
+use crate::error::{ParseError, ParseErrorKind};
+use crate::framing::FRAME_BYTES_MAX;
+use crate::mti::Mti;
+use crate::view::View;
+
+/// Fills `view`, which is empty. After an error the view holds the elements before the mistake.
+#[inline]
+pub(crate) fn parse<'a>(
+    dialect: &'a Dialect,
+    bytes: &'a [u8],
+    view: &mut View<'a>,
+) -> Result<(), ParseError> {
+    if bytes.len() > FRAME_BYTES_MAX {
+        let kind = ParseErrorKind::TooLarge { length: bytes.len() };
+        return Err(ParseError { element: None, offset: FRAME_BYTES_MAX, kind });
+    }
+    let (mti, after_mti) = mti(dialect.style().mti, bytes)?;
+    view.mti = mti;
+    let (halves, mut at) = bitmaps(dialect, bytes, after_mti)?;
+    for (base, half) in [(0, halves[0] & !TOP), (64, halves[1])] {
+        for element in (Ones { base, rest: half }) {
+            view.set_start(element, at);
+            at = match value(dialect.slot(element), bytes, at) {
+                Ok(end) => end,
+                Err(fault) => {
+                    view.present = bitmap_of(halves).below(element);
+                    return Err(fault.of(element));
+                }
+            };
+        }
+    }
+    view.present = bitmap_of(halves);
+    if at != bytes.len() {
+        let kind = ParseErrorKind::Trailing { extra: bytes.len() - at };
+        return Err(ParseError { element: None, offset: at, kind });
+    }
+    Ok(())
+}
+
+/// A mistake inside an element that its reader does not know the number of.
+struct Fault {
+    offset: usize,
+    kind: ParseErrorKind,
+}
+
+impl Fault {
+    fn of(self, element: u8) -> ParseError {
+        ParseError { element: Some(element), offset: self.offset, kind: self.kind }
+    }
+}
+
+fn bitmap_of(halves: [u64; 2]) -> Bitmap {
+    let mut bitmap = Bitmap(u128::from(halves[0]) << 64 | u128::from(halves[1]));
+    bitmap.remove(1);
+    bitmap
+}
+
+#[inline(always)]
+fn mti(encoding: Encoding, bytes: &[u8]) -> Result<(Mti, usize), ParseError> {
+    let refused = |offset, kind| ParseError { element: Some(0), offset, kind };
+    let bytes_needed = if encoding == Encoding::Bcd { 2 } else { 4 };
+    let Some(front) = bytes.get(..bytes_needed) else {
+        return Err(refused(bytes.len(), ParseErrorKind::Truncated { missing: bytes_needed - bytes.len() }));
+    };
+    let mut value = 0;
+    for (offset, &byte) in front.iter().enumerate() {
+        let digits = match encoding {
+            Encoding::Bcd if check::bcd_bad(u64::from(byte)) == 0 => {
+                u16::from(byte >> 4) * 10 + u16::from(byte & 0xF)
+            }
+            Encoding::Ascii if byte.is_ascii_digit() => u16::from(byte - b'0'),
+            Encoding::Ebcdic if matches!(byte, 0xF0..=0xF9) => u16::from(byte - 0xF0),
+            _ => return Err(refused(offset, ParseErrorKind::Mti)),
+        };
+        value = value * if encoding == Encoding::Bcd { 100 } else { 10 } + digits;
+    }
+    Ok((Mti::new(value), bytes_needed))
+}
+
+/// Both bitmaps, and where the first element begins.
+#[inline(always)]
+fn bitmaps(dialect: &Dialect, bytes: &[u8], start: usize) -> Result<([u64; 2], usize), ParseError> {
+    let refused = |offset, kind| ParseError { element: Some(1), offset, kind };
+    let hex = dialect.style().bitmap == Encoding::Hex;
+    let half_bytes = if hex { 16 } else { 8 };
+    let half = |at: usize| -> Result<u64, ParseError> {
+        let rest = &bytes[at..];
+        let missing = || refused(bytes.len(), ParseErrorKind::Truncated { missing: half_bytes - rest.len() });
+        if hex {
+            let digits = rest.first_chunk().ok_or_else(missing)?;
+            bitmap::from_hex(digits).map_err(|place| refused(at + place, ParseErrorKind::BitmapDigit))
+        } else {
+            rest.first_chunk().map(|&eight| u64::from_be_bytes(eight)).ok_or_else(missing)
+        }
+    };
+    let mut halves = [half(start)?, 0];
+    let mut at = start + half_bytes;
+    if halves[0] & TOP != 0 {
+        halves[1] = half(at)?;
+        if halves[1] == 0 {
+            return Err(refused(at, ParseErrorKind::SecondaryEmpty));
+        }
+        at += half_bytes;
+        if halves[1] & TOP != 0 {
+            return Err(ParseError {
+                element: Some(65),
+                offset: at - half_bytes,
+                kind: ParseErrorKind::Tertiary,
+            });
+        }
+    }
+    let unknown = bitmap_of(halves).0 & !dialect.defined().0;
+    if unknown != 0 {
+        let element = unknown.leading_zeros() as u8 + 1;
+        let bits_per_byte = if hex { 4 } else { 8 };
+        let offset = start + usize::from(element - 1) / bits_per_byte;
+        return Err(ParseError { element: Some(element), offset, kind: ParseErrorKind::Undefined });
+    }
+    Ok((halves, at))
+}
+
+/// Checks the element that starts at `at` and gives the place behind it.
+#[inline(always)]
+fn value(slot: &Slot, bytes: &[u8], at: usize) -> Result<usize, Fault> {
+    if slot.prefix == Prefix::None {
+        let end = at + usize::from(slot.wire_bytes_max);
+        if end > bytes.len() {
+            return Err(truncated(bytes, end));
+        }
+        content(slot, slot.units_max, bytes, at, end)?;
+        return Ok(end);
+    }
+    let start = at + slot.prefix.bytes();
+    if start > bytes.len() {
+        return Err(truncated(bytes, start));
+    }
+    let units = match length(slot.prefix, bytes, at) {
+        Ok(units) if units <= slot.units_max => units,
+        Ok(length) => {
+            return Err(Fault { offset: at, kind: ParseErrorKind::TooLong { length, max: slot.units_max } });
+        }
+        Err(place) => return Err(Fault { offset: at + place, kind: ParseErrorKind::LengthDigit }),
+    };
+    let end = start + slot.wire.bytes(units);
+    if end > bytes.len() {
+        return Err(truncated(bytes, end));
+    }
+    content(slot, units, bytes, start, end)?;
+    Ok(end)
+}
+
+#[cold]
+fn truncated(bytes: &[u8], end: usize) -> Fault {
+    Fault { offset: bytes.len(), kind: ParseErrorKind::Truncated { missing: end - bytes.len() } }
+}
+
+/// The length that the prefix at `at` says, or the place in it that is not a digit.
+#[inline(always)]
+pub(crate) fn length(prefix: Prefix, bytes: &[u8], at: usize) -> Result<u16, usize> {
+    match prefix {
+        Prefix::None => Ok(0),
+        Prefix::Ascii2 => characters(&bytes[at..at + 2], b'0'),
+        Prefix::Ascii3 => characters(&bytes[at..at + 3], b'0'),
+        Prefix::Ebcdic2 => characters(&bytes[at..at + 2], 0xF0),
+        Prefix::Ebcdic3 => characters(&bytes[at..at + 3], 0xF0),
+        Prefix::Bcd2 => packed(&bytes[at..at + 1], 0x99),
+        Prefix::Bcd3 => packed(&bytes[at..at + 2], 0x09),
+    }
+}
+
+#[inline(always)]
+fn characters(digits: &[u8], zero: u8) -> Result<u16, usize> {
+    let mut length = 0;
+    for (place, &digit) in digits.iter().enumerate() {
+        let digit = digit.wrapping_sub(zero);
+        if digit > 9 {
+            return Err(place);
+        }
+        length = length * 10 + u16::from(digit);
+    }
+    Ok(length)
+}
+
+/// `first_max`: three digits leave the first nibble of the first byte zero.
+#[inline(always)]
+fn packed(bytes: &[u8], first_max: u8) -> Result<u16, usize> {
+    let mut length = 0;
+    for (place, &byte) in bytes.iter().enumerate() {
+        if check::bcd_bad(u64::from(byte)) != 0 || place == 0 && byte > first_max {
+            return Err(place);
+        }
+        length = length * 100 + u16::from(byte >> 4) * 10 + u16::from(byte & 0xF);
+    }
+    Ok(length)
+}
+
+/// Checks that `bytes[start..end]` holds `units` characters of the slot's kind.
+#[inline(always)]
+fn content(slot: &Slot, units: u16, bytes: &[u8], start: usize, end: usize) -> Result<(), Fault> {
+    let kind = slot.kind;
+    let character = |place: usize| Fault { offset: start + place, kind: ParseErrorKind::Character { kind } };
+    match slot.wire {
+        Wire::Canonical => check::first_bad(kind, bytes, start, end).map_err(character),
+        Wire::Ebcdic if kind == Kind::Numeric && check::all(bytes, start, end, check::ebcdic_digits_bad) => {
+            Ok(())
+        }
+        Wire::Ebcdic => {
+            let bad = |(place, &byte): (usize, &u8)| !check::may_hold(kind, place, ebcdic::to_ascii(byte));
+            bytes[start..end].iter().enumerate().position(bad).map_or(Ok(()), |place| Err(character(place)))
+        }
+        Wire::Bcd => {
+            padded(units, bytes, start, end)?;
+            packed_digits(bytes, start, end).map_err(character)
+        }
+        Wire::BcdTrack => padded(units, bytes, start, end),
+        Wire::BcdSigned => {
+            if !matches!(bytes[start], b'C' | b'D') {
+                return Err(character(0));
+            }
+            padded(units - 1, bytes, start + 1, end)?;
+            packed_digits(bytes, start + 1, end).map_err(|place| character(place + 1))
+        }
+        Wire::Hex => {
+            let bad = |&digit: &u8| check::hex_value(digit).is_none();
+            bytes[start..end].iter().position(bad).map_or(Ok(()), |place| Err(character(place)))
+        }
+    }
+}
+
+fn packed_digits(bytes: &[u8], start: usize, end: usize) -> Result<(), usize> {
+    if check::all(bytes, start, end, check::bcd_bad) {
+        return Ok(());
+    }
+    Err(bytes[start..end].iter().position(|&byte| check::bcd_bad(u64::from(byte)) != 0).unwrap_or(0))
+}
+
+fn padded(units: u16, bytes: &[u8], start: usize, end: usize) -> Result<(), Fault> {
+    match bytes[start..end].first() {
+        Some(first) if units % 2 == 1 && first >> 4 != 0 => {
+            Err(Fault { offset: start, kind: ParseErrorKind::Pad })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,144 @@
+//! A message as it lies in somebody's buffer: which elements it has and where they begin.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::bitmap::Bitmap;
+use crate::describe;
+use crate::dialect::{Dialect, Slot, Wire};
+use crate::ebcdic;
+use crate::message::Message;
+use crate::mti::Mti;
+use crate::parse;
+
+/// A parsed message that borrows its bytes. It was checked whole; reading from it cannot fail.
+///
+/// Offsets are a fixed array, so that a view lives on the stack.
+#[derive(Clone)]
+pub struct View<'a> {
+    dialect: &'a Dialect,
+    bytes: &'a [u8],
+    pub(crate) mti: Mti,
+    pub(crate) present: Bitmap,
+    /// Where each element that is present begins, its length prefix included.
+    starts: [u16; 129],
+}
+
+impl<'a> View<'a> {
+    /// The message type indicator.
+    pub fn mti(&self) -> Mti {
+        self.mti
+    }
+
+    /// The dialect that the message was parsed in.
+    pub fn dialect(&self) -> &'a Dialect {
+        self.dialect
+    }
+
+    /// All bytes of the message, from the MTI on.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Whether the message has this element. Always false for 1 and 65, the bitmaps.
+    pub fn has(&self, element: u8) -> bool {
+        self.present.has(element)
+    }
+
+    /// The numbers of the elements, ascending, without 1 and 65.
+    pub fn elements(&self) -> impl Iterator<Item = u8> {
+        self.present.iter()
+    }
+
+    /// The value as it stands on the wire, without its length prefix. In `ascii-1987` these are the canonical bytes.
+    pub fn raw(&self, element: u8) -> Option<&'a [u8]> {
+        let (start, end) = self.span(element)?;
+        Some(&self.bytes[start + self.dialect.slot(element).prefix.bytes()..end])
+    }
+
+    /// Where the element begins, its length prefix included: the bytes before are the ones that a MAC in it covers.
+    pub fn offset(&self, element: u8) -> Option<usize> {
+        Some(self.span(element)?.0)
+    }
+
+    /// The canonical bytes of the value. They are borrowed where the wire holds them so; packed digits, EBCDIC and
+    /// hex allocate.
+    pub fn canonical(&self, element: u8) -> Option<Cow<'a, [u8]>> {
+        let raw = self.raw(element)?;
+        let slot = self.dialect.slot(element);
+        if slot.wire == Wire::Canonical {
+            return Some(Cow::Borrowed(raw));
+        }
+        let mut canonical = Vec::with_capacity(raw.len() * 2);
+        push_canonical(slot, self.units(element), raw, &mut canonical);
+        Some(Cow::Owned(canonical))
+    }
+
+    /// A copy that owns its values, in canonical form.
+    pub fn to_message(&self) -> Message {
+        let mut message = Message::with_capacity(self.mti, self.bytes.len() * 2);
+        for element in self.present.iter() {
+            let slot = self.dialect.slot(element);
+            let raw = self.raw(element).expect("the bitmap lists elements that are there");
+            message.push(element, |buffer| push_canonical(slot, self.units(element), raw, buffer));
+        }
+        message
+    }
+
+    #[inline(always)]
+    pub(crate) fn empty(dialect: &'a Dialect, bytes: &'a [u8]) -> View<'a> {
+        View { dialect, bytes, mti: Mti::new(0), present: Bitmap(0), starts: [0; 129] }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_start(&mut self, element: u8, at: usize) {
+        self.starts[usize::from(element)] = at as u16;
+    }
+
+    fn span(&self, element: u8) -> Option<(usize, usize)> {
+        if !self.has(element) {
+            return None;
+        }
+        let start_of = |element: u8| usize::from(self.starts[usize::from(element)]);
+        let end = self.present.first_above(element).map_or(self.bytes.len(), start_of);
+        Some((start_of(element), end))
+    }
+
+    /// Canonical bytes of a value that is present.
+    fn units(&self, element: u8) -> u16 {
+        let slot = self.dialect.slot(element);
+        if slot.prefix.bytes() == 0 {
+            return slot.units_max;
+        }
+        let start = usize::from(self.starts[usize::from(element)]);
+        parse::length(slot.prefix, self.bytes, start).expect("parse has read this length")
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe::debug(f, self.mti, &self.to_message(), self.dialect)
+    }
+}
+
+/// Appends a checked value in canonical form.
+fn push_canonical(slot: &Slot, units: u16, raw: &[u8], out: &mut Vec<u8>) {
+    match slot.wire {
+        Wire::Canonical => out.extend_from_slice(raw),
+        Wire::Ebcdic => out.extend(raw.iter().map(|&byte| ebcdic::to_ascii(byte))),
+        Wire::Bcd | Wire::BcdTrack => push_nibbles(units, raw, out),
+        Wire::BcdSigned => {
+            out.extend_from_slice(&raw[..1]);
+            push_nibbles(units - 1, &raw[1..], out);
+        }
+        Wire::Hex => out.extend(raw.as_chunks::<2>().0.iter().map(|pair| {
+            let value = |digit| crate::check::hex_value(digit).expect("parse has checked this digit");
+            value(pair[0]) << 4 | value(pair[1])
+        })),
+    }
+}
+
+fn push_nibbles(units: u16, raw: &[u8], out: &mut Vec<u8>) {
+    let nibbles = raw.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+    out.extend(nibbles.skip(usize::from(units % 2)).map(|nibble| 0x30 + nibble));
+}

@@ -1,0 +1,1 @@
+//! The durable transaction log: records, segments, index, recovery.

@@ -1,0 +1,1 @@
+//! Keys of links and data: message authentication, sealing, pseudonyms.

@@ -1,0 +1,387 @@
+//! The names by which transactions, banks, terminals and days are known, each a type of its own.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::{Date, Month, OffsetDateTime, UtcDateTime};
+
+/// Seconds since 1970-01-01T00:00:00Z; what DE7 says once its year is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct UtcSeconds(pub i64);
+
+impl UtcSeconds {
+    /// Reads DE7 (`MMDDhhmmss`, UTC) with the year that brings it nearest to `now` (docs/interface.md#de-7).
+    /// `None` when the ten bytes are not a date and time in any of the three years around `now`.
+    pub fn from_de7(de7: &[u8], now: UtcSeconds) -> Option<UtcSeconds> {
+        let digits = decimal_pairs::<5>(de7)?;
+        let month = Month::try_from(digits[0]).ok()?;
+        let year_now = UtcDateTime::from_unix_timestamp(now.0).ok()?.year();
+        (year_now - 1..=year_now + 1)
+            .filter_map(|year| {
+                let date = Date::from_calendar_date(year, month, digits[1]).ok()?;
+                let at = date.with_hms(digits[2], digits[3], digits[4]).ok()?;
+                Some(UtcSeconds(at.assume_utc().unix_timestamp()))
+            })
+            .min_by_key(|at| (at.0 - now.0).abs())
+    }
+
+    /// DE7, `MMDDhhmmss` in UTC.
+    pub fn to_de7(self) -> [u8; 10] {
+        let at = OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let mut de7 = [0; 10];
+        let parts = [u8::from(at.month()), at.day(), at.hour(), at.minute(), at.second()];
+        for (index, part) in parts.into_iter().enumerate() {
+            de7[index * 2] = b'0' + part / 10;
+            de7[index * 2 + 1] = b'0' + part % 10;
+        }
+        de7
+    }
+}
+
+fn decimal_pairs<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    if bytes.len() != N * 2 || !bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let mut pairs = [0; N];
+    for (pair, two) in pairs.iter_mut().zip(bytes.chunks_exact(2)) {
+        *pair = (two[0] - b'0') * 10 + (two[1] - b'0');
+    }
+    Some(pairs)
+}
+
+/// A business day (settlement date, DE15): the calendar day as `yyyymmdd`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Day(u32);
+
+impl Day {
+    /// The day `yyyymmdd`; `None` when the calendar has no such day.
+    pub fn new(yyyymmdd: u32) -> Option<Day> {
+        let month = Month::try_from(u8::try_from(yyyymmdd / 100 % 100).ok()?).ok()?;
+        let day = u8::try_from(yyyymmdd % 100).ok()?;
+        Date::from_calendar_date(i32::try_from(yyyymmdd / 10_000).ok()?, month, day).ok()?;
+        Some(Day(yyyymmdd))
+    }
+
+    /// The UTC calendar day of a moment given in milliseconds since 1970.
+    pub fn of_unix_ms(at_ms: i64) -> Day {
+        let at =
+            OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        Day(at.year() as u32 * 10_000 + u32::from(u8::from(at.month())) * 100 + u32::from(at.day()))
+    }
+
+    /// `yyyymmdd` as a number.
+    pub fn yyyymmdd(self) -> u32 {
+        self.0
+    }
+
+    /// DE15, `MMDD`.
+    pub fn to_de15(self) -> [u8; 4] {
+        let mmdd = self.0 % 10_000;
+        [mmdd / 1000, mmdd / 100 % 10, mmdd / 10 % 10, mmdd % 10].map(|digit| b'0' + digit as u8)
+    }
+
+    /// Day of the year, 1 to 366.
+    pub fn ordinal(self) -> u16 {
+        let month = Month::try_from((self.0 / 100 % 100) as u8).unwrap_or(Month::January);
+        Date::from_calendar_date((self.0 / 10_000) as i32, month, (self.0 % 100) as u8)
+            .map_or(1, Date::ordinal)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.0 / 10_000, self.0 / 100 % 100, self.0 % 100)
+    }
+}
+
+impl std::str::FromStr for Day {
+    type Err = String;
+
+    /// Reads `yyyy-mm-dd` or `yyyymmdd`.
+    fn from_str(text: &str) -> Result<Day, String> {
+        let bytes = text.as_bytes();
+        let dashed = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-';
+        let digits = if dashed { text.replace('-', "") } else { text.to_owned() };
+        let valid = digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| valid);
+        number.and_then(Day::new).ok_or_else(|| format!("`{text}` is not a day; write it as 2022-05-03"))
+    }
+}
+
+/// An institution identification code: 1 to 11 digits (DE32 acquirer, DE100 issuer), ISO 8583:1987.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Institution {
+    digits: u64,
+    length: u8,
+}
+
+impl Institution {
+    /// Reads 1 to 11 ASCII digits.
+    pub fn parse(bytes: &[u8]) -> Option<Institution> {
+        if bytes.is_empty() || bytes.len() > 11 || !bytes.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let digits = bytes.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+        Some(Institution { digits, length: bytes.len() as u8 })
+    }
+
+    /// The code as it stands in DE90: right-justified in 11 zeros.
+    pub fn to_eleven(self) -> [u8; 11] {
+        let mut eleven = [b'0'; 11];
+        let mut rest = self.digits;
+        for digit in eleven.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        eleven
+    }
+}
+
+impl fmt::Display for Institution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0width$}", self.digits, width = usize::from(self.length))
+    }
+}
+
+impl fmt::Debug for Institution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::str::FromStr for Institution {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Institution, String> {
+        Institution::parse(text.as_bytes()).ok_or_else(|| format!("`{text}` is not 1 to 11 digits"))
+    }
+}
+
+/// A terminal, DE41: 8 printable characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TerminalId(pub [u8; 8]);
+
+impl TerminalId {
+    /// Reads DE41; `None` unless it is 8 printable ASCII characters.
+    pub fn parse(bytes: &[u8]) -> Option<TerminalId> {
+        let id: [u8; 8] = bytes.try_into().ok()?;
+        id.iter().all(|byte| (b' '..=b'~').contains(byte)).then_some(TerminalId(id))
+    }
+}
+
+impl fmt::Display for TerminalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for TerminalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The message class of a transaction key: a repeat has the class of its first sending (docs/interface.md#keys).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Class {
+    /// 0100.
+    Verification,
+    /// 0200 and 0201.
+    Financial,
+    /// 0220 and 0221.
+    Completion,
+    /// 0420 and 0421.
+    Reversal,
+}
+
+impl Class {
+    /// The MTI of the first sending, as a number: 0200 is 200.
+    pub fn mti(self) -> u16 {
+        match self {
+            Class::Verification => 100,
+            Class::Financial => 200,
+            Class::Completion => 220,
+            Class::Reversal => 420,
+        }
+    }
+
+    /// The class of an MTI that carries a key.
+    pub fn of_mti(mti: u16) -> Option<Class> {
+        match mti {
+            100 => Some(Class::Verification),
+            200 | 201 => Some(Class::Financial),
+            220 | 221 => Some(Class::Completion),
+            420 | 421 => Some(Class::Reversal),
+            _ => None,
+        }
+    }
+}
+
+/// The transaction key: what makes two requests the same (docs/interface.md#keys).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct TxKey {
+    /// Message class.
+    pub class: Class,
+    /// DE32.
+    pub acquirer: Institution,
+    /// DE41.
+    pub terminal: TerminalId,
+    /// DE7 with its year.
+    pub sent_at: UtcSeconds,
+    /// DE11, 0 to 999999.
+    pub stan: u32,
+}
+
+impl fmt::Display for TxKey {
+    /// `0200/970418/HN000001/2026-05-03T01:02:03Z/000017`: one word, fit for logs and command lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = OffsetDateTime::from_unix_timestamp(self.sent_at.0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        write!(
+            f,
+            "{:04}/{}/{}/{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z/{:06}",
+            self.class.mti(),
+            self.acquirer,
+            self.terminal,
+            at.year(),
+            u8::from(at.month()),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+            self.stan
+        )
+    }
+}
+
+/// The switch's own name for a message at one bank: (DE7, DE11), unique for that bank (docs/interface.md#keys).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct BankIdentity {
+    /// DE7 towards the bank.
+    pub sent_at: UtcSeconds,
+    /// DE11 towards the bank, 1 to 999999.
+    pub stan: u32,
+}
+
+/// The retrieval reference number, DE37: 12 printable characters, kept over the life of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Rrn(pub [u8; 12]);
+
+impl Rrn {
+    /// Reads DE37.
+    pub fn parse(bytes: &[u8]) -> Option<Rrn> {
+        let rrn: [u8; 12] = bytes.try_into().ok()?;
+        rrn.iter().all(|byte| (b' '..=b'~').contains(byte)).then_some(Rrn(rrn))
+    }
+}
+
+impl fmt::Display for Rrn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for Rrn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A response code, DE39 (docs/interface.md#response-codes).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Code(pub [u8; 2]);
+
+macro_rules! codes {
+    ($($name:ident = $text:literal, $says:literal;)*) => {
+        impl Code {
+            $(#[doc = $says] pub const $name: Code = Code(*$text);)*
+        }
+    };
+}
+
+codes! {
+    APPROVED = b"00", "Approved.";
+    NOT_SUPPORTED = b"12", "The transaction is not supported.";
+    BAD_AMOUNT = b"13", "The amount is not valid.";
+    BAD_PAN = b"14", "PAN malformed, Luhn wrong, or not a citizen number.";
+    ORIGINAL_UNKNOWN = b"25", "A bank does not know the original of a reversal.";
+    FORMAT = b"30", "Format error.";
+    FUNCTION_UNKNOWN = b"40", "The function is not supported.";
+    LOST = b"41", "Card lost, revoked or replaced.";
+    OVER_AMOUNT = b"61", "Over a limit on amounts.";
+    RESTRICTED = b"62", "Citizen or card restricted.";
+    PROOF = b"63", "MAC or proof wrong, replayed, stale; no biometric match; reference used or expired.";
+    OVER_COUNT = b"65", "Over a limit on the number of withdrawals.";
+    LATE = b"68", "Late.";
+    EXPIRED = b"54", "Card expired.";
+    NO_BANK = b"56", "Citizen unknown, or no bank linked.";
+    NOT_PERMITTED = b"57", "This citizen, card or terminal may not do this.";
+    FUNDS = b"51", "Not enough funds.";
+    WRONG_PIN = b"55", "PIN wrong.";
+    PIN_BLOCK = b"88", "PIN block cannot be read, or key unknown.";
+    UNAVAILABLE = b"91", "Bank, registry or log not available.";
+    DUPLICATE = b"94", "Known key with other content.";
+    UNSAFE = b"96", "The switch cannot go on safely.";
+}
+
+impl Code {
+    /// Reads DE39.
+    pub fn parse(bytes: &[u8]) -> Option<Code> {
+        Some(Code(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn de7_takes_the_year_nearest_to_the_clock() {
+        let at = |text: &str| {
+            let format = &time::format_description::well_known::Rfc3339;
+            UtcSeconds(OffsetDateTime::parse(text, format).unwrap().unix_timestamp())
+        };
+        let cases = [
+            ("2026-01-01T00:00:05Z", "1231235959", "2025-12-31T23:59:59Z"),
+            ("2025-12-31T23:59:58Z", "0101000003", "2026-01-01T00:00:03Z"),
+            ("2026-06-15T12:00:00Z", "0615120001", "2026-06-15T12:00:01Z"),
+            ("2027-06-15T12:00:00Z", "0229000000", "2028-02-29T00:00:00Z"),
+        ];
+        for (now, de7, expected) in cases {
+            assert_eq!(
+                UtcSeconds::from_de7(de7.as_bytes(), at(now)),
+                Some(at(expected)),
+                "{de7} seen at {now}"
+            );
+        }
+        for bad in ["0001000000", "0230000000", "0101240000", "01010000", "01010000 0"] {
+            assert_eq!(UtcSeconds::from_de7(bad.as_bytes(), at("2026-06-15T12:00:00Z")), None, "{bad}");
+        }
+        assert_eq!(&at("2026-06-15T12:00:01Z").to_de7(), b"0615120001");
+    }
+
+    #[test]
+    fn days_and_institutions_read_back_as_written() {
+        assert_eq!("2022-05-03".parse::<Day>().unwrap().to_string(), "2022-05-03");
+        assert_eq!("20220503".parse::<Day>().unwrap().to_de15(), *b"0503");
+        for bad in ["2022-13-01", "2022-02-30", "2022", "20-22-0503"] {
+            assert!(bad.parse::<Day>().is_err(), "{bad}");
+        }
+        let bank = Institution::parse(b"0970418").unwrap();
+        assert_eq!(bank.to_string(), "0970418");
+        assert_eq!(&bank.to_eleven(), b"00000970418");
+        assert!(Institution::parse(b"123456789012").is_none());
+    }
+}

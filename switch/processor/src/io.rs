@@ -1,0 +1,298 @@
+//! What goes into the processor and what comes out of it: the whole of its contact with the world.
+
+use credential::Pseudonym;
+use iso8583::Message;
+
+use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
+use crate::record::{Block, Evidence, Kind, Position, Record, Suspense};
+use crate::transaction::Transaction;
+
+/// The two clocks, handed in with every input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// Monotonic, microseconds from any fixed start: timers run on it.
+    pub mono_us: u64,
+    /// Wall clock, milliseconds since 1970 (UTC): data, never a timer.
+    pub wall_ms: i64,
+}
+
+/// A connection, as the server numbers it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LinkId {
+    /// A connection that a terminal opened; the number is never used again while the process lives.
+    Terminal(u64),
+    /// A connection that the switch opened to a bank; one number for each configured address.
+    Bank(Institution, u8),
+}
+
+/// What the link's stage found of a message's MAC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Authenticity {
+    /// The MAC is right, or the link's policy asks for none.
+    Authentic,
+    /// The MAC is wrong or absent.
+    Forged,
+}
+
+/// Names a question to the log, the verifier or an operator's command, so that its answer finds back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket(pub u64);
+
+/// What the processor is told.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// A connection is open.
+    LinkUp(LinkId),
+    /// A connection is gone, with all that was not yet delivered on it.
+    LinkDown(LinkId),
+    /// A message came. `citizen` is the pseudonym of DE2's citizen number, where DE2 is a citizen PAN.
+    Received {
+        /// On which connection.
+        link: LinkId,
+        /// The message, canonical.
+        message: Message,
+        /// The link's verdict on its MAC.
+        authenticity: Authenticity,
+        /// Pseudonym of the citizen in DE2.
+        citizen: Option<Pseudonym>,
+    },
+    /// Every record below this position is durable.
+    Synced(Position),
+    /// The answer to [`Output::Find`].
+    Found(Ticket, Box<Found>),
+    /// The answer to [`Output::Verify`].
+    Verified(Ticket, Verdict),
+    /// The moment named by `next_deadline` has come.
+    Deadline,
+    /// An operator commands; answered by [`Output::Commanded`] with the same ticket.
+    Operator(Ticket, Command),
+}
+
+/// What the processor wants done. The order of outputs is the order in which they must be carried out.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Look up in the log and the enrolment.
+    Find(Ticket, Lookup),
+    /// Append to the log; the position is the one that the log must give it.
+    Append(Position, Record),
+    /// Send on this connection.
+    Send(LinkId, Message),
+    /// Check chip and citizen.
+    Verify(Ticket, Box<VerifyRequest>),
+    /// Close this connection: it said what no peer of ours says, or is silent.
+    Close(LinkId),
+    /// An operator's command is done, durable where it has to be; or why it was refused.
+    Commanded(Ticket, Result<(), String>),
+    /// Something that metrics count and people may have to see.
+    Event(Event),
+}
+
+/// A question to the log and the enrolment, all in one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lookup {
+    /// The message's own name.
+    pub own: OwnName,
+    /// The key of the original, for advices.
+    pub original: Option<TxKey>,
+    /// Whose use of which business day counts against the limits.
+    pub used: Option<(Pseudonym, Day)>,
+    /// Whose linked accounts are wanted.
+    pub accounts_of: Option<Pseudonym>,
+}
+
+/// By what a message is found in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnName {
+    /// A terminal's message: its transaction key; that of an advice finds the transaction that has taken it.
+    Key(TxKey),
+    /// A bank's answer to nothing that is in memory: our name for the request or reversal.
+    Bank(Institution, BankIdentity),
+}
+
+/// The answer to a [`Lookup`].
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Found {
+    /// The transaction under the own name.
+    pub own: Option<Transaction>,
+    /// The original.
+    pub original: Option<Transaction>,
+    /// Sum of all [`crate::record::Spend`] of the citizen's day.
+    pub used: Used,
+    /// How many records the answer has seen: those below this position.
+    pub as_of: Position,
+    /// The citizen's linked accounts, at most [`ACCOUNTS_MAX`].
+    pub accounts: Vec<LinkedAccount>,
+}
+
+/// A citizen has no more linked accounts than this: what DF52 entries of 32 bytes leave room for in DE112.
+pub const ACCOUNTS_MAX: usize = 16;
+
+/// What of a day's limits is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Used {
+    /// Minor units.
+    pub amount_minor: i64,
+    /// Number of uses.
+    pub count: i64,
+}
+
+/// A citizen's account at a bank.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkedAccount {
+    /// The bank.
+    pub bank: Institution,
+    /// The account's number there, 1 to 28 printable characters.
+    pub number: Box<str>,
+    /// Used when the citizen chooses none.
+    pub default: bool,
+}
+
+impl LinkedAccount {
+    /// The masked alias shown to the citizen and told to the terminal in DF52: its last four characters.
+    pub fn alias(&self) -> String {
+        let characters: Vec<char> = self.number.chars().collect();
+        let shown = characters.len().saturating_sub(4).max(characters.len() / 2);
+        characters.iter().enumerate().map(|(index, c)| if index < shown { '*' } else { *c }).collect()
+    }
+}
+
+/// What the verifier needs: it checks the chip, then asks the registry.
+#[derive(Clone, PartialEq, Debug)]
+pub struct VerifyRequest {
+    /// The request's key.
+    pub key: TxKey,
+    /// What it asks for.
+    pub kind: Kind,
+    /// DE37 that the transaction has from here on.
+    pub rrn: Rrn,
+    /// DE4 in minor units, 0 where there is none.
+    pub amount_minor: u64,
+    /// DE49, 0 where there is none.
+    pub currency: u16,
+    /// The challenge seeds that the terminal may have used, newest first.
+    pub seed_ids: Vec<[u8; 8]>,
+    /// The terminal's message: PAN, proof, SOD and the elements that the challenge covers.
+    pub message: Message,
+}
+
+/// What the verifier found.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// Chip authentic, citizen and card in order, said the registry's signed answer.
+    Verified {
+        /// The registry signed that face or finger matched: without it no cash leaves.
+        biometric_matched: bool,
+        /// What was signed and checked.
+        evidence: Evidence,
+    },
+    /// Refused with this code.
+    Refused(Code, Option<Evidence>),
+    /// The digest of the SOD is not known: the terminal has to send the SOD.
+    SendSod,
+    /// The registry is down, late or not to be believed: no verdict.
+    Unavailable,
+}
+
+/// What an operator can command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Open this business day: later than the open one.
+    Cutover(Day),
+    /// Block or unblock.
+    Block(Block),
+    /// Take no new requests; what is in flight ends. For a shutdown.
+    Drain,
+}
+
+/// What metrics count and people may have to see. Those for which [`Event::is_alarm`] holds go to the log as warnings.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A request was answered.
+    Answered(Answered),
+    /// An advice was answered.
+    AdviceAnswered(TxKey),
+    /// A repeat was answered from what is recorded.
+    Repeated(TxKey),
+    /// A bank has acknowledged a reversal.
+    Reversed(TxKey),
+    /// A transaction waits for a person.
+    Suspended(TxKey, Suspense),
+    /// A known key came with other content.
+    OtherContent(TxKey),
+    /// A message with a wrong or absent MAC.
+    Forged(LinkId),
+    /// A bank's answer that belongs to nothing that waits.
+    StrayAnswer(LinkId, BankIdentity),
+    /// A bank's answer whose echoed elements are not those of the request.
+    OtherEcho(TxKey),
+    /// An approval came after its deadline.
+    LateApproval(TxKey),
+    /// A bank says otherwise than before.
+    BankSaysOtherwise(TxKey),
+    /// A bank has refused a reversal with this code; it is sent again.
+    ReversalRefused(TxKey, Code),
+    /// An advice speaks of cash where nothing was approved.
+    CashUnexplained(TxKey),
+    /// A message that no peer of ours sends, by the element that is wrong.
+    FormatError(LinkId, u8),
+    /// A terminal has signed on.
+    TerminalSignedOn(TerminalId),
+    /// A connection to a bank can carry transactions.
+    BankReady(LinkId),
+    /// A connection to a bank can carry none.
+    BankAway(LinkId),
+    /// A bank has acknowledged the cutover to this day.
+    CutoverAcknowledged(Institution, Day),
+    /// A request was refused before anything was recorded: too much is in flight.
+    Shed(TxKey),
+}
+
+impl Event {
+    /// A person has to look.
+    pub fn is_alarm(&self) -> bool {
+        match self {
+            Event::Suspended(..)
+            | Event::OtherContent(_)
+            | Event::Forged(_)
+            | Event::StrayAnswer(..)
+            | Event::OtherEcho(_)
+            | Event::LateApproval(_)
+            | Event::BankSaysOtherwise(_)
+            | Event::ReversalRefused(..)
+            | Event::CashUnexplained(_) => true,
+            Event::Answered(_)
+            | Event::AdviceAnswered(_)
+            | Event::Repeated(_)
+            | Event::Reversed(_)
+            | Event::FormatError(..)
+            | Event::TerminalSignedOn(_)
+            | Event::BankReady(_)
+            | Event::BankAway(_)
+            | Event::CutoverAcknowledged(..)
+            | Event::Shed(_) => false,
+        }
+    }
+}
+
+/// How a request ended for the terminal, and where its time went. Stages that it did not pass are 0.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answered {
+    /// Whose.
+    pub key: TxKey,
+    /// What it asked for.
+    pub kind: Kind,
+    /// DE39.
+    pub code: Code,
+    /// Look-up in log and enrolment.
+    pub find_us: u64,
+    /// Chip and registry.
+    pub verify_us: u64,
+    /// INTENT's way to the disk.
+    pub intent_sync_us: u64,
+    /// The bank.
+    pub bank_us: u64,
+    /// The last record's way to the disk.
+    pub outcome_sync_us: u64,
+    /// From the request's arrival to the answer's leaving.
+    pub total_us: u64,
+}

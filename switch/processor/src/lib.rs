@@ -1,0 +1,28 @@
+//! Every decision of the switch: Input in, Output out. No clock, socket, file, thread or chance.
+//!
+//! [`Processor::handle`] takes one [`Input`]; then [`Processor::poll_output`] is drained and
+//! [`Processor::next_deadline`] asked when to come again. Durability is an input: what depends on a record waits in
+//! here until the log says that the record's position is synced.
+
+mod config;
+mod ids;
+mod io;
+mod lifecycle;
+mod record;
+mod standing;
+mod transaction;
+
+pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};
+pub use ids::{BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
+pub use io::{
+    ACCOUNTS_MAX, Answered, Authenticity, Command, Event, Found, Input, LinkId, LinkedAccount, Lookup, Now,
+    Output, OwnName, Ticket, Used, Verdict, VerifyRequest,
+};
+pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
+pub use record::{
+    Advice, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent, Kind,
+    LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Reversal, Spend, Suspense,
+    Verification,
+};
+pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
+pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};

@@ -1,0 +1,225 @@
+//! What the switch knows beyond single transactions: business day, counters, blocks, live references.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use credential::{Pseudonym, Reference};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
+use crate::record::{BlockSubject, Body, Record};
+use crate::transaction::Transaction;
+
+/// So many references live at once; at the limit a verification is answered 91. 180 s at 5,000 verifications a second.
+pub const REFERENCES_MAX: usize = 900_000;
+
+/// One fold over all records; written into checkpoints, so that a start need not read the whole log.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// The open business day; `None` before the first CUTOVER.
+    pub day: Option<Day>,
+    /// Wall clock of the newest record, milliseconds since 1970.
+    pub last_at_ms: i64,
+    /// The highest RRN given out: calendar day and number within it.
+    pub rrn: Option<(Day, u32)>,
+    /// The newest identity used at each bank; DE7 never falls below it.
+    pub banks: BTreeMap<Institution, BankIdentity>,
+    /// What operators have blocked.
+    pub blocks: BTreeSet<BlockSubject>,
+    /// References not yet expired when last looked at.
+    pub references: References,
+}
+
+/// The references that may still serve, oldest first in `order`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<(Reference, LiveReference)>", into = "Vec<(Reference, LiveReference)>")]
+pub struct References {
+    live: BTreeMap<Reference, LiveReference>,
+    order: VecDeque<Reference>,
+}
+
+/// A reference that may still serve.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LiveReference {
+    /// Bound to this citizen.
+    pub citizen: Pseudonym,
+    /// Bound to this terminal.
+    pub terminal: TerminalId,
+    /// Bound to this acquirer.
+    pub acquirer: Institution,
+    /// Wall clock, milliseconds since 1970.
+    pub expires_at_ms: i64,
+    /// The registry signed a biometric match.
+    pub biometric_matched: bool,
+    /// The money transactions that consumed it, and how the newest was declined, if it was.
+    pub uses: Vec<(TxKey, Option<Code>)>,
+}
+
+impl Standing {
+    /// Adds the next record. `transaction` is the sum of its transaction's records, this one included.
+    pub fn apply(&mut self, record: &Record, transaction: Option<&Transaction>) {
+        self.last_at_ms = self.last_at_ms.max(record.at_ms);
+        if let Some(request) = record.request().filter(|request| !request.rrn_from_terminal) {
+            self.raise_rrn(request.rrn, record.at_ms);
+        }
+        match &record.body {
+            Body::Intent(intent) => {
+                self.raise_bank(intent.bank, intent.identity);
+                if let (Some(reference), Some(key)) = (intent.reference, record.transaction) {
+                    self.references.consume(reference, key);
+                }
+            }
+            Body::Reversal(reversal) => {
+                if let Some(bank) = transaction.and_then(Transaction::bank) {
+                    self.raise_bank(bank, reversal.identity);
+                }
+            }
+            Body::Declined(declined) => {
+                if let Some(sent) = transaction.and_then(|transaction| transaction.sent.as_ref())
+                    && let (Some(reference), Some(key)) = (sent.reference, record.transaction)
+                {
+                    self.references.note_decline(reference, key, declined.code);
+                }
+            }
+            Body::Verification(verification) => {
+                if let Some(key) = record.transaction {
+                    let live = LiveReference {
+                        citizen: verification.request.content.citizen,
+                        terminal: key.terminal,
+                        acquirer: key.acquirer,
+                        expires_at_ms: verification.expires_at_ms,
+                        biometric_matched: verification.biometric_matched,
+                        uses: Vec::new(),
+                    };
+                    self.references.forget_expired(record.at_ms);
+                    self.references.give_out(verification.reference, live);
+                }
+            }
+            Body::Cutover(day) => self.day = Some(*day),
+            Body::Block(block) => {
+                if block.set {
+                    self.blocks.insert(block.subject);
+                } else {
+                    self.blocks.remove(&block.subject);
+                }
+            }
+            Body::Outcome(_)
+            | Body::Reversed(_)
+            | Body::Complete(_)
+            | Body::Claim(..)
+            | Body::Note(..)
+            | Body::Tombstone(_) => {}
+        }
+    }
+
+    /// The next RRN: last digit of the year, day of the year, eight digits counted within the day. Never below one
+    /// that is durable, also when the clock steps back.
+    pub fn next_rrn(&mut self, now_ms: i64) -> Rrn {
+        let today = Day::of_unix_ms(now_ms);
+        let (day, number) = match self.rrn {
+            Some((day, number)) if day >= today => (day, number + 1),
+            Some(_) | None => (today, 1),
+        };
+        self.rrn = Some((day, number));
+        let text = format!("{}{:03}{:08}", day.yyyymmdd() / 10_000 % 10, day.ordinal(), number % 100_000_000);
+        let mut rrn = [b'0'; 12];
+        rrn.copy_from_slice(&text.as_bytes()[..12]);
+        Rrn(rrn)
+    }
+
+    /// The next identity at a bank that `in_flight` does not hold: STANs wrap within a second only past 999,999 of
+    /// them, and one that is still waited for is skipped.
+    pub fn next_bank_identity(
+        &mut self,
+        bank: Institution,
+        now: UtcSeconds,
+        in_flight: impl Fn(BankIdentity) -> bool,
+    ) -> BankIdentity {
+        let last = self.banks.get(&bank).copied().unwrap_or(BankIdentity { sent_at: now, stan: 0 });
+        let mut next = BankIdentity { sent_at: last.sent_at.max(now), stan: last.stan };
+        loop {
+            next.stan = if next.stan >= 999_999 { 1 } else { next.stan + 1 };
+            if !in_flight(next) {
+                self.banks.insert(bank, next);
+                return next;
+            }
+        }
+    }
+
+    fn raise_rrn(&mut self, rrn: Rrn, at_ms: i64) {
+        let day = Day::of_unix_ms(at_ms);
+        let prefix = format!("{}{:03}", day.yyyymmdd() / 10_000 % 10, day.ordinal());
+        let Some(number) = std::str::from_utf8(&rrn.0).ok().and_then(|text| text.strip_prefix(&prefix))
+        else {
+            return;
+        };
+        if let Ok(number) = number.parse() {
+            self.rrn = self.rrn.max(Some((day, number)));
+        }
+    }
+
+    fn raise_bank(&mut self, bank: Institution, identity: BankIdentity) {
+        let newest = self.banks.entry(bank).or_insert(identity);
+        if identity.sent_at >= newest.sent_at {
+            *newest = identity;
+        }
+    }
+}
+
+impl References {
+    /// The reference, if it was given out and not yet dropped.
+    pub fn get(&self, reference: &Reference) -> Option<&LiveReference> {
+        self.live.get(reference)
+    }
+
+    /// How many are held.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// None is held.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// Drops those past their life: they are given out in order, so the oldest stand in front.
+    pub fn forget_expired(&mut self, now_ms: i64) {
+        while let Some(oldest) = self.order.front()
+            && self.live.get(oldest).is_none_or(|live| live.expires_at_ms < now_ms)
+        {
+            self.live.remove(oldest);
+            self.order.pop_front();
+        }
+    }
+
+    fn give_out(&mut self, reference: Reference, live: LiveReference) {
+        self.order.push_back(reference);
+        self.live.insert(reference, live);
+    }
+
+    fn consume(&mut self, reference: Reference, by: TxKey) {
+        if let Some(live) = self.live.get_mut(&reference) {
+            live.uses.push((by, None));
+        }
+    }
+
+    fn note_decline(&mut self, reference: Reference, by: TxKey, code: Code) {
+        let uses = self.live.get_mut(&reference).into_iter().flat_map(|live| live.uses.iter_mut());
+        for (_, declined) in uses.filter(|(user, _)| *user == by) {
+            *declined = Some(code);
+        }
+    }
+}
+
+impl From<Vec<(Reference, LiveReference)>> for References {
+    fn from(pairs: Vec<(Reference, LiveReference)>) -> References {
+        let order = pairs.iter().map(|(reference, _)| *reference).collect();
+        References { live: pairs.into_iter().collect(), order }
+    }
+}
+
+impl From<References> for Vec<(Reference, LiveReference)> {
+    fn from(mut references: References) -> Vec<(Reference, LiveReference)> {
+        let order = std::mem::take(&mut references.order);
+        order.into_iter().filter_map(|id| references.live.remove(&id).map(|live| (id, live))).collect()
+    }
+}

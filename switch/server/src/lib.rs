@@ -1,0 +1,1 @@
+//! The program atm-switch: configuration, links, event loop, metrics.
