@@ -1,1 +1,7 @@
 //! Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
+
+pub mod bank;
+pub mod citizens;
+pub mod pilot;
+pub mod registry;
+pub mod terminal;

@@ -1,0 +1,1 @@
+//! A bank core: ledger, idempotency, tombstones; a machine without I/O and a thin socket driver.

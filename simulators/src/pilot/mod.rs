@@ -1,0 +1,1 @@
+//! The pilot of 2022, replayed: plan, run, report, audit.

@@ -1,0 +1,1 @@
+//! The identity registry: a machine that answers by the contract, and its HTTPS driver.

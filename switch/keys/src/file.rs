@@ -1,0 +1,168 @@
+//! The key file: TOML with every key in clear hex, readable by the switch's user alone (docs/operations.md#keys).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::data::DataKeys;
+use crate::key::Key;
+use crate::mac::{LinkMac, MacKey};
+
+/// All keys that a switch starts with.
+#[derive(Debug)]
+pub struct KeyFile {
+    /// Keys of data at rest.
+    pub data: DataKeys,
+    /// Per terminal, by DE41.
+    pub terminals: BTreeMap<String, TerminalKeys>,
+    /// Per bank, by institution: the switch's end.
+    pub banks: BTreeMap<String, LinkMac>,
+}
+
+/// The keys of one terminal: the switch's end.
+#[derive(Clone, Debug)]
+pub struct TerminalKeys {
+    /// MACs of its link.
+    pub mac: LinkMac,
+    /// The imported challenge key: seeds of active authentication are derived from it.
+    pub challenge: Key,
+}
+
+/// Why a key file is refused. Never holds a key.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum KeyFileError {
+    /// Not the TOML that a key file is.
+    #[error("line {line}: {reason}")]
+    Form {
+        /// The line, from 1; 0 where it is not known.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key that is not 64 hex digits.
+    #[error("{path}: a key is 64 hex digits")]
+    Key {
+        /// The key's place in the file.
+        path: String,
+    },
+    /// One key in two roles lets a message be sent back to its sender.
+    #[error("{path}: the same key stands elsewhere in the file")]
+    Twice {
+        /// The key's place in the file.
+        path: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Data,
+    #[serde(default)]
+    terminal: BTreeMap<String, Terminal>,
+    #[serde(default)]
+    bank: BTreeMap<String, Bank>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    k_enc: String,
+    k_pseudonym: String,
+    k_log: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Terminal {
+    mac_to_switch: String,
+    mac_from_switch: String,
+    challenge: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bank {
+    mac_to_switch: String,
+    mac_from_switch: String,
+}
+
+impl KeyFile {
+    /// Reads the text of a key file:
+    ///
+    /// ```toml
+    /// [data]
+    /// k_enc = "…"        # 64 hex digits each, and no two alike
+    /// k_pseudonym = "…"
+    /// k_log = "…"
+    /// [terminal.HN000001]
+    /// mac_to_switch = "…"
+    /// mac_from_switch = "…"
+    /// challenge = "…"
+    /// [bank.970418]
+    /// mac_to_switch = "…"
+    /// mac_from_switch = "…"
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeyFileError`] with the line or the place.
+    pub fn parse(text: &str) -> Result<KeyFile, KeyFileError> {
+        let file: File = toml::from_str(text).map_err(|error| KeyFileError::Form {
+            line: error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+            reason: error.message().lines().next().unwrap_or("not TOML").to_owned(),
+        })?;
+        let mut seen = BTreeSet::new();
+        let mut key = |path: String, hex: &str| {
+            let key = Key::from_hex(hex).ok_or_else(|| KeyFileError::Key { path: path.clone() })?;
+            if seen.insert(*key.bytes()) { Ok(key) } else { Err(KeyFileError::Twice { path }) }
+        };
+        let data = DataKeys::new(
+            &key("data.k_enc".to_owned(), &file.data.k_enc)?,
+            &key("data.k_pseudonym".to_owned(), &file.data.k_pseudonym)?,
+            &key("data.k_log".to_owned(), &file.data.k_log)?,
+        );
+        let mut terminals = BTreeMap::new();
+        for (id, terminal) in file.terminal {
+            let verify = MacKey::new(&key(format!("terminal.{id}.mac_to_switch"), &terminal.mac_to_switch)?);
+            let sign =
+                MacKey::new(&key(format!("terminal.{id}.mac_from_switch"), &terminal.mac_from_switch)?);
+            let challenge = key(format!("terminal.{id}.challenge"), &terminal.challenge)?;
+            terminals.insert(id, TerminalKeys { mac: LinkMac { sign, verify }, challenge });
+        }
+        let mut banks = BTreeMap::new();
+        for (id, bank) in file.bank {
+            let verify = MacKey::new(&key(format!("bank.{id}.mac_to_switch"), &bank.mac_to_switch)?);
+            let sign = MacKey::new(&key(format!("bank.{id}.mac_from_switch"), &bank.mac_from_switch)?);
+            banks.insert(id, LinkMac { sign, verify });
+        }
+        Ok(KeyFile { data, terminals, banks })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn text(last: &str) -> String {
+        let key = |byte: u8| format!("{byte:02x}").repeat(32);
+        format!(
+            "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\n[bank.970418]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{last}\"\n",
+            key(1),
+            key(2),
+            key(3),
+            key(4)
+        )
+    }
+
+    #[test]
+    fn mistakes_are_named_and_keys_are_not() {
+        assert!(KeyFile::parse(&text(&"05".repeat(32))).is_ok());
+        let path = || "bank.970418.mac_from_switch".to_owned();
+        let refused = |text: &str| KeyFile::parse(text).map(drop).unwrap_err();
+        assert_eq!(refused(&text("0505")), KeyFileError::Key { path: path() });
+        assert_eq!(refused(&text(&"04".repeat(32))), KeyFileError::Twice { path: path() });
+        assert!(matches!(refused(&text("05").replace("k_log", "k_lug")), KeyFileError::Form { line: 4, .. }));
+        assert!(!format!("{:?}", KeyFile::parse(&text(&"05".repeat(32))).unwrap()).contains("0505"));
+    }
+}
