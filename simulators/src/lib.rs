@@ -2,6 +2,7 @@
 
 pub mod bank;
 pub mod citizens;
+pub mod link;
 pub mod pilot;
 pub mod registry;
 pub mod terminal;

@@ -1,0 +1,202 @@
+//! One TCP connection as messages: bytes in and out through a link codec, with the MACs of one peer.
+
+use std::io;
+
+use iso8583::{Message, ParseError};
+use keys::{LinkCodec, LinkError, LinkMac, MacError, Received};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Bytes asked of the socket at once. The reader holds at most this much more than one frame.
+const READ_BYTES: usize = 16 * 1024;
+
+/// What came on a connection.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A message whose MAC is right, or that needs none.
+    Message(Box<Message>),
+    /// A message whose MAC is absent or wrong.
+    Forged(Box<Message>, MacError),
+    /// A frame that holds no message; the connection can go on.
+    Malformed(ParseError),
+    /// A frame of length zero.
+    KeepAlive,
+}
+
+/// Why a connection is over.
+#[derive(Debug, Error)]
+pub enum Broken {
+    /// The socket failed.
+    #[error("socket: {0}")]
+    Socket(#[from] io::Error),
+    /// The peer's bytes are out of step, or our message cannot be written.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The peer closed inside a frame.
+    #[error("closed inside a frame, after {0} bytes of it")]
+    Cut(usize),
+}
+
+/// The receiving half.
+#[derive(Debug)]
+pub struct LinkReader {
+    stream: OwnedReadHalf,
+    codec: LinkCodec,
+    mac: Option<LinkMac>,
+    buffer: Vec<u8>,
+    /// Bytes at the front of the buffer that were handed out already.
+    taken: usize,
+}
+
+/// The sending half.
+#[derive(Debug)]
+pub struct LinkWriter {
+    stream: OwnedWriteHalf,
+    codec: LinkCodec,
+    mac: Option<LinkMac>,
+    buffer: Vec<u8>,
+}
+
+/// Takes a connection over. `mac` holds this side's keys; without them nothing is signed or checked.
+///
+/// # Errors
+/// A socket that cannot be told to send small segments at once.
+pub fn open(
+    stream: TcpStream,
+    codec: LinkCodec,
+    mac: Option<LinkMac>,
+) -> io::Result<(LinkReader, LinkWriter)> {
+    stream.set_nodelay(true)?;
+    let (read, write) = stream.into_split();
+    let reader =
+        LinkReader { stream: read, codec: codec.clone(), mac: mac.clone(), buffer: Vec::new(), taken: 0 };
+    Ok((reader, LinkWriter { stream: write, codec, mac, buffer: Vec::new() }))
+}
+
+impl LinkReader {
+    /// The next arrival; `None` when the peer has closed between two frames. Can be dropped while it waits, without
+    /// loss.
+    ///
+    /// # Errors
+    /// [`Broken`]: the connection is of no more use.
+    pub async fn receive(&mut self) -> Result<Option<Arrival>, Broken> {
+        loop {
+            let keys = self.mac.as_ref();
+            match self.codec.receive(&self.buffer[self.taken..], |_| keys)? {
+                Received::Incomplete => {}
+                Received::KeepAlive { consumed } => {
+                    self.taken += consumed;
+                    return Ok(Some(Arrival::KeepAlive));
+                }
+                Received::Malformed { consumed, error } => {
+                    self.taken += consumed;
+                    return Ok(Some(Arrival::Malformed(error)));
+                }
+                Received::Message { consumed, message, mac } => {
+                    self.taken += consumed;
+                    return Ok(Some(match mac {
+                        Ok(()) => Arrival::Message(message),
+                        Err(error) => Arrival::Forged(message, error),
+                    }));
+                }
+            }
+            self.buffer.drain(..self.taken);
+            self.taken = 0;
+            self.buffer.reserve(READ_BYTES);
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return if self.buffer.is_empty() { Ok(None) } else { Err(Broken::Cut(self.buffer.len())) };
+            }
+        }
+    }
+}
+
+impl LinkWriter {
+    /// Signs and queues a message; nothing leaves before [`LinkWriter::flush`]. The queue is the caller's to bound.
+    ///
+    /// # Errors
+    /// [`Broken::Link`] when the dialect cannot carry the message; what was queued before stays queued.
+    pub fn queue(&mut self, message: &Message) -> Result<(), Broken> {
+        Ok(self.codec.send(message, self.mac.as_ref(), &mut self.buffer)?)
+    }
+
+    /// Writes what is queued. Dropped while it waits it leaves half a frame behind: then drop the link too.
+    ///
+    /// # Errors
+    /// [`Broken::Socket`].
+    pub async fn flush(&mut self) -> Result<(), Broken> {
+        self.stream.write_all(&self.buffer).await?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Queues and writes one message.
+    ///
+    /// # Errors
+    /// As [`LinkWriter::queue`] and [`LinkWriter::flush`].
+    pub async fn send(&mut self, message: &Message) -> Result<(), Broken> {
+        self.queue(message)?;
+        self.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use iso8583::Mti;
+    use keys::{Key, MacKey};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn connected(near: Option<LinkMac>, far: Option<LinkMac>) -> [(LinkReader, LinkWriter); 2] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dialled = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        [(dialled, near), (accepted, far)]
+            .map(|(stream, mac)| open(stream, LinkCodec::terminal(), mac).unwrap())
+    }
+
+    fn echo(stan: u64) -> Message {
+        let mut message = Message::new(Mti::new(800));
+        message.set_number(11, stan, 6).set_text(70, "301");
+        message
+    }
+
+    #[tokio::test]
+    async fn messages_arrive_in_order_and_a_close_between_frames_is_an_end() {
+        let [(mut reader, _keep), (_, mut writer)] = connected(None, None).await;
+        for stan in 0..300 {
+            writer.queue(&echo(stan)).unwrap();
+        }
+        writer.flush().await.unwrap();
+        drop(writer);
+        for stan in 0..300 {
+            match reader.receive().await.unwrap().unwrap() {
+                Arrival::Message(message) => assert_eq!(message.number(11), Some(stan)),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(reader.receive().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn macs_are_checked_and_a_cut_frame_is_named() {
+        let [one, two] = [1, 2].map(|byte| MacKey::new(&Key::new([byte; 32])));
+        let near = LinkMac { sign: one.clone(), verify: two.clone() };
+        let far = LinkMac { sign: two, verify: one };
+        let [(_, mut writer), (mut reader, _keep)] = connected(Some(near.clone()), Some(far)).await;
+        writer.send(&echo(1)).await.unwrap();
+        assert!(matches!(reader.receive().await.unwrap(), Some(Arrival::Message(_))));
+        writer.mac = None;
+        writer.send(&echo(2)).await.unwrap();
+        assert!(matches!(reader.receive().await.unwrap(), Some(Arrival::Forged(_, MacError::Missing))));
+        writer.buffer.extend_from_slice(&[0, 0, 0, 3, b'x', b'x', b'x', 0, 9, b'0']);
+        writer.flush().await.unwrap();
+        assert!(matches!(reader.receive().await.unwrap(), Some(Arrival::KeepAlive)));
+        assert!(matches!(reader.receive().await.unwrap(), Some(Arrival::Malformed(_))));
+        drop(writer);
+        assert!(matches!(reader.receive().await, Err(Broken::Cut(3))));
+    }
+}
