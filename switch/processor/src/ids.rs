@@ -125,6 +125,18 @@ impl Institution {
         Some(Institution { digits, length: bytes.len() as u8 })
     }
 
+    /// The code whose digits make this number when zeros in front fill it up to `length`; `None` when they are not 1
+    /// to 11 digits or do not hold the number.
+    pub fn from_parts(digits: u64, length: u8) -> Option<Institution> {
+        let holds = (1..=11).contains(&length) && digits < 10u64.pow(u32::from(length));
+        holds.then_some(Institution { digits, length })
+    }
+
+    /// The digits as a number, and how many they are: `0970418` is (970418, 7).
+    pub fn parts(self) -> (u64, u8) {
+        (self.digits, self.length)
+    }
+
     /// The code as it stands in DE90: right-justified in 11 zeros.
     pub fn to_eleven(self) -> [u8; 11] {
         let mut eleven = [b'0'; 11];
@@ -383,5 +395,10 @@ mod tests {
         assert_eq!(bank.to_string(), "0970418");
         assert_eq!(&bank.to_eleven(), b"00000970418");
         assert!(Institution::parse(b"123456789012").is_none());
+        assert_eq!(bank.parts(), (970_418, 7));
+        assert_eq!(Institution::from_parts(970_418, 7), Some(bank));
+        for (digits, length) in [(970_418, 5), (0, 0), (1, 12)] {
+            assert_eq!(Institution::from_parts(digits, length), None, "{digits} in {length}");
+        }
     }
 }
