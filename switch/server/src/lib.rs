@@ -1,1 +1,3 @@
 //! The program atm-switch: configuration, links, event loop, metrics.
+
+pub mod config;

@@ -1,0 +1,421 @@
+//! From the file's text to settings, section by section.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use iso8583::Dialect;
+use iso8583::framing::{Framing, TPDU_BYTES};
+use keys::KeyFile;
+use processor::{Code, Config, Day, Institution, IssuerConfig, Limits, TerminalConfig, TerminalId, Timers};
+
+use super::reader::{Mistake, Section, Source};
+use super::{
+    ADDRESSES_MAX, CredentialSettings, IssuerLinkSettings, RegistrySettings, SecretPem, Settings,
+    SwitchSettings, TerminalLinkSettings, deadlines_fit,
+};
+
+/// A day in milliseconds: the longest wait that makes sense for most timers.
+const DAY_MS: u64 = 86_400_000;
+
+/// Reads a configuration file and the files that it names.
+///
+/// # Errors
+/// Every mistake in it, in the order of the lines.
+pub fn load(file: &Path) -> Result<Settings, Vec<Mistake>> {
+    let whole_file =
+        |reason: String| vec![Mistake { file: file.to_owned(), line: 0, path: String::new(), reason }];
+    let text = std::fs::read_to_string(file).map_err(|error| whole_file(error.to_string()))?;
+    let source = Source::new(file, &text);
+    let table = source.parse();
+    let settings = settings(file, source.root(&table));
+    drop(table);
+    let mistakes = source.into_mistakes();
+    match settings {
+        Some(settings) if mistakes.is_empty() => Ok(settings),
+        Some(_) | None => Err(mistakes),
+    }
+}
+
+fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
+    let (switch, general) = switch(root.section("switch"));
+    let keys = key_file(&root.section("switch"));
+    let listener = terminal_listener(root.section("terminals"));
+    let terminals = terminals(root.sections("terminal"), keys.as_ref());
+    if terminals.is_empty() && !root.has("terminal") {
+        root.refuse("terminal", "is missing: no terminal may speak");
+    }
+    let (issuers, issuer_links) = issuers(root.sections("issuer"), keys.as_ref());
+    if issuers.is_empty() && !root.has("issuer") {
+        root.refuse("issuer", "is missing: no bank can be asked");
+    }
+    let timers = timers(root.section("timers"));
+    let limits = limits(root.section("limits"));
+    let registry = registry(root.section("registry"));
+    let credential = credential(root.section("credential"));
+    let operator = root.section("operator");
+    let operator_socket = operator.path("socket");
+    operator.finish();
+    let admin = root.section("admin");
+    let admin_listen = admin.parsed("listen", address);
+    admin.finish();
+    root.finish();
+
+    let General { iin, currency, first_day } = general?;
+    Some(Settings {
+        file: file.to_owned(),
+        switch: switch?,
+        processor: Config { terminals, issuers, timers: timers?, limits: limits?, iin, currency, first_day },
+        keys: keys?,
+        terminals: listener?,
+        issuers: issuer_links,
+        registry: registry?,
+        credential: credential?,
+        operator_socket: operator_socket?,
+        admin_listen: admin_listen?,
+    })
+}
+
+/// What `[switch]` says to the processor.
+struct General {
+    iin: [u8; 6],
+    currency: u16,
+    first_day: Day,
+}
+
+fn switch(section: Section<'_>) -> (Option<SwitchSettings>, Option<General>) {
+    let id = section.parsed("id", |text| named(text, 64));
+    let log_dir = section.path("log_dir");
+    let enrolment_dir = section.path("enrolment_dir");
+    let clock_behind_ms_max = section.number_or("clock_behind_ms_max", 5_000, 0..=DAY_MS);
+    let drain_ms_max = section.number_or("drain_ms_max", 30_000, 0..=DAY_MS);
+    let iin = section.parsed_or("iin", *b"970499", |text| {
+        let iin: Option<[u8; 6]> = text.as_bytes().try_into().ok();
+        iin.filter(|iin| iin.iter().all(u8::is_ascii_digit)).ok_or_else(|| "is not 6 digits".to_owned())
+    });
+    let currency = section.number_or("currency", 704, 1..=999);
+    let first_day = section.parsed("first_day", |text| text.parse::<Day>());
+    section.text("keys_file");
+    section.finish();
+    let settings = || {
+        Some(SwitchSettings {
+            id: id?,
+            log_dir: log_dir?,
+            enrolment_dir: enrolment_dir?,
+            clock_behind_ms_max: clock_behind_ms_max?,
+            drain_ms_max: drain_ms_max?,
+        })
+    };
+    let general = || Some(General { iin: iin?, currency: currency? as u16, first_day: first_day? });
+    (settings(), general())
+}
+
+/// The key file has to be its owner's alone: whoever reads it can sign for every terminal and bank.
+fn key_file(section: &Section<'_>) -> Option<KeyFile> {
+    if !section.has("keys_file") {
+        return None;
+    }
+    let (path, bytes) = section.file("keys_file")?;
+    let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o077 != 0 {
+        section.refuse(
+            "keys_file",
+            format!("{}: mode {:03o} lets others in; chmod 600", path.display(), mode & 0o777),
+        );
+        return None;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    match KeyFile::parse(&text) {
+        Ok(keys) => Some(keys),
+        Err(error) => {
+            section.refuse_file(&path, 0, error.to_string());
+            None
+        }
+    }
+}
+
+fn terminal_listener(section: Section<'_>) -> Option<TerminalLinkSettings> {
+    let listen = section.parsed("listen", address);
+    let connections_max = section.number_or("connections_max", 20_000, 1..=1_000_000);
+    let accepts_per_second_max = section.number_or("accepts_per_second_max", 500, 1..=100_000);
+    let first_message_ms_max = section.number_or("first_message_ms_max", 10_000, 10..=DAY_MS);
+    let idle_ms_max = section.number_or("idle_ms_max", 300_000, 10..=DAY_MS);
+    let frame_ms_max = section.number_or("frame_ms_max", 5_000, 10..=DAY_MS);
+    section.finish();
+    Some(TerminalLinkSettings {
+        listen: listen?,
+        connections_max: connections_max? as usize,
+        accepts_per_second_max: accepts_per_second_max?,
+        first_message_ms_max: first_message_ms_max?,
+        idle_ms_max: idle_ms_max?,
+        frame_ms_max: frame_ms_max?,
+    })
+}
+
+fn terminals(sections: Vec<Section<'_>>, keys: Option<&KeyFile>) -> BTreeMap<TerminalId, TerminalConfig> {
+    let mut terminals = BTreeMap::new();
+    for section in sections {
+        let id = section.parsed("id", |text| {
+            TerminalId::parse(text.as_bytes()).ok_or_else(|| "is not 8 printable characters".to_owned())
+        });
+        let acquirer = section.parsed("acquirer", str::parse);
+        let amount_exponent = exponent(&section);
+        if let (Some(id), Some(keys)) = (id, keys)
+            && !keys.terminals.contains_key(&id.to_string())
+        {
+            section.refuse("id", format!("the key file has no [terminal.{id}]"));
+        }
+        if let (Some(id), Some(acquirer), Some(amount_exponent)) = (id, acquirer, amount_exponent)
+            && terminals.insert(id, TerminalConfig { acquirer, amount_exponent }).is_some()
+        {
+            section.refuse("id", "stands twice");
+        }
+        section.finish();
+    }
+    terminals
+}
+
+type Issuers = (BTreeMap<Institution, IssuerConfig>, BTreeMap<Institution, IssuerLinkSettings>);
+
+fn issuers(sections: Vec<Section<'_>>, keys: Option<&KeyFile>) -> Issuers {
+    let (mut issuers, mut links) = Issuers::default();
+    for section in sections {
+        let id: Option<Institution> = section.parsed("id", str::parse);
+        let config = issuer_config(&section);
+        let link = issuer_link(&section);
+        if let (Some(id), Some(link), Some(keys)) = (id, &link, keys)
+            && link.mac
+            && !keys.banks.contains_key(&id.to_string())
+        {
+            section.refuse("mac", format!("the key file has no [bank.{id}]"));
+        }
+        if let (Some(id), Some(config), Some(link)) = (id, config, link) {
+            links.insert(id, link);
+            if issuers.insert(id, config).is_some() {
+                section.refuse("id", "stands twice");
+            }
+        }
+        section.finish();
+    }
+    (issuers, links)
+}
+
+fn issuer_config(section: &Section<'_>) -> Option<IssuerConfig> {
+    let name = section.parsed("name", |text| named(text, 64));
+    let amount_exponent = exponent(section);
+    let tombstones = section.flag_or("tombstones", true);
+    let in_flight_max = section.number_or("in_flight_max", 2_000, 1..=1_000_000);
+    let reversals_in_flight_max = section.number_or("reversals_in_flight_max", 50, 1..=100_000);
+    let map = section.section("codes");
+    let mut codes = BTreeMap::new();
+    for (theirs, ours) in map.entries() {
+        match (code(theirs), code(ours)) {
+            (Some(theirs), Some(Code::APPROVED)) if theirs != Code::APPROVED => {
+                map.refuse_entry(&theirs.to_string(), "a refusal cannot become an approval");
+            }
+            (Some(theirs), Some(ours)) => {
+                codes.insert(theirs, ours);
+            }
+            (None, _) | (_, None) => map.refuse_entry(theirs, "a code is 2 letters or digits"),
+        }
+    }
+    Some(IssuerConfig {
+        name: name?,
+        amount_exponent: amount_exponent?,
+        tombstones: tombstones?,
+        in_flight_max: in_flight_max? as usize,
+        reversals_in_flight_max: reversals_in_flight_max? as usize,
+        codes,
+    })
+}
+
+fn issuer_link(section: &Section<'_>) -> Option<IssuerLinkSettings> {
+    let addresses = section.list("addresses", |text| {
+        let port = text
+            .rsplit_once(':')
+            .and_then(|(host, port)| port.parse::<u16>().ok().filter(|port| *port > 0 && !host.is_empty()));
+        port.map(|_| text.to_owned()).ok_or_else(|| format!("`{text}` is not host:port"))
+    });
+    if !section.has("addresses") {
+        section.refuse("addresses", "is missing");
+    } else if addresses.len() > ADDRESSES_MAX {
+        section.refuse("addresses", format!("are more than {ADDRESSES_MAX}"));
+    } else if addresses.is_empty() {
+        section.refuse("addresses", "has no address");
+    }
+    let dialect = dialect(section);
+    let mac = section.flag_or("mac", true);
+    let tpdu = section.parsed_or("tpdu", [0x60, 0, 0, 0, 0], |text| {
+        let bytes: Option<Vec<u8>> =
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+        let bytes: Option<[u8; TPDU_BYTES]> = bytes.and_then(|bytes| bytes.try_into().ok());
+        bytes.ok_or_else(|| "is not 10 hex digits".to_owned())
+    });
+    let header = section.parsed_or("header", "length2".to_owned(), |text| match text {
+        "length2" | "ascii4" | "length2-tpdu" => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is none of length2, ascii4, length2-tpdu")),
+    })?;
+    let framing = match header.as_str() {
+        "length2-tpdu" => Framing::Length2Tpdu { tpdu: tpdu? },
+        _ if section.has("tpdu") => {
+            section.refuse("tpdu", "goes with header = \"length2-tpdu\" alone");
+            return None;
+        }
+        "ascii4" => Framing::Ascii4,
+        _ => Framing::Length2,
+    };
+    Some(IssuerLinkSettings { addresses, dialect: dialect?, framing, mac: mac? })
+}
+
+/// A dialect of one's own lives as long as the process: links hold it by reference.
+fn dialect(section: &Section<'_>) -> Option<&'static Dialect> {
+    if !section.has("dialect_file") {
+        return section.parsed_or("dialect", Dialect::ascii_1987(), |name| {
+            let known = Dialect::all_built_in().map(|dialect| dialect.name().to_owned()).join(", ");
+            Dialect::built_in(name).ok_or_else(|| format!("`{name}` is not built in; known are {known}"))
+        });
+    }
+    if section.has("dialect") {
+        section.refuse("dialect", "stands beside dialect_file: one of them");
+    }
+    let (path, bytes) = section.file("dialect_file")?;
+    match Dialect::from_toml(&String::from_utf8_lossy(&bytes)) {
+        Ok(dialect) => Some(Box::leak(Box::new(dialect))),
+        Err(error) => {
+            let line = error.line.unwrap_or(0);
+            let element = error.element.map_or(String::new(), |element| format!("element {element}: "));
+            section.refuse_file(&path, line, format!("{element}{}", error.reason));
+            None
+        }
+    }
+}
+
+fn timers(section: Section<'_>) -> Option<Timers> {
+    let default = Timers::default();
+    let wait = |key, default| section.number_or(key, default, 1..=DAY_MS);
+    let registry_ms_max = wait("registry_ms_max", default.registry_ms_max);
+    let issuer_response_ms_max = wait("issuer_response_ms_max", default.issuer_response_ms_max);
+    let answer_ms_max = wait("answer_ms_max", default.answer_ms_max);
+    let terminal_wait_ms = wait("terminal_wait_ms", default.terminal_wait_ms);
+    let reversal_repeat_ms_min = wait("reversal_repeat_ms_min", default.reversal_repeat_ms_min);
+    let reversal_repeat_ms_max = wait("reversal_repeat_ms_max", default.reversal_repeat_ms_max);
+    let issuer_own_timer_ms = wait("issuer_own_timer_ms", default.issuer_own_timer_ms);
+    let approved_age_ms_max =
+        section.number_or("approved_age_ms_max", default.approved_age_ms_max, 1..=366 * DAY_MS);
+    let reference_life_ms = wait("reference_life_ms", default.reference_life_ms);
+    let request_age_ms_max = wait("request_age_ms_max", default.request_age_ms_max);
+    let echo_interval_ms = wait("echo_interval_ms", default.echo_interval_ms);
+    let network_response_ms_max = wait("network_response_ms_max", default.network_response_ms_max);
+    let margin_ms = wait("margin_ms", 1_000);
+    let timers = || {
+        Some(Timers {
+            registry_ms_max: registry_ms_max?,
+            issuer_response_ms_max: issuer_response_ms_max?,
+            answer_ms_max: answer_ms_max?,
+            terminal_wait_ms: terminal_wait_ms?,
+            reversal_repeat_ms_min: reversal_repeat_ms_min?,
+            reversal_repeat_ms_max: reversal_repeat_ms_max?,
+            issuer_own_timer_ms: issuer_own_timer_ms?,
+            approved_age_ms_max: approved_age_ms_max?,
+            reference_life_ms: reference_life_ms?,
+            request_age_ms_max: request_age_ms_max?,
+            echo_interval_ms: echo_interval_ms?,
+            network_response_ms_max: network_response_ms_max?,
+        })
+    };
+    let timers = timers();
+    if let (Some(timers), Some(margin_ms)) = (&timers, margin_ms) {
+        for (key, reason) in deadlines_fit(timers, margin_ms) {
+            section.refuse(key, reason);
+        }
+    }
+    section.finish();
+    timers
+}
+
+fn limits(section: Section<'_>) -> Option<Limits> {
+    let default = Limits::default();
+    let amount = |key, default| section.number_or(key, default, 1..=999_999_999_999);
+    let transaction_minor_max = amount("transaction_minor_max", default.transaction_minor_max);
+    let deposit_minor_max = amount("deposit_minor_max", default.deposit_minor_max);
+    let citizen_day_minor_max = amount("citizen_day_minor_max", default.citizen_day_minor_max);
+    let citizen_day_count_max =
+        section.number_or("citizen_day_count_max", u64::from(default.citizen_day_count_max), 1..=1_000_000);
+    let in_flight_max = section.number_or("in_flight_max", default.in_flight_max as u64, 1..=1_000_000);
+    section.finish();
+    Some(Limits {
+        transaction_minor_max: transaction_minor_max?,
+        deposit_minor_max: deposit_minor_max?,
+        citizen_day_minor_max: citizen_day_minor_max?,
+        citizen_day_count_max: citizen_day_count_max? as u32,
+        in_flight_max: in_flight_max? as usize,
+    })
+}
+
+fn registry(section: Section<'_>) -> Option<RegistrySettings> {
+    let url = section.parsed("url", |text| {
+        let host = text.strip_prefix("https://").filter(|host| !host.is_empty() && !host.contains('/'));
+        host.map(|_| text.to_owned()).ok_or_else(|| "is not https://host:port".to_owned())
+    });
+    let ca_pem = section.file("ca_file");
+    let signing_key_pem = section.file("signing_key_file");
+    let kid = section.parsed("kid", |text| named(text, 64));
+    let mut pinned = BTreeMap::new();
+    for key in section.sections("key") {
+        let (kid, pem) = (key.parsed("kid", |text| named(text, 64)), key.file("file"));
+        if let (Some(kid), Some((_, pem))) = (kid, pem)
+            && pinned.insert(kid, pem).is_some()
+        {
+            key.refuse("kid", "stands twice");
+        }
+        key.finish();
+    }
+    if !section.has("key") {
+        section.refuse("key", "is missing: no answer of the registry could be believed");
+    }
+    let certificate = section.optional_file("client_certificate_file");
+    let key = section.optional_file("client_key_file");
+    if certificate.is_some() != key.is_some() {
+        section.refuse("client_certificate_file", "and client_key_file go together");
+    }
+    section.finish();
+    Some(RegistrySettings {
+        url: url?,
+        ca_pem: ca_pem?.1,
+        signing_key_pem: SecretPem(signing_key_pem?.1),
+        kid: kid?,
+        pinned,
+        client: certificate.zip(key).map(|((_, certificate), (_, key))| (certificate, SecretPem(key))),
+    })
+}
+
+fn credential(section: Section<'_>) -> Option<CredentialSettings> {
+    let csca_dir = section.path("csca_dir");
+    let algorithms = section.list("algorithms", |text| Ok(text.to_owned()));
+    let repeated = algorithms.iter().collect::<BTreeSet<_>>().len() < algorithms.len();
+    if repeated {
+        section.refuse("algorithms", "one stands twice");
+    }
+    section.finish();
+    Some(CredentialSettings { csca_dir: csca_dir?, algorithms })
+}
+
+fn exponent(section: &Section<'_>) -> Option<u8> {
+    section.number_or("amount_exponent", 0, 0..=3).map(|exponent| exponent as u8)
+}
+
+fn code(text: &str) -> Option<Code> {
+    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Code::parse(text.as_bytes()).filter(|_| alphanumeric)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an IP address with a port, as 127.0.0.1:8583"))
+}
+
+fn named(text: &str, characters_max: usize) -> Result<String, String> {
+    let count = text.chars().count();
+    let valid = (1..=characters_max).contains(&count) && !text.chars().any(char::is_control);
+    valid.then(|| text.to_owned()).ok_or_else(|| format!("is not 1 to {characters_max} printable characters"))
+}

@@ -1,0 +1,172 @@
+//! The configuration file: what the switch is told before it starts (docs/operations.md#configuration).
+
+mod load;
+mod reader;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use iso8583::Dialect;
+use iso8583::framing::Framing;
+use keys::KeyFile;
+use processor::{Institution, Timers};
+
+pub use load::load;
+pub use reader::Mistake;
+
+/// Addresses of one bank at most: a connection to each is held open.
+pub const ADDRESSES_MAX: usize = 8;
+
+/// A configuration without a mistake.
+#[derive(Debug)]
+pub struct Settings {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The switch itself.
+    pub switch: SwitchSettings,
+    /// What the processor decides by.
+    pub processor: processor::Config,
+    /// All keys.
+    pub keys: KeyFile,
+    /// The terminals' listener.
+    pub terminals: TerminalLinkSettings,
+    /// The banks' links.
+    pub issuers: BTreeMap<Institution, IssuerLinkSettings>,
+    /// The identity registry.
+    pub registry: RegistrySettings,
+    /// The chips' trust.
+    pub credential: CredentialSettings,
+    /// Unix socket of the operator's commands.
+    pub operator_socket: PathBuf,
+    /// Address of /metrics, /healthz and /readyz.
+    pub admin_listen: SocketAddr,
+}
+
+/// `[switch]`.
+#[derive(Clone, Debug)]
+pub struct SwitchSettings {
+    /// Its name towards the registry.
+    pub id: String,
+    /// Directory of the durable log.
+    pub log_dir: PathBuf,
+    /// Directory of the enrolment.
+    pub enrolment_dir: PathBuf,
+    /// The wall clock may stand so far behind the log's last record at a start.
+    pub clock_behind_ms_max: u64,
+    /// A shutdown waits so long for what is in flight.
+    pub drain_ms_max: u64,
+}
+
+/// `[terminals]`.
+#[derive(Clone, Debug)]
+pub struct TerminalLinkSettings {
+    /// Where terminals connect to.
+    pub listen: SocketAddr,
+    /// Connections at once; at the limit no more are accepted until one ends.
+    pub connections_max: usize,
+    /// New connections in a second; more wait in the kernel's queue.
+    pub accepts_per_second_max: u64,
+    /// A connection has to bring an authentic message within this time.
+    pub first_message_ms_max: u64,
+    /// Silence after which a connection is closed.
+    pub idle_ms_max: u64,
+    /// A frame that has begun has to be whole within this time; so has a write.
+    pub frame_ms_max: u64,
+}
+
+/// The link's part of `[[issuer]]`.
+#[derive(Clone, Debug)]
+pub struct IssuerLinkSettings {
+    /// `host:port`, each connected to.
+    pub addresses: Vec<String>,
+    /// How its messages are written.
+    pub dialect: &'static Dialect,
+    /// What stands in front of each.
+    pub framing: Framing,
+    /// Its messages carry MACs.
+    pub mac: bool,
+}
+
+/// `[registry]`.
+#[derive(Clone, Debug)]
+pub struct RegistrySettings {
+    /// `https://host:port`.
+    pub url: String,
+    /// PEM: who may have signed the registry's TLS certificate.
+    pub ca_pem: Vec<u8>,
+    /// The switch's signing key, PKCS#8 PEM, P-256.
+    pub signing_key_pem: SecretPem,
+    /// The name of that key at the registry.
+    pub kid: String,
+    /// The registry's keys by their names: public keys, SPKI PEM, P-256.
+    pub pinned: BTreeMap<String, Vec<u8>>,
+    /// Client certificate and key, PEM, where the registry asks for them.
+    pub client: Option<(Vec<u8>, SecretPem)>,
+}
+
+/// A PEM text that cannot be printed.
+#[derive(Clone)]
+pub struct SecretPem(pub Vec<u8>);
+
+impl std::fmt::Debug for SecretPem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretPem")
+    }
+}
+
+/// `[credential]`.
+#[derive(Clone, Debug)]
+pub struct CredentialSettings {
+    /// Directory of the country signers' certificates, DER or PEM.
+    pub csca_dir: PathBuf,
+    /// Names of the signature algorithms that are allowed; empty: all that are built in.
+    pub algorithms: Vec<String>,
+}
+
+impl Settings {
+    /// Lines that tell a person what this configuration makes of the switch.
+    pub fn summary(&self) -> String {
+        summary::summary(self)
+    }
+}
+
+/// The parts of an answer have to fit into the terminal's wait, with `margin_ms` for two syncs and the ways between:
+/// registry + bank + margin ≤ answer, answer + margin ≤ terminal wait. Errors name the key and say the sum.
+pub(crate) fn deadlines_fit(timers: &Timers, margin_ms: u64) -> Vec<(&'static str, String)> {
+    let mut mistakes = Vec::new();
+    let parts = timers.registry_ms_max + timers.issuer_response_ms_max + margin_ms;
+    if parts > timers.answer_ms_max {
+        mistakes.push((
+            "answer_ms_max",
+            format!(
+                "registry {} + bank {} + margin {margin_ms} = {parts} ms do not fit into the answer's {} ms",
+                timers.registry_ms_max, timers.issuer_response_ms_max, timers.answer_ms_max
+            ),
+        ));
+    }
+    let whole = timers.answer_ms_max + margin_ms;
+    if whole > timers.terminal_wait_ms {
+        mistakes.push((
+            "terminal_wait_ms",
+            format!(
+                "answer {} + margin {margin_ms} = {whole} ms do not fit into the terminal's wait of {} ms",
+                timers.answer_ms_max, timers.terminal_wait_ms
+            ),
+        ));
+    }
+    if timers.reversal_repeat_ms_min > timers.reversal_repeat_ms_max {
+        mistakes.push((
+            "reversal_repeat_ms_min",
+            format!("is above reversal_repeat_ms_max, {} ms", timers.reversal_repeat_ms_max),
+        ));
+    }
+    if timers.network_response_ms_max > timers.echo_interval_ms {
+        mistakes.push((
+            "network_response_ms_max",
+            format!("is above echo_interval_ms, {} ms", timers.echo_interval_ms),
+        ));
+    }
+    mistakes
+}

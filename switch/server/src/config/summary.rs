@@ -1,0 +1,71 @@
+//! A good configuration, told in a few lines.
+
+use std::fmt::Write;
+
+use super::Settings;
+
+/// See [`Settings::summary`].
+pub(super) fn summary(settings: &Settings) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(settings, &mut text);
+    text
+}
+
+fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
+    let config = &settings.processor;
+    let (timers, limits) = (&config.timers, &config.limits);
+    writeln!(
+        out,
+        "switch      {}, currency {}, IIN {}",
+        settings.switch.id,
+        config.currency,
+        String::from_utf8_lossy(&config.iin)
+    )?;
+    writeln!(out, "log         {}", settings.switch.log_dir.display())?;
+    writeln!(out, "enrolment   {}", settings.switch.enrolment_dir.display())?;
+    writeln!(
+        out,
+        "terminals   {} known, at {}, {} connections at most",
+        config.terminals.len(),
+        settings.terminals.listen,
+        settings.terminals.connections_max
+    )?;
+    for (id, issuer) in &config.issuers {
+        let Some(link) = settings.issuers.get(id) else { continue };
+        let mac = if link.mac { "MAC" } else { "no MAC" };
+        let tombstones = if issuer.tombstones { "tombstones" } else { "no tombstones" };
+        writeln!(
+            out,
+            "issuer      {id} {}: {}, {}, {mac}, {tombstones}, {} in flight",
+            issuer.name,
+            link.addresses.join(" "),
+            link.dialect.name(),
+            issuer.in_flight_max
+        )?;
+    }
+    let client =
+        if settings.registry.client.is_some() { "client certificate" } else { "no client certificate" };
+    writeln!(
+        out,
+        "registry    {}, {} pinned keys, {client}",
+        settings.registry.url,
+        settings.registry.pinned.len()
+    )?;
+    writeln!(
+        out,
+        "deadlines   registry {} + bank {} within answer {} within terminal {} ms",
+        timers.registry_ms_max, timers.issuer_response_ms_max, timers.answer_ms_max, timers.terminal_wait_ms
+    )?;
+    writeln!(
+        out,
+        "limits      withdrawal {}, deposit {}, citizen's day {} in {} uses, {} in flight",
+        limits.transaction_minor_max,
+        limits.deposit_minor_max,
+        limits.citizen_day_minor_max,
+        limits.citizen_day_count_max,
+        limits.in_flight_max
+    )?;
+    writeln!(out, "operator    {}", settings.operator_socket.display())?;
+    writeln!(out, "admin       http://{}", settings.admin_listen)
+}

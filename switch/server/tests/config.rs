@@ -1,0 +1,123 @@
+//! Configuration files: the example of docs/operations.md is good, and every mistake is named with path and line.
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use server::config::{Mistake, Settings, load};
+
+/// The block of docs/operations.md between ```toml and ```, the first after the heading.
+fn example(heading: &str) -> String {
+    let docs = include_str!("../../../docs/operations.md");
+    let (_, rest) = docs.split_once(heading).unwrap();
+    let (_, rest) = rest.split_once("```toml\n").unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// A directory with everything that the example names.
+fn directory() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut next = 0u8;
+    let keys: String = example("## Keys")
+        .lines()
+        .map(|line| {
+            next += 1;
+            line.replace('…', &format!("{next:02x}").repeat(32)) + "\n"
+        })
+        .collect();
+    write(dir.path(), "keys.toml", &keys);
+    for file in ["registry-ca.pem", "signing.pem", "registry-2026.pem"] {
+        write(dir.path(), file, "-----BEGIN X-----\n");
+    }
+    dir
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+fn load_text(text: &str) -> Result<Settings, Vec<Mistake>> {
+    let dir = directory();
+    load(&write(dir.path(), "atm-switch.toml", text))
+}
+
+/// The example with one text in the place of another; the mistakes as "line path: reason", the line from 1.
+fn mistakes(change: (&str, &str)) -> Vec<String> {
+    let text = example("## Configuration");
+    assert!(text.contains(change.0), "the example has no {}", change.0);
+    let text = text.replacen(change.0, change.1, 1);
+    let line_of =
+        |needle: &str| text.lines().position(|line| line.contains(needle)).map_or(0, |line| line + 1);
+    let changed = line_of(change.1.lines().last().unwrap_or(""));
+    load_text(&text)
+        .map(drop)
+        .unwrap_err()
+        .iter()
+        .map(|mistake| {
+            let place = if mistake.line == changed { "here".to_owned() } else { mistake.line.to_string() };
+            format!("{place} {}: {}", mistake.path, mistake.reason)
+        })
+        .collect()
+}
+
+#[test]
+fn the_example_of_the_operations_page_is_good() {
+    let settings =
+        load_text(&example("## Configuration")).map_err(|mistakes| format!("{mistakes:#?}")).unwrap();
+    let summary = settings.summary();
+    assert!(summary.contains("970418 BIDV"), "{summary}");
+    assert!(!format!("{settings:?}").contains("BEGIN"));
+}
+
+#[test]
+#[rustfmt::skip]
+fn each_mistake_is_named_with_its_place() {
+    let table: &[(&str, &str, &str)] = &[
+        ("currency = 704", "currency = 7040", "here switch.currency: is not between 1 and 999"),
+        ("currency = 704", "currency = \"704\"", "here switch.currency: is a string, not a whole number"),
+        ("iin = \"970499\"", "iin = \"97049\"", "here switch.iin: is not 6 digits"),
+        ("first_day = \"2026-01-05\"", "first_day = \"2026-02-30\"", "here switch.first_day: `2026-02-30` is not a day; write it as 2022-05-03"),
+        ("log_dir", "log_dri", "here switch.log_dri: is not known here; known are clock_behind_ms_max, currency, drain_ms_max, enrolment_dir, first_day, id, iin, keys_file, log_dir"),
+        ("listen = \"127.0.0.1:8583\"", "listen = \"localhost\"", "here terminals.listen: `localhost` is not an IP address with a port, as 127.0.0.1:8583"),
+        ("id = \"HN000001\"", "id = \"HN1\"", "here terminal[0].id: is not 8 printable characters"),
+        ("id = \"HN000001\"", "id = \"HN000009\"", "here terminal[0].id: the key file has no [terminal.HN000009]"),
+        ("acquirer = \"970418\"", "acquirer = \"97o418\"", "here terminal[0].acquirer: `97o418` is not 1 to 11 digits"),
+        ("dialect = \"bcd-1987\"", "dialect = \"bcd\"", "here issuer[1].dialect: `bcd` is not built in; known are ascii-1987, ascii-binary-bitmap-1987, bcd-1987, ebcdic-1987"),
+        ("header = \"length2-tpdu\"", "header = \"tpdu\"", "here issuer[1].header: `tpdu` is none of length2, ascii4, length2-tpdu"),
+        ("addresses = [\"127.0.0.1:9001\", \"127.0.0.1:9002\"]", "addresses = [\"127.0.0.1\"]", "here issuer[0].addresses[0]: `127.0.0.1` is not host:port"),
+        ("14 = \"56\"", "14 = \"00\"", "here issuer[1].codes.14: a refusal cannot become an approval"),
+        ("url = \"https://", "url = \"http://", "here registry.url: is not https://host:port"),
+        ("ca_file = \"registry-ca.pem\"", "ca_file = \"none.pem\"", "here registry.ca_file: "),
+        ("answer_ms_max = 25_000", "answer_ms_max = 18_500", "here timers.answer_ms_max: registry 3000 + bank 15000 + margin 1000 = 19000 ms do not fit into the answer's 18500 ms"),
+        ("terminal_wait_ms = 30_000", "terminal_wait_ms = 25_500", "here timers.terminal_wait_ms: answer 25000 + margin 1000 = 26000 ms do not fit into the terminal's wait of 25500 ms"),
+        ("[admin]", "[admin", "here : unclosed table, expected `]`"),
+    ];
+    for (from, to, expected) in table {
+        let told = mistakes((from, to));
+        assert!(told.iter().any(|told| told.starts_with(expected)), "{to}: {told:#?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = example("## Configuration")
+        .replace("currency = 704", "currency = 0")
+        .replace("\"HN000001\"", "\"HN1\"")
+        .replace("\"bcd-1987\"", "\"bcd\"");
+    let told = load_text(&text).map(drop).unwrap_err();
+    let paths: Vec<&str> = told.iter().map(|mistake| mistake.path.as_str()).collect();
+    assert_eq!(paths, ["switch.currency", "terminal[0].id", "issuer[1].dialect"]);
+    assert!(told.is_sorted_by_key(|mistake| mistake.line));
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused() {
+    let dir = directory();
+    let file = write(dir.path(), "atm-switch.toml", &example("## Configuration"));
+    std::fs::set_permissions(dir.path().join("keys.toml"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let told = load(&file).map(drop).unwrap_err();
+    assert!(told[0].reason.ends_with("mode 640 lets others in; chmod 600"), "{told:?}");
+}
