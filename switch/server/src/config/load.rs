@@ -246,6 +246,11 @@ fn issuer_link(section: &Section<'_>) -> Option<IssuerLinkSettings> {
     }
     let dialect = dialect(section);
     let mac = section.flag_or("mac", true);
+    let reconnect_ms_min = section.number_or("reconnect_ms_min", 200, 1..=DAY_MS);
+    let reconnect_ms_max = section.number_or("reconnect_ms_max", 10_000, 1..=DAY_MS);
+    if reconnect_ms_min > reconnect_ms_max {
+        section.refuse("reconnect_ms_min", "is above reconnect_ms_max");
+    }
     let tpdu = section.parsed_or("tpdu", [0x60, 0, 0, 0, 0], |text| {
         let bytes: Option<Vec<u8>> =
             (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
@@ -265,7 +270,14 @@ fn issuer_link(section: &Section<'_>) -> Option<IssuerLinkSettings> {
         "ascii4" => Framing::Ascii4,
         _ => Framing::Length2,
     };
-    Some(IssuerLinkSettings { addresses, dialect: dialect?, framing, mac: mac? })
+    Some(IssuerLinkSettings {
+        addresses,
+        dialect: dialect?,
+        framing,
+        mac: mac?,
+        reconnect_ms_min: reconnect_ms_min?,
+        reconnect_ms_max: reconnect_ms_max?,
+    })
 }
 
 /// A dialect of one's own lives as long as the process: links hold it by reference.

@@ -87,6 +87,10 @@ pub struct IssuerLinkSettings {
     pub framing: Framing,
     /// Its messages carry MACs.
     pub mac: bool,
+    /// The pause before a lost connection is tried again: the first; it doubles up to the longest, with jitter.
+    pub reconnect_ms_min: u64,
+    /// The longest.
+    pub reconnect_ms_max: u64,
 }
 
 /// `[registry]`.

@@ -1,0 +1,67 @@
+//! The way to the event loop: two bounded queues, what ends work before what begins it.
+
+use std::time::Duration;
+
+use iso8583::Message;
+use processor::{Command, Input, LinkId};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+/// Terminals' inputs that wait for the event loop. At the limit a terminal's reader waits, and with it the terminal:
+/// TCP's own window is the back-pressure.
+pub const TERMINAL_INPUTS_MAX: usize = 4_096;
+
+/// Inputs of banks, verifier, look-ups and operators that wait for the event loop; at the limit their senders wait.
+pub const OTHER_INPUTS_MAX: usize = 16_384;
+
+/// Messages that wait to be written to a terminal's connection; one whose queue is full is closed.
+pub const TERMINAL_OUTBOX_MAX: usize = 256;
+
+/// How long a connection that is being closed may take to write what its queue still holds.
+pub(crate) const LAST_WRITE_MAX: Duration = Duration::from_millis(500);
+
+/// What the event loop is told.
+#[derive(Debug)]
+pub enum Inbound {
+    /// A connection is open, and this is its queue. It is followed by [`Input::LinkDown`].
+    LinkUp(LinkId, Outbox),
+    /// For the processor as it is.
+    Input(Box<Input>),
+    /// An operator commands; the answer goes back by the channel.
+    Operator(Command, oneshot::Sender<Result<(), String>>),
+    /// An operator asks how things stand.
+    Status(oneshot::Sender<Value>),
+}
+
+/// The queue of messages to be written on one connection. Dropping it closes the connection.
+pub type Outbox = mpsc::Sender<Box<Message>>;
+
+/// Sends to the event loop. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    /// What begins work.
+    pub terminals: mpsc::Sender<Inbound>,
+    /// What ends it.
+    pub others: mpsc::Sender<Inbound>,
+}
+
+/// The event loop's end of the bus.
+#[derive(Debug)]
+pub struct BusEnd {
+    /// What begins work.
+    pub terminals: mpsc::Receiver<Inbound>,
+    /// What ends it.
+    pub others: mpsc::Receiver<Inbound>,
+}
+
+/// The two ends.
+pub fn bus() -> (Bus, BusEnd) {
+    let (terminals, terminals_end) = mpsc::channel(TERMINAL_INPUTS_MAX);
+    let (others, others_end) = mpsc::channel(OTHER_INPUTS_MAX);
+    (Bus { terminals, others }, BusEnd { terminals: terminals_end, others: others_end })
+}
+
+/// Tells the event loop through one of its queues; waits while the queue is full. `false`: the loop has ended.
+pub(crate) async fn tell(queue: &mpsc::Sender<Inbound>, input: Input) -> bool {
+    queue.send(Inbound::Input(Box::new(input))).await.is_ok()
+}

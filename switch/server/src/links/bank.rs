@@ -1,0 +1,150 @@
+//! Connections to banks: held open, made again with growing pauses (docs/interface.md#bank-links).
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use bytes::Buf;
+use iso8583::Message;
+use keys::{LinkCodec, LinkMac, MacError, Received};
+use processor::{Authenticity, Input, Institution, LinkId};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::stream::{self, Ended, Reader};
+use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, tell};
+use crate::config::IssuerLinkSettings;
+
+/// A bank that does not take a connection within this time is not there.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// A frame that has begun has to be whole, and a write taken, within this time.
+const FRAME_MAX: Duration = Duration::from_secs(5);
+
+/// The processor asks a silent link with 0800/301 and closes one that does not answer; this only frees what it forgot.
+const IDLE_MAX: Duration = Duration::from_secs(86_400);
+
+/// What one connection to a bank needs to know.
+#[derive(Clone, Debug)]
+pub struct BankLink {
+    /// The bank and which of its addresses.
+    pub link: LinkId,
+    /// `host:port`.
+    pub address: String,
+    /// How its messages are written.
+    pub codec: LinkCodec,
+    /// The keys, where its messages carry MACs.
+    pub mac: Option<LinkMac>,
+    /// The first pause before another try.
+    pub reconnect_ms_min: u64,
+    /// The longest.
+    pub reconnect_ms_max: u64,
+    /// Messages that wait to be written: all that the processor may have in flight there, so that only a connection that
+    /// does not write is ever full.
+    pub outbox_max: usize,
+}
+
+impl BankLink {
+    /// One for each address of the bank.
+    pub fn all(
+        bank: Institution,
+        settings: &IssuerLinkSettings,
+        mac: Option<&LinkMac>,
+        outbox_max: usize,
+    ) -> Vec<BankLink> {
+        let links = settings.addresses.iter().zip(0u8..).map(|(address, index)| BankLink {
+            link: LinkId::Bank(bank, index),
+            address: address.clone(),
+            codec: LinkCodec { dialect: settings.dialect, framing: settings.framing },
+            mac: mac.filter(|_| settings.mac).cloned(),
+            reconnect_ms_min: settings.reconnect_ms_min,
+            reconnect_ms_max: settings.reconnect_ms_max,
+            outbox_max,
+        });
+        links.collect()
+    }
+
+    /// Keeps the connection for as long as the process lives.
+    pub async fn keep(self, bus: Bus) {
+        let mut pause_ms = self.reconnect_ms_min;
+        loop {
+            let began = Instant::now();
+            let ended = self.once(&bus).await;
+            tracing::info!(link = ?self.link, address = self.address, %ended, "bank's connection");
+            if matches!(ended, Ended::Stopped) {
+                return;
+            }
+            if began.elapsed() > CONNECT_MAX + Duration::from_millis(self.reconnect_ms_max) {
+                pause_ms = self.reconnect_ms_min;
+            }
+            sleep(Duration::from_millis(jittered(pause_ms))).await;
+            pause_ms = (pause_ms * 2).min(self.reconnect_ms_max);
+        }
+    }
+
+    async fn once(&self, bus: &Bus) -> Ended {
+        let stream = match timeout(CONNECT_MAX, TcpStream::connect(&self.address)).await {
+            Err(_) => return Ended::Silent,
+            Ok(Err(error)) => return error.into(),
+            Ok(Ok(stream)) => stream,
+        };
+        if let Err(error) = stream::prepare(&stream) {
+            return error.into();
+        }
+        let (outbox, queue) = mpsc::channel(self.outbox_max);
+        if bus.others.send(Inbound::LinkUp(self.link, outbox)).await.is_err() {
+            return Ended::Stopped;
+        }
+        let (read, write) = stream.into_split();
+        let reader = Reader::new(read, IDLE_MAX, FRAME_MAX);
+        let writing =
+            stream::write_queued(write, queue, &self.codec, |_: &Message| self.mac.as_ref(), FRAME_MAX);
+        tokio::pin!(writing);
+        let (ended, still_writing) = tokio::select! {
+            ended = self.read(reader, bus) => (ended, true),
+            ended = &mut writing => (ended, false),
+        };
+        tell(&bus.others, Input::LinkDown(self.link)).await;
+        if still_writing {
+            let _ = timeout(LAST_WRITE_MAX, writing).await;
+        }
+        ended
+    }
+
+    async fn read(&self, mut reader: Reader, bus: &Bus) -> Ended {
+        loop {
+            let consumed = match self.codec.receive(&reader.buffer, |_| self.mac.as_ref()) {
+                Err(error) => return error.into(),
+                Ok(Received::Incomplete) => match reader.more(None).await {
+                    Ok(()) => continue,
+                    Err(ended) => return ended,
+                },
+                Ok(Received::KeepAlive { consumed }) => consumed,
+                Ok(Received::Malformed { consumed, error }) => {
+                    tracing::warn!(link = ?self.link, %error, "format error");
+                    metrics::counter!("atm_switch_link_format_errors_total", "side" => "bank").increment(1);
+                    consumed
+                }
+                Ok(Received::Message { consumed, message, mac }) => {
+                    if !tell(&bus.others, self.received(*message, mac)).await {
+                        return Ended::Stopped;
+                    }
+                    consumed
+                }
+            };
+            reader.buffer.advance(consumed);
+            reader.frame_taken();
+        }
+    }
+
+    fn received(&self, message: Message, mac: Result<(), MacError>) -> Input {
+        let authenticity = if mac.is_ok() { Authenticity::Authentic } else { Authenticity::Forged };
+        Input::Received { link: self.link, message, authenticity, citizen: None }
+    }
+}
+
+/// Between half and the whole of a pause: banks that come back are not met by everybody at once.
+fn jittered(pause_ms: u64) -> u64 {
+    let half = pause_ms / 2;
+    half + RandomState::new().hash_one(pause_ms) % (pause_ms - half + 1)
+}

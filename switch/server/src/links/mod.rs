@@ -1,0 +1,6 @@
+//! Connections: sockets on one side, the event loop's inputs on the other.
+
+pub mod bank;
+mod salvage;
+mod stream;
+pub mod terminal;

@@ -1,0 +1,227 @@
+//! The terminals' listener and what a terminal's connection does (docs/interface.md#messages-on-the-terminal-link).
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+use credential::Pan;
+use iso8583::Message;
+use iso8583::framing::Decoded;
+use keys::{DataKeys, LinkCodec, LinkMac, MacError, Received, TerminalKeys};
+use processor::{Authenticity, Input, LinkId, TerminalId};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::salvage;
+use super::stream::{self, Ended, Reader};
+use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, TERMINAL_OUTBOX_MAX, tell};
+use crate::config::TerminalLinkSettings;
+
+/// Keep-alives without a message between them that a connection may send in [`KEEP_ALIVE_WINDOW`].
+const KEEP_ALIVES_MAX: u32 = 100;
+const KEEP_ALIVE_WINDOW: Duration = Duration::from_secs(1);
+
+/// A failed accept (no file descriptor left) is tried again after this.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What every terminal's connection needs to know.
+#[derive(Debug)]
+pub struct Shared {
+    /// `[terminals]`.
+    pub settings: TerminalLinkSettings,
+    /// Keys by DE41.
+    pub keys: HashMap<TerminalId, TerminalKeys>,
+    /// For pseudonyms.
+    pub data: DataKeys,
+    /// The IIN of citizen PANs.
+    pub iin: [u8; 6],
+    /// To the event loop.
+    pub bus: Bus,
+}
+
+/// Binds the listener.
+///
+/// # Errors
+/// The address, and why it cannot be bound.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))
+}
+
+/// Accepts terminals for as long as the process lives: at most so many at once, at most so many in a second.
+pub async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    let free = Arc::new(Semaphore::new(shared.settings.connections_max));
+    let mut pace =
+        interval(Duration::from_secs(1) / shared.settings.accepts_per_second_max.min(100_000) as u32);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut number = 0;
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
+        pace.tick().await;
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                number += 1;
+                tokio::spawn(connection(stream, peer, LinkId::Terminal(number), Arc::clone(&shared), permit));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    link: LinkId,
+    shared: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+) {
+    if let Err(error) = stream::prepare(&stream) {
+        tracing::debug!(%peer, %error, "socket options");
+        return;
+    }
+    let (outbox, queue) = mpsc::channel(TERMINAL_OUTBOX_MAX);
+    let own = outbox.downgrade();
+    if shared.bus.terminals.send(Inbound::LinkUp(link, outbox)).await.is_err() {
+        return;
+    }
+    let (read, write) = stream.into_split();
+    let frame = Duration::from_millis(shared.settings.frame_ms_max);
+    let codec = LinkCodec::terminal();
+    let reader = Reader::new(read, Duration::from_millis(shared.settings.idle_ms_max), frame);
+    let incoming = Incoming { link, shared: &shared, codec: codec.clone(), own, reader };
+    let writing = stream::write_queued(write, queue, &codec, |message| shared.mac(message), frame);
+    tokio::pin!(writing);
+    let (ended, still_writing) = tokio::select! {
+        ended = incoming.read() => (ended, true),
+        ended = &mut writing => (ended, false),
+    };
+    tracing::debug!(%peer, ?link, %ended, "terminal's connection");
+    tell(&shared.bus.terminals, Input::LinkDown(link)).await;
+    if still_writing {
+        // The event loop has dropped the queue or will; what is in it may still reach a peer that closed its half alone.
+        let _ = tokio::time::timeout(LAST_WRITE_MAX, writing).await;
+    }
+}
+
+/// The receiving side of one connection.
+struct Incoming<'s> {
+    link: LinkId,
+    shared: &'s Shared,
+    codec: LinkCodec,
+    /// The connection's own queue, for what never reaches the processor.
+    own: mpsc::WeakSender<Box<Message>>,
+    reader: Reader,
+}
+
+impl Incoming<'_> {
+    async fn read(mut self) -> Ended {
+        match self.read_on().await {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<std::convert::Infallible, Ended> {
+        let mut first_until =
+            Some(Instant::now() + Duration::from_millis(self.shared.settings.first_message_ms_max));
+        let mut keep_alives = KeepAlives { since: Instant::now(), count: 0 };
+        loop {
+            let received = self.codec.receive(&self.reader.buffer, |message| self.shared.mac(message))?;
+            let consumed = match received {
+                Received::Incomplete => {
+                    self.reader.more(first_until).await?;
+                    continue;
+                }
+                Received::KeepAlive { consumed } => {
+                    keep_alives.count_one()?;
+                    consumed
+                }
+                Received::Message { consumed, message, mac: Err(MacError::Both) } => {
+                    drop(message);
+                    self.answer_format_error()?;
+                    consumed
+                }
+                Received::Message { consumed, message, mac } => {
+                    keep_alives.count = 0;
+                    if self.shared.mac(&message).is_none() {
+                        return Err(Ended::Nameless);
+                    }
+                    if mac.is_ok() {
+                        first_until = None;
+                    }
+                    self.pass_on(*message, mac).await?;
+                    consumed
+                }
+                Received::Malformed { consumed, error } => {
+                    tracing::debug!(link = ?self.link, %error, "format error");
+                    metrics::counter!("atm_switch_link_format_errors_total", "side" => "terminal")
+                        .increment(1);
+                    self.answer_format_error()?;
+                    consumed
+                }
+            };
+            self.reader.buffer.advance(consumed);
+            self.reader.frame_taken();
+        }
+    }
+
+    async fn pass_on(&self, message: Message, mac: Result<(), MacError>) -> Result<(), Ended> {
+        let (authenticity, citizen) = match mac {
+            Ok(()) => (Authenticity::Authentic, self.shared.citizen(&message)),
+            Err(_) => (Authenticity::Forged, None),
+        };
+        let input = Input::Received { link: self.link, message, authenticity, citizen };
+        if tell(&self.shared.bus.terminals, input).await { Ok(()) } else { Err(Ended::Stopped) }
+    }
+
+    /// Answers 30 to the frame at the front of the buffer, signed for the terminal that it names; where it names none
+    /// of ours nobody could check the answer, and the connection is closed.
+    fn answer_format_error(&self) -> Result<(), Ended> {
+        let Decoded::Frame { payload, .. } =
+            self.codec.framing.decode(&self.reader.buffer).map_err(keys::LinkError::from)?
+        else {
+            return Ok(());
+        };
+        let Some(answer) = salvage::format_error(&self.reader.buffer[payload]) else {
+            return Err(Ended::Nameless);
+        };
+        if self.shared.mac(&answer).is_none() {
+            return Err(Ended::Nameless);
+        }
+        let Some(own) = self.own.upgrade() else { return Err(Ended::Told) };
+        own.try_send(Box::new(answer)).map_err(|_| Ended::QueueFull)
+    }
+}
+
+impl Shared {
+    /// The keys of the terminal that a message names.
+    fn mac(&self, message: &Message) -> Option<&LinkMac> {
+        let terminal = TerminalId::parse(message.get(41)?)?;
+        self.keys.get(&terminal).map(|keys| &keys.mac)
+    }
+
+    fn citizen(&self, message: &Message) -> Option<credential::Pseudonym> {
+        let pan = Pan::parse(message.get(2)?).ok()?;
+        (pan.iin() == self.iin).then(|| self.data.pseudonym(&pan.citizen_number()))
+    }
+}
+
+struct KeepAlives {
+    since: Instant,
+    count: u32,
+}
+
+impl KeepAlives {
+    fn count_one(&mut self) -> Result<(), Ended> {
+        if self.since.elapsed() > KEEP_ALIVE_WINDOW {
+            *self = KeepAlives { since: Instant::now(), count: 0 };
+        }
+        self.count += 1;
+        if self.count > KEEP_ALIVES_MAX { Err(Ended::Flood) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,208 @@
+//! Links against a peer made of bare sockets: what reaches the event loop, what comes back, what is closed.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use iso8583::{Dialect, Message, Mti};
+use keys::{Key, LinkCodec, LinkMac, MacKey, Received, TerminalKeys};
+use processor::{Input, Institution, LinkId, TerminalId};
+use server::bus::{Bus, BusEnd, Inbound, Outbox, bus};
+use server::config::TerminalLinkSettings;
+use server::links::bank::BankLink;
+use server::links::terminal::{self, Shared};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than anything here takes: a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn mac_key(byte: u8) -> MacKey {
+    MacKey::new(&Key::new([byte; 32]))
+}
+
+fn switch_end() -> LinkMac {
+    LinkMac { sign: mac_key(2), verify: mac_key(1) }
+}
+
+fn peer_end() -> LinkMac {
+    LinkMac { sign: mac_key(1), verify: mac_key(2) }
+}
+
+/// Listens with deadlines of 300 ms for first messages and frames.
+async fn terminals() -> (std::net::SocketAddr, BusEnd) {
+    let settings = TerminalLinkSettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        connections_max: 100,
+        accepts_per_second_max: 10_000,
+        first_message_ms_max: 300,
+        idle_ms_max: 60_000,
+        frame_ms_max: 300,
+    };
+    let keys = TerminalKeys { mac: switch_end(), challenge: Key::new([3; 32]) };
+    let data = keys::DataKeys::new(&Key::new([4; 32]), &Key::new([5; 32]), &Key::new([6; 32]));
+    let (bus, end) = bus();
+    let keys = [(TerminalId(*b"HN000001"), keys)].into();
+    let listener = terminal::bind(settings.listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(terminal::listen(listener, Arc::new(Shared { settings, keys, data, iin: *b"970499", bus })));
+    (address, end)
+}
+
+fn echo(terminal: &str, stan: u64) -> Message {
+    let mut message = Message::new(Mti::new(800));
+    message.set_text(7, "0503010203").set_number(11, stan, 6).set_text(41, terminal).set_text(70, "301");
+    message
+}
+
+fn framed(message: &Message, keys: Option<&LinkMac>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    LinkCodec::terminal().send(message, keys, &mut bytes).unwrap();
+    bytes
+}
+
+/// The next messages on a socket, as "MTI DE39", with what the MAC is; "closed" at its end.
+async fn heard(stream: &mut TcpStream) -> String {
+    let keys = peer_end();
+    let mut buffer = Vec::new();
+    loop {
+        match LinkCodec::terminal().receive(&buffer, |_| Some(&keys)).unwrap() {
+            Received::Message { message, mac, .. } => {
+                return format!("{:04} {} {mac:?}", message.mti().value(), message.text(39).unwrap_or(""));
+            }
+            Received::Incomplete => {}
+            other => panic!("{other:?}"),
+        }
+        match tokio::time::timeout(PATIENCE, stream.read_buf(&mut buffer)).await.expect("something is heard")
+        {
+            Ok(0) | Err(_) => return "closed".to_owned(),
+            Ok(_) => {}
+        }
+    }
+}
+
+async fn next(queue: &mut tokio::sync::mpsc::Receiver<Inbound>) -> Inbound {
+    tokio::time::timeout(PATIENCE, queue.recv()).await.expect("an input comes").unwrap()
+}
+
+async fn link_up(queue: &mut tokio::sync::mpsc::Receiver<Inbound>) -> (LinkId, Outbox) {
+    match next(queue).await {
+        Inbound::LinkUp(link, outbox) => (link, outbox),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// "link up", "link down", or the message's STAN with its authenticity.
+async fn told(queue: &mut tokio::sync::mpsc::Receiver<Inbound>) -> String {
+    match next(queue).await {
+        Inbound::LinkUp(..) => "link up".to_owned(),
+        Inbound::Input(input) => match *input {
+            Input::LinkDown(_) => "link down".to_owned(),
+            Input::Received { message, authenticity, citizen, .. } => {
+                let citizen = if citizen.is_some() { " citizen" } else { "" };
+                format!("{} {authenticity:?}{citizen}", message.text(11).unwrap_or("-"))
+            }
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn messages_go_in_and_answers_come_out_signed() {
+    let (address, mut end) = terminals().await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut withdrawal = echo("HN000001", 2);
+    withdrawal.set_mti(Mti::new(200));
+    withdrawal.set_text(2, "9704990012030000017");
+    let mut bytes = framed(&echo("HN000001", 1), Some(&peer_end()));
+    bytes.extend([0, 0]);
+    bytes.extend(framed(&withdrawal, Some(&peer_end())));
+    bytes.extend(framed(&echo("HN000001", 3), Some(&switch_end())));
+    bytes.extend(framed(&echo("HN000001", 4), None));
+    stream.write_all(&bytes).await.unwrap();
+    let (_, outbox) = link_up(&mut end.terminals).await;
+    for expected in ["000001 Authentic", "000002 Authentic citizen", "000003 Forged", "000004 Forged"] {
+        assert_eq!(told(&mut end.terminals).await, expected);
+    }
+    let mut answer = echo("HN000001", 1);
+    answer.set_mti(Mti::new(810));
+    answer.set_text(39, "00");
+    outbox.try_send(Box::new(answer)).unwrap();
+    assert_eq!(heard(&mut stream).await, "0810 00 Ok(())");
+    drop(outbox);
+    assert_eq!(heard(&mut stream).await, "closed");
+    assert_eq!(told(&mut end.terminals).await, "link down");
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_answered_or_closed_and_the_next_client_is_served() {
+    let (address, mut end) = terminals().await;
+    let good = framed(&echo("HN000001", 1), Some(&peer_end()));
+    let mut trailing = good.clone();
+    trailing.push(b'x');
+    trailing[1] += 1;
+    let mut both = echo("HN000001", 1);
+    both.set(64, &[0; 8]).set(128, &[0; 8]);
+    let table: &[(&str, Vec<u8>, &str)] = &[
+        ("bytes behind the last element", trailing, "0810 30 Ok(())"),
+        ("two MACs", framed(&both, None), "0810 30 Ok(())"),
+        ("an unknown terminal", framed(&echo("HN000002", 1), Some(&peer_end())), "closed"),
+        ("no message at all", vec![0, 3, b'a', b'b', b'c'], "closed"),
+        ("a length above all bounds", vec![0xFF, 0xFF], "closed"),
+        ("a flood of keep-alives", [0; 2_000].to_vec(), "closed"),
+        ("half a frame", good[..20].to_vec(), "closed"),
+        ("nothing", Vec::new(), "closed"),
+    ];
+    for (name, bytes, expected) in table {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        assert_eq!(heard(&mut stream).await, *expected, "{name}");
+        let _up = link_up(&mut end.terminals).await;
+        drop(stream);
+        assert_eq!(told(&mut end.terminals).await, "link down", "{name}");
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&good).await.unwrap();
+    let _up = link_up(&mut end.terminals).await;
+    assert_eq!(told(&mut end.terminals).await, "000001 Authentic");
+}
+
+/// A connection to the test's own bank.
+fn keep_bank(address: String, bus: Bus) {
+    let link = BankLink {
+        link: LinkId::Bank(Institution::parse(b"970418").unwrap(), 0),
+        address,
+        codec: LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 },
+        mac: Some(switch_end()),
+        reconnect_ms_min: 1,
+        reconnect_ms_max: 10,
+        outbox_max: 8,
+    };
+    tokio::spawn(link.keep(bus));
+}
+
+#[tokio::test]
+async fn a_bank_is_connected_to_again_and_its_forged_answers_are_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (bus, mut end) = bus();
+    keep_bank(listener.local_addr().unwrap().to_string(), bus);
+    let codec = LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 };
+    let mut answer = Message::new(Mti::new(810));
+    answer.set_text(7, "0503010203").set_text(39, "00").set_text(70, "301");
+    for round in 0..2 {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (_, outbox) = link_up(&mut end.others).await;
+        let mut bytes = Vec::new();
+        codec.send(answer.set_number(11, 1, 6), Some(&peer_end()), &mut bytes).unwrap();
+        codec.send(answer.set_number(11, 2, 6), Some(&switch_end()), &mut bytes).unwrap();
+        bytes.extend(b"0003abc");
+        codec.send(answer.set_number(11, 3, 6), Some(&peer_end()), &mut bytes).unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        for expected in ["000001 Authentic", "000002 Forged", "000003 Authentic"] {
+            assert_eq!(told(&mut end.others).await, expected, "round {round}");
+        }
+        drop((stream, outbox));
+        assert_eq!(told(&mut end.others).await, "link down");
+    }
+}
