@@ -329,6 +329,7 @@ codes! {
     NOT_PERMITTED = b"57", "This citizen, card or terminal may not do this.";
     FUNDS = b"51", "Not enough funds.";
     WRONG_PIN = b"55", "PIN wrong.";
+    PIN_TRIES = b"75", "PIN wrong too often.";
     PIN_BLOCK = b"88", "PIN block cannot be read, or key unknown.";
     UNAVAILABLE = b"91", "Bank, registry or log not available.";
     DUPLICATE = b"94", "Known key with other content.";
@@ -336,6 +337,25 @@ codes! {
 }
 
 impl Code {
+    /// What a bank may say to a terminal in its own words (docs/interface.md#response-codes); anything else needs the
+    /// bank's table.
+    pub const FROM_BANKS: [Code; 14] = [
+        Code::NOT_SUPPORTED,
+        Code::BAD_AMOUNT,
+        Code::BAD_PAN,
+        Code::LOST,
+        Code::FUNDS,
+        Code::EXPIRED,
+        Code::WRONG_PIN,
+        Code::NO_BANK,
+        Code::NOT_PERMITTED,
+        Code::OVER_AMOUNT,
+        Code::RESTRICTED,
+        Code::OVER_COUNT,
+        Code::PIN_TRIES,
+        Code::UNAVAILABLE,
+    ];
+
     /// Reads DE39.
     pub fn parse(bytes: &[u8]) -> Option<Code> {
         Some(Code(bytes.try_into().ok()?))

@@ -4,12 +4,23 @@
 //! [`Processor::next_deadline`] asked when to come again. Durability is an input: what depends on a record waits in
 //! here until the log says that the record's position is synced.
 
+mod advices;
+mod amount;
+mod banks;
 mod config;
+mod entropy;
 mod ids;
+mod intake;
 mod io;
 mod lifecycle;
+mod live;
+mod messages;
+mod network;
+mod processor;
 mod record;
+mod requests;
 mod standing;
+mod template;
 mod transaction;
 
 pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};
@@ -19,6 +30,7 @@ pub use io::{
     Output, OwnName, Ticket, Used, Verdict, VerifyRequest,
 };
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
+pub use processor::Processor;
 pub use record::{
     Advice, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent, Kind,
     LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Reversal, Spend, Suspense,

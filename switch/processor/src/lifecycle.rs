@@ -120,6 +120,8 @@ pub enum Trigger {
     ReversalWhole,
     /// 0420, DE95 above 0 and below DE4.
     ReversalPart,
+    /// 0420 where a reversal is recorded already, with its DE95.
+    ReversalSame,
     /// 0420, DE95 equal to DE4: all the cash has left.
     ReversalNothing,
     /// 0420, DE95 above DE4.
@@ -148,7 +150,7 @@ pub enum Trigger {
 
 impl Trigger {
     /// All of them, in the order of the table.
-    pub const ALL: [Trigger; 28] = [
+    pub const ALL: [Trigger; 29] = [
         Trigger::Request,
         Trigger::Verified,
         Trigger::Refused,
@@ -165,6 +167,7 @@ impl Trigger {
         Trigger::CompletionOther,
         Trigger::ReversalWhole,
         Trigger::ReversalPart,
+        Trigger::ReversalSame,
         Trigger::ReversalNothing,
         Trigger::ReversalOver,
         Trigger::AdviceMismatch,
@@ -186,6 +189,7 @@ impl Trigger {
             | Trigger::CompletionOther
             | Trigger::ReversalWhole
             | Trigger::ReversalPart
+            | Trigger::ReversalSame
             | Trigger::ReversalNothing
             | Trigger::ReversalOver
             | Trigger::AdviceMismatch => true,
@@ -357,6 +361,16 @@ fn transfer(state: State, trigger: Trigger) -> Option<Step> {
         (State::Completed, Trigger::ReversalWhole) => {
             Some(Step::to(State::Reversing).write(Write::Reversal).ask(Ask::Reversal))
         }
+        (
+            State::OutcomeSyncing,
+            Trigger::Completion
+            | Trigger::CompletionOther
+            | Trigger::ReversalPart
+            | Trigger::ReversalNothing
+            | Trigger::ReversalOver
+            | Trigger::AdviceMismatch,
+        ) => cash(State::Completed, trigger).map(|step| Step { to: state, ..step }),
+        (State::Sent, Trigger::BankApproves) => Some(Step::to(State::OutcomeSyncing).write(Write::Outcome)),
         (state, trigger) => cash(state, trigger),
     }
 }
@@ -396,6 +410,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::UnknownSecond
             | T::ReversalRefused
             | T::ReversalRefusedOften
+            | T::ReversalSame
             | T::ReversalSilence => return None,
         },
         S::Verifying => match trigger {
@@ -431,6 +446,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::UnknownSecond
             | T::ReversalRefused
             | T::ReversalRefusedOften
+            | T::ReversalSame
             | T::ReversalSilence => return None,
         },
         S::IntentSyncing => match trigger {
@@ -466,6 +482,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::UnknownSecond
             | T::ReversalRefused
             | T::ReversalRefusedOften
+            | T::ReversalSame
             | T::ReversalSilence => return None,
         },
         S::Sent => match trigger {
@@ -501,6 +518,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::UnknownSecond
             | T::ReversalRefused
             | T::ReversalRefusedOften
+            | T::ReversalSame
             | T::ReversalSilence => return None,
         },
         S::OutcomeSyncing | S::Approved => match trigger {
@@ -536,6 +554,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::UnknownSecond
             | T::ReversalRefused
             | T::ReversalRefusedOften
+            | T::ReversalSame
             | T::ReversalSilence => return None,
         },
         S::Completed => match trigger {
@@ -567,6 +586,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::UnknownSecond
             | T::ReversalRefused
             | T::ReversalRefusedOften
+            | T::ReversalSame
             | T::ReversalSilence => return None,
         },
         S::Declined | S::Tombstone => match trigger {
@@ -603,6 +623,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::UnknownSecond
             | T::ReversalRefused
             | T::ReversalRefusedOften
+            | T::ReversalSame
             | T::ReversalSilence => return None,
         },
         S::Reversing => match trigger {
@@ -624,10 +645,11 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             T::CompletionOther | T::AdviceMismatch => {
                 stays.write(Write::Claim(Claimed::OtherAmount)).suspend()
             }
+            T::ReversalWhole => stays.write(Write::Claim(Claimed::OtherAmount)).suspend(),
             T::ReversalNothing | T::ReversalPart | T::ReversalOver => {
                 stays.write(Write::Claim(Claimed::CashAfterReversal)).suspend()
             }
-            T::ReversalWhole => stays.write(Write::Note(Noted::AdviceAgain)),
+            T::ReversalSame => stays.write(Write::Note(Noted::AdviceAgain)),
             T::Request
             | T::Verified
             | T::Refused
@@ -654,10 +676,11 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             T::CompletionOther | T::AdviceMismatch => {
                 stays.write(Write::Claim(Claimed::OtherAmount)).suspend()
             }
+            T::ReversalWhole => stays.write(Write::Claim(Claimed::OtherAmount)).suspend(),
             T::ReversalNothing | T::ReversalPart | T::ReversalOver => {
                 stays.write(Write::Claim(Claimed::CashAfterReversal)).suspend()
             }
-            T::ReversalWhole => stays.write(Write::Note(Noted::AdviceAgain)),
+            T::ReversalSame => stays.write(Write::Note(Noted::AdviceAgain)),
             T::Request
             | T::Verified
             | T::Refused
@@ -686,10 +709,10 @@ fn inquiry(state: State, trigger: Trigger) -> Option<Step> {
             Some(Step::to(S::Declined).write(Write::Declined).answer(Answer::Refusal))
         }
         (S::IntentSyncing, T::IntentSynced) => Some(Step::to(S::Sent).ask(Ask::Request)),
-        (S::Verifying | S::IntentSyncing | S::Sent | S::OutcomeSyncing, T::Deadline)
-        | (S::IntentSyncing, T::BankLinkDown) => {
+        (S::Verifying | S::IntentSyncing | S::Sent, T::Deadline) | (S::IntentSyncing, T::BankLinkDown) => {
             Some(Step::to(S::Declined).write(Write::Declined).answer(Answer::Unavailable))
         }
+        (S::OutcomeSyncing, T::Deadline) => Some(stays),
         (S::Verifying | S::Sent | S::OutcomeSyncing, T::BankLinkDown) => Some(stays),
         (S::Sent, T::BankApproves) => Some(Step::to(S::OutcomeSyncing).write(Write::Outcome)),
         (S::Sent, T::BankDeclines) => {
@@ -719,7 +742,7 @@ fn inquiry(state: State, trigger: Trigger) -> Option<Step> {
         (S::IntentSyncing | S::Sent | S::OutcomeSyncing | S::Completed | S::Declined, _) if is_advice => {
             Some(stays.write(Write::Claim(ClaimReason::CashWithoutApproval)).suspend())
         }
-        (S::Tombstone, _) if is_advice => cash(state, trigger),
+        (S::Unknown | S::Tombstone, _) if is_advice => cash(state, trigger),
         (
             S::Unknown
             | S::Verifying

@@ -1,0 +1,126 @@
+//! What the processor holds of a transaction that is in flight.
+
+use credential::Reference;
+use iso8583::Message;
+
+use crate::ids::Day;
+use crate::intake::Incoming;
+use crate::io::{LinkId, LinkedAccount};
+use crate::lifecycle::State;
+use crate::record::{Evidence, Position};
+use crate::transaction::Transaction;
+
+/// A transaction in memory.
+pub(crate) struct Live {
+    /// The sum of its records, those not yet durable included.
+    pub(crate) transaction: Transaction,
+    /// Its state; what the fold calls SENT or APPROVED may still be syncing.
+    pub(crate) state: State,
+    /// The newest record, until it is durable: nothing is sent before.
+    pub(crate) unsynced: Option<Position>,
+    /// The terminal that waits for the answer to its request.
+    pub(crate) asker: Option<Asker>,
+    /// The answer is owed as soon as everything is durable.
+    pub(crate) answer_due: bool,
+    /// Answers to advices, and refusals of other content, ready to leave once everything is durable.
+    pub(crate) waiting: Vec<(LinkId, Message)>,
+    /// The reversal goes to the bank's queue once everything is durable.
+    pub(crate) reversal_due: bool,
+    /// How the reversal gets on.
+    pub(crate) saf: Saf,
+    /// The request while it is being verified.
+    pub(crate) work: Option<Box<Work>>,
+    /// Where the time went.
+    pub(crate) stages: Stages,
+    /// Its one timer, microseconds.
+    pub(crate) timer_us: Option<u64>,
+    /// The answer is due by then, microseconds.
+    pub(crate) answer_by_us: u64,
+}
+
+/// Who gets the answer, and the message that it echoes.
+pub(crate) struct Asker {
+    pub(crate) link: LinkId,
+    pub(crate) message: Message,
+}
+
+/// A request that is not yet recorded.
+pub(crate) struct Work {
+    pub(crate) incoming: Incoming,
+    /// Where the money is, for a 0200.
+    pub(crate) account: Option<LinkedAccount>,
+    /// The citizen's linked accounts, for a 0100.
+    pub(crate) accounts: Vec<LinkedAccount>,
+    /// The reference that vouches for the citizen (two-step).
+    pub(crate) reference: Option<Reference>,
+    pub(crate) biometric_matched: bool,
+    pub(crate) evidence: Option<Evidence>,
+    /// The business day whose limits it was reserved against; `None` when it counts against none.
+    pub(crate) reserved: Option<Day>,
+}
+
+/// How a reversal gets on at the bank.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Saf {
+    pub(crate) stage: SafStage,
+    /// How often it was sent; above 0 it is a 0421.
+    pub(crate) attempts: u32,
+    /// How often the bank refused it.
+    pub(crate) refusals: u32,
+    /// How often the bank said 25.
+    pub(crate) unknowns: u32,
+}
+
+/// Where a reversal stands in its bank's queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum SafStage {
+    /// Not in the queue.
+    #[default]
+    Idle,
+    /// Waits for the window.
+    Queued,
+    /// At the bank.
+    Asked,
+    /// Waits for its next turn.
+    Resting,
+}
+
+/// Moments of a request, microseconds; 0 where it has not come so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Stages {
+    pub(crate) arrived: u64,
+    pub(crate) found: u64,
+    pub(crate) verified: u64,
+    /// The bank was asked.
+    pub(crate) asked: u64,
+    pub(crate) bank_answered: u64,
+    pub(crate) answered: u64,
+}
+
+impl Live {
+    pub(crate) fn new(transaction: Transaction) -> Live {
+        Live {
+            state: transaction.state,
+            transaction,
+            unsynced: None,
+            asker: None,
+            answer_due: false,
+            waiting: Vec::new(),
+            reversal_due: false,
+            saf: Saf::default(),
+            work: None,
+            stages: Stages::default(),
+            timer_us: None,
+            answer_by_us: u64::MAX,
+        }
+    }
+
+    /// Nothing is owed, awaited or unsynced: the log alone knows it from here on.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.state.is_open()
+            && self.unsynced.is_none()
+            && !self.answer_due
+            && self.waiting.is_empty()
+            && !self.reversal_due
+    }
+}

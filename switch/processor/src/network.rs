@@ -1,0 +1,151 @@
+//! Links up and down, terminals' sign-on and echo, and what operators command.
+
+use std::collections::VecDeque;
+
+use iso8583::Message;
+
+use crate::config::TerminalConfig;
+use crate::ids::{Class, Code, TerminalId, TxKey, UtcSeconds};
+use crate::io::{Command, Event, LinkId, Output, Ticket};
+use crate::messages;
+use crate::processor::Processor;
+use crate::record::{Body, Position, Record};
+use crate::template;
+
+/// Challenge seeds that a terminal may have used: the one of its newest sign-on and the one before it, for a request
+/// that was under way.
+const SEEDS_PER_TERMINAL_MAX: usize = 2;
+
+/// A terminal that has signed on.
+pub(crate) struct Session {
+    link: LinkId,
+    seed_ids: VecDeque<[u8; 8]>,
+}
+
+impl Processor {
+    pub(crate) fn link_up(&mut self, link: LinkId) {
+        if let LinkId::Bank(bank, number) = link {
+            self.bank_link_up(bank, number);
+        }
+    }
+
+    pub(crate) fn link_down(&mut self, link: LinkId) {
+        match link {
+            LinkId::Bank(bank, number) => self.bank_link_down(bank, number),
+            LinkId::Terminal(_) => self.sessions.retain(|_, session| session.link != link),
+        }
+    }
+
+    /// 0800 of a terminal.
+    pub(crate) fn terminal_network(
+        &mut self,
+        link: LinkId,
+        terminal_id: TerminalId,
+        terminal: &TerminalConfig,
+        message: Message,
+    ) {
+        let sent_at = message.get(7).and_then(|de7| UtcSeconds::from_de7(de7, self.now_seconds()));
+        let (Some(sent_at), Some(stan), Some(code)) = (sent_at, message.number(11), message.number(70))
+        else {
+            let missing = [7, 11, 70].into_iter().find(|&element| !message.has(element)).unwrap_or(7);
+            self.event(Event::FormatError(link, missing));
+            return self.send(link, messages::bare(&message, Code::FORMAT));
+        };
+        match code {
+            1 => {
+                let acquirer = terminal.acquirer;
+                let carrier = TxKey {
+                    class: Class::Financial,
+                    acquirer,
+                    terminal: terminal_id,
+                    sent_at,
+                    stan: stan as u32,
+                };
+                self.status_of_last(&message, carrier, terminal);
+                let seed_id = self.sign_on(terminal_id, link);
+                let mut answer = messages::bare(&message, Code::APPROVED);
+                answer.set(112, &template::seed(seed_id));
+                self.send(link, answer);
+                self.event(Event::TerminalSignedOn(terminal_id));
+            }
+            2 => {
+                self.sessions.remove(&terminal_id);
+                self.send(link, messages::bare(&message, Code::APPROVED));
+            }
+            301 => self.send(link, messages::bare(&message, Code::APPROVED)),
+            _ => self.send(link, messages::bare(&message, Code::FUNCTION_UNKNOWN)),
+        }
+    }
+
+    fn sign_on(&mut self, terminal: TerminalId, link: LinkId) -> [u8; 8] {
+        let seed_id = self.entropy.seed_id();
+        let session = self.sessions.entry(terminal).or_insert(Session { link, seed_ids: VecDeque::new() });
+        session.link = link;
+        session.seed_ids.truncate(SEEDS_PER_TERMINAL_MAX - 1);
+        session.seed_ids.push_front(seed_id);
+        seed_id
+    }
+
+    pub(crate) fn is_signed_on(&self, terminal: TerminalId, link: Option<LinkId>) -> bool {
+        self.sessions.get(&terminal).is_some_and(|session| Some(session.link) == link)
+    }
+
+    /// The seeds whose challenges are good, newest first.
+    pub(crate) fn seed_ids(&self, terminal: TerminalId) -> Vec<[u8; 8]> {
+        self.sessions
+            .get(&terminal)
+            .map(|session| session.seed_ids.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn command(&mut self, ticket: Ticket, command: Command) {
+        match command {
+            Command::Cutover(day) if day <= self.day() => {
+                let refusal = format!("business day {day} is not later than the open one, {}", self.day());
+                self.emit(Output::Commanded(ticket, Err(refusal)));
+            }
+            Command::Cutover(day) => {
+                let position = self.append_act(Body::Cutover(day));
+                self.commands.push_back((position, ticket, Some(day)));
+            }
+            Command::Block(block) => {
+                let position = self.append_act(Body::Block(block));
+                self.commands.push_back((position, ticket, None));
+            }
+            Command::Drain => {
+                self.is_draining = true;
+                if let Some(earlier) = self.draining.replace(ticket) {
+                    self.emit(Output::Commanded(earlier, Ok(())));
+                }
+            }
+        }
+    }
+
+    fn append_act(&mut self, body: Body) -> Position {
+        let record = Record { at_ms: self.now.wall_ms, transaction: None, suspense: None, spend: None, body };
+        self.append(None, record)
+    }
+
+    /// Commands whose records are durable are done.
+    pub(crate) fn commands_synced(&mut self, below: Position) {
+        while let Some(&(position, ticket, day)) = self.commands.front()
+            && position < below
+        {
+            self.commands.pop_front();
+            self.emit(Output::Commanded(ticket, Ok(())));
+            if let Some(day) = day {
+                self.tell_cutover(day);
+            }
+        }
+    }
+
+    /// A drain is done when nobody waits for an answer.
+    pub(crate) fn finish_drain(&mut self) {
+        if self.in_flight.is_empty()
+            && self.finds.is_empty()
+            && let Some(ticket) = self.draining.take()
+        {
+            self.emit(Output::Commanded(ticket, Ok(())));
+        }
+    }
+}

@@ -1,0 +1,813 @@
+//! The processor: what is in flight, who waits for what, and the one rule for sending.
+//!
+//! The rule: nothing leaves for a transaction before every record appended so far for it is durable. It is written
+//! once, in [`Processor::release`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use credential::Pseudonym;
+use iso8583::Message;
+
+use crate::advices::AdviceFact;
+use crate::banks::Bank;
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::ids::{Code, Day, Institution, TerminalId, TxKey, UtcSeconds};
+use crate::intake::Incoming;
+use crate::io::{Event, Input, LinkId, Now, Output, Ticket, Used};
+use crate::lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
+use crate::live::{Live, SafStage};
+use crate::messages;
+use crate::network::Session;
+use crate::record::{
+    Advice, Body, Declined, Evidence, Intent, Kind, Outcome, Position, Record, Reversal, Spend, Verification,
+};
+use crate::standing::Standing;
+use crate::transaction::Transaction;
+
+/// Messages that wait while the log is asked about their transaction; the next one is dropped, and its sender repeats.
+pub(crate) const BLOCKED_PER_TRANSACTION_MAX: usize = 8;
+/// Keys that were shed and are refused again; beyond it a shed request gets silence instead of 91, and is not kept.
+pub(crate) const SHED_KEYS_MAX: usize = 100_000;
+
+/// The deciding heart of the switch. One thread owns it.
+pub struct Processor {
+    pub(crate) config: Config,
+    pub(crate) entropy: Entropy,
+    pub(crate) now: Now,
+    pub(crate) standing: Standing,
+    /// The position of the next record.
+    pub(crate) next: Position,
+    /// Records whose durability somebody waits for, oldest first.
+    unsynced: VecDeque<(Position, TxKey)>,
+    pub(crate) live: BTreeMap<TxKey, Live>,
+    /// Requests between arrival and answer.
+    pub(crate) in_flight: BTreeSet<TxKey>,
+    pub(crate) finds: BTreeMap<Ticket, Find>,
+    /// Messages about a transaction that the log is being asked about.
+    pub(crate) blocked: BTreeMap<TxKey, VecDeque<Incoming>>,
+    /// Transactions that left memory while a question to the log was open: an older answer about them is stale.
+    evicted: VecDeque<(Ticket, TxKey, Position)>,
+    pub(crate) verifies: BTreeMap<Ticket, TxKey>,
+    pub(crate) banks: BTreeMap<Institution, Bank>,
+    pub(crate) sessions: BTreeMap<TerminalId, Session>,
+    /// Day's use of the limits that an open question to the log may not have seen.
+    recent_spends: VecDeque<(Position, Spend)>,
+    pub(crate) reserved: BTreeMap<(Pseudonym, Day), Used>,
+    pub(crate) shed: BTreeMap<TxKey, u64>,
+    pub(crate) commands: VecDeque<(Position, Ticket, Option<Day>)>,
+    pub(crate) draining: Option<Ticket>,
+    pub(crate) is_draining: bool,
+    timers: BTreeSet<(u64, Timer)>,
+    last_ticket: u64,
+    outputs: VecDeque<Output>,
+}
+
+/// What a moment is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// The log has not answered.
+    Find(Ticket),
+    /// A transaction's one wait; its state says for what.
+    Transaction(TxKey),
+    /// A bank's connection: the answer to a 0800, or its next echo.
+    BankLink(LinkId),
+    /// A shed key may be asked for again.
+    Shed(TxKey),
+}
+
+/// A question to the log.
+pub(crate) struct Find {
+    pub(crate) asker: FindAsker,
+    pub(crate) lookup: crate::io::Lookup,
+    asked_at: Position,
+}
+
+/// Why the log was asked.
+pub(crate) enum FindAsker {
+    /// A terminal's keyed message.
+    Incoming(Box<Incoming>),
+    /// The business day changed while a request was verified: its limits are those of the new day.
+    Limits(TxKey),
+    /// A bank's answer to nothing that is in memory.
+    BankAnswer(LinkId, Box<Message>),
+}
+
+/// What came with a trigger, for the records of the step.
+pub(crate) enum Fact {
+    /// The trigger says all.
+    Nothing,
+    /// A refusal before the bank was asked.
+    Refusal { code: Code, send_sod: bool, evidence: Option<Evidence> },
+    /// The bank's 0210.
+    Bank { code: Code, outcome: Box<Outcome> },
+    /// 0430 with this code.
+    Acknowledged(Code),
+    /// A terminal's advice.
+    Advice(Box<AdviceFact>),
+}
+
+impl Processor {
+    /// A processor that goes on where the log ends: `standing`, `open` and `next` are what recovery found, `entropy`
+    /// is new for each start. What a restart has to do is in the outputs at once: an INTENT without an end is reversed,
+    /// reversals go on with their identity.
+    pub fn new(
+        config: Config,
+        entropy: [u8; 32],
+        now: Now,
+        standing: Standing,
+        open: Vec<Transaction>,
+        next: Position,
+    ) -> Processor {
+        let mut processor = Processor {
+            config,
+            entropy: Entropy::new(entropy),
+            now,
+            standing,
+            next,
+            unsynced: VecDeque::new(),
+            live: BTreeMap::new(),
+            in_flight: BTreeSet::new(),
+            finds: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            evicted: VecDeque::new(),
+            verifies: BTreeMap::new(),
+            banks: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            recent_spends: VecDeque::new(),
+            reserved: BTreeMap::new(),
+            shed: BTreeMap::new(),
+            commands: VecDeque::new(),
+            draining: None,
+            is_draining: false,
+            timers: BTreeSet::new(),
+            last_ticket: 0,
+            outputs: VecDeque::new(),
+        };
+        for transaction in open {
+            processor.take_up(transaction);
+        }
+        processor
+    }
+
+    /// Takes one input in; then drain [`Processor::poll_output`].
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.now = now;
+        match input {
+            Input::LinkUp(link) => self.link_up(link),
+            Input::LinkDown(link) => self.link_down(link),
+            Input::Received { link, message, authenticity, citizen } => {
+                self.received(link, message, authenticity, citizen);
+            }
+            Input::Synced(position) => self.synced(position),
+            Input::Found(ticket, found) => self.found(ticket, *found),
+            Input::Verified(ticket, verdict) => self.verified(ticket, verdict),
+            Input::Deadline => self.deadline(),
+            Input::Operator(ticket, command) => self.command(ticket, command),
+        }
+        self.finish_drain();
+    }
+
+    /// The next thing to do, in order; `None` when all is said.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Deadline`] is due, monotonic microseconds.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.first().map(|(at_us, _)| *at_us)
+    }
+
+    /// Takes a new configuration; what is in flight keeps the deadlines it was given.
+    pub fn reconfigure(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    /// The open business day.
+    pub fn day(&self) -> Day {
+        self.standing.day.unwrap_or(self.config.first_day)
+    }
+
+    /// What the log must hold at any moment beyond single transactions; for reports.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Requests between arrival and answer.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Reversals that a bank has not acknowledged, in all.
+    pub fn reversals_open(&self) -> usize {
+        self.live.values().filter(|live| live.state == State::Reversing).count()
+    }
+
+    /// The position of the next record.
+    pub fn next_position(&self) -> Position {
+        self.next
+    }
+
+    pub(crate) fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn send(&mut self, link: LinkId, message: Message) {
+        self.outputs.push_back(Output::Send(link, message));
+    }
+
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
+    pub(crate) fn now_seconds(&self) -> UtcSeconds {
+        UtcSeconds(self.now.wall_ms.div_euclid(1000))
+    }
+
+    pub(crate) fn in_ms(&self, ms: u64) -> u64 {
+        self.now.mono_us.saturating_add(ms.saturating_mul(1000))
+    }
+
+    pub(crate) fn start_timer(&mut self, at_us: u64, timer: Timer) {
+        self.timers.insert((at_us, timer));
+    }
+
+    pub(crate) fn stop_timer(&mut self, at_us: u64, timer: Timer) {
+        self.timers.remove(&(at_us, timer));
+    }
+
+    /// Gives a transaction another wait, or none.
+    pub(crate) fn wait_until(&mut self, key: TxKey, at_us: Option<u64>) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let before = std::mem::replace(&mut live.timer_us, at_us);
+        if let Some(before) = before {
+            self.stop_timer(before, Timer::Transaction(key));
+        }
+        if let Some(at_us) = at_us {
+            self.start_timer(at_us, Timer::Transaction(key));
+        }
+    }
+
+    fn deadline(&mut self) {
+        while let Some(&(at_us, timer)) = self.timers.first()
+            && at_us <= self.now.mono_us
+        {
+            self.timers.pop_first();
+            match timer {
+                Timer::Find(ticket) => self.find_is_late(ticket),
+                Timer::Transaction(key) => self.transaction_timer(key),
+                Timer::BankLink(link) => self.bank_link_timer(link),
+                Timer::Shed(key) => {
+                    self.shed.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn transaction_timer(&mut self, key: TxKey) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        live.timer_us = None;
+        match live.state {
+            State::Verifying | State::IntentSyncing | State::Sent | State::OutcomeSyncing => {
+                self.advance(key, Trigger::Deadline, Fact::Nothing);
+            }
+            State::Approved => self.advance(key, Trigger::Aged, Fact::Nothing),
+            State::Reversing => match live.saf.stage {
+                SafStage::Asked => self.advance(key, Trigger::ReversalSilence, Fact::Nothing),
+                SafStage::Resting => self.enqueue_reversal(key),
+                SafStage::Idle | SafStage::Queued => {}
+            },
+            State::Unknown
+            | State::Completed
+            | State::Declined
+            | State::Reversed
+            | State::Tombstone
+            | State::Verified => {}
+        }
+    }
+
+    /// Asks the log; its answer comes back under a ticket.
+    pub(crate) fn ask_log(&mut self, lookup: crate::io::Lookup, asker: FindAsker, late_at_us: u64) {
+        let ticket = self.ticket();
+        self.finds.insert(ticket, Find { asker, lookup: lookup.clone(), asked_at: self.next });
+        self.start_timer(late_at_us, Timer::Find(ticket));
+        self.emit(Output::Find(ticket, lookup));
+    }
+
+    /// Whether an answer that has seen the records below `as_of` misses one of a transaction that has since left
+    /// memory.
+    pub(crate) fn is_stale(&self, key: TxKey, as_of: Position) -> bool {
+        self.evicted.iter().any(|(_, evicted, newest)| *evicted == key && *newest >= as_of)
+    }
+
+    /// What the answer to a question does not show yet of a citizen's day.
+    pub(crate) fn used_since(&self, citizen: Pseudonym, day: Day, as_of: Position) -> Used {
+        let mut used = self.reserved.get(&(citizen, day)).copied().unwrap_or_default();
+        for (position, spend) in &self.recent_spends {
+            if *position >= as_of && spend.citizen == citizen && spend.day == day {
+                used.amount_minor += spend.amount_minor;
+                used.count += i64::from(spend.count);
+            }
+        }
+        used
+    }
+
+    /// Drops what only open questions to the log needed.
+    pub(crate) fn forget_answered_finds(&mut self) {
+        let Some((oldest_ticket, oldest)) = self.finds.first_key_value() else {
+            self.evicted.clear();
+            self.recent_spends.clear();
+            return;
+        };
+        while self.evicted.front().is_some_and(|(ticket, ..)| ticket < oldest_ticket) {
+            self.evicted.pop_front();
+        }
+        while self.recent_spends.front().is_some_and(|(position, _)| *position < oldest.asked_at) {
+            self.recent_spends.pop_front();
+        }
+    }
+
+    /// Appends a record and folds it into everything that is derived from records.
+    pub(crate) fn append(&mut self, transaction: Option<TxKey>, record: Record) -> Position {
+        let position = self.next;
+        self.next += 1;
+        let live = transaction.and_then(|key| self.live.get_mut(&key));
+        let folded = live.map(|live| {
+            live.transaction.apply(&record).expect("the table leads only to records that may follow");
+            live.unsynced = Some(position);
+            &live.transaction
+        });
+        self.standing.apply(&record, folded);
+        if let Some(spend) = record.spend
+            && !self.finds.is_empty()
+        {
+            self.recent_spends.push_back((position, spend));
+        }
+        if let Some(key) = transaction {
+            self.unsynced.push_back((position, key));
+        }
+        self.outputs.push_back(Output::Append(position, record));
+        position
+    }
+
+    fn synced(&mut self, below: Position) {
+        while let Some(&(position, key)) = self.unsynced.front()
+            && position < below
+        {
+            self.unsynced.pop_front();
+            if let Some(live) = self.live.get_mut(&key)
+                && live.unsynced == Some(position)
+            {
+                live.unsynced = None;
+                self.release(key);
+            }
+        }
+        self.commands_synced(below);
+    }
+
+    /// Sends what is owed for a transaction, if all its records are durable; and lets go of one at rest.
+    pub(crate) fn release(&mut self, key: TxKey) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        if live.unsynced.is_some() {
+            return;
+        }
+        match live.state {
+            State::IntentSyncing => return self.advance(key, Trigger::IntentSynced, Fact::Nothing),
+            State::OutcomeSyncing => return self.advance(key, Trigger::OutcomeSynced, Fact::Nothing),
+            State::Unknown
+            | State::Verifying
+            | State::Sent
+            | State::Approved
+            | State::Completed
+            | State::Declined
+            | State::Reversing
+            | State::Reversed
+            | State::Tombstone
+            | State::Verified => {}
+        }
+        if std::mem::take(&mut live.answer_due) {
+            self.answer_request(key);
+        }
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let waiting = std::mem::take(&mut live.waiting);
+        let reversal_due = std::mem::take(&mut live.reversal_due);
+        for (link, message) in waiting {
+            self.send(link, message);
+        }
+        if reversal_due {
+            self.enqueue_reversal(key);
+        }
+        self.evict_at_rest(key);
+    }
+
+    fn evict_at_rest(&mut self, key: TxKey) {
+        let Some(live) = self.live.get(&key).filter(|live| live.is_at_rest()) else { return };
+        let names = live.transaction.bank().map(|bank| {
+            let own = live.transaction.sent.as_ref().map(|sent| sent.identity);
+            (bank, [own, live.transaction.reversal.as_ref().map(|reversal| reversal.identity)])
+        });
+        if let Some((bank, identities)) = names
+            && let Some(bank) = self.banks.get_mut(&bank)
+        {
+            for identity in identities.into_iter().flatten() {
+                bank.names.remove(&identity);
+            }
+        }
+        self.wait_until(key, None);
+        self.live.remove(&key);
+        self.in_flight.remove(&key);
+        if !self.finds.is_empty() {
+            let newest = self.next.saturating_sub(1);
+            self.evicted.push_back((Ticket(self.last_ticket), key, newest));
+        }
+    }
+
+    fn answer_request(&mut self, key: TxKey) {
+        self.in_flight.remove(&key);
+        let Some(live) = self.live.get_mut(&key) else { return };
+        live.stages.answered = self.now.mono_us;
+        let Some(asker) = live.asker.take() else { return };
+        let Some(code) = messages::stored_code(&live.transaction) else { return };
+        let stages = live.stages;
+        let kind = live.transaction.kind().unwrap_or(Kind::Withdrawal);
+        let answer = messages::answer(&asker.message, &live.transaction, code, &self.config);
+        self.send(asker.link, answer);
+        self.event(Event::Answered(messages::stages(key, kind, code, stages)));
+    }
+
+    /// The one way in which a transaction goes on: the table's cell, its records, what it owes, its next wait.
+    pub(crate) fn advance(&mut self, key: TxKey, trigger: Trigger, fact: Fact) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let kind = match &live.work {
+            Some(work) => work.incoming.kind.unwrap_or(Kind::Withdrawal),
+            None => live.transaction.kind().or(fact.kind()).unwrap_or(Kind::Withdrawal),
+        };
+        let before = live.state;
+        let cell = step(kind, before, trigger);
+        let cell = cell
+            .unwrap_or_else(|| panic!("{key}: no rule for {trigger:?} of a {kind:?} in {}", before.name()));
+        let late = trigger == Trigger::Deadline && cell.to == before;
+        let to = self.write(key, kind, &cell, fact);
+        self.owe(key, before, &cell, late);
+        if cell.alarm && cell.suspense.is_none() {
+            self.alarm(key, trigger);
+        }
+        if let Some(suspense) = cell.suspense {
+            self.event(Event::Suspended(key, suspense));
+        }
+        self.enter(key, before, to);
+        if let Some(live) = self.live.get_mut(&key)
+            && live.unsynced.is_none()
+            && !matches!(to, State::IntentSyncing | State::OutcomeSyncing)
+        {
+            self.release(key);
+        }
+    }
+
+    fn alarm(&mut self, key: TxKey, trigger: Trigger) {
+        match trigger {
+            Trigger::BankApproves | Trigger::BankApprovesOther => self.event(Event::LateApproval(key)),
+            _ => {}
+        }
+    }
+
+    /// Notes what the step owes; [`Processor::release`] pays it.
+    fn owe(&mut self, key: TxKey, before: State, cell: &Step, late: bool) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        match cell.answer {
+            Answer::Nothing => {
+                // A request that an advice has overtaken, or whose wait is over, is no longer owed an answer.
+                let is_overtaken =
+                    before != cell.to && matches!(cell.to, State::Tombstone | State::Reversing);
+                if late || is_overtaken && !live.answer_due {
+                    live.answer_due = false;
+                    live.asker = None;
+                }
+            }
+            Answer::Approved | Answer::Refusal | Answer::Unavailable | Answer::Unsafe => {
+                live.answer_due = true
+            }
+        }
+        match cell.ask {
+            Ask::Nothing => {}
+            Ask::Verifier => {}
+            Ask::Request => self.ask_bank(key),
+            Ask::Reversal => live.reversal_due = true,
+            Ask::ReversalAgain => self.rest_reversal(key, None),
+            Ask::ReversalAfterBankTimer => {
+                self.rest_reversal(key, Some(self.config.timers.issuer_own_timer_ms))
+            }
+        }
+    }
+
+    /// What begins and ends with a state.
+    fn enter(&mut self, key: TxKey, before: State, to: State) {
+        if before == to {
+            return;
+        }
+        let asked = |state| matches!(state, State::IntentSyncing | State::Sent);
+        let Some(live) = self.live.get_mut(&key) else { return };
+        live.state = to;
+        let bank = live.transaction.bank();
+        let answer_by_us = live.answer_by_us;
+        let has_answer_due = live.answer_due;
+        if before == State::Verifying {
+            self.drop_work(key);
+        }
+        if asked(before)
+            && !asked(to)
+            && let Some(bank) = bank.and_then(|bank| self.banks.get_mut(&bank))
+        {
+            bank.asked.remove(&key);
+        }
+        if before == State::Reversing {
+            self.leave_queue(key, bank);
+        }
+        match to {
+            State::Sent => {
+                let bank_by_us = self.in_ms(self.config.timers.issuer_response_ms_max);
+                self.wait_until(key, Some(answer_by_us.min(bank_by_us)));
+            }
+            State::IntentSyncing | State::OutcomeSyncing => self.wait_until(key, Some(answer_by_us)),
+            State::Approved => {
+                let aged_us = self.in_ms(self.config.timers.approved_age_ms_max);
+                self.wait_until(key, Some(aged_us));
+            }
+            State::Completed | State::Declined | State::Reversed | State::Tombstone | State::Verified => {
+                self.wait_until(key, None);
+                if to == State::Reversed {
+                    self.event(Event::Reversed(key));
+                }
+            }
+            State::Reversing => self.wait_until(key, None),
+            State::Unknown | State::Verifying => {}
+        }
+        if !has_answer_due
+            && !matches!(to, State::Verifying | State::IntentSyncing | State::Sent | State::OutcomeSyncing)
+        {
+            self.in_flight.remove(&key);
+        }
+    }
+
+    /// Appends the records of a cell; gives the state that they lead to.
+    fn write(&mut self, key: TxKey, kind: Kind, cell: &Step, fact: Fact) -> State {
+        let advice = fact.advice();
+        let bodies = match cell.write {
+            Write::Nothing => Vec::new(),
+            Write::Intent => vec![self.intent(key, kind)],
+            Write::Outcome => vec![outcome(fact)],
+            Write::OutcomeThenClaimed => {
+                if self.was_claimed_complete(key) {
+                    vec![outcome(fact), Body::Complete(None)]
+                } else {
+                    vec![outcome(fact)]
+                }
+            }
+            Write::Declined => vec![self.declined(key, cell, fact)],
+            Write::DeclinedAndClaim(reason) => {
+                vec![self.declined(key, cell, fact), Body::Claim(reason, advice)]
+            }
+            Write::Reversal => vec![self.reversal(key, cell, fact)],
+            Write::Reversed => vec![Body::Reversed(fact.code().unwrap_or(Code::APPROVED))],
+            Write::Complete => vec![Body::Complete(advice)],
+            Write::CompleteAndClaim(reason) => vec![Body::Complete(advice), Body::Claim(reason, None)],
+            Write::TombstoneAndClaim(reason) => vec![Body::Tombstone(advice), Body::Claim(reason, None)],
+            Write::NoteAndClaim(note, reason) => vec![Body::Note(note, advice), Body::Claim(reason, None)],
+            Write::Claim(reason) => vec![Body::Claim(reason, advice)],
+            Write::Note(reason) => vec![Body::Note(reason, advice)],
+            Write::Tombstone => vec![Body::Tombstone(advice)],
+        };
+        let completes = bodies.len() == 2 && cell.write == Write::OutcomeThenClaimed;
+        let last = bodies.len().saturating_sub(1);
+        for (index, body) in bodies.into_iter().enumerate() {
+            let spend = self.spend(key, kind, &body);
+            if let Some(live) = self.live.get_mut(&key)
+                && live.transaction.state == State::Unknown
+                && matches!(body, Body::Tombstone(_) | Body::Claim(..))
+            {
+                // A burnt key keeps no request: the fold has none after a restart either.
+                live.transaction.request = None;
+            }
+            let suspense = cell.suspense.filter(|_| index == last);
+            self.append(
+                Some(key),
+                Record { at_ms: self.now.wall_ms, transaction: Some(key), suspense, spend, body },
+            );
+        }
+        if completes {
+            if let Some(live) = self.live.get_mut(&key) {
+                live.answer_due = true;
+            }
+            return State::Completed;
+        }
+        cell.to
+    }
+
+    fn was_claimed_complete(&self, key: TxKey) -> bool {
+        let advices = self.live.get(&key).map(|live| live.transaction.advices.as_slice()).unwrap_or_default();
+        advices.iter().any(|advice| advice.key.class == crate::ids::Class::Completion)
+    }
+
+    /// What a record adds to the citizen's use of the day's limits: an INTENT takes, what ends it gives back.
+    fn spend(&self, key: TxKey, kind: Kind, body: &Body) -> Option<Spend> {
+        if !counts_against_limits(kind) {
+            return None;
+        }
+        let transaction = &self.live.get(&key)?.transaction;
+        if let Body::Intent(intent) = body {
+            let content = &intent.request.content;
+            let amount_minor = content.amount_minor as i64;
+            return Some(Spend { citizen: content.citizen, day: intent.day, amount_minor, count: 1 });
+        }
+        let holds = matches!(transaction.state, State::Sent | State::Approved | State::Completed);
+        let (request, sent) = (transaction.request.as_ref()?, transaction.sent.as_ref()?);
+        let amount_minor = request.content.amount_minor as i64;
+        let back = |amount_minor, count| {
+            Some(Spend { citizen: request.content.citizen, day: sent.day, amount_minor, count })
+        };
+        match body {
+            Body::Declined(_) if holds => back(-amount_minor, -1),
+            Body::Reversal(reversal) if holds && reversal.left_minor == 0 => back(-amount_minor, -1),
+            Body::Reversal(reversal) if holds => back(reversal.left_minor as i64 - amount_minor, 0),
+            _ => None,
+        }
+    }
+
+    fn intent(&mut self, key: TxKey, kind: Kind) -> Body {
+        let day = self.day();
+        let now = self.now_seconds();
+        let expires_at_ms = self.now.wall_ms + self.config.timers.reference_life_ms as i64;
+        let live = self.live.get_mut(&key).expect("a verified transaction is in memory");
+        let work = live.work.take().expect("a verified transaction has its work");
+        let request = live.transaction.request.clone().expect("a verified transaction has its request");
+        let evidence = work.evidence.clone();
+        let body = if kind == Kind::Verification {
+            Body::Verification(Box::new(Verification {
+                request,
+                reference: self.entropy.reference(),
+                expires_at_ms,
+                biometric_matched: work.biometric_matched,
+                banks: work.accounts.iter().map(messages::linked_bank).collect(),
+                evidence: evidence.expect("a verification was verified with evidence"),
+            }))
+        } else {
+            let account = work.account.as_ref().expect("a verified money transaction has its account");
+            let bank = self.banks.entry(account.bank).or_default();
+            let identity =
+                self.standing.next_bank_identity(account.bank, now, |name| bank.names.contains_key(&name));
+            bank.names.insert(identity, key);
+            bank.asked.insert(key);
+            Body::Intent(Box::new(Intent {
+                request,
+                bank: account.bank,
+                account: Some(account.number.clone()),
+                identity,
+                day,
+                reference: work.reference,
+                evidence,
+            }))
+        };
+        self.give_back_reservation(&work);
+        // The fold takes the request from the record, as recovery does.
+        if let Some(live) = self.live.get_mut(&key) {
+            live.transaction.request = None;
+        }
+        body
+    }
+
+    fn declined(&mut self, key: TxKey, cell: &Step, fact: Fact) -> Body {
+        let live = self.live.get_mut(&key).expect("a transaction that ends is in memory");
+        let is_first = live.transaction.state == State::Unknown;
+        let request = is_first.then(|| live.transaction.request.take()).flatten();
+        let (code, bank_code, send_sod, evidence) = match fact {
+            Fact::Refusal { code, send_sod, evidence } => (code, None, send_sod, evidence),
+            Fact::Bank { code, .. } if cell.answer == Answer::Refusal => {
+                (self.bank_code_for_terminal(key, code), Some(code), false, None)
+            }
+            Fact::Bank { code, .. } => (Code::UNSAFE, Some(code), false, None),
+            Fact::Nothing | Fact::Acknowledged(_) | Fact::Advice(_) => (Code::UNAVAILABLE, None, false, None),
+        };
+        Body::Declined(Box::new(Declined { request, code, bank_code, send_sod, evidence }))
+    }
+
+    fn reversal(&mut self, key: TxKey, cell: &Step, fact: Fact) -> Body {
+        let day = self.day();
+        let now = self.now_seconds();
+        let live = self.live.get_mut(&key).expect("a transaction that is reversed is in memory");
+        let transaction = &live.transaction;
+        let bank_id = transaction.bank().expect("only what was sent to a bank is reversed");
+        let before = transaction.reversal.clone();
+        let stored = messages::stored_code(transaction).filter(|code| *code != Code::APPROVED);
+        let answer = match cell.answer {
+            Answer::Unsafe => Code::UNSAFE,
+            Answer::Nothing => stored.unwrap_or(Code::UNAVAILABLE),
+            Answer::Unavailable | Answer::Approved | Answer::Refusal => Code::UNAVAILABLE,
+        };
+        let advice = fact.advice();
+        let identity = match &before {
+            Some(reversal) => reversal.identity,
+            None => {
+                let bank = self.banks.entry(bank_id).or_default();
+                let identity =
+                    self.standing.next_bank_identity(bank_id, now, |name| bank.names.contains_key(&name));
+                bank.names.insert(identity, key);
+                identity
+            }
+        };
+        let left_minor = match (&before, &advice) {
+            (Some(before), _) => before.left_minor,
+            (None, Some(advice)) => advice.content.left_minor.unwrap_or(0),
+            (None, None) => 0,
+        };
+        let reason = match (&before, advice.as_ref().and_then(|advice| advice.reason)) {
+            (Some(before), _) => before.reason,
+            (None, Some(reason)) => reason,
+            (None, None) => Code::LATE,
+        };
+        Body::Reversal(Reversal { identity, day, left_minor, reason, answer, advice })
+    }
+
+    /// Takes up what was open when the process ended.
+    fn take_up(&mut self, transaction: Transaction) {
+        let key = transaction.key;
+        let age_ms = self.config.timers.approved_age_ms_max as i64;
+        let aged_in_ms = (transaction.last_at_ms + age_ms - self.now.wall_ms).clamp(0, age_ms) as u64;
+        let is_flagged = transaction.suspense.is_some();
+        let names = [
+            transaction.sent.as_ref().map(|sent| sent.identity),
+            transaction.reversal.as_ref().map(|reversal| reversal.identity),
+        ];
+        if let Some(bank) = transaction.bank() {
+            let bank = self.banks.entry(bank).or_default();
+            bank.names.extend(names.into_iter().flatten().map(|name| (name, key)));
+        }
+        let state = transaction.state;
+        let mut live = Live::new(transaction);
+        // Whether the 0420 left before the end is not known: from here on it is a 0421.
+        live.saf.attempts = u32::from(state == State::Reversing);
+        self.live.insert(key, live);
+        match state {
+            State::Sent => self.advance(key, Trigger::Deadline, Fact::Nothing),
+            State::Reversing => self.enqueue_reversal(key),
+            State::Approved if !is_flagged => {
+                let at_us = self.in_ms(aged_in_ms);
+                self.wait_until(key, Some(at_us));
+            }
+            State::Approved
+            | State::Unknown
+            | State::Verifying
+            | State::IntentSyncing
+            | State::OutcomeSyncing
+            | State::Completed
+            | State::Declined
+            | State::Reversed
+            | State::Tombstone
+            | State::Verified => self.evict_at_rest(key),
+        }
+    }
+}
+
+/// Withdrawals and transfers: what leaves an account.
+pub(crate) fn counts_against_limits(kind: Kind) -> bool {
+    match kind {
+        Kind::Withdrawal | Kind::Transfer => true,
+        Kind::Deposit | Kind::Balance | Kind::MiniStatement | Kind::Verification => false,
+    }
+}
+
+fn outcome(fact: Fact) -> Body {
+    match fact {
+        Fact::Bank { outcome, .. } => Body::Outcome(*outcome),
+        Fact::Nothing | Fact::Refusal { .. } | Fact::Acknowledged(_) | Fact::Advice(_) => {
+            unreachable!("an OUTCOME is what a bank said")
+        }
+    }
+}
+
+impl Fact {
+    fn advice(&self) -> Option<Advice> {
+        match self {
+            Fact::Advice(fact) => Some(fact.advice.clone()),
+            Fact::Nothing | Fact::Refusal { .. } | Fact::Bank { .. } | Fact::Acknowledged(_) => None,
+        }
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        match self {
+            Fact::Advice(fact) => fact.kind,
+            Fact::Nothing | Fact::Refusal { .. } | Fact::Bank { .. } | Fact::Acknowledged(_) => None,
+        }
+    }
+
+    fn code(&self) -> Option<Code> {
+        match self {
+            Fact::Acknowledged(code) | Fact::Bank { code, .. } => Some(*code),
+            Fact::Nothing | Fact::Refusal { .. } | Fact::Advice(_) => None,
+        }
+    }
+}

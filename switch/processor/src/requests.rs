@@ -1,0 +1,597 @@
+//! 0100, 0200 and 0201: from arrival to the question put to verifier or bank.
+
+use credential::{Pseudonym, Reference};
+use iso8583::Message;
+
+use crate::amount;
+use crate::ids::{Class, Code, Day, TxKey};
+use crate::intake::{self, Incoming};
+use crate::io::{
+    Authenticity, Event, Found, LinkId, LinkedAccount, Lookup, Output, OwnName, Ticket, Verdict,
+    VerifyRequest,
+};
+use crate::lifecycle::{State, Trigger};
+use crate::live::{Asker, Live, Work};
+use crate::messages;
+use crate::processor::{
+    BLOCKED_PER_TRANSACTION_MAX, Fact, FindAsker, Processor, SHED_KEYS_MAX, Timer, counts_against_limits,
+};
+use crate::record::{BlockSubject, Kind};
+use crate::standing::LiveReference;
+use crate::template;
+use crate::transaction::Transaction;
+
+/// A reference whose money transaction was declined with one of these serves again: a wrong PIN or too large an amount
+/// does not send the citizen back to the camera.
+const SERVES_AGAIN_AFTER: [Code; 3] = [Code::FUNDS, Code::WRONG_PIN, Code::OVER_AMOUNT];
+/// INTENTs that one reference can be consumed by, in all.
+const REFERENCE_INTENTS_MAX: usize = 3;
+
+impl Processor {
+    /// A message from any link.
+    pub(crate) fn received(
+        &mut self,
+        link: LinkId,
+        message: Message,
+        authenticity: Authenticity,
+        citizen: Option<Pseudonym>,
+    ) {
+        if authenticity == Authenticity::Forged {
+            self.event(Event::Forged(link));
+            if matches!(link, LinkId::Terminal(_)) && !message.mti().is_response() {
+                self.send(link, messages::bare(&message, Code::PROOF));
+            }
+            return;
+        }
+        match link {
+            LinkId::Terminal(_) => self.terminal_says(link, message, citizen),
+            LinkId::Bank(bank, _) => self.bank_says(link, bank, message),
+        }
+    }
+
+    fn terminal_says(&mut self, link: LinkId, message: Message, citizen: Option<Pseudonym>) {
+        let terminal_id = message.get(41).and_then(crate::ids::TerminalId::parse);
+        let Some((terminal_id, terminal)) =
+            terminal_id.and_then(|id| Some((id, self.config.terminals.get(&id)?.clone())))
+        else {
+            self.event(Event::FormatError(link, 41));
+            self.emit(Output::Close(link));
+            return;
+        };
+        if message.mti().is_response() {
+            self.event(Event::FormatError(link, 0));
+            return;
+        }
+        if message.mti().value() == 800 {
+            return self.terminal_network(link, terminal_id, &terminal, message);
+        }
+        if Class::of_mti(message.mti().value()).is_none() {
+            let answer = messages::bare(&message, Code::FUNCTION_UNKNOWN);
+            return self.send(link, answer);
+        }
+        let copy = message.clone();
+        match intake::read(message, link, citizen, &terminal, self.now.wall_ms, self.now.mono_us) {
+            Ok(incoming) => {
+                if incoming.key.class == Class::Financial {
+                    self.status_of_last(&incoming.message, incoming.key, &terminal);
+                }
+                self.admit(incoming);
+            }
+            Err(element) => {
+                self.event(Event::FormatError(link, element));
+                self.send(link, messages::bare(&copy, Code::FORMAT));
+            }
+        }
+    }
+
+    /// Lets a keyed message in: to what is in memory, behind what is being looked up, or to the log.
+    pub(crate) fn admit(&mut self, incoming: Incoming) {
+        let subject = incoming.subject();
+        if let Some(queue) = self.blocked.get_mut(&subject) {
+            if queue.len() < BLOCKED_PER_TRANSACTION_MAX {
+                queue.push_back(incoming);
+            }
+            return;
+        }
+        let is_request = incoming.content.original.is_none();
+        if is_request && self.live.contains_key(&incoming.key) {
+            return self.repeated_request(incoming);
+        }
+        if !is_request && self.is_known_advice(&incoming) {
+            return self.repeated_advice(incoming);
+        }
+        if is_request && !self.has_room_for(&incoming) {
+            return;
+        }
+        let wants_use = incoming.kind.is_some_and(counts_against_limits) && is_request;
+        let lookup = Lookup {
+            own: OwnName::Key(incoming.key),
+            original: incoming.content.original,
+            used: wants_use.then_some((incoming.content.citizen, self.day())),
+            accounts_of: (is_request && incoming.pan.is_some()).then_some(incoming.content.citizen),
+        };
+        if is_request {
+            self.in_flight.insert(incoming.key);
+        }
+        self.blocked.insert(subject, Default::default());
+        let late_at_us = incoming.arrived_us.saturating_add(self.config.timers.answer_ms_max * 1000);
+        self.ask_log(lookup, FindAsker::Incoming(Box::new(incoming)), late_at_us);
+    }
+
+    /// Sheds a request that there is no room for, with 91 and unrecorded: nothing keyed has begun. Its key is refused
+    /// again for as long as its terminal may repeat it.
+    fn has_room_for(&mut self, incoming: &Incoming) -> bool {
+        let is_shed = self.shed.contains_key(&incoming.key);
+        if !is_shed && self.in_flight.len() < self.config.limits.in_flight_max {
+            return true;
+        }
+        self.shed_request(incoming);
+        false
+    }
+
+    fn shed_request(&mut self, incoming: &Incoming) {
+        if !self.shed.contains_key(&incoming.key) {
+            if self.shed.len() >= SHED_KEYS_MAX {
+                return;
+            }
+            let until_us = self.in_ms(self.config.timers.terminal_wait_ms);
+            self.shed.insert(incoming.key, until_us);
+            self.start_timer(until_us, Timer::Shed(incoming.key));
+        }
+        self.event(Event::Shed(incoming.key));
+        if let Some(link) = incoming.link {
+            self.send(link, messages::bare(&incoming.message, Code::UNAVAILABLE));
+        }
+    }
+
+    /// The log's answer.
+    pub(crate) fn found(&mut self, ticket: Ticket, found: Found) {
+        let Some(find) = self.finds.remove(&ticket) else { return };
+        self.stop_find_timer(ticket, &find.asker);
+        match find.asker {
+            FindAsker::Incoming(incoming) => {
+                let subject = incoming.subject();
+                if self.is_stale(subject, found.as_of) {
+                    let late_at_us = incoming.arrived_us + self.config.timers.answer_ms_max * 1000;
+                    return self.ask_log(find.lookup, FindAsker::Incoming(incoming), late_at_us);
+                }
+                let waiting = self.blocked.remove(&subject).unwrap_or_default();
+                if incoming.content.original.is_some() {
+                    self.advice_found(*incoming, found);
+                } else {
+                    self.request_found(*incoming, found);
+                }
+                for next in waiting {
+                    self.admit(next);
+                }
+            }
+            FindAsker::Limits(key) => self.limits_found(key, &found),
+            FindAsker::BankAnswer(link, message) => self.bank_answer_found(link, *message, found),
+        }
+        self.forget_answered_finds();
+    }
+
+    fn stop_find_timer(&mut self, ticket: Ticket, asker: &FindAsker) {
+        if let FindAsker::Incoming(incoming) = asker {
+            let late_at_us = incoming.arrived_us.saturating_add(self.config.timers.answer_ms_max * 1000);
+            self.stop_timer(late_at_us, Timer::Find(ticket));
+        }
+    }
+
+    /// The log has not answered in time: 91 for a request, silence for the others, whose senders repeat.
+    pub(crate) fn find_is_late(&mut self, ticket: Ticket) {
+        let Some(find) = self.finds.remove(&ticket) else { return };
+        match find.asker {
+            FindAsker::Incoming(incoming) => {
+                self.in_flight.remove(&incoming.key);
+                let waiting = self.blocked.remove(&incoming.subject()).unwrap_or_default();
+                if incoming.content.original.is_none() {
+                    self.shed_request(&incoming);
+                }
+                for next in waiting {
+                    self.admit(next);
+                }
+            }
+            FindAsker::Limits(key) => self.refuse(key, Code::UNAVAILABLE),
+            FindAsker::BankAnswer(..) => {}
+        }
+        self.forget_answered_finds();
+    }
+
+    fn request_found(&mut self, incoming: Incoming, found: Found) {
+        if self.live.contains_key(&incoming.key) {
+            return self.repeated_request(incoming);
+        }
+        if let Some(transaction) = found.own {
+            self.in_flight.remove(&incoming.key);
+            self.live.insert(incoming.key, Live::new(transaction));
+            return self.repeated_request(incoming);
+        }
+        let age_ms = (incoming.key.sent_at.0 * 1000 - self.now.wall_ms).unsigned_abs();
+        if age_ms > self.config.timers.request_age_ms_max {
+            self.in_flight.remove(&incoming.key);
+            if let Some(link) = incoming.link {
+                self.event(Event::FormatError(link, 7));
+                self.send(link, messages::bare(&incoming.message, Code::FORMAT));
+            }
+            return;
+        }
+        let key = incoming.key;
+        self.begin(incoming, &found);
+        if let Err(code) = self.check_request(key, &found) {
+            self.refuse(key, code);
+        }
+    }
+
+    /// VERIFYING: in memory only.
+    fn begin(&mut self, incoming: Incoming, found: &Found) {
+        let key = incoming.key;
+        let rrn = incoming.message.get(37).and_then(crate::ids::Rrn::parse);
+        let rrn = rrn.unwrap_or_else(|| self.standing.next_rrn(self.now.wall_ms));
+        let mut transaction = Transaction::new(key);
+        transaction.request = incoming.request(rrn, &self.config);
+        let mut live = Live::new(transaction);
+        live.state = State::Verifying;
+        live.asker = incoming.link.map(|link| Asker { link, message: incoming.message.clone() });
+        live.answer_by_us = incoming.arrived_us.saturating_add(self.config.timers.answer_ms_max * 1000);
+        live.stages.arrived = incoming.arrived_us;
+        live.stages.found = self.now.mono_us;
+        let answer_by_us = live.answer_by_us;
+        live.work = Some(Box::new(Work {
+            incoming,
+            account: None,
+            accounts: found.accounts.clone(),
+            reference: None,
+            biometric_matched: false,
+            evidence: None,
+            reserved: None,
+        }));
+        self.live.insert(key, live);
+        let registry_by_us = self.in_ms(self.config.timers.registry_ms_max);
+        self.wait_until(key, Some(answer_by_us.min(registry_by_us)));
+    }
+
+    /// Everything that can be judged before the verifier is asked; then asks it, or goes on with a reference.
+    fn check_request(&mut self, key: TxKey, found: &Found) -> Result<(), Code> {
+        if self.is_draining {
+            return Err(Code::UNAVAILABLE);
+        }
+        let work = self.work(key);
+        let kind = work.incoming.kind.ok_or(Code::NOT_SUPPORTED)?;
+        let pan = work.incoming.pan.ok_or(Code::BAD_PAN)?;
+        let content = work.incoming.content.clone();
+        let (link, has_fraction) = (work.incoming.link, work.incoming.fraction);
+        if pan.iin() != self.config.iin {
+            return Err(Code::BAD_PAN);
+        }
+        self.check_permission(key, link, content.citizen)?;
+        if kind != Kind::Verification {
+            if content.currency != self.config.currency {
+                return Err(Code::NOT_SUPPORTED);
+            }
+            self.check_amount(kind, content.amount_minor, has_fraction)?;
+            if kind == Kind::Transfer && content.to_account.is_none() {
+                return Err(Code::FORMAT);
+            }
+        }
+        self.reserve(key, kind, found)?;
+        if found.accounts.is_empty() {
+            return Err(Code::NO_BANK);
+        }
+        if kind != Kind::Verification {
+            let account = choose_account(&found.accounts, &content)?;
+            self.check_bank(&account, content.amount_minor)?;
+            self.work(key).account = Some(account);
+        }
+        let reference = template::reference(&self.work(key).incoming.message).map_err(|_| Code::PROOF)?;
+        match reference {
+            Some(_) if kind == Kind::Verification => Err(Code::PROOF),
+            Some(reference) => self.verified_by_reference(key, kind, reference),
+            None => {
+                self.ask_verifier(key, kind);
+                Ok(())
+            }
+        }
+    }
+
+    fn check_permission(&self, key: TxKey, link: Option<LinkId>, citizen: Pseudonym) -> Result<(), Code> {
+        let is_blocked = |subject| self.standing.blocks.contains(&subject);
+        let is_acquirer =
+            self.config.terminals.get(&key.terminal).is_some_and(|it| it.acquirer == key.acquirer);
+        if !is_acquirer
+            || is_blocked(BlockSubject::Terminal(key.terminal))
+            || !self.is_signed_on(key.terminal, link)
+        {
+            return Err(Code::NOT_PERMITTED);
+        }
+        if is_blocked(BlockSubject::Citizen(citizen)) { Err(Code::RESTRICTED) } else { Ok(()) }
+    }
+
+    fn check_amount(&self, kind: Kind, amount_minor: u64, has_fraction: bool) -> Result<(), Code> {
+        let limits = &self.config.limits;
+        if has_fraction {
+            return Err(Code::BAD_AMOUNT);
+        }
+        let max = match kind {
+            Kind::Withdrawal | Kind::Transfer => limits.transaction_minor_max,
+            Kind::Deposit => limits.deposit_minor_max,
+            Kind::Balance | Kind::MiniStatement | Kind::Verification => return Ok(()),
+        };
+        match amount_minor {
+            0 => Err(Code::BAD_AMOUNT),
+            amount if amount > max => Err(Code::OVER_AMOUNT),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a request against the citizen's day, as in flight, or refuses it.
+    fn reserve(&mut self, key: TxKey, kind: Kind, found: &Found) -> Result<(), Code> {
+        if !counts_against_limits(kind) {
+            return Ok(());
+        }
+        let day = self.day();
+        let content = &self.work(key).incoming.content;
+        let (citizen, amount_minor) = (content.citizen, content.amount_minor as i64);
+        let pending = self.used_since(citizen, day, found.as_of);
+        let limits = &self.config.limits;
+        let amount_after = found.used.amount_minor + pending.amount_minor + amount_minor;
+        if amount_after > limits.citizen_day_minor_max as i64 {
+            return Err(Code::OVER_AMOUNT);
+        }
+        if found.used.count + pending.count + 1 > i64::from(limits.citizen_day_count_max) {
+            return Err(Code::OVER_COUNT);
+        }
+        let reserved = self.reserved.entry((citizen, day)).or_default();
+        reserved.amount_minor += amount_minor;
+        reserved.count += 1;
+        self.work(key).reserved = Some(day);
+        Ok(())
+    }
+
+    /// The INTENT counts from here on, or nothing does.
+    pub(crate) fn give_back_reservation(&mut self, work: &Work) {
+        let Some(day) = work.reserved else { return };
+        let name = (work.incoming.content.citizen, day);
+        if let Some(reserved) = self.reserved.get_mut(&name) {
+            reserved.amount_minor -= work.incoming.content.amount_minor as i64;
+            reserved.count -= 1;
+            if reserved.count == 0 {
+                self.reserved.remove(&name);
+            }
+        }
+    }
+
+    /// What a request held while it was verified.
+    pub(crate) fn drop_work(&mut self, key: TxKey) {
+        if let Some(work) = self.live.get_mut(&key).and_then(|live| live.work.take()) {
+            self.give_back_reservation(&work);
+        }
+    }
+
+    fn verified_by_reference(&mut self, key: TxKey, kind: Kind, reference: Reference) -> Result<(), Code> {
+        self.standing.references.forget_expired(self.now.wall_ms);
+        let citizen = self.work(key).incoming.content.citizen;
+        let live = self.standing.references.get(&reference).ok_or(Code::PROOF)?;
+        let is_bound =
+            live.citizen == citizen && live.terminal == key.terminal && live.acquirer == key.acquirer;
+        if !is_bound || live.expires_at_ms < self.now.wall_ms || is_money(kind) && !serves(live) {
+            return Err(Code::PROOF);
+        }
+        let biometric_matched = live.biometric_matched;
+        let work = self.work(key);
+        work.biometric_matched = biometric_matched;
+        work.reference = is_money(kind).then_some(reference);
+        self.go_on(key);
+        Ok(())
+    }
+
+    fn ask_verifier(&mut self, key: TxKey, kind: Kind) {
+        let seed_ids = self.seed_ids(key.terminal);
+        let rrn =
+            self.live.get(&key).and_then(|live| live.transaction.request.as_ref()).map(|request| request.rrn);
+        let work = self.work(key);
+        let request = VerifyRequest {
+            key,
+            kind,
+            rrn: rrn.expect("a request with a PAN has its RRN"),
+            amount_minor: work.incoming.content.amount_minor,
+            currency: work.incoming.content.currency,
+            seed_ids,
+            message: work.incoming.message.clone(),
+        };
+        let ticket = self.ticket();
+        self.verifies.insert(ticket, key);
+        self.emit(Output::Verify(ticket, Box::new(request)));
+    }
+
+    /// The verifier's answer.
+    pub(crate) fn verified(&mut self, ticket: Ticket, verdict: Verdict) {
+        let Some(key) = self.verifies.remove(&ticket) else { return };
+        let Some(live) = self.live.get_mut(&key).filter(|live| live.state == State::Verifying) else {
+            return;
+        };
+        live.stages.verified = self.now.mono_us;
+        match verdict {
+            Verdict::Verified { biometric_matched, evidence } => {
+                let work = self.work(key);
+                work.biometric_matched = biometric_matched;
+                work.evidence = Some(evidence);
+                self.go_on(key);
+            }
+            Verdict::Refused(code, evidence) => {
+                self.advance(key, Trigger::Refused, Fact::Refusal { code, send_sod: false, evidence });
+            }
+            Verdict::SendSod => {
+                let fact = Fact::Refusal { code: Code::PROOF, send_sod: true, evidence: None };
+                self.advance(key, Trigger::Refused, fact);
+            }
+            Verdict::Unavailable => self.refuse(key, Code::UNAVAILABLE),
+        }
+    }
+
+    /// Card and citizen are in order: the last look before INTENT.
+    fn go_on(&mut self, key: TxKey) {
+        let day = self.day();
+        let work = self.work(key);
+        let kind = work.incoming.kind.unwrap_or(Kind::Withdrawal);
+        let citizen = work.incoming.content.citizen;
+        let amount_minor = work.incoming.content.amount_minor;
+        let may_cash_leave = matches!(kind, Kind::Withdrawal | Kind::Transfer);
+        if may_cash_leave && !work.biometric_matched {
+            let fact = Fact::Refusal { code: Code::PROOF, send_sod: false, evidence: work.evidence.take() };
+            return self.advance(key, Trigger::Refused, fact);
+        }
+        let account = work.account.clone();
+        if work.reserved.is_some_and(|reserved| reserved != day) {
+            return self.ask_limits_again(key, citizen, day);
+        }
+        if let Some(Err(code)) = account.map(|account| self.check_bank(&account, amount_minor)) {
+            return self.refuse(key, code);
+        }
+        if kind == Kind::Verification && self.standing.references.len() >= crate::standing::REFERENCES_MAX {
+            return self.refuse(key, Code::UNAVAILABLE);
+        }
+        if let Some(live) = self.live.get_mut(&key) {
+            live.stages.verified = self.now.mono_us;
+        }
+        self.advance(key, Trigger::Verified, Fact::Nothing);
+    }
+
+    fn ask_limits_again(&mut self, key: TxKey, citizen: Pseudonym, day: Day) {
+        let late_at_us = self.live.get(&key).map_or(0, |live| live.answer_by_us);
+        let lookup =
+            Lookup { own: OwnName::Key(key), original: None, used: Some((citizen, day)), accounts_of: None };
+        self.ask_log(lookup, FindAsker::Limits(key), late_at_us);
+    }
+
+    fn limits_found(&mut self, key: TxKey, found: &Found) {
+        let Some(live) = self.live.get_mut(&key).filter(|live| live.state == State::Verifying) else {
+            return;
+        };
+        let Some(mut work) = live.work.take() else { return };
+        self.give_back_reservation(&work);
+        work.reserved = None;
+        let kind = work.incoming.kind.unwrap_or(Kind::Withdrawal);
+        if let Some(live) = self.live.get_mut(&key) {
+            live.work = Some(work);
+        }
+        match self.reserve(key, kind, found) {
+            Ok(()) => self.go_on(key),
+            Err(code) => self.refuse(key, code),
+        }
+    }
+
+    /// Ends a request that is being verified.
+    pub(crate) fn refuse(&mut self, key: TxKey, code: Code) {
+        if self.live.get(&key).is_some_and(|live| live.state == State::Verifying) {
+            self.advance(key, Trigger::Refused, Fact::Refusal { code, send_sod: false, evidence: None });
+        }
+    }
+
+    /// A request whose key is in memory: silence while it runs, else the answer that its records hold.
+    fn repeated_request(&mut self, incoming: Incoming) {
+        let key = incoming.key;
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let known = match &live.work {
+            Some(work) => Some(&work.incoming.content),
+            None => live.transaction.request.as_ref().map(|request| &request.content),
+        };
+        if known.is_some_and(|known| *known != incoming.content) {
+            self.event(Event::OtherContent(key));
+            self.refuse_other_content(key, incoming);
+            return;
+        }
+        let Some(link) = incoming.link else { return };
+        let is_running = matches!(
+            live.state,
+            State::Verifying | State::IntentSyncing | State::Sent | State::OutcomeSyncing
+        );
+        if is_running {
+            // The terminal may have come back on another connection. One that an advice has overtaken stays silent.
+            if live.asker.is_some() {
+                live.asker = Some(Asker { link, message: incoming.message });
+            }
+            return;
+        }
+        live.asker = Some(Asker { link, message: incoming.message });
+        live.answer_due = true;
+        live.stages = Default::default();
+        self.event(Event::Repeated(key));
+        self.release(key);
+    }
+
+    /// 94 for a known key with other content; it waits, as all that is said of a transaction does.
+    pub(crate) fn refuse_other_content(&mut self, subject: TxKey, incoming: Incoming) {
+        let Some(link) = incoming.link else { return };
+        let answer = messages::bare(&incoming.message, Code::DUPLICATE);
+        match self.live.get_mut(&subject) {
+            Some(live) => {
+                live.waiting.push((link, answer));
+                self.release(subject);
+            }
+            None => self.send(link, answer),
+        }
+    }
+
+    pub(crate) fn work(&mut self, key: TxKey) -> &mut Work {
+        let live = self.live.get_mut(&key).expect("a request that is being verified is in memory");
+        live.work.as_mut().expect("a request that is being verified has its work")
+    }
+
+    /// 91 before INTENT: the bank is not there, blocked, or has its hands full.
+    fn check_bank(&self, account: &LinkedAccount, amount_minor: u64) -> Result<(), Code> {
+        let issuer = self.config.issuers.get(&account.bank).ok_or(Code::UNAVAILABLE)?;
+        if self.standing.blocks.contains(&BlockSubject::Bank(account.bank)) {
+            return Err(Code::UNAVAILABLE);
+        }
+        if amount::to_link(amount_minor, issuer.amount_exponent).is_none() {
+            return Err(Code::BAD_AMOUNT);
+        }
+        let bank = self.banks.get(&account.bank).ok_or(Code::UNAVAILABLE)?;
+        if bank.is_ready() && bank.asked.len() < issuer.in_flight_max {
+            Ok(())
+        } else {
+            Err(Code::UNAVAILABLE)
+        }
+    }
+}
+
+/// What consumes a reference.
+fn is_money(kind: Kind) -> bool {
+    match kind {
+        Kind::Withdrawal | Kind::Deposit | Kind::Transfer => true,
+        Kind::Balance | Kind::MiniStatement | Kind::Verification => false,
+    }
+}
+
+/// Whether a reference may vouch for one more money transaction.
+fn serves(reference: &LiveReference) -> bool {
+    reference.uses.len() < REFERENCE_INTENTS_MAX
+        && reference
+            .uses
+            .iter()
+            .all(|(_, declined)| declined.is_some_and(|code| SERVES_AGAIN_AFTER.contains(&code)))
+}
+
+/// The account at the bank that DE100 names, else at the default account's bank; DE102 names one by number or alias
+/// (docs/interface.md#messages). 56 where none is linked, 57 where DE102 names another's.
+fn choose_account(
+    accounts: &[LinkedAccount],
+    content: &crate::record::Content,
+) -> Result<LinkedAccount, Code> {
+    let default =
+        accounts.iter().find(|account| account.default).or(accounts.first()).ok_or(Code::NO_BANK)?;
+    let bank = content.institution.unwrap_or(default.bank);
+    let mut there = accounts.iter().filter(|account| account.bank == bank).peekable();
+    there.peek().ok_or(Code::NO_BANK)?;
+    let there: Vec<_> = there.collect();
+    let chosen = match &content.from_account {
+        Some(named) => {
+            let mut named =
+                there.iter().filter(|account| account.number == *named || account.alias() == **named);
+            named.next().ok_or(Code::NOT_PERMITTED)?
+        }
+        None => there.iter().find(|account| account.default).unwrap_or(&there[0]),
+    };
+    Ok((*chosen).clone())
+}
