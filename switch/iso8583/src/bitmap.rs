@@ -26,9 +26,22 @@ impl Bitmap {
     }
 
     /// The lowest element above `element`.
+    #[inline(always)]
     pub(crate) const fn first_above(self, element: u8) -> Option<u8> {
-        let above = if element >= 128 { 0 } else { self.0 & (u128::MAX >> element) };
+        let above = self.above(element).0;
         if above == 0 { None } else { Some(above.leading_zeros() as u8 + 1) }
+    }
+
+    /// The highest element below `element`.
+    pub(crate) const fn last_below(self, element: u8) -> Option<u8> {
+        let below = self.below(element).0;
+        if below == 0 { None } else { Some(128 - below.trailing_zeros() as u8) }
+    }
+
+    /// The elements above `element`.
+    #[inline(always)]
+    pub(crate) const fn above(self, element: u8) -> Bitmap {
+        if element >= 128 { Bitmap(0) } else { Bitmap(self.0 & (u128::MAX >> element)) }
     }
 
     /// The elements below `element`.
@@ -146,7 +159,11 @@ mod tests {
         assert_eq!(bitmap.iter().collect::<Vec<_>>(), [2, 64, 128]);
         assert_eq!(bitmap.first_above(2), Some(64));
         assert_eq!(bitmap.first_above(128), None);
+        assert_eq!(bitmap.last_below(64), Some(2));
+        assert_eq!(bitmap.last_below(128), Some(64));
+        assert_eq!(bitmap.last_below(2), None);
         assert_eq!(bitmap.below(64).iter().collect::<Vec<_>>(), [2]);
+        assert_eq!(bitmap.above(64).iter().collect::<Vec<_>>(), [128]);
         assert!(!bitmap.has(0) && !bitmap.has(129));
     }
 }

@@ -7,19 +7,23 @@ use crate::element::{Element, Kind, Sensitivity};
 use crate::message::Message;
 use crate::mti::Mti;
 use crate::parse;
-use crate::view::View;
 
 /// One line for the MTI, one for each element, and one for the mistake if there is one.
 pub(crate) fn describe(dialect: &Dialect, bytes: &[u8]) -> String {
-    let mut view = View::empty(dialect, bytes);
-    let result = parse::parse(dialect, bytes, &mut view);
-    let mut text = format!("{} in {}, {} bytes\n", view.mti(), dialect.name(), bytes.len());
-    for element in view.elements() {
-        let (Some(row), Some(value)) = (dialect.element(element), view.canonical(element)) else { continue };
+    let refused = dialect.parse(bytes).err();
+    let message = parse::salvage(dialect, bytes);
+    let mti = message.as_ref().map_or("no MTI".to_owned(), |message| message.mti().to_string());
+    let mut text = format!("{mti} in {}, {} bytes\n", dialect.name(), bytes.len());
+    for (element, value) in message.iter().flat_map(Message::elements) {
+        let Some(row) = dialect.element(element) else { continue };
         let form = row.form.to_string();
-        let _ = writeln!(text, "{element:>3} {form:<9} {:<44} {}", row.name, Masked { row, value: &value });
+        let _ = write!(text, "{element:>3} {form:<9} {:<44} ", row.name);
+        let _ = match refused {
+            None => writeln!(text, "{}", Masked { row, value }),
+            Some(_) => writeln!(text, "{}", Hidden { row, value }),
+        };
     }
-    if let Err(error) = result {
+    if let Some(error) = refused {
         let _ = writeln!(text, "refused: {error}");
     }
     text
@@ -63,9 +67,21 @@ impl fmt::Display for Masked<'_> {
                 write!(f, "\"{}{stars}{}\"", front.escape_ascii(), back.escape_ascii())
             }
             Sensitivity::Account | Sensitivity::Personal | Sensitivity::Secret => {
-                let unit = if self.row.form.kind == Kind::Binary { "bytes" } else { "characters" };
-                write!(f, "({length} {unit})")
+                Hidden { row: self.row, value: self.value }.fmt(f)
             }
         }
+    }
+}
+
+/// A canonical value's length, whatever its row lets people see.
+struct Hidden<'a> {
+    row: &'a Element,
+    value: &'a [u8],
+}
+
+impl fmt::Display for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.row.form.kind == Kind::Binary { "bytes" } else { "characters" };
+        write!(f, "({} {unit})", self.value.len())
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::bitmap;
 use crate::check;
-use crate::dialect::{Dialect, Prefix, Slot, Wire};
+use crate::dialect::Dialect;
 use crate::ebcdic;
 use crate::element::Encoding;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::message::Message;
 use crate::mti::Mti;
+use crate::slot::{Prefix, Slot, Wire};
 
 /// Appends the message to `out`, or leaves `out` as it was.
 #[inline]
@@ -34,14 +35,16 @@ fn append(dialect: &Dialect, message: &Message, out: &mut Vec<u8>) -> Result<(),
     push_mti(dialect.style().mti, message.mti(), out);
     push_bitmaps(dialect.style().bitmap, present.halves().0, out);
     let values = message.buffer();
+    let mut start = 0;
     for element in present.iter() {
-        let (start, end) = message.span(element);
+        let end = message.end(element);
         let slot = dialect.slot(element);
         if let Err(kind) = check_value(slot, values, start, end) {
             return Err(BuildError { element, kind });
         }
         push_length(slot.prefix, end - start, out);
         push_value(slot.wire, &values[start..end], out);
+        start = end;
     }
     Ok(())
 }

@@ -155,9 +155,10 @@ impl Framing {
         if length < TPDU_BYTES {
             return Err(FrameError::TpduCut { length });
         }
+        let frame = self.frame(buffer, 2 + TPDU_BYTES, length - TPDU_BYTES)?;
         match buffer.get(2) {
             Some(&found) if found != expected => Err(FrameError::TpduId { found, expected }),
-            _ => self.frame(buffer, 2 + TPDU_BYTES, length - TPDU_BYTES),
+            _ => Ok(frame),
         }
     }
 

@@ -13,6 +13,7 @@ mod message;
 mod mti;
 mod overlay;
 mod parse;
+mod slot;
 mod table;
 mod view;
 

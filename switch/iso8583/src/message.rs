@@ -11,7 +11,7 @@ use crate::mti::Mti;
 ///
 /// Values are canonical: the bytes that `ascii-1987` has without a length prefix. Nothing is checked here;
 /// [`Dialect::encode`] checks everything. `Debug` masks by the sensitivity of `ascii-1987`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Message {
     mti: Mti,
     present: Bitmap,
@@ -19,7 +19,7 @@ pub struct Message {
     not_an_element: Option<u8>,
     /// All values in ascending order.
     buffer: Vec<u8>,
-    /// Where the value of each element ends; an element that is absent ends where the one before it does.
+    /// Where the value of each element that is present ends. It begins where the one before it ends.
     ends: [u32; 129],
 }
 
@@ -37,6 +37,14 @@ impl Message {
     /// Gives the message another type.
     pub fn set_mti(&mut self, mti: Mti) {
         self.mti = mti;
+    }
+
+    /// Empties the message and keeps its memory, so that another can be built in it without an allocation.
+    pub fn clear(&mut self, mti: Mti) {
+        self.mti = mti;
+        self.present = Bitmap::default();
+        self.not_an_element = None;
+        self.buffer.clear();
     }
 
     /// Whether the element is there, if only as an empty value.
@@ -71,25 +79,21 @@ impl Message {
         })
     }
 
-    /// Sets or replaces an element. The value is not checked; [`Dialect::encode`] refuses what cannot be written,
-    /// and a number that is no data element's (0, 1, 65, above 128).
+    /// Sets or replaces an element; ascending order is the quickest. The value is not checked; [`Dialect::encode`]
+    /// refuses what cannot be written, and a number that is no data element's (0, 1, 65, above 128).
     ///
     /// # Panics
     /// When all values together pass 4 GiB.
+    #[inline]
     pub fn set(&mut self, element: u8, value: &[u8]) -> &mut Message {
         if matches!(element, 0 | 1 | 65 | 129..) {
             self.not_an_element = Some(element);
-            return self;
-        }
-        let (start, end) = self.span(element);
-        if end == self.buffer.len() {
-            self.buffer.truncate(start);
-            self.buffer.extend_from_slice(value);
+        } else if self.present.first_above(element).is_none() && !self.has(element) {
+            self.push(element, |buffer| buffer.extend_from_slice(value));
         } else {
-            self.buffer.splice(start..end, value.iter().copied());
+            self.replace(element, value);
+            self.present.insert(element);
         }
-        self.present.insert(element);
-        self.shift_ends(element, start + value.len(), end);
         self
     }
 
@@ -108,10 +112,8 @@ impl Message {
     /// Takes an element out.
     pub fn remove(&mut self, element: u8) -> &mut Message {
         if self.has(element) {
-            let (start, end) = self.span(element);
-            self.buffer.drain(start..end);
+            self.replace(element, &[]);
             self.present.remove(element);
-            self.shift_ends(element, start, end);
         }
         self
     }
@@ -130,10 +132,11 @@ impl Message {
     }
 
     /// Appends the value of an element above all that are there.
+    #[inline]
     pub(crate) fn push(&mut self, element: u8, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.buffer);
         self.present.insert(element);
-        self.ends[usize::from(element)..].fill(place(self.buffer.len()));
+        self.ends[usize::from(element)] = place(self.buffer.len());
     }
 
     pub(crate) fn present(&self) -> Bitmap {
@@ -148,21 +151,41 @@ impl Message {
         &self.buffer
     }
 
-    /// Where the value lies in the buffer; empty for an element that is absent.
+    /// Where the value of an element that is present ends in the buffer.
     #[inline(always)]
-    pub(crate) fn span(&self, element: u8) -> (usize, usize) {
-        let element = usize::from(element);
-        (self.ends[element - 1] as usize, self.ends[element] as usize)
+    pub(crate) fn end(&self, element: u8) -> usize {
+        self.ends[usize::from(element)] as usize
     }
 
-    fn shift_ends(&mut self, element: u8, new_end: usize, old_end: usize) {
-        let (new_end, old_end) = (place(new_end), place(old_end));
+    /// Where the value lies in the buffer; for an element that is absent, the empty place where it would.
+    fn span(&self, element: u8) -> (usize, usize) {
+        let start = self.present.last_below(element).map_or(0, |before| self.end(before));
+        (start, if self.has(element) { self.end(element) } else { start })
+    }
+
+    /// Puts `value` where the element is or would be, and moves what lies behind.
+    fn replace(&mut self, element: u8, value: &[u8]) {
+        let (start, old_end) = self.span(element);
+        self.buffer.splice(start..old_end, value.iter().copied());
         place(self.buffer.len());
-        for end in &mut self.ends[usize::from(element)..] {
-            *end = *end - old_end + new_end;
+        let new_end = start + value.len();
+        self.ends[usize::from(element)] = place(new_end);
+        for later in self.present.above(element).iter() {
+            self.ends[usize::from(later)] = place(self.end(later) - old_end + new_end);
         }
     }
 }
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Message) -> bool {
+        self.mti == other.mti
+            && self.not_an_element == other.not_an_element
+            && self.present == other.present
+            && self.elements().eq(other.elements())
+    }
+}
+
+impl Eq for Message {}
 
 fn place(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("the values of a message stay below 4 GiB")

@@ -22,12 +22,15 @@ pub(crate) fn read(text: &str) -> Result<Dialect, DialectError> {
         element,
         reason,
     };
-    if file.name.get_ref().is_empty() || Dialect::built_in(file.name.get_ref()).is_some() {
-        let reason = format!("name \"{}\" is empty or a built-in dialect's", file.name.get_ref());
+    if let Err(reason) = readable(file.name.get_ref()) {
+        return Err(refused(&file.name.span(), None, format!("name {reason}")));
+    }
+    if Dialect::built_in(file.name.get_ref()).is_some() {
+        let reason = format!("name `{}` is a built-in dialect's", file.name.get_ref());
         return Err(refused(&file.name.span(), None, reason));
     }
     let Some(base) = Dialect::built_in(file.base.get_ref()) else {
-        let reason = format!("base \"{}\" is not a built-in dialect", file.base.get_ref());
+        let reason = format!("base `{}` is not a built-in dialect", file.base.get_ref());
         return Err(refused(&file.base.span(), None, reason));
     };
     let style = style(base.style(), &file).map_err(|(at, reason)| refused(&at, None, reason))?;
@@ -40,16 +43,15 @@ pub(crate) fn read(text: &str) -> Result<Dialect, DialectError> {
             return Err(refused(&at, Some(number), "described twice".to_owned()));
         }
         apply(change, &style, &mut elements).map_err(|reason| refused(&at, Some(number), reason))?;
+        let largest = Dialect::new(String::new(), style, elements.clone()).message_bytes_max();
+        if largest > FRAME_BYTES_MAX {
+            let reason = format!(
+                "with it a message of all elements has {largest} bytes, above the {FRAME_BYTES_MAX} of a frame"
+            );
+            return Err(refused(&at, Some(number), reason));
+        }
     }
-    let dialect = Dialect::new(file.name.into_inner(), style, elements);
-    let largest = dialect.message_bytes_max();
-    if largest > FRAME_BYTES_MAX {
-        let reason = format!(
-            "a message with every element has {largest} bytes, above the {FRAME_BYTES_MAX} of a frame"
-        );
-        return Err(DialectError { line: None, element: None, reason });
-    }
-    Ok(dialect)
+    Ok(Dialect::new(file.name.into_inner(), style, elements))
 }
 
 #[derive(Deserialize)]
@@ -98,55 +100,64 @@ fn style(base: &Style, file: &File) -> Result<Style, (Range<usize>, String)> {
     })
 }
 
-/// Changes, adds or removes one row; `elements` stays in order.
+/// The longest name of a dialect or an element, in characters: one line of what is shown to people.
+const NAME_CHARACTERS_MAX: usize = 64;
+
+fn readable(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
+        return Err(format!("has 1 to {NAME_CHARACTERS_MAX} characters, none of them a control character"));
+    }
+    Ok(())
+}
+
+/// Changes or removes one row; `elements` stays in order.
 fn apply(change: &Change, style: &Style, elements: &mut Vec<Element>) -> Result<(), String> {
-    let number = change.number;
-    match number {
+    match change.number {
         1 | 65 => return Err("is a bitmap, not an element".to_owned()),
         0 | 129.. => return Err("elements are 2 to 128".to_owned()),
         64 | 128 => return Err("is the MAC, 8 raw bytes in every dialect".to_owned()),
         _ => {}
     }
-    let place = elements.binary_search_by_key(&number, |element| element.number);
-    if change.defined == Some(false) {
-        if change.name.is_some()
-            || change.form.is_some()
-            || change.encoding.is_some()
-            || change.sensitivity.is_some()
-        {
-            return Err("an element that is not defined has nothing else".to_owned());
+    let place = elements
+        .binary_search_by_key(&change.number, |element| element.number)
+        .expect("a built-in dialect has every element, and a number comes up once");
+    let empty = change.name.is_none()
+        && change.form.is_none()
+        && change.encoding.is_none()
+        && change.sensitivity.is_none();
+    match change.defined {
+        Some(false) if !empty => Err("an element that is not defined has nothing else".to_owned()),
+        Some(false) => {
+            elements.remove(place);
+            Ok(())
         }
-        let place = place.map_err(|_| "is not defined in the base either".to_owned())?;
-        elements.remove(place);
-        return Ok(());
+        _ if empty => Err("nothing is changed".to_owned()),
+        _ => {
+            elements[place] = changed(change, style, &elements[place])?;
+            Ok(())
+        }
     }
-    let base = place.ok().map(|place| elements[place].clone());
-    let element = changed(change, style, base)?;
-    consistent(&element)?;
-    match place {
-        Ok(place) => elements[place] = element,
-        Err(place) => elements.insert(place, element),
-    }
-    Ok(())
 }
 
-fn changed(change: &Change, style: &Style, base: Option<Element>) -> Result<Element, String> {
-    let form = change.form.as_deref().map(str::parse::<Form>).transpose()?;
-    let missing = |what: &str| format!("is new here, and has no {what}");
-    let same_kind = base.as_ref().filter(|base| form.is_none_or(|form| form.kind == base.form.kind));
-    let form = form.or(base.as_ref().map(|base| base.form)).ok_or_else(|| missing("form"))?;
-    let inherited = same_kind.map_or(style.encoding(form.kind), |base| base.encoding);
-    let name = change.name.clone().map(Cow::Owned);
-    Ok(Element {
+fn changed(change: &Change, style: &Style, base: &Element) -> Result<Element, String> {
+    let form = change.form.as_deref().map(str::parse::<Form>).transpose()?.unwrap_or(base.form);
+    let inherited = if form.kind == base.form.kind { base.encoding } else { style.encoding(form.kind) };
+    let name = match &change.name {
+        Some(name) => {
+            readable(name).map(|()| Cow::Owned(name.clone())).map_err(|why| format!("name {why}"))?
+        }
+        None => base.name.clone(),
+    };
+    let element = Element {
         number: change.number,
-        name: name.or(base.as_ref().map(|base| base.name.clone())).ok_or_else(|| missing("name"))?,
+        name,
         form,
         encoding: change.encoding.unwrap_or(inherited),
-        sensitivity: change
-            .sensitivity
-            .or(base.as_ref().map(|base| base.sensitivity))
-            .ok_or_else(|| missing("sensitivity"))?,
-    })
+        sensitivity: change.sensitivity.unwrap_or(base.sensitivity),
+    };
+    consistent(&element)?;
+    still_hidden(&element, base)?;
+    Ok(element)
 }
 
 /// What no single key shows.
@@ -167,4 +178,20 @@ fn consistent(element: &Element) -> Result<(), String> {
         return Err("binary content cannot be masked as an account".to_owned());
     }
     Ok(())
+}
+
+/// A file may hide more, but never bring out what nobody may see: cards, accounts, PIN blocks, keys, tracks, and what
+/// the citizen's chip says. Only text that the base calls personal for want of knowing better may be opened.
+fn still_hidden(element: &Element, base: &Element) -> Result<(), String> {
+    let may_be = match base.sensitivity {
+        Sensitivity::Open => true,
+        Sensitivity::Account => element.sensitivity != Sensitivity::Open,
+        Sensitivity::Personal => base.form.kind != Kind::Binary || element.sensitivity != Sensitivity::Open,
+        Sensitivity::Secret => element.sensitivity == Sensitivity::Secret,
+    };
+    if may_be {
+        return Ok(());
+    }
+    let (from, to) = (base.sensitivity, element.sensitivity);
+    Err(format!("is {from:?} and cannot become {to:?}").to_lowercase())
 }

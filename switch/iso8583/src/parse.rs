@@ -2,15 +2,17 @@
 
 use crate::bitmap::{self, Bitmap, Ones, TOP};
 use crate::check;
-use crate::dialect::{Dialect, Prefix, Slot, Wire};
+use crate::dialect::Dialect;
 use crate::ebcdic;
 use crate::element::{Encoding, Kind};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::framing::FRAME_BYTES_MAX;
+use crate::message::Message;
 use crate::mti::Mti;
+use crate::slot::{Prefix, Slot, Wire};
 use crate::view::View;
 
-/// Fills `view`, which is empty. After an error the view holds the elements before the mistake.
+/// Checks the whole message and notes in `view`, which is empty, where each element begins.
 #[inline]
 pub(crate) fn parse<'a>(
     dialect: &'a Dialect,
@@ -22,26 +24,45 @@ pub(crate) fn parse<'a>(
         return Err(ParseError { element: None, offset: FRAME_BYTES_MAX, kind });
     }
     let (mti, after_mti) = mti(dialect.style().mti, bytes)?;
-    view.mti = mti;
     let (halves, mut at) = bitmaps(dialect, bytes, after_mti)?;
+    check_bits(dialect, halves, after_mti)?;
     for (base, half) in [(0, halves[0] & !TOP), (64, halves[1])] {
         for element in (Ones { base, rest: half }) {
             view.set_start(element, at);
             at = match value(dialect.slot(element), bytes, at) {
                 Ok(end) => end,
-                Err(fault) => {
-                    view.present = bitmap_of(halves).below(element);
-                    return Err(fault.of(element));
-                }
+                Err(fault) => return Err(fault.of(element)),
             };
         }
     }
-    view.present = bitmap_of(halves);
     if at != bytes.len() {
         let kind = ParseErrorKind::Trailing { extra: bytes.len() - at };
         return Err(ParseError { element: None, offset: at, kind });
     }
+    view.mti = mti;
+    view.present = bitmap_of(halves);
     Ok(())
+}
+
+/// What can be read of bytes that may be refused: the MTI, and the elements up to the first whose end is not known.
+/// An element with a wrong character is passed over. `None` where even the MTI is none.
+pub(crate) fn salvage(dialect: &Dialect, bytes: &[u8]) -> Option<Message> {
+    let bytes = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
+    let (mti, after_mti) = mti(dialect.style().mti, bytes).ok()?;
+    let mut message = Message::with_capacity(mti, bytes.len() * 2);
+    let Ok((halves, mut at)) = bitmaps(dialect, bytes, after_mti) else { return Some(message) };
+    if halves[1] & TOP != 0 {
+        return Some(message);
+    }
+    for element in bitmap_of(halves).iter().take_while(|&element| dialect.defined().has(element)) {
+        let slot = dialect.slot(element);
+        let Ok(Extent { units, start, end }) = extent(slot, bytes, at) else { break };
+        if content(slot, units, bytes, start, end).is_ok() {
+            message.push(element, |buffer| slot.push_canonical(units, &bytes[start..end], buffer));
+        }
+        at = end;
+    }
+    Some(message)
 }
 
 /// A mistake inside an element that its reader does not know the number of.
@@ -100,42 +121,56 @@ fn bitmaps(dialect: &Dialect, bytes: &[u8], start: usize) -> Result<([u64; 2], u
             rest.first_chunk().map(|&eight| u64::from_be_bytes(eight)).ok_or_else(missing)
         }
     };
-    let mut halves = [half(start)?, 0];
-    let mut at = start + half_bytes;
-    if halves[0] & TOP != 0 {
-        halves[1] = half(at)?;
-        if halves[1] == 0 {
-            return Err(refused(at, ParseErrorKind::SecondaryEmpty));
-        }
-        at += half_bytes;
-        if halves[1] & TOP != 0 {
-            return Err(ParseError {
-                element: Some(65),
-                offset: at - half_bytes,
-                kind: ParseErrorKind::Tertiary,
-            });
-        }
+    let primary = half(start)?;
+    if primary & TOP == 0 {
+        return Ok(([primary, 0], start + half_bytes));
+    }
+    Ok(([primary, half(start + half_bytes)?], start + 2 * half_bytes))
+}
+
+/// Refuses bits that no message of the dialect has; `start` is where the primary bitmap begins.
+#[inline(always)]
+fn check_bits(dialect: &Dialect, halves: [u64; 2], start: usize) -> Result<(), ParseError> {
+    let elements_per_byte = if dialect.style().bitmap == Encoding::Hex { 4 } else { 8 };
+    let offset = |element: u8| start + usize::from(element - 1) / elements_per_byte;
+    if halves[0] & TOP != 0 && halves[1] == 0 {
+        return Err(ParseError { element: Some(1), offset: offset(1), kind: ParseErrorKind::SecondaryEmpty });
+    }
+    if halves[1] & TOP != 0 {
+        return Err(ParseError { element: Some(65), offset: offset(65), kind: ParseErrorKind::Tertiary });
     }
     let unknown = bitmap_of(halves).0 & !dialect.defined().0;
     if unknown != 0 {
         let element = unknown.leading_zeros() as u8 + 1;
-        let bits_per_byte = if hex { 4 } else { 8 };
-        let offset = start + usize::from(element - 1) / bits_per_byte;
-        return Err(ParseError { element: Some(element), offset, kind: ParseErrorKind::Undefined });
+        let kind = ParseErrorKind::Undefined;
+        return Err(ParseError { element: Some(element), offset: offset(element), kind });
     }
-    Ok((halves, at))
+    Ok(())
+}
+
+/// Where a value lies, and how many units it has.
+struct Extent {
+    units: u16,
+    start: usize,
+    end: usize,
 }
 
 /// Checks the element that starts at `at` and gives the place behind it.
 #[inline(always)]
 fn value(slot: &Slot, bytes: &[u8], at: usize) -> Result<usize, Fault> {
+    let Extent { units, start, end } = extent(slot, bytes, at)?;
+    content(slot, units, bytes, start, end)?;
+    Ok(end)
+}
+
+#[inline(always)]
+fn extent(slot: &Slot, bytes: &[u8], at: usize) -> Result<Extent, Fault> {
     if slot.prefix == Prefix::None {
         let end = at + usize::from(slot.wire_bytes_max);
         if end > bytes.len() {
             return Err(truncated(bytes, end));
         }
-        content(slot, slot.units_max, bytes, at, end)?;
-        return Ok(end);
+        return Ok(Extent { units: slot.units_max, start: at, end });
     }
     let start = at + slot.prefix.bytes();
     if start > bytes.len() {
@@ -152,8 +187,7 @@ fn value(slot: &Slot, bytes: &[u8], at: usize) -> Result<usize, Fault> {
     if end > bytes.len() {
         return Err(truncated(bytes, end));
     }
-    content(slot, units, bytes, start, end)?;
-    Ok(end)
+    Ok(Extent { units, start, end })
 }
 
 #[cold]

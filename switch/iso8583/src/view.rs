@@ -5,11 +5,11 @@ use std::fmt;
 
 use crate::bitmap::Bitmap;
 use crate::describe;
-use crate::dialect::{Dialect, Slot, Wire};
-use crate::ebcdic;
+use crate::dialect::Dialect;
 use crate::message::Message;
 use crate::mti::Mti;
 use crate::parse;
+use crate::slot::Wire;
 
 /// A parsed message that borrows its bytes. It was checked whole; reading from it cannot fail.
 ///
@@ -70,7 +70,7 @@ impl<'a> View<'a> {
             return Some(Cow::Borrowed(raw));
         }
         let mut canonical = Vec::with_capacity(raw.len() * 2);
-        push_canonical(slot, self.units(element), raw, &mut canonical);
+        slot.push_canonical(self.units(element), raw, &mut canonical);
         Some(Cow::Owned(canonical))
     }
 
@@ -80,7 +80,7 @@ impl<'a> View<'a> {
         for element in self.present.iter() {
             let slot = self.dialect.slot(element);
             let raw = self.raw(element).expect("the bitmap lists elements that are there");
-            message.push(element, |buffer| push_canonical(slot, self.units(element), raw, buffer));
+            message.push(element, |buffer| slot.push_canonical(self.units(element), raw, buffer));
         }
         message
     }
@@ -119,26 +119,4 @@ impl fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         describe::debug(f, self.mti, &self.to_message(), self.dialect)
     }
-}
-
-/// Appends a checked value in canonical form.
-fn push_canonical(slot: &Slot, units: u16, raw: &[u8], out: &mut Vec<u8>) {
-    match slot.wire {
-        Wire::Canonical => out.extend_from_slice(raw),
-        Wire::Ebcdic => out.extend(raw.iter().map(|&byte| ebcdic::to_ascii(byte))),
-        Wire::Bcd | Wire::BcdTrack => push_nibbles(units, raw, out),
-        Wire::BcdSigned => {
-            out.extend_from_slice(&raw[..1]);
-            push_nibbles(units - 1, &raw[1..], out);
-        }
-        Wire::Hex => out.extend(raw.as_chunks::<2>().0.iter().map(|pair| {
-            let value = |digit| crate::check::hex_value(digit).expect("parse has checked this digit");
-            value(pair[0]) << 4 | value(pair[1])
-        })),
-    }
-}
-
-fn push_nibbles(units: u16, raw: &[u8], out: &mut Vec<u8>) {
-    let nibbles = raw.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
-    out.extend(nibbles.skip(usize::from(units % 2)).map(|nibble| 0x30 + nibble));
 }

@@ -1,0 +1,13 @@
+//! The codec from outside: golden messages, what is refused, what holds for any bytes, framings, overlays.
+
+mod corpus;
+mod framing;
+// The file is the root of a library of its own, too.
+#[expect(unreachable_pub)]
+#[path = "../../../../tests/fuzz/src/lib.rs"]
+mod fuzz;
+mod golden;
+mod golden_files;
+mod overlays;
+mod properties;
+mod refused;
