@@ -1,1 +1,56 @@
 //! The durable transaction log: records, segments, index, recovery.
+//!
+//! [`SegmentLog::open`] reads a log back and says what is open; [`Journal::append`] takes records and never waits;
+//! [`LogEvent::Synced`] tells from when on they are durable; [`LogReader`] answers look-ups from any thread.
+
+mod codec;
+mod error;
+mod fold;
+mod frame;
+mod log;
+mod memory;
+mod reader;
+mod recover;
+#[cfg(test)]
+mod samples;
+mod shared;
+mod storage;
+mod syncer;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use processor::{Found, Lookup, Position, Record};
+
+pub use codec::{RECORD_BYTES_MAX, RECORD_VERSION};
+pub use error::{AppendError, OpenError, ReadError};
+pub use log::{Cut, Options, Recovered, SegmentLog};
+pub use reader::{LogReader, Scan, Told};
+pub use shared::LogEvent;
+pub use wire::{DecodeError, DecodeFault};
+
+/// What the switch needs of a durable log, wherever it is kept.
+pub trait Journal: Send {
+    /// Takes the next record over, to be made durable; never waits for a disk. Every record that was taken comes back
+    /// as [`LogEvent::Synced`], or [`LogEvent::Failed`] does.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing was taken then.
+    fn append(&mut self, position: Position, record: &Record) -> Result<(), AppendError>;
+
+    /// So many records of any size will be taken for sure.
+    fn room(&self) -> usize;
+}
+
+/// Look-ups in a log, from any thread.
+pub trait Finder: Send + Sync {
+    /// Answers a look-up, with a disk where it has to; `accounts` stays empty. It has seen every record below
+    /// `as_of`, also those that are not durable yet.
+    ///
+    /// # Errors
+    /// [`ReadError`]: the log cannot be read; no answer may be given then.
+    fn find(&self, lookup: &Lookup) -> Result<Found, ReadError>;
+
+    /// The same, from memory alone; `None` where memory cannot tell.
+    fn find_quick(&self, lookup: &Lookup) -> Option<Found>;
+}

@@ -1,0 +1,246 @@
+//! The embedded log: opened on a directory, appended to by one thread, synced by another.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use keys::DataKeys;
+use processor::{Position, Record, Standing, Transaction};
+
+use crate::fold::begins;
+use crate::frame::{self, FRAME_BYTES_MAX, Link};
+use crate::memory::MemorySegment;
+use crate::reader::LogReader;
+use crate::recover;
+use crate::shared::{LogEvent, Phase, Piece, Shared, Spare, State};
+use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Storage};
+use crate::syncer;
+use crate::{AppendError, Journal, OpenError};
+
+/// Where and how a log stands.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The log's directory; made when it is not there.
+    pub dir: PathBuf,
+    /// Bytes of a segment file: [`Options::SEGMENT_BYTES_MIN`] to [`Options::SEGMENT_BYTES_MAX`].
+    pub segment_bytes: u64,
+    /// Bytes appended and not yet written; beyond it [`AppendError::Full`].
+    pub waiting_bytes_max: usize,
+    /// K_enc and K_log.
+    pub keys: DataKeys,
+}
+
+impl Options {
+    /// Two records of any size fit into a segment.
+    pub const SEGMENT_BYTES_MIN: u64 = 32_768 + 1_024;
+    /// Offsets within a segment are numbers of 32 bits.
+    pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
+    /// 64 MiB segments, as wide as 120,000 money records; 16 MiB may wait for the disk.
+    pub fn new(dir: PathBuf, keys: DataKeys) -> Options {
+        Options { dir, segment_bytes: 64 << 20, waiting_bytes_max: 16 << 20, keys }
+    }
+}
+
+const _: () = assert!(SEGMENT_HEAD_BYTES + 2 * FRAME_BYTES_MAX <= Options::SEGMENT_BYTES_MIN as usize);
+
+/// What a start found.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The sum over all records.
+    pub standing: Standing,
+    /// The transactions that are not at their end, in the order in which they began.
+    pub open: Vec<Transaction>,
+    /// The position of the next record.
+    pub next: Position,
+    /// What of the log's end was cut because it was never synced.
+    pub cut: Option<Cut>,
+}
+
+/// The torn tail of what was never synced.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("cut before record {position}, which was never synced: {reason}")]
+pub struct Cut {
+    /// The first record that is gone.
+    pub position: Position,
+    /// Why it could not be kept.
+    pub reason: String,
+}
+
+/// The log.
+pub struct SegmentLog {
+    shared: Arc<Shared>,
+    next: Position,
+    head: Link,
+    frame: Vec<u8>,
+    segment_bytes: u64,
+    waiting_bytes_max: usize,
+    threads: Vec<JoinHandle<()>>,
+    /// Held as long as the log is open: a second process is refused.
+    _lock: File,
+}
+
+impl SegmentLog {
+    /// Opens or makes a log, reads it, makes durable what it read, and starts its threads. Records are acted on only
+    /// after this returns.
+    ///
+    /// # Errors
+    /// [`OpenError`]: in use, damaged below a position that was synced, another key, or the disk's own.
+    pub fn open(
+        options: Options,
+        on_event: Box<dyn Fn(LogEvent) + Send + Sync>,
+    ) -> Result<(SegmentLog, Recovered), OpenError> {
+        let directory = Directory::new(&options.dir, options.segment_bytes);
+        let storage = Arc::new(directory.clone());
+        SegmentLog::open_on(options, directory, storage, on_event)
+    }
+
+    pub(crate) fn open_on(
+        options: Options,
+        directory: Directory,
+        storage: Arc<dyn Storage>,
+        on_event: Box<dyn Fn(LogEvent) + Send + Sync>,
+    ) -> Result<(SegmentLog, Recovered), OpenError> {
+        let bounds = Options::SEGMENT_BYTES_MIN..=Options::SEGMENT_BYTES_MAX;
+        if !bounds.contains(&options.segment_bytes) {
+            return Err(OpenError::SegmentBytes(options.segment_bytes));
+        }
+        let lock = recover::lock(&options.dir)?;
+        let found = recover::recover(&directory, &options.keys)?;
+        let file = storage.open(found.active.base()).map_err(|error| OpenError::io(&options.dir, error))?;
+        let (next, base) = (found.active.next(), found.active.base());
+        let state = State {
+            active: found.active,
+            sealed: found.sealed,
+            queue: Default::default(),
+            queued_bytes: 0,
+            spare: Spare::Missing,
+            disk_full: false,
+            phase: Phase::Running,
+            syncer_waits: false,
+        };
+        let shared = Arc::new(Shared::new(state, next, options.keys, on_event));
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+            thread.map_err(|error| OpenError::io(&options.dir, error))
+        };
+        let (for_syncer, for_keeper) = (shared.clone(), shared.clone());
+        let (syncer_storage, keeper_storage) = (storage.clone(), storage);
+        let threads = vec![
+            spawn(
+                "log-sync",
+                Box::new(move || syncer::sync_loop(&for_syncer, &*syncer_storage, base, file)),
+            )?,
+            spawn("log-spare", Box::new(move || syncer::keep_spare(&for_keeper, &keeper_storage)))?,
+        ];
+        let log = SegmentLog {
+            shared,
+            next,
+            head: found.head,
+            frame: Vec::with_capacity(FRAME_BYTES_MAX),
+            segment_bytes: options.segment_bytes,
+            waiting_bytes_max: options.waiting_bytes_max,
+            threads,
+            _lock: lock,
+        };
+        let mut open: Vec<_> = found.fold.open.into_values().collect();
+        open.sort_unstable_by_key(|placed| placed.positions.first().copied());
+        let open = open.into_iter().map(|placed| placed.transaction).collect();
+        Ok((log, Recovered { standing: found.fold.standing, open, next, cut: found.cut }))
+    }
+
+    /// For look-ups, from any thread.
+    pub fn reader(&self) -> LogReader {
+        LogReader::new(self.shared.clone())
+    }
+
+    /// The position of the next record.
+    pub fn next(&self) -> Position {
+        self.next
+    }
+
+    /// Makes durable what was appended, and ends the log's threads.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let mut state = self.shared.lock();
+        if state.phase == Phase::Running {
+            state.phase = Phase::Closing;
+        }
+        drop(state);
+        self.shared.work.notify_all();
+        self.shared.spare.notify_all();
+        for thread in self.threads.drain(..) {
+            thread.join().expect("the log's threads do not panic");
+        }
+    }
+
+    fn roll(&self, state: &mut State) {
+        let base = state.active.base();
+        if let Some((offset, bytes)) = state.active.take_waiting() {
+            state.queued_bytes += bytes.len();
+            state.queue.push_back(Piece { base, offset, bytes });
+        }
+        let sealed = std::mem::replace(&mut state.active, MemorySegment::new(self.next, &self.head));
+        state.sealed.push_back(Arc::new(sealed));
+        state.spare = Spare::Claimed;
+    }
+}
+
+impl Journal for SegmentLog {
+    fn append(&mut self, position: Position, record: &Record) -> Result<(), AppendError> {
+        if position != self.next {
+            return Err(AppendError::NotNext { position, next: self.next });
+        }
+        self.frame.clear();
+        let (synced, keys) = (self.shared.synced(), &self.shared.keys);
+        let head = frame::write(record, position, synced, &self.head, keys, &mut self.frame)
+            .map_err(|field| AppendError::TooLong { field })?;
+        let mut state = self.shared.lock();
+        if state.phase != Phase::Running {
+            return Err(AppendError::Failed);
+        }
+        if let Some(key) = record.transaction.filter(|_| begins(&record.body))
+            && state.segments().any(|segment| segment.has_transaction(&key))
+        {
+            return Err(AppendError::KeyKnown(key));
+        }
+        if state.waiting_bytes() + self.frame.len() > self.waiting_bytes_max {
+            return Err(AppendError::Full);
+        }
+        if u64::from(state.active.end()) + self.frame.len() as u64 > self.segment_bytes {
+            if state.spare != Spare::Ready {
+                return Err(AppendError::Full);
+            }
+            self.roll(&mut state);
+        }
+        state.active.push(record, &self.frame);
+        let wake = state.syncer_waits;
+        drop(state);
+        if wake {
+            self.shared.work.notify_one();
+        }
+        self.next += 1;
+        self.head = head;
+        Ok(())
+    }
+
+    fn room(&self) -> usize {
+        let state = self.shared.lock();
+        let waiting = self.waiting_bytes_max.saturating_sub(state.waiting_bytes());
+        // The last bytes of a segment stay empty when the next record does not fit.
+        let left =
+            |used: u64| (self.segment_bytes - used).saturating_sub(FRAME_BYTES_MAX as u64 - 1) as usize;
+        let spare = if state.spare == Spare::Ready { left(SEGMENT_HEAD_BYTES as u64) } else { 0 };
+        waiting.min(left(u64::from(state.active.end())) + spare) / FRAME_BYTES_MAX
+    }
+}
+
+impl Drop for SegmentLog {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,194 @@
+//! Segment files in a directory: names, heads, preallocation, and the order in which they become part of the log.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use processor::Position;
+
+use crate::frame::Link;
+
+/// Bytes of a segment's head: CRC-32 (4), name and version of the format (8), position of its first record (8), the
+/// chain's link before that (32), zeros.
+pub(crate) const SEGMENT_HEAD_BYTES: usize = 64;
+
+const MAGIC: [u8; 8] = *b"ATMLOG\x00\x01";
+const SUFFIX: &str = ".segment";
+const SPARE: &str = "spare.ready";
+const UNFINISHED: &str = "unfinished.part";
+const ZEROS_BYTES: usize = 1 << 20;
+
+/// What the log needs of a disk. Tests put one in front that fails.
+pub(crate) trait Storage: Send + Sync {
+    /// Makes the next segment ready: all its bytes are written as zeros and durable, so that later writes change no
+    /// metadata. Does nothing where it is ready already.
+    fn prepare_spare(&self) -> io::Result<()>;
+
+    /// Makes the spare the segment that begins at `base`; its name is durable before this returns.
+    fn adopt_spare(&self, base: Position) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Opens a segment for writing on.
+    fn open(&self, base: Position) -> io::Result<Box<dyn SegmentFile>>;
+}
+
+/// A segment that is written to.
+pub(crate) trait SegmentFile: Send {
+    /// Writes all the bytes at this offset.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Returns when everything written is durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A directory on a real disk.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    segment_bytes: u64,
+}
+
+impl Directory {
+    pub(crate) fn new(path: &Path, segment_bytes: u64) -> Directory {
+        Directory { path: path.to_owned(), segment_bytes }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the segment that begins at `base` stands.
+    pub(crate) fn segment(&self, base: Position) -> PathBuf {
+        self.path.join(format!("{base:020}{SUFFIX}"))
+    }
+
+    /// The first positions of all segments, in order.
+    pub(crate) fn bases(&self) -> io::Result<Vec<Position>> {
+        let mut bases = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            let digits = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+            bases.extend(
+                digits.filter(|digits| digits.len() == 20).and_then(|digits| digits.parse::<Position>().ok()),
+            );
+        }
+        bases.sort_unstable();
+        Ok(bases)
+    }
+
+    /// Removes what a start or an allocation had begun and not ended.
+    pub(crate) fn remove_unfinished(&self) -> io::Result<()> {
+        remove_if_there(&self.path.join(UNFINISHED))?;
+        // A spare of another size was made under another configuration.
+        let spare = self.path.join(SPARE);
+        match fs::metadata(&spare) {
+            Ok(metadata) if metadata.len() != self.segment_bytes => fs::remove_file(&spare),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a segment with these first bytes in place, durable as a whole or not there at all. One that begins at the
+    /// same position is replaced.
+    pub(crate) fn put_segment(&self, base: Position, bytes: &[u8]) -> io::Result<()> {
+        self.prepare_spare()?;
+        let unfinished = self.path.join(UNFINISHED);
+        fs::rename(self.path.join(SPARE), &unfinished)?;
+        let file = OpenOptions::new().write(true).open(&unfinished)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, self.segment(base))?;
+        self.sync()
+    }
+
+    /// Cuts a segment that is followed by another, to give back what it does not use.
+    pub(crate) fn truncate_segment(&self, base: Position, bytes: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.segment(base))?;
+        file.set_len(bytes)?;
+        file.sync_all()
+    }
+
+    /// Makes the directory's names durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+impl Storage for Directory {
+    fn prepare_spare(&self) -> io::Result<()> {
+        let spare = self.path.join(SPARE);
+        if fs::exists(&spare)? {
+            return Ok(());
+        }
+        let unfinished = self.path.join(UNFINISHED);
+        let written = write_zeros(&unfinished, self.segment_bytes);
+        if written.is_err() {
+            // A disk that is full gets the space back at once: it is what reversals are written to.
+            let _ = fs::remove_file(&unfinished);
+        }
+        written?;
+        fs::rename(&unfinished, &spare)?;
+        self.sync()
+    }
+
+    fn adopt_spare(&self, base: Position) -> io::Result<Box<dyn SegmentFile>> {
+        fs::rename(self.path.join(SPARE), self.segment(base))?;
+        self.sync()?;
+        self.open(base)
+    }
+
+    fn open(&self, base: Position) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(self.segment(base))?;
+        Ok(Box::new(file))
+    }
+}
+
+impl SegmentFile for File {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+fn write_zeros(path: &Path, bytes: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    let zeros = vec![0; ZEROS_BYTES];
+    let mut offset = 0;
+    while offset < bytes {
+        let part = (bytes - offset).min(ZEROS_BYTES as u64);
+        file.write_all_at(&zeros[..part as usize], offset)?;
+        // Piece by piece, so that a sync of the log never waits behind the whole.
+        file.sync_data()?;
+        offset += part;
+    }
+    file.sync_all()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A segment's head.
+pub(crate) fn segment_head(base: Position, before: &Link) -> [u8; SEGMENT_HEAD_BYTES] {
+    let mut head = [0; SEGMENT_HEAD_BYTES];
+    head[4..12].copy_from_slice(&MAGIC);
+    head[12..20].copy_from_slice(&base.to_be_bytes());
+    head[20..52].copy_from_slice(before);
+    let crc = crc32fast::hash(&head[4..]);
+    head[..4].copy_from_slice(&crc.to_be_bytes());
+    head
+}
+
+/// The link before the first record of the segment that begins at `base`; `None` when this is not its head.
+pub(crate) fn read_segment_head(bytes: &[u8], base: Position) -> Option<Link> {
+    let head: &[u8; SEGMENT_HEAD_BYTES] = bytes.first_chunk()?;
+    let link = *head[20..].first_chunk()?;
+    (*head == segment_head(base, &link)).then_some(link)
+}

@@ -1,0 +1,151 @@
+//! The log as its callers see it: appended, synced, found, closed, killed, reopened.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use processor::{Class, Found, Lookup, OwnName, Position, Record, State};
+
+use crate::samples::{
+    self, advice_key, bank, citizen, complete, day, declined, identity, intent, key, outcome, reversal,
+};
+use crate::{AppendError, Finder, Journal, LogEvent, OpenError, Options, Recovered, SegmentLog};
+
+/// A log and what it has told.
+pub(crate) struct Bench {
+    pub(crate) log: SegmentLog,
+    pub(crate) recovered: Recovered,
+    events: Arc<(Mutex<Vec<LogEvent>>, Condvar)>,
+}
+
+pub(crate) fn options(dir: &Path) -> Options {
+    Options { segment_bytes: Options::SEGMENT_BYTES_MIN, ..Options::new(dir.to_owned(), samples::keys()) }
+}
+
+pub(crate) fn open(dir: &Path) -> Result<Bench, OpenError> {
+    let events = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+    let told = events.clone();
+    let on_event = move |event| {
+        told.0.lock().unwrap().push(event);
+        told.1.notify_all();
+    };
+    let (log, recovered) = SegmentLog::open(options(dir), Box::new(on_event))?;
+    Ok(Bench { log, recovered, events })
+}
+
+impl Bench {
+    /// Appends and waits out a log that is full for the moment.
+    pub(crate) fn append(&mut self, record: &Record) -> Position {
+        let position = self.log.next();
+        for _ in 0..10_000 {
+            match self.log.append(position, record) {
+                Ok(()) => return position,
+                Err(AppendError::Full) => std::thread::sleep(Duration::from_millis(1)),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("the log stayed full");
+    }
+
+    pub(crate) fn wait_synced(&self) {
+        let next = self.log.next();
+        let events = self.events.0.lock().unwrap();
+        let done = |events: &mut Vec<LogEvent>| !events.contains(&LogEvent::Synced(next));
+        let (_events, timeout) =
+            self.events.1.wait_timeout_while(events, Duration::from_secs(20), done).unwrap();
+        assert!(!timeout.timed_out(), "nothing was synced up to {next}");
+    }
+
+    pub(crate) fn find(&self, own: OwnName) -> Found {
+        let lookup = Lookup { own, original: None, used: None, accounts_of: None };
+        self.log.reader().find(&lookup).unwrap()
+    }
+
+    fn state(&self, own: OwnName) -> Option<State> {
+        self.find(own).own.map(|transaction| transaction.state)
+    }
+}
+
+/// A withdrawal completed, one under way, one refused, one being reversed.
+fn four() -> Vec<Record> {
+    vec![intent(1), outcome(1), intent(2), declined(3), complete(1), intent(4), outcome(4), reversal(4)]
+}
+
+#[test]
+fn what_was_appended_is_found_now_and_after_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = open(dir.path()).unwrap();
+    for (position, record) in four().iter().enumerate() {
+        assert_eq!(bench.append(record), position as u64);
+    }
+    for reopened in [false, true] {
+        if reopened {
+            bench.wait_synced();
+            drop(bench);
+            bench = open(dir.path()).unwrap();
+            let open: Vec<_> = bench.recovered.open.iter().map(|open| (open.key, open.state)).collect();
+            assert_eq!(open, [(key(2), State::Sent), (key(4), State::Reversing)]);
+            assert_eq!(bench.recovered.next, 8);
+            assert_eq!(bench.recovered.cut, None);
+        }
+        assert_eq!(bench.state(OwnName::Key(key(1))), Some(State::Completed));
+        assert_eq!(bench.state(OwnName::Key(key(2))), Some(State::Sent));
+        assert_eq!(bench.state(OwnName::Key(key(3))), Some(State::Declined));
+        assert_eq!(bench.state(OwnName::Key(key(5))), None);
+        let completion = advice_key(Class::Completion, 500_001);
+        assert_eq!(bench.state(OwnName::Key(completion)), Some(State::Completed));
+        assert_eq!(bench.state(OwnName::Bank(bank("970415"), identity(500_004))), Some(State::Reversing));
+        assert_eq!(bench.state(OwnName::Bank(bank("970436"), identity(500_004))), None);
+        let lookup = Lookup {
+            own: OwnName::Key(advice_key(Class::Reversal, 9)),
+            original: Some(key(4)),
+            used: Some((citizen(4), day())),
+            accounts_of: None,
+        };
+        let found = bench.log.reader().find(&lookup).unwrap();
+        assert_eq!(found.original.map(|original| original.state), Some(State::Reversing));
+        assert_eq!((found.used.amount_minor, found.used.count), (500_000, 1));
+        assert_eq!(found.as_of, 8);
+        let scanned: Vec<_> = bench.log.reader().scan(0).map(|scanned| scanned.unwrap().1).collect();
+        assert_eq!(scanned, four());
+    }
+}
+
+#[test]
+fn a_first_record_under_a_known_key_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = open(dir.path()).unwrap();
+    bench.append(&intent(1));
+    assert_eq!(bench.log.append(1, &intent(1)), Err(AppendError::KeyKnown(key(1))));
+    assert_eq!(bench.log.append(1, &declined(1)), Err(AppendError::KeyKnown(key(1))));
+    assert_eq!(bench.log.append(2, &intent(2)), Err(AppendError::NotNext { position: 2, next: 1 }));
+    assert_eq!(bench.append(&intent(2)), 1);
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path()).unwrap();
+    assert!(matches!(open(dir.path()), Err(OpenError::InUse(_))));
+    bench.log.close();
+    assert!(open(dir.path()).is_ok());
+}
+
+#[test]
+fn many_segments_and_many_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    for start in 0..40 {
+        let mut bench = open(dir.path()).unwrap();
+        assert_eq!(bench.recovered.next, start * 20);
+        assert_eq!(bench.recovered.open.len() as u64, start * 10);
+        for stan in start * 10..(start + 1) * 10 {
+            bench.append(&intent(stan as u32));
+            bench.append(&outcome(stan as u32));
+        }
+        bench.log.close();
+    }
+    let segments = std::fs::read_dir(dir.path()).unwrap().count();
+    assert!(segments > 5, "{segments} files");
+}
