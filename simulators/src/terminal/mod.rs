@@ -1,1 +1,27 @@
 //! A terminal: cassettes, chip reader, its duties; a machine without I/O and a thin socket driver.
+
+mod advice;
+mod card;
+mod config;
+mod io;
+mod key;
+mod machine;
+mod memory;
+mod message;
+mod notes;
+mod order;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod vault;
+
+pub use advice::ADVICES_MAX;
+pub use card::Chip;
+pub use config::{Biometrics, Comparison, Config, ConfigError, Timers};
+pub use io::{Event, Input, Now, Output};
+pub use key::TxKey;
+pub use machine::Terminal;
+pub use memory::Memory;
+pub use notes::{DENOMINATIONS_VND, Notes, mix};
+pub use order::{Card, Fault, Finished, LinkedAccount, NotTried, Order, Outcome, Point, Steps, Told, What};
+pub use vault::{Contents, Impossible, Movement, MovementKind, net_out_vnd, read_movements, write_movements};
