@@ -7,7 +7,7 @@ use iso8583::Message;
 use crate::ids::{BankIdentity, Code, Day, Institution, TxKey, UtcSeconds};
 use crate::io::{Event, Found, LinkId, Lookup, Output, OwnName};
 use crate::lifecycle::{State, Trigger};
-use crate::live::{Live, SafStage};
+use crate::live::{Live, Pause, SafStage};
 use crate::messages;
 use crate::processor::{Fact, FindAsker, Processor, Timer};
 use crate::record::{Carried, Outcome};
@@ -423,15 +423,21 @@ impl Processor {
         }
     }
 
-    /// The next 0421 comes after a pause: the one given, or one that doubles from send to send.
-    pub(crate) fn rest_reversal(&mut self, key: TxKey, pause_ms: Option<u64>) {
+    /// The next 0421 comes after a pause.
+    pub(crate) fn rest_reversal(&mut self, key: TxKey, pause: Pause) {
         let timers = &self.config.timers;
         let (min, max) = (timers.reversal_repeat_ms_min, timers.reversal_repeat_ms_max);
+        let issuer_own_timer_ms = timers.issuer_own_timer_ms;
         let Some(live) = self.live.get_mut(&key) else { return };
         let doubled = min.saturating_mul(1 << live.saf.attempts.saturating_sub(1).min(20)).min(max);
+        let pause_ms = match pause {
+            Pause::Silence => doubled.saturating_sub(min),
+            Pause::Refusal => doubled,
+            Pause::BankTimer => issuer_own_timer_ms,
+        };
         live.saf.stage = SafStage::Resting;
         let bank = live.transaction.bank();
-        let at_us = self.in_ms(pause_ms.unwrap_or(doubled));
+        let at_us = self.in_ms(pause_ms);
         if let Some(bank_id) = bank {
             if let Some(bank) = self.banks.get_mut(&bank_id) {
                 bank.window.remove(&key);

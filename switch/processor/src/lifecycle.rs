@@ -660,7 +660,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
         },
         S::Reversed => match trigger {
             T::BankApproves | T::BankApprovesOther => {
-                Step::to(S::Reversing).write(Write::Reversal).ask(Ask::ReversalAgain).alarm()
+                Step::to(S::Reversing).write(Write::Reversal).ask(Ask::Reversal).alarm()
             }
             T::BankDeclines
             | T::BankSawTwice
@@ -728,10 +728,10 @@ fn inquiry(state: State, trigger: Trigger) -> Option<Step> {
             T::BankApproves | T::BankDeclines | T::BankSawTwice | T::BankApprovesOther | T::BankDeclinesOther,
         ) => Some(stays),
         (S::Verifying, T::ReversalWhole) => Some(Step::to(S::Tombstone).write(Write::Tombstone)),
-        (S::IntentSyncing | S::Sent | S::OutcomeSyncing, T::ReversalWhole) => {
+        (S::IntentSyncing | S::Sent, T::ReversalWhole) => {
             Some(Step::to(S::Declined).write(Write::Declined).answer(Answer::Unavailable))
         }
-        (S::Completed | S::Declined, T::ReversalWhole) => {
+        (S::OutcomeSyncing | S::Completed | S::Declined, T::ReversalWhole) => {
             Some(stays.write(Write::Note(NoteReason::AdviceAgain)))
         }
         (S::Verifying, _) if is_advice => Some(

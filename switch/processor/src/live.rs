@@ -71,6 +71,17 @@ pub(crate) struct Saf {
     pub(crate) unknowns: u32,
 }
 
+/// How long a reversal rests before its next turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pause {
+    /// The bank did not answer: the pause doubles from send to send, and runs from the send.
+    Silence,
+    /// The bank refused: the same pause, from the refusal on.
+    Refusal,
+    /// The bank's own timer for a request has to run out.
+    BankTimer,
+}
+
 /// Where a reversal stands in its bank's queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum SafStage {

@@ -16,7 +16,7 @@ use crate::ids::{Code, Day, Institution, TerminalId, TxKey, UtcSeconds};
 use crate::intake::Incoming;
 use crate::io::{Event, Input, LinkId, Now, Output, Ticket, Used};
 use crate::lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
-use crate::live::{Live, SafStage};
+use crate::live::{Live, Pause, SafStage};
 use crate::messages;
 use crate::network::Session;
 use crate::record::{
@@ -451,9 +451,8 @@ impl Processor {
         let cell = step(kind, before, trigger);
         let cell = cell
             .unwrap_or_else(|| panic!("{key}: no rule for {trigger:?} of a {kind:?} in {}", before.name()));
-        let late = trigger == Trigger::Deadline && cell.to == before;
         let to = self.write(key, kind, &cell, fact);
-        self.owe(key, before, &cell, late);
+        self.owe(key, before, &cell, trigger);
         if cell.alarm && cell.suspense.is_none() {
             self.alarm(key, trigger);
         }
@@ -477,7 +476,9 @@ impl Processor {
     }
 
     /// Notes what the step owes; [`Processor::release`] pays it.
-    fn owe(&mut self, key: TxKey, before: State, cell: &Step, late: bool) {
+    fn owe(&mut self, key: TxKey, before: State, cell: &Step, trigger: Trigger) {
+        let late = trigger == Trigger::Deadline && cell.to == before;
+        let pause = if trigger == Trigger::ReversalSilence { Pause::Silence } else { Pause::Refusal };
         let Some(live) = self.live.get_mut(&key) else { return };
         match cell.answer {
             Answer::Nothing => {
@@ -498,10 +499,8 @@ impl Processor {
             Ask::Verifier => {}
             Ask::Request => self.ask_bank(key),
             Ask::Reversal => live.reversal_due = true,
-            Ask::ReversalAgain => self.rest_reversal(key, None),
-            Ask::ReversalAfterBankTimer => {
-                self.rest_reversal(key, Some(self.config.timers.issuer_own_timer_ms))
-            }
+            Ask::ReversalAgain => self.rest_reversal(key, pause),
+            Ask::ReversalAfterBankTimer => self.rest_reversal(key, Pause::BankTimer),
         }
     }
 
@@ -699,6 +698,10 @@ impl Processor {
         let day = self.day();
         let now = self.now_seconds();
         let live = self.live.get_mut(&key).expect("a transaction that is reversed is in memory");
+        if live.transaction.reversal.is_some() {
+            // The bank has had this 0420 before: from here on it is a 0421.
+            live.saf.attempts = live.saf.attempts.max(1);
+        }
         let transaction = &live.transaction;
         let bank_id = transaction.bank().expect("only what was sent to a bank is reversed");
         let before = transaction.reversal.clone();
