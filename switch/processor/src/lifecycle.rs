@@ -1,4 +1,4 @@
-//! The state table: every state against every event, without wildcards (docs/architecture.md#states).
+//! The state table: every state against every event, without wildcards (docs/lifecycle.md#states).
 
 use crate::record::{ClaimReason, Kind, NoteReason, Suspense};
 
@@ -352,7 +352,7 @@ pub fn step(kind: Kind, state: State, trigger: Trigger) -> Option<Step> {
 }
 
 /// A transfer lives as a withdrawal does, but that its OUTCOME ends it: there is no cash to complete, and a terminal
-/// that no longer waits takes it back with 0420 (docs/decisions/0003-transfer-reversal.md).
+/// that no longer waits takes it back with 0420 (docs/decisions/0003-lifecycle.md).
 fn transfer(state: State, trigger: Trigger) -> Option<Step> {
     match (state, trigger) {
         (State::OutcomeSyncing, Trigger::OutcomeSynced) => {

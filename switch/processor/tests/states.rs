@@ -8,7 +8,7 @@ use std::path::Path;
 use processor::{Answer, Ask, Kind, State, Step, Suspense, Trigger, Write, step};
 
 /// from | event | records | answer to the request | ask | to | flags (S suspense by claim, A by age, ! alarm).
-/// "=" keeps the state. Rows of docs/architecture.md#lifecycle, for a withdrawal and a deposit.
+/// "=" keeps the state. Rows of docs/lifecycle.md#states, for a withdrawal and a deposit.
 const ROWS: &str = "
 Unknown | Request | - | - | verifier | Verifying |
 Verifying | Verified | INTENT | - | - | IntentSyncing |
