@@ -1,6 +1,7 @@
 //! The registry's socket: HTTPS on loopback, HTTP/1.1 or 2, around the machine.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -51,6 +52,8 @@ pub struct RegistryConfig {
     pub certificates: Certificates,
     /// Connections without a certificate of its authority are refused.
     pub client_certificate: bool,
+    /// Offers HTTP/2 beside HTTP/1.1.
+    pub http2: bool,
     /// The registry itself.
     pub machine: MachineConfig,
 }
@@ -62,6 +65,7 @@ pub struct Registry;
 pub struct Handle {
     addr: SocketAddr,
     machine: Arc<Mutex<Machine>>,
+    connections_seen: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -93,14 +97,16 @@ impl Registry {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: RegistryConfig) -> Result<Handle, StartError> {
-        let acceptor = TlsAcceptor::from(Arc::new(tls(&config.certificates, config.client_certificate)?));
+        let acceptor = TlsAcceptor::from(Arc::new(tls(&config)?));
         let listening = TcpListener::bind(config.listen).await;
         let listen = |error| StartError::Listen { addr: config.listen, error };
         let listener = listening.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
         let machine = Arc::new(Mutex::new(Machine::new(config.machine)));
-        let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&machine)));
-        Ok(Handle { addr, machine, accepting })
+        let connections_seen = Arc::new(AtomicU64::new(0));
+        let accepting =
+            tokio::spawn(accept(listener, acceptor, Arc::clone(&machine), Arc::clone(&connections_seen)));
+        Ok(Handle { addr, machine, connections_seen, accepting })
     }
 }
 
@@ -130,6 +136,11 @@ impl Handle {
         self.with_machine(|machine| machine.set_override(number, exception));
     }
 
+    /// How many connections were taken since the start.
+    pub fn connections_seen(&self) -> u64 {
+        self.connections_seen.load(Ordering::Relaxed)
+    }
+
     /// Closes the listener and every connection, answered or not: the registry is gone.
     pub async fn stop(mut self) {
         self.accepting.abort();
@@ -148,11 +159,12 @@ impl Drop for Handle {
     }
 }
 
-fn tls(certificates: &Certificates, client_certificate: bool) -> Result<ServerConfig, StartError> {
+fn tls(start: &RegistryConfig) -> Result<ServerConfig, StartError> {
+    let certificates = &start.certificates;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let builder = if client_certificate {
+    let builder = if start.client_certificate {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(certificates.ca_pem.as_bytes())?)?;
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
@@ -163,12 +175,18 @@ fn tls(certificates: &Certificates, client_certificate: bool) -> Result<ServerCo
     let chain = vec![CertificateDer::from_pem_slice(certificates.server.certificate_pem.as_bytes())?];
     let key = PrivateKeyDer::from_pem_slice(certificates.server.key_pem.as_bytes())?;
     let mut config = builder.with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let offered: [&[u8]; 2] = [b"h2", b"http/1.1"];
+    config.alpn_protocols = offered[usize::from(!start.http2)..].iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }
 
 /// Connections are tasks of this one: when it is aborted, they are.
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, machine: Arc<Mutex<Machine>>) {
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    machine: Arc<Mutex<Machine>>,
+    seen: Arc<AtomicU64>,
+) {
     let mut connections = JoinSet::new();
     loop {
         while connections.len() >= CONNECTIONS_MAX {
@@ -177,6 +195,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, machine: Arc<Mutex
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
+                seen.fetch_add(1, Ordering::Relaxed);
                 connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&machine)));
             }
             Err(error) => {
@@ -321,7 +340,9 @@ mod tests {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let certificates = certificates.clone();
         let machine = config(BTreeMap::new());
-        Registry::start(RegistryConfig { listen, certificates, client_certificate, machine }).await.unwrap()
+        Registry::start(RegistryConfig { listen, certificates, client_certificate, http2: true, machine })
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

@@ -1,0 +1,855 @@
+//! The adapter to the identity registry: docs/interface.md section 5 in one file, so that another contract can take its place.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use bytes::Bytes;
+use credential::CitizenNumber;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::header::CONTENT_TYPE;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use processor::{Code, Evidence, Kind, Rrn, TxKey};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service;
+
+use crate::config::RegistrySettings;
+
+/// An answer's `iat` may be so many seconds off, either way; a request's `exp` is so far behind its `iat`.
+const CLOCK_S_MAX: i64 = 30;
+
+/// So many `registry_ref` are remembered, the oldest forgotten first. An answer lives 30 s, so none that could still
+/// be believed is forgotten below 8,700 answers a second; the nonce binds an answer to its request in any case.
+const REFERENCES_REMEMBERED_MAX: usize = 262_144;
+
+/// An HTTP/2 connection that has been still for so long is pinged, and closed when the ping stays unanswered as long:
+/// all requests share it, so a dead one would time out each of them.
+const PING_S: u64 = 5;
+
+/// A connection that has carried nothing for so long is closed.
+const IDLE_S_MAX: u64 = 60;
+
+/// What the client may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryBounds {
+    /// From the question to its judged answer, connecting included.
+    pub timeout_ms: u64,
+    /// Questions that wait for an answer; the next is unavailable at once.
+    pub in_flight_max: usize,
+    /// Connections, those being opened included; a question that finds none free waits within its timeout.
+    pub connections_max: usize,
+}
+
+/// Fills bytes with what nobody can guess.
+pub type Random = dyn Fn(&mut [u8]) + Send + Sync;
+
+/// Clock and chance, handed in.
+pub struct Surroundings {
+    /// Wall clock, seconds since 1970.
+    pub now_s: Box<dyn Fn() -> i64 + Send + Sync>,
+    /// `request_id` and nonce are made of it.
+    pub random: Box<Random>,
+}
+
+/// What the registry is asked. Has no `Debug`: it is personal data from end to end.
+pub struct RegistryQuestion {
+    /// Acquirer, terminal, STAN and time of the terminal's request.
+    pub key: TxKey,
+    /// DE37.
+    pub rrn: Rrn,
+    /// What the citizen wants.
+    pub kind: Kind,
+    /// Minor units; 0 where there is none.
+    pub amount_minor: u64,
+    /// ISO 4217 numeric; 0 where there is none.
+    pub currency: u16,
+    /// Who the card says it is.
+    pub citizen: CitizenNumber,
+    /// DG1: document number, 9 characters.
+    pub document_number: String,
+    /// DG1: date of expiry, `YYMMDD`.
+    pub expiry: String,
+    /// SHA-256 of the SOD.
+    pub sod_sha256: [u8; 32],
+    /// SHA-256 of DG15.
+    pub dg15_sha256: [u8; 32],
+    /// The document signer's issuer, RFC 4514.
+    pub dsc_issuer: String,
+    /// The document signer's serial number, big-endian.
+    pub dsc_serial: Vec<u8>,
+    /// The switch has checked the SOD up to a country signer.
+    pub passive: bool,
+    /// The switch has checked the chip's signature.
+    pub active: bool,
+    /// The first 8 bytes of SHA-256 of the country signer's certificate.
+    pub csca_id: [u8; 8],
+    /// Age of the revocation list; `None` where none is loaded.
+    pub crl_age_s: Option<u64>,
+    /// The chip's signature, where the registry shall check it again.
+    pub active_proof: Option<ActiveProof>,
+    /// DF32 and what was compared.
+    pub biometric: Option<([u8; 16], Modality)>,
+}
+
+/// An active-authentication signature.
+pub struct ActiveProof {
+    /// `ecdsa-sha256` and so on.
+    pub algorithm: String,
+    /// The challenge, 8 bytes.
+    pub challenge: Vec<u8>,
+    /// DF22.
+    pub signature: Vec<u8>,
+}
+
+/// What was compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Modality {
+    /// The face.
+    Face,
+    /// A finger.
+    Finger,
+}
+
+/// The judged answer, with what proves it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// What the switch makes of it.
+    pub outcome: Outcome,
+    /// The compact JWS whose signature, request and time were found right; kept in the log. Absent where there was
+    /// none to be believed.
+    pub jws: Option<Box<[u8]>>,
+    /// The registry's name for its answer, where `jws` is there.
+    pub registry_ref: Option<String>,
+}
+
+/// What the switch makes of an answer, or of having none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Citizen, card and chip are in order.
+    Verified {
+        /// The registry signed that face or finger matched.
+        biometric_matched: bool,
+    },
+    /// Something is not in order: DE39.
+    Refused(Code),
+    /// No verdict: 91.
+    Unavailable(Reason),
+}
+
+/// Why there is no verdict.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Reason {
+    /// [`RegistryBounds::in_flight_max`] questions wait already.
+    #[error("too many questions wait for the registry")]
+    Overload,
+    /// [`RegistryBounds::timeout_ms`] are over.
+    #[error("no answer in time")]
+    Late,
+    /// No connection, no TLS, or the connection was lost.
+    #[error("{0}")]
+    Transport(String),
+    /// An HTTP status other than 200.
+    #[error("HTTP status {0}")]
+    Status(u16),
+    /// A body above [`Evidence::ANSWER_BYTES_MAX`].
+    #[error("the answer is too long")]
+    TooLong,
+    /// Not a compact JWS with `alg` and `kid`, or not the fields of an answer.
+    #[error("the answer has not the form of the contract")]
+    Form,
+    /// Not ES256.
+    #[error("the answer is not signed with ES256")]
+    Algorithm,
+    /// No key is pinned under the answer's `kid`.
+    #[error("the answer is signed with a key that is not pinned")]
+    Kid,
+    /// The signature does not verify.
+    #[error("the answer's signature is wrong")]
+    Signature,
+    /// `request_id`, `request_sha256` or `nonce` are of another request.
+    #[error("the answer is that to another request")]
+    OtherRequest,
+    /// `iat` is more than 30 s off, or `exp` has passed.
+    #[error("the answer is not of now")]
+    Clock,
+    /// `registry_ref` was seen before.
+    #[error("the answer's registry_ref was seen before")]
+    SeenBefore,
+    /// VERIFIED, but citizen, card or chip are said not to be in order.
+    #[error("the answer contradicts itself")]
+    Contradiction,
+    /// The registry itself said so.
+    #[error("the registry says that it is not available")]
+    Said,
+}
+
+/// Why no client could be made of a configuration.
+#[derive(Debug, Error)]
+pub enum RegistryConfigError {
+    /// Not `https://host:port`.
+    #[error("the registry's url is not https://host:port")]
+    Url,
+    /// No certificate in PEM, or one that is no authority's.
+    #[error("the registry's CA file holds no certificate that can be used")]
+    Authority,
+    /// Not PKCS#8 in PEM with a P-256 key.
+    #[error("the signing key is no P-256 key in PKCS#8 PEM")]
+    SigningKey,
+    /// Not a P-256 public key in PEM.
+    #[error("the registry's key `{0}` is no P-256 public key in PEM")]
+    PinnedKey(String),
+    /// Certificate and key do not go together.
+    #[error("the client certificate or its key cannot be used: {0}")]
+    Client(String),
+}
+
+/// Asks the registry. Cheap to share: one for the whole process.
+pub struct RegistryClient {
+    http: Client<Bounded, Full<Bytes>>,
+    endpoint: Uri,
+    switch_id: String,
+    kid: String,
+    signing_key: EncodingKey,
+    pinned: BTreeMap<String, DecodingKey>,
+    bounds: RegistryBounds,
+    in_flight: Semaphore,
+    surroundings: Surroundings,
+    seen: Mutex<SeenReferences>,
+}
+
+impl RegistryClient {
+    /// Prepares a client; nothing is sent yet. `switch_id` is the switch's name towards the registry.
+    ///
+    /// # Errors
+    /// [`RegistryConfigError`].
+    pub fn new(
+        settings: &RegistrySettings,
+        switch_id: &str,
+        bounds: RegistryBounds,
+        surroundings: Surroundings,
+    ) -> Result<RegistryClient, RegistryConfigError> {
+        let endpoint: Uri = format!("{}/v1/citizen-verifications", settings.url)
+            .parse()
+            .map_err(|_| RegistryConfigError::Url)?;
+        if endpoint.scheme_str() != Some("https") || endpoint.host().is_none() {
+            return Err(RegistryConfigError::Url);
+        }
+        let signing_key = EncodingKey::from_ec_pem(&settings.signing_key_pem.0)
+            .ok()
+            .filter(|key| jsonwebtoken::crypto::sign(b"", key, Algorithm::ES256).is_ok())
+            .ok_or(RegistryConfigError::SigningKey)?;
+        let pinned = settings.pinned.iter().map(|(kid, pem)| {
+            let key =
+                DecodingKey::from_ec_pem(pem).map_err(|_| RegistryConfigError::PinnedKey(kid.clone()))?;
+            Ok((kid.clone(), key))
+        });
+        let pinned = pinned.collect::<Result<_, _>>()?;
+        let timeout = Duration::from_millis(bounds.timeout_ms);
+        let http = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(IDLE_S_MAX))
+            .pool_max_idle_per_host(bounds.connections_max)
+            .http2_keep_alive_interval(Duration::from_secs(PING_S))
+            .http2_keep_alive_timeout(Duration::from_secs(PING_S))
+            .build(Bounded::new(tls(settings)?, bounds.connections_max, timeout));
+        Ok(RegistryClient {
+            http,
+            endpoint,
+            switch_id: switch_id.to_owned(),
+            kid: settings.kid.clone(),
+            signing_key,
+            pinned,
+            bounds,
+            in_flight: Semaphore::new(bounds.in_flight_max),
+            surroundings,
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Asks and judges. Always answers within [`RegistryBounds::timeout_ms`]; may be dropped at any time.
+    pub async fn verify(&self, question: RegistryQuestion) -> Answer {
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            return Answer::unavailable(Reason::Overload);
+        };
+        let kind = question.kind;
+        let asked = self.ask(&question);
+        let timeout = Duration::from_millis(self.bounds.timeout_ms);
+        let compact = match tokio::time::timeout(timeout, self.exchange(asked.compact.clone())).await {
+            Ok(Ok(compact)) => compact,
+            Ok(Err(reason)) => return Answer::unavailable(reason),
+            Err(_) => return Answer::unavailable(Reason::Late),
+        };
+        match self.believe(&asked, &compact) {
+            Ok(body) => Answer {
+                outcome: judge(&body, kind),
+                jws: Some(compact.as_ref().into()),
+                registry_ref: Some(body.registry_ref),
+            },
+            Err(reason) => Answer::unavailable(reason),
+        }
+    }
+
+    fn ask(&self, question: &RegistryQuestion) -> Asked {
+        let mut chance = [0; 32];
+        (self.surroundings.random)(&mut chance);
+        let request_id = hex(&chance[..16]);
+        let nonce = BASE64URL.encode(&chance[16..]);
+        let iat = (self.surroundings.now_s)();
+        let body = RequestBody::new(question, &self.switch_id, &request_id, &nonce, iat);
+        let mut header = jsonwebtoken::Header::new(Algorithm::ES256);
+        header.typ = None;
+        header.kid = Some(self.kid.clone());
+        let compact = jsonwebtoken::encode(&header, &body, &self.signing_key)
+            .expect("the body has a JSON form, and the key has signed before");
+        let payload = compact.split('.').nth(1).and_then(|payload| BASE64URL.decode(payload).ok());
+        let payload = payload.expect("a compact JWS has a payload in base64url");
+        let request_sha256 = hex(&Sha256::digest(payload));
+        Asked { compact: compact.into(), request_id, nonce, request_sha256 }
+    }
+
+    async fn exchange(&self, compact: Bytes) -> Result<Bytes, Reason> {
+        let request = Request::post(self.endpoint.clone())
+            .header(CONTENT_TYPE, "application/jose")
+            .body(Full::new(compact))
+            .map_err(|error| Reason::Transport(error.to_string()))?;
+        let response = self.http.request(request).await.map_err(|error| Reason::Transport(whole(&error)))?;
+        if response.status() != StatusCode::OK {
+            return Err(Reason::Status(response.status().as_u16()));
+        }
+        match Limited::new(response.into_body(), Evidence::ANSWER_BYTES_MAX).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Reason::TooLong),
+            Err(error) => Err(Reason::Transport(whole(error.as_ref()))),
+        }
+    }
+
+    /// The answer's body, once its signature, its request and its time are found right.
+    fn believe(&self, asked: &Asked, compact: &[u8]) -> Result<AnswerBody, Reason> {
+        let payload = verify(compact, &self.pinned)?;
+        let body: AnswerBody = serde_json::from_slice(&payload).map_err(|_| Reason::Form)?;
+        if body.request_id != asked.request_id
+            || body.nonce != asked.nonce
+            || body.request_sha256 != asked.request_sha256
+        {
+            return Err(Reason::OtherRequest);
+        }
+        let now_s = (self.surroundings.now_s)();
+        let off_s = body.iat.saturating_sub(now_s);
+        if !(-CLOCK_S_MAX..=CLOCK_S_MAX).contains(&off_s) || body.exp < now_s {
+            return Err(Reason::Clock);
+        }
+        let score = body.biometric.as_ref().map_or(0, |biometric| biometric.score);
+        if !(1..=64).contains(&body.registry_ref.chars().count()) || score > 100 {
+            return Err(Reason::Form);
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.insert(&body.registry_ref, REFERENCES_REMEMBERED_MAX) {
+            return Err(Reason::SeenBefore);
+        }
+        Ok(body)
+    }
+}
+
+impl Surroundings {
+    /// The system's clock and entropy.
+    pub fn system() -> Surroundings {
+        let now_s = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let random = |bytes: &mut [u8]| {
+            aws_lc_rs::rand::fill(bytes).expect("the system gives entropy once it has started");
+        };
+        Surroundings { now_s: Box::new(now_s), random: Box::new(random) }
+    }
+}
+
+impl Answer {
+    fn unavailable(reason: Reason) -> Answer {
+        Answer { outcome: Outcome::Unavailable(reason), jws: None, registry_ref: None }
+    }
+}
+
+/// Citizen, card, chip, biometric: the first that fails gives the code (docs/interface.md section 5).
+fn judge(body: &AnswerBody, kind: Kind) -> Outcome {
+    let matched = body.biometric.as_ref().map(|biometric| biometric.matched);
+    let cash_out = kind == Kind::Withdrawal;
+    let code = match (body.citizen_status, body.card_status) {
+        (CitizenStatus::Unknown, _) => Some(Code::NO_BANK),
+        (CitizenStatus::Deceased | CitizenStatus::Missing | CitizenStatus::Restricted, _) => {
+            Some(Code::RESTRICTED)
+        }
+        (CitizenStatus::Alive, CardStatus::Expired) => Some(Code::EXPIRED),
+        (CitizenStatus::Alive, CardStatus::Revoked | CardStatus::Lost | CardStatus::Replaced) => {
+            Some(Code::LOST)
+        }
+        (CitizenStatus::Alive, CardStatus::Valid) => (!body.chip_authentic).then_some(Code::PROOF),
+    };
+    match (body.result, code) {
+        (ResultClass::Unavailable, _) => Outcome::Unavailable(Reason::Said),
+        (ResultClass::Verified, Some(_)) => Outcome::Unavailable(Reason::Contradiction),
+        (ResultClass::Verified, None) if cash_out && matched != Some(true) => Outcome::Refused(Code::PROOF),
+        (ResultClass::Verified, None) => Outcome::Verified { biometric_matched: matched == Some(true) },
+        (ResultClass::Refused, Some(code)) => Outcome::Refused(code),
+        (ResultClass::Refused, None) if matched == Some(false) || (cash_out && matched.is_none()) => {
+            Outcome::Refused(Code::PROOF)
+        }
+        // Refused for a reason that the contract has no field for.
+        (ResultClass::Refused, None) => Outcome::Refused(Code::NOT_PERMITTED),
+    }
+}
+
+/// The payload of a compact JWS (RFC 7515) whose header is `alg` and `kid` and nothing else: a header that means more
+/// (`crit`, `jwk`, `b64`) is refused, not ignored.
+fn verify(compact: &[u8], pinned: &BTreeMap<String, DecodingKey>) -> Result<Vec<u8>, Reason> {
+    let text = std::str::from_utf8(compact).map_err(|_| Reason::Form)?;
+    let (signed, signature) = text.rsplit_once('.').ok_or(Reason::Form)?;
+    let (header, payload) = signed.split_once('.').ok_or(Reason::Form)?;
+    let decode = |part: &str| BASE64URL.decode(part).map_err(|_| Reason::Form);
+    let header: JoseHeader = serde_json::from_slice(&decode(header)?).map_err(|_| Reason::Form)?;
+    if header.alg != "ES256" {
+        return Err(Reason::Algorithm);
+    }
+    let key = pinned.get(&header.kid).ok_or(Reason::Kid)?;
+    match jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, Algorithm::ES256) {
+        Ok(true) => decode(payload),
+        Ok(false) | Err(_) => Err(Reason::Signature),
+    }
+}
+
+/// TLS 1.3 towards the registry, its authority the only one that is trusted.
+fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector>, RegistryConfigError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&settings.ca_pem) {
+        let certificate = certificate.map_err(|_| RegistryConfigError::Authority)?;
+        roots.add(certificate).map_err(|_| RegistryConfigError::Authority)?;
+    }
+    if roots.is_empty() {
+        return Err(RegistryConfigError::Authority);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider speaks TLS 1.3")
+        .with_root_certificates(roots);
+    let config = match &settings.client {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let unusable = |error: &dyn fmt::Display| RegistryConfigError::Client(error.to_string());
+            let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
+            let chain = chain.map_err(|error| unusable(&error))?;
+            let key = PrivateKeyDer::from_pem_slice(&key.0).map_err(|error| unusable(&error))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&error))?
+        }
+    };
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_only()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(tcp))
+}
+
+/// Opens connections, no more than so many at once, each within its time: TCP and TLS together, also when the
+/// question that wanted it has given up.
+#[derive(Clone)]
+struct Bounded {
+    inner: HttpsConnector<HttpConnector>,
+    free: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+impl Bounded {
+    fn new(inner: HttpsConnector<HttpConnector>, connections_max: usize, timeout: Duration) -> Bounded {
+        Bounded { inner, free: Arc::new(Semaphore::new(connections_max)), timeout }
+    }
+}
+
+impl Service<Uri> for Bounded {
+    type Response = Held;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Held, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let Bounded { mut inner, free, timeout } = self.clone();
+        Box::pin(async move {
+            let connecting = async {
+                let permit = free.acquire_owned().await?;
+                Ok(Held { stream: inner.call(to).await?, _permit: permit })
+            };
+            tokio::time::timeout(timeout, connecting)
+                .await
+                .unwrap_or_else(|_| Err("cannot connect in time".into()))
+        })
+    }
+}
+
+/// A connection that counts until it is closed.
+struct Held {
+    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection for Held {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+impl Read for Held {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl Write for Held {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// A request as it was sent.
+struct Asked {
+    compact: Bytes,
+    request_id: String,
+    nonce: String,
+    request_sha256: String,
+}
+
+/// The `registry_ref` seen last, by the first 16 bytes of their digests.
+#[derive(Default)]
+struct SeenReferences {
+    known: BTreeSet<[u8; 16]>,
+    order: VecDeque<[u8; 16]>,
+}
+
+impl SeenReferences {
+    /// `false` when it was seen before. Forgets the oldest beyond `remembered_max`.
+    fn insert(&mut self, reference: &str, remembered_max: usize) -> bool {
+        let digest = Sha256::digest(reference.as_bytes());
+        let digest = *digest.first_chunk().expect("SHA-256 has 32 bytes");
+        if !self.known.insert(digest) {
+            return false;
+        }
+        self.order.push_back(digest);
+        if self.order.len() > remembered_max
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JoseHeader {
+    alg: String,
+    kid: String,
+}
+
+#[derive(Serialize)]
+struct RequestBody<'a> {
+    request_id: &'a str,
+    switch_id: &'a str,
+    acquirer_id: String,
+    terminal_id: String,
+    stan: String,
+    rrn: String,
+    transaction_time: String,
+    transaction_type: &'static str,
+    amount_minor: u64,
+    currency: u16,
+    purpose: &'static str,
+    citizen_number: &'a str,
+    card: CardBody<'a>,
+    local: LocalBody,
+    active: Option<ActiveBody<'a>>,
+    biometric: Option<BiometricBody>,
+    nonce: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Serialize)]
+struct CardBody<'a> {
+    document_number: &'a str,
+    expiry: &'a str,
+    sod_sha256: String,
+    dg15_sha256: String,
+    dsc_issuer: &'a str,
+    dsc_serial: String,
+}
+
+#[derive(Serialize)]
+struct LocalBody {
+    passive: bool,
+    active: bool,
+    csca_id: String,
+    crl_age_s: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ActiveBody<'a> {
+    algorithm: &'a str,
+    challenge: String,
+    signature: String,
+}
+
+#[derive(Serialize)]
+struct BiometricBody {
+    session: String,
+    modality: &'static str,
+}
+
+impl<'a> RequestBody<'a> {
+    fn new(
+        question: &'a RegistryQuestion,
+        switch_id: &'a str,
+        request_id: &'a str,
+        nonce: &'a str,
+        iat: i64,
+    ) -> RequestBody<'a> {
+        let at = time::OffsetDateTime::from_unix_timestamp(question.key.sent_at.0)
+            .ok()
+            .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
+        let purpose = match question.kind {
+            Kind::Withdrawal => "cash-out",
+            Kind::Deposit => "cash-in",
+            Kind::Balance | Kind::MiniStatement => "inquiry",
+            Kind::Transfer => "transfer",
+            Kind::Verification => "verification",
+        };
+        let active = question.active_proof.as_ref().map(|proof| ActiveBody {
+            algorithm: &proof.algorithm,
+            challenge: BASE64URL.encode(&proof.challenge),
+            signature: BASE64URL.encode(&proof.signature),
+        });
+        let biometric = question.biometric.map(|(session, modality)| BiometricBody {
+            session: hex(&session),
+            modality: match modality {
+                Modality::Face => "face",
+                Modality::Finger => "finger",
+            },
+        });
+        RequestBody {
+            request_id,
+            switch_id,
+            acquirer_id: question.key.acquirer.to_string(),
+            terminal_id: question.key.terminal.to_string().trim_end().to_owned(),
+            stan: format!("{:06}", question.key.stan),
+            rrn: question.rrn.to_string(),
+            transaction_time: at.expect("DE7 lies within a year of the clock"),
+            transaction_type: question.kind.name(),
+            amount_minor: question.amount_minor,
+            currency: question.currency,
+            purpose,
+            citizen_number: std::str::from_utf8(question.citizen.digits()).expect("digits are ASCII"),
+            card: CardBody {
+                document_number: &question.document_number,
+                expiry: &question.expiry,
+                sod_sha256: hex(&question.sod_sha256),
+                dg15_sha256: hex(&question.dg15_sha256),
+                dsc_issuer: &question.dsc_issuer,
+                dsc_serial: hex(&question.dsc_serial),
+            },
+            local: LocalBody {
+                passive: question.passive,
+                active: question.active,
+                csca_id: hex(&question.csca_id),
+                crl_age_s: question.crl_age_s,
+            },
+            active,
+            biometric,
+            nonce,
+            iat,
+            exp: iat + CLOCK_S_MAX,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct AnswerBody {
+    request_id: String,
+    nonce: String,
+    request_sha256: String,
+    iat: i64,
+    exp: i64,
+    result: ResultClass,
+    citizen_status: CitizenStatus,
+    card_status: CardStatus,
+    chip_authentic: bool,
+    biometric: Option<BiometricResult>,
+    registry_ref: String,
+}
+
+#[derive(Deserialize)]
+struct BiometricResult {
+    matched: bool,
+    score: u8,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum ResultClass {
+    Verified,
+    Refused,
+    Unavailable,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum CitizenStatus {
+    Alive,
+    Deceased,
+    Missing,
+    Restricted,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum CardStatus {
+    Valid,
+    Expired,
+    Revoked,
+    Lost,
+    Replaced,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An error with its causes: the outermost alone says no more than "client error".
+fn whole(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.take(8).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn body(result: &str, citizen: &str, card: &str, chip: bool, matched: Option<bool>) -> AnswerBody {
+        let biometric = matched.map(|matched| serde_json::json!({ "matched": matched, "score": 70 }));
+        serde_json::from_value(serde_json::json!({
+            "request_id": "1", "nonce": "", "request_sha256": "", "iat": 0, "exp": 0, "result": result,
+            "citizen_status": citizen, "card_status": card, "chip_authentic": chip, "biometric": biometric,
+            "reason": null, "registry_ref": "1", "status_valid_until": 0,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn judged_in_the_order_of_the_contract() {
+        use Kind::{Balance, Verification, Withdrawal};
+        let (yes, no, none) = (Some(true), Some(false), None);
+        let refused = |code: &[u8; 2]| Outcome::Refused(Code(*code));
+        let verified = |biometric_matched| Outcome::Verified { biometric_matched };
+        let contradiction = || Outcome::Unavailable(Reason::Contradiction);
+        let cases = [
+            (Withdrawal, body("VERIFIED", "ALIVE", "VALID", true, yes), verified(true)),
+            (Withdrawal, body("VERIFIED", "ALIVE", "VALID", true, no), refused(b"63")),
+            (Withdrawal, body("VERIFIED", "ALIVE", "VALID", true, none), refused(b"63")),
+            (Balance, body("VERIFIED", "ALIVE", "VALID", true, none), verified(false)),
+            (Verification, body("VERIFIED", "ALIVE", "VALID", true, none), verified(false)),
+            (Verification, body("VERIFIED", "ALIVE", "VALID", true, yes), verified(true)),
+            (Withdrawal, body("REFUSED", "UNKNOWN", "REVOKED", false, no), refused(b"56")),
+            (Withdrawal, body("REFUSED", "DECEASED", "LOST", false, no), refused(b"62")),
+            (Withdrawal, body("REFUSED", "MISSING", "VALID", true, yes), refused(b"62")),
+            (Withdrawal, body("REFUSED", "RESTRICTED", "VALID", true, yes), refused(b"62")),
+            (Withdrawal, body("REFUSED", "ALIVE", "EXPIRED", false, no), refused(b"54")),
+            (Withdrawal, body("REFUSED", "ALIVE", "REVOKED", false, no), refused(b"41")),
+            (Withdrawal, body("REFUSED", "ALIVE", "LOST", true, yes), refused(b"41")),
+            (Withdrawal, body("REFUSED", "ALIVE", "REPLACED", true, yes), refused(b"41")),
+            (Withdrawal, body("REFUSED", "ALIVE", "VALID", false, yes), refused(b"63")),
+            (Withdrawal, body("REFUSED", "ALIVE", "VALID", true, no), refused(b"63")),
+            (Withdrawal, body("REFUSED", "ALIVE", "VALID", true, none), refused(b"63")),
+            (Balance, body("REFUSED", "ALIVE", "VALID", true, none), refused(b"57")),
+            (Withdrawal, body("REFUSED", "ALIVE", "VALID", true, yes), refused(b"57")),
+            (Withdrawal, body("VERIFIED", "DECEASED", "VALID", true, yes), contradiction()),
+            (Withdrawal, body("VERIFIED", "ALIVE", "LOST", true, yes), contradiction()),
+            (Withdrawal, body("VERIFIED", "ALIVE", "VALID", false, yes), contradiction()),
+            (
+                Withdrawal,
+                body("UNAVAILABLE", "DECEASED", "LOST", false, no),
+                Outcome::Unavailable(Reason::Said),
+            ),
+        ];
+        for (index, (kind, body, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(judge(&body, kind), expected, "case {index}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_says_more_than_alg_and_kid_is_refused() {
+        let cases = [
+            (r#"{"alg":"ES256","kid":"r"}"#, Reason::Kid),
+            (r#"{"alg":"ES384","kid":"r"}"#, Reason::Algorithm),
+            (r#"{"alg":"none","kid":"r"}"#, Reason::Algorithm),
+            (r#"{"alg":"ES256","kid":"r","kid":"s"}"#, Reason::Form),
+            (r#"{"alg":"ES256","kid":"r","crit":["b64"],"b64":false}"#, Reason::Form),
+            (r#"{"alg":"ES256","kid":"r","jwk":{}}"#, Reason::Form),
+            (r#"{"alg":"ES256"}"#, Reason::Form),
+        ];
+        for (header, expected) in cases {
+            let compact = format!("{}.e30.AA", BASE64URL.encode(header));
+            assert_eq!(verify(compact.as_bytes(), &BTreeMap::new()), Err(expected), "{header}");
+        }
+        for compact in ["", ".", "..", "a.b", "é.e30.AA", "e30=.e30.AA"] {
+            assert_eq!(verify(compact.as_bytes(), &BTreeMap::new()), Err(Reason::Form), "{compact}");
+        }
+    }
+
+    #[test]
+    fn references_are_forgotten_oldest_first() {
+        let mut seen = SeenReferences::default();
+        let inserted: Vec<bool> =
+            ["a", "b", "a", "c", "a", "b"].into_iter().map(|reference| seen.insert(reference, 2)).collect();
+        assert_eq!(inserted, [true, true, false, true, true, true]);
+        assert_eq!(seen.known.len(), seen.order.len());
+    }
+}

@@ -1,0 +1,391 @@
+//! The registry adapter against the simulated registry, over TLS on loopback.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use credential::CitizenNumber;
+use processor::{Class, Code, Institution, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
+use server::config::{RegistrySettings, SecretPem};
+use server::registry::{
+    Answer, Modality, Outcome, Reason, RegistryBounds, RegistryClient, RegistryConfigError, RegistryQuestion,
+    Surroundings,
+};
+use simulators::registry::{
+    CardStatus, Certificates, CitizenStatus, Fault, Handle, MachineConfig, Override, Population, Registry,
+    RegistryConfig, SecretKey, SeenCard, Sessions, Wrong,
+};
+
+const SEED: u64 = 7;
+const BOUNDS: RegistryBounds = RegistryBounds { timeout_ms: 5_000, in_flight_max: 64, connections_max: 4 };
+/// For questions that must not be answered in time.
+const SHORT: RegistryBounds = RegistryBounds { timeout_ms: 300, ..BOUNDS };
+
+fn number() -> CitizenNumber {
+    CitizenNumber::parse(b"001203000001").unwrap()
+}
+
+/// One citizen with one card.
+struct One;
+
+impl Population for One {
+    fn card_of(&self, asked: &CitizenNumber) -> Option<SeenCard> {
+        (*asked == number()).then(|| SeenCard {
+            document_number: "203000001".to_owned(),
+            expiry: "421231".to_owned(),
+            sod_sha256: [1; 32],
+            dg15_sha256: [2; 32],
+        })
+    }
+}
+
+fn registry(certificates: &Certificates, port: u16) -> RegistryConfig {
+    let switch = SecretKey::from_seed(SEED, "switch", "switch-1");
+    RegistryConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], port)),
+        certificates: certificates.clone(),
+        client_certificate: false,
+        http2: true,
+        machine: MachineConfig {
+            seed: SEED,
+            kid: "registry-1".to_owned(),
+            switches: BTreeMap::from([("switch-1".to_owned(), switch.public())]),
+            population: Box::new(One),
+            overrides: BTreeMap::new(),
+            faults: Box::new(|key| (key.stan == "000666").then_some(Fault::Gone)),
+        },
+    }
+}
+
+fn settings(handle: &Handle, certificates: &Certificates) -> RegistrySettings {
+    RegistrySettings {
+        url: handle.url(),
+        ca_pem: certificates.ca_pem.clone().into(),
+        signing_key_pem: SecretPem(SecretKey::from_seed(SEED, "switch", "switch-1").to_pkcs8_pem().into()),
+        kid: "switch-1".to_owned(),
+        pinned: BTreeMap::from([("registry-1".to_owned(), handle.public_key().to_pem().into())]),
+        client: None,
+    }
+}
+
+/// The system's clock; random bytes that count, so that a run is like the one before.
+fn surroundings() -> Surroundings {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let random = |bytes: &mut [u8]| {
+        let call = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        bytes.iter_mut().zip(call.iter().cycle()).for_each(|(byte, call)| *byte = *call);
+    };
+    Surroundings { random: Box::new(random), ..Surroundings::system() }
+}
+
+fn client(settings: &RegistrySettings, bounds: RegistryBounds) -> RegistryClient {
+    RegistryClient::new(settings, "switch-hn", bounds, surroundings()).unwrap()
+}
+
+async fn started() -> (Handle, RegistrySettings) {
+    let certificates = Certificates::mint().unwrap();
+    let handle = Registry::start(registry(&certificates, 0)).await.unwrap();
+    let settings = settings(&handle, &certificates);
+    (handle, settings)
+}
+
+fn now_s() -> i64 {
+    (Surroundings::system().now_s)()
+}
+
+fn question(stan: u32) -> RegistryQuestion {
+    let terminal = TerminalId(*b"HN000001");
+    RegistryQuestion {
+        key: TxKey {
+            class: Class::Financial,
+            acquirer: Institution::parse(b"970418").unwrap(),
+            terminal,
+            sent_at: UtcSeconds(1_651_543_323),
+            stan,
+        },
+        rrn: Rrn(*b"212300000001"),
+        kind: Kind::Withdrawal,
+        amount_minor: 2_000_000,
+        currency: 704,
+        citizen: number(),
+        document_number: "203000001".to_owned(),
+        expiry: "421231".to_owned(),
+        sod_sha256: [1; 32],
+        dg15_sha256: [2; 32],
+        dsc_issuer: "CN=Simulated DS,C=VN".to_owned(),
+        dsc_serial: vec![0x01, 0x2a],
+        passive: true,
+        active: true,
+        csca_id: [3; 8],
+        crl_age_s: None,
+        active_proof: None,
+        biometric: Some((
+            Sessions::from_seed(SEED).mint(now_s(), stan, &number(), "HN000001", 90),
+            Modality::Face,
+        )),
+    }
+}
+
+const VERIFIED: Outcome = Outcome::Verified { biometric_matched: true };
+
+#[tokio::test]
+async fn every_transaction_is_asked_for_in_the_form_of_the_contract() {
+    let (_handle, settings) = started().await;
+    let client = client(&settings, BOUNDS);
+    let kinds = [
+        Kind::Withdrawal,
+        Kind::Deposit,
+        Kind::Balance,
+        Kind::MiniStatement,
+        Kind::Transfer,
+        Kind::Verification,
+    ];
+    for (stan, kind) in (1..).zip(kinds) {
+        let answer = client.verify(RegistryQuestion { kind, ..question(stan) }).await;
+        assert_eq!(answer.outcome, VERIFIED, "{kind:?}");
+        assert_eq!(answer.registry_ref.unwrap().len(), 32);
+        assert!(!answer.jws.unwrap().is_empty());
+    }
+    let no_face = RegistryQuestion { kind: Kind::Balance, biometric: None, ..question(7) };
+    assert_eq!(client.verify(no_face).await.outcome, Outcome::Verified { biometric_matched: false });
+}
+
+#[tokio::test]
+async fn refusals_carry_their_code_and_their_evidence() {
+    let (handle, settings) = started().await;
+    let client = client(&settings, BOUNDS);
+    let citizen = |status| Override { citizen: Some(status), card: None };
+    let card = |status| Override { citizen: None, card: Some(status) };
+    let on_file = [
+        (citizen(CitizenStatus::Deceased), b"62"),
+        (citizen(CitizenStatus::Missing), b"62"),
+        (citizen(CitizenStatus::Restricted), b"62"),
+        (citizen(CitizenStatus::Unknown), b"56"),
+        (card(CardStatus::Expired), b"54"),
+        (card(CardStatus::Revoked), b"41"),
+        (card(CardStatus::Lost), b"41"),
+        (card(CardStatus::Replaced), b"41"),
+    ];
+    for (exception, code) in on_file {
+        handle.set_override(number(), exception);
+        let answer = client.verify(question(1)).await;
+        assert_eq!(answer.outcome, Outcome::Refused(Code(*code)), "{exception:?}");
+        assert!(answer.jws.is_some());
+    }
+    handle.set_override(number(), Override::default());
+    let stranger = CitizenNumber::parse(b"001203000002").unwrap();
+    let cases = [
+        (RegistryQuestion { citizen: stranger, ..question(1) }, b"56"),
+        (RegistryQuestion { document_number: "203000002".to_owned(), ..question(1) }, b"41"),
+        (RegistryQuestion { dg15_sha256: [9; 32], ..question(1) }, b"63"),
+        (RegistryQuestion { active: false, ..question(1) }, b"63"),
+        (RegistryQuestion { biometric: None, ..question(1) }, b"63"),
+        (RegistryQuestion { biometric: Some(([0; 16], Modality::Finger)), ..question(1) }, b"63"),
+    ];
+    for (index, (question, code)) in cases.into_iter().enumerate() {
+        let answer = client.verify(question).await;
+        assert_eq!(answer.outcome, Outcome::Refused(Code(*code)), "case {index}");
+    }
+}
+
+#[tokio::test]
+async fn no_wrong_answer_is_believed() {
+    let (handle, settings) = started().await;
+    let client = client(&settings, BOUNDS);
+    for (name, wrong) in Wrong::ALL {
+        let expected = match wrong {
+            Wrong::Kid => Reason::Kid,
+            Wrong::Signature => Reason::Signature,
+            Wrong::Unsigned | Wrong::Confused => Reason::Algorithm,
+            Wrong::RequestId | Wrong::Nonce | Wrong::Digest => Reason::OtherRequest,
+            Wrong::Stale | Wrong::Early | Wrong::Expired => Reason::Clock,
+            Wrong::SameRef => Reason::SeenBefore,
+            Wrong::VerifiedDead | Wrong::VerifiedLost | Wrong::VerifiedClone => Reason::Contradiction,
+            Wrong::Oversize => Reason::TooLong,
+            Wrong::Status => Reason::Status(500),
+            Wrong::Redirect => Reason::Status(307),
+            Wrong::NoJson | Wrong::NoResult => Reason::Form,
+        };
+        handle.set_fault(Some(Fault::Wrong(wrong)));
+        if wrong == Wrong::SameRef {
+            assert_eq!(client.verify(question(1)).await.outcome, VERIFIED);
+        }
+        assert_eq!(client.verify(question(1)).await.outcome, Outcome::Unavailable(expected), "{name}");
+        handle.set_fault(None);
+        assert_eq!(client.verify(question(1)).await.outcome, VERIFIED, "after {name}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_slow_or_silent_is_waited_for_no_longer_than_configured() {
+    let (handle, settings) = started().await;
+    let client = client(&settings, SHORT);
+    for fault in [Fault::Slow(3_600_000), Fault::Silent] {
+        handle.set_fault(Some(fault));
+        let answer = client.verify(question(1)).await;
+        assert_eq!(answer.outcome, Outcome::Unavailable(Reason::Late), "{fault:?}");
+        assert_eq!((answer.jws, answer.registry_ref), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_gone_is_asked_again_once_it_is_back() {
+    for http2 in [true, false] {
+        let certificates = Certificates::mint().unwrap();
+        let config = |port| RegistryConfig { http2, ..registry(&certificates, port) };
+        let handle = Registry::start(config(0)).await.unwrap();
+        let client = client(&settings(&handle, &certificates), BOUNDS);
+        let gone = |answer: Answer| matches!(answer.outcome, Outcome::Unavailable(Reason::Transport(_)));
+        assert_eq!(client.verify(question(1)).await.outcome, VERIFIED);
+        assert!(gone(client.verify(question(666)).await), "the connection is closed for this one");
+        assert_eq!(client.verify(question(2)).await.outcome, VERIFIED);
+        let port = handle.addr().port();
+        handle.stop().await;
+        assert!(gone(client.verify(question(3)).await));
+        let _handle = Registry::start(config(port)).await.unwrap();
+        assert_eq!(client.verify(question(4)).await.outcome, VERIFIED);
+    }
+}
+
+#[tokio::test]
+async fn questions_and_connections_are_bounded() {
+    let (handle, settings) = started().await;
+    let one = client(&settings, RegistryBounds { in_flight_max: 1, ..SHORT });
+    handle.set_fault(Some(Fault::Silent));
+    let (first, second) = tokio::join!(one.verify(question(1)), one.verify(question(2)));
+    assert_eq!(first.outcome, Outcome::Unavailable(Reason::Late));
+    assert_eq!(second.outcome, Outcome::Unavailable(Reason::Overload));
+    let third = one.verify(question(3)).await;
+    assert_eq!(third.outcome, Outcome::Unavailable(Reason::Late), "the first has made room");
+
+    let certificates = Certificates::mint().unwrap();
+    let config = RegistryConfig { http2: false, ..registry(&certificates, 0) };
+    let handle = Registry::start(config).await.unwrap();
+    let settings = self::settings(&handle, &certificates);
+    let narrow = client(&settings, RegistryBounds { connections_max: 1, ..BOUNDS });
+    let answers =
+        tokio::join!(narrow.verify(question(1)), narrow.verify(question(2)), narrow.verify(question(3)));
+    assert_eq!([answers.0.outcome, answers.1.outcome, answers.2.outcome], [VERIFIED; 3]);
+    assert_eq!(handle.connections_seen(), 1);
+}
+
+#[tokio::test]
+async fn tls_is_checked_on_both_ends() {
+    let certificates = Certificates::mint().unwrap();
+    let config = RegistryConfig { client_certificate: true, ..registry(&certificates, 0) };
+    let handle = Registry::start(config).await.unwrap();
+    let settings = settings(&handle, &certificates);
+    let identity = |certificates: &Certificates| {
+        let key = SecretPem(certificates.client.key_pem.clone().into());
+        Some((certificates.client.certificate_pem.clone().into(), key))
+    };
+    let other = Certificates::mint().unwrap();
+    let refused = [
+        RegistrySettings { client: None, ..settings.clone() },
+        RegistrySettings { client: identity(&other), ..settings.clone() },
+        RegistrySettings {
+            ca_pem: other.ca_pem.clone().into(),
+            client: identity(&certificates),
+            ..settings.clone()
+        },
+    ];
+    for (index, settings) in refused.iter().enumerate() {
+        let answer = client(settings, BOUNDS).verify(question(1)).await;
+        assert!(
+            matches!(answer.outcome, Outcome::Unavailable(Reason::Transport(_))),
+            "case {index}: {answer:?}"
+        );
+    }
+    let good = RegistrySettings { client: identity(&certificates), ..settings };
+    assert_eq!(client(&good, BOUNDS).verify(question(1)).await.outcome, VERIFIED);
+}
+
+#[tokio::test]
+async fn a_key_that_the_registry_does_not_know_is_unavailable() {
+    let (_handle, settings) = started().await;
+    let stranger = SecretPem(SecretKey::from_seed(SEED, "stranger", "switch-1").to_pkcs8_pem().into());
+    let settings = RegistrySettings { signing_key_pem: stranger, ..settings };
+    let answer = client(&settings, BOUNDS).verify(question(1)).await;
+    assert_eq!(answer.outcome, Outcome::Unavailable(Reason::Status(401)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_refused_at_the_start() {
+    let (_handle, settings) = started().await;
+    let refused = |change: &dyn Fn(&mut RegistrySettings)| {
+        let mut settings = settings.clone();
+        change(&mut settings);
+        RegistryClient::new(&settings, "switch-hn", BOUNDS, surroundings()).err().unwrap()
+    };
+    let public: Vec<u8> = settings.pinned["registry-1"].clone();
+    assert!(matches!(refused(&|s| s.url = "http://127.0.0.1:1".to_owned()), RegistryConfigError::Url));
+    assert!(matches!(refused(&|s| s.url = "https://".to_owned()), RegistryConfigError::Url));
+    assert!(matches!(refused(&|s| s.ca_pem.clear()), RegistryConfigError::Authority));
+    assert!(matches!(
+        refused(&|s| s.signing_key_pem = SecretPem(public.clone())),
+        RegistryConfigError::SigningKey
+    ));
+    assert!(matches!(
+        refused(&|s| drop(s.pinned.insert("registry-2".to_owned(), b"no PEM".to_vec()))),
+        RegistryConfigError::PinnedKey(kid) if kid == "registry-2"
+    ));
+    assert!(matches!(
+        refused(&|s| s.client = Some((Vec::new(), SecretPem(Vec::new())))),
+        RegistryConfigError::Client(_)
+    ));
+}
+
+#[tokio::test]
+async fn openssl_verifies_the_evidence() {
+    let (handle, settings) = started().await;
+    let answer = client(&settings, BOUNDS).verify(question(1)).await;
+    let compact = String::from_utf8(answer.jws.unwrap().into()).unwrap();
+    let (signed, signature) = compact.rsplit_once('.').unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let key = write("key.pem", handle.public_key().to_pem().as_bytes());
+    let input = write("input", signed.as_bytes());
+    let signature = write("signature", &der(&base64url(signature)));
+    let run = |input: &std::path::Path| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["dgst", "-sha256", "-verify"]).arg(&key).arg("-signature").arg(&signature).arg(input);
+        openssl.output().expect("openssl is installed").status.success()
+    };
+    assert!(run(&input));
+    assert!(!run(&write("changed", signed.replacen('e', "f", 1).as_bytes())));
+}
+
+/// r‖s as SEQUENCE { INTEGER, INTEGER } (RFC 3279 section 2.2.3).
+fn der(plain: &[u8]) -> Vec<u8> {
+    let integer = |digits: &[u8]| {
+        let leading = digits.iter().take_while(|byte| **byte == 0).count();
+        let mut digits = digits[leading..].to_vec();
+        if digits[0] >= 0x80 {
+            digits.insert(0, 0);
+        }
+        [vec![0x02, digits.len() as u8], digits].concat()
+    };
+    let both = [integer(&plain[..32]), integer(&plain[32..])].concat();
+    [vec![0x30, both.len() as u8], both].concat()
+}
+
+fn base64url(text: &str) -> Vec<u8> {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits = text.chars().fold((Vec::new(), 0_u32, 0), |(mut bytes, held, count), digit| {
+        let held = held << 6 | alphabet.find(digit).unwrap() as u32;
+        let count = count + 6;
+        if count < 8 {
+            return (bytes, held, count);
+        }
+        bytes.push((held >> (count - 8)) as u8);
+        (bytes, held & ((1 << (count - 8)) - 1), count - 8)
+    });
+    bits.0
+}
