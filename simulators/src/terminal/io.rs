@@ -48,7 +48,7 @@ pub enum Output {
 }
 
 /// What a test or a report counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Event {
     /// The switch has signed the terminal on.
     SignedOn,

@@ -3,6 +3,8 @@
 mod advice;
 mod card;
 mod config;
+mod driver;
+mod fleet;
 mod io;
 mod key;
 mod machine;
@@ -18,6 +20,8 @@ mod vault;
 pub use advice::ADVICES_MAX;
 pub use card::Chip;
 pub use config::{Biometrics, Comparison, Config, ConfigError, Timers};
+pub use driver::{Handle, QUEUE_MAX, Setup, Standing, Stopped, start};
+pub use fleet::{Fleet, FleetError};
 pub use io::{Event, Input, Now, Output};
 pub use key::TxKey;
 pub use machine::Terminal;
