@@ -1,1 +1,4 @@
 //! What needs more than one crate: flows, crash, interop.
+
+pub mod foreign_bank;
+pub mod foreign_spec;

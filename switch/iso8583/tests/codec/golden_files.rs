@@ -76,20 +76,6 @@ pub(crate) fn goldens(dialect: &str) -> Vec<Golden> {
     goldens
 }
 
-/// The file of a dialect, as [`goldens`] reads it.
-pub(crate) fn file(goldens: &[Golden]) -> String {
-    let mut text = "# Made of messages.txt, which says how.\n".to_owned();
-    for golden in goldens {
-        text.push_str(&format!("\n[{}]\n", golden.name));
-        for bytes in golden.bytes.chunks(48) {
-            let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-            text.push_str(&format!("> {digits}\n"));
-        }
-        text.push_str(&golden.description);
-    }
-    text
-}
-
 fn from_hex(digits: &str) -> Vec<u8> {
     let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("pairs of hex digits");
     (0..digits.len()).step_by(2).map(byte).collect()
