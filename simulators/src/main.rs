@@ -1,12 +1,64 @@
 //! The command line of the simulators: each part alone, and the pilot.
 
-use clap::Parser;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use simulators::bank;
+use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
 #[derive(Parser)]
 #[command(name = "simulators", version)]
-struct Arguments {}
+struct Arguments {
+    #[command(subcommand)]
+    part: Part,
+}
 
-fn main() {
-    let Arguments {} = Arguments::parse();
+#[derive(Subcommand)]
+enum Part {
+    /// A bank core that answers a switch and keeps its ledger on disk.
+    Bank {
+        /// Its configuration, TOML.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let ended = match Arguments::parse().part {
+        Part::Bank { config } => run_bank(config).await,
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_bank(config: PathBuf) -> Result<(), Box<dyn Error>> {
+    let config = bank::load(&config)?;
+    let id = config.machine.id.clone();
+    let handle = bank::Bank::start(config).await?;
+    for addr in handle.addrs() {
+        println!("bank {id} listens on {addr}, ledger {}", handle.ledger_path().display());
+    }
+    stopped().await?;
+    handle.stop().await;
+    Ok(())
+}
+
+/// Waits for an interrupt or a request to end.
+async fn stopped() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt,
+        _ = terminate.recv() => Ok(()),
+    }
 }
