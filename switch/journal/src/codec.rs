@@ -1,6 +1,6 @@
 //! Records as bytes, version 1: each thing is written and read side by side (docs/architecture.md#records).
 
-use credential::{Pan, Pseudonym, Reference};
+use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use keys::{DataKeys, SEALED_BYTES};
 use processor::{
     Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
@@ -16,6 +16,18 @@ pub const RECORD_VERSION: u8 = 1;
 /// A record's bytes are no more than this: a registry's answer of 8,192, sixteen linked banks and the longest elements
 /// fill less than two thirds of it.
 pub const RECORD_BYTES_MAX: usize = 16_384;
+
+/// Bytes of a transaction key in records and in the index.
+pub(crate) const KEY_BYTES: usize = 30;
+
+/// How a sealed PAN is read.
+#[derive(Clone, Copy)]
+pub(crate) enum Unseal<'a> {
+    /// Opened: every record that leaves this crate.
+    Open(&'a DataKeys),
+    /// Left sealed, and a PAN of zeros put in its place: for folds that look at no PAN.
+    Leave,
+}
 
 /// Appends the record's bytes. `Err` names a field that is longer than its length can say, or `record` when the whole
 /// is longer than [`RECORD_BYTES_MAX`]; what was appended is taken back.
@@ -49,7 +61,7 @@ pub(crate) fn encode(
 }
 
 /// Reads a record's bytes: all of them and nothing else.
-pub(crate) fn decode(bytes: &[u8], position: Position, keys: &DataKeys) -> Result<Record, DecodeError> {
+pub(crate) fn decode(bytes: &[u8], position: Position, unseal: Unseal<'_>) -> Result<Record, DecodeError> {
     let mut reader = Reader::new(bytes, position);
     if reader.u8("version")? != RECORD_VERSION {
         return Err(reader.error("version", DecodeFault::Version));
@@ -64,9 +76,25 @@ pub(crate) fn decode(bytes: &[u8], position: Position, keys: &DataKeys) -> Resul
         _ => return Err(reader.error("suspense", DecodeFault::Value)),
     };
     let spend = reader.optional("spend", take_spend)?;
-    let body = take_body(&mut reader, kind, keys)?;
+    let body = take_body(&mut reader, kind, unseal)?;
     reader.end()?;
     Ok(Record { at_ms, transaction, suspense, spend, body })
+}
+
+/// A transaction key as its bytes in records and in the index.
+pub(crate) fn key_bytes(key: &TxKey) -> [u8; KEY_BYTES] {
+    let mut bytes = Vec::with_capacity(KEY_BYTES);
+    put_key(&mut Writer::new(&mut bytes), key);
+    bytes.try_into().expect("a key's fields have fixed lengths")
+}
+
+/// A name towards a bank as its bytes in the index.
+pub(crate) fn bank_bytes(bank: Institution, identity: &BankIdentity) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(21);
+    let mut writer = Writer::new(&mut bytes);
+    put_institution(&mut writer, bank);
+    put_identity(&mut writer, identity);
+    bytes
 }
 
 struct Seal<'a> {
@@ -86,11 +114,19 @@ fn put_pan(writer: &mut Writer<'_>, pan: &Pan, seal: &Seal<'_>) {
     writer.raw(&seal.keys.seal_pan(pan, nonce_of(seal.position), &seal.position.to_be_bytes()));
 }
 
-fn take_pan(reader: &mut Reader<'_>, keys: &DataKeys) -> Decoded<Pan> {
+fn take_pan(reader: &mut Reader<'_>, unseal: Unseal<'_>) -> Decoded<Pan> {
     let sealed: [u8; SEALED_BYTES] = reader.array("pan")?;
-    let position = reader.position();
-    keys.open_pan(&sealed, nonce_of(position), &position.to_be_bytes())
-        .map_err(|_| reader.error("pan", DecodeFault::Sealed))
+    match unseal {
+        Unseal::Open(keys) => {
+            let position = reader.position();
+            keys.open_pan(&sealed, nonce_of(position), &position.to_be_bytes())
+                .map_err(|_| reader.error("pan", DecodeFault::Sealed))
+        }
+        Unseal::Leave => {
+            let nobody = CitizenNumber::parse(b"000000000000").expect("twelve digits");
+            Ok(Pan::new(*b"000000", &nobody))
+        }
+    }
 }
 
 fn kind_of(body: &Body) -> u8 {
@@ -162,15 +198,15 @@ fn put_body(writer: &mut Writer<'_>, body: &Body, seal: &Seal<'_>) {
     }
 }
 
-fn take_body(reader: &mut Reader<'_>, kind: u8, keys: &DataKeys) -> Decoded<Body> {
+fn take_body(reader: &mut Reader<'_>, kind: u8, unseal: Unseal<'_>) -> Decoded<Body> {
     Ok(match kind {
-        1 => Body::Intent(Box::new(take_intent(reader, keys)?)),
+        1 => Body::Intent(Box::new(take_intent(reader, unseal)?)),
         2 => Body::Outcome(Outcome {
             approval: reader.optional("approval", |reader| reader.array("approval"))?,
             carried: take_carried(reader)?,
         }),
         3 => Body::Declined(Box::new(Declined {
-            request: reader.optional("request", |reader| take_request(reader, keys))?,
+            request: reader.optional("request", |reader| take_request(reader, unseal))?,
             code: take_code(reader, "code")?,
             bank_code: reader.optional("bank code", |reader| take_code(reader, "bank code"))?,
             send_sod: reader.flag("send SOD")?,
@@ -211,7 +247,7 @@ fn take_body(reader: &mut Reader<'_>, kind: u8, keys: &DataKeys) -> Decoded<Body
             Body::Note(reason, reader.optional("advice", take_advice)?)
         }
         9 => Body::Tombstone(reader.optional("advice", take_advice)?),
-        10 => Body::Verification(Box::new(take_verification(reader, keys)?)),
+        10 => Body::Verification(Box::new(take_verification(reader, unseal)?)),
         11 => Body::Cutover(take_day(reader)?),
         12 => Body::Block(take_block(reader)?),
         _ => return Err(reader.error("kind", DecodeFault::Value)),
@@ -228,9 +264,9 @@ fn put_intent(writer: &mut Writer<'_>, intent: &Intent, seal: &Seal<'_>) {
     writer.optional(intent.evidence.as_ref(), put_evidence);
 }
 
-fn take_intent(reader: &mut Reader<'_>, keys: &DataKeys) -> Decoded<Intent> {
+fn take_intent(reader: &mut Reader<'_>, unseal: Unseal<'_>) -> Decoded<Intent> {
     Ok(Intent {
-        request: take_request(reader, keys)?,
+        request: take_request(reader, unseal)?,
         bank: take_institution(reader, "bank")?,
         account: reader.optional("account", |reader| reader.text("account"))?,
         identity: take_identity(reader)?,
@@ -254,9 +290,9 @@ fn put_verification(writer: &mut Writer<'_>, verification: &Verification, seal: 
     put_evidence(writer, &verification.evidence);
 }
 
-fn take_verification(reader: &mut Reader<'_>, keys: &DataKeys) -> Decoded<Verification> {
+fn take_verification(reader: &mut Reader<'_>, unseal: Unseal<'_>) -> Decoded<Verification> {
     Ok(Verification {
-        request: take_request(reader, keys)?,
+        request: take_request(reader, unseal)?,
         reference: Reference(reader.array("reference")?),
         expires_at_ms: reader.i64("expires at")?,
         biometric_matched: reader.flag("biometric matched")?,
@@ -289,7 +325,7 @@ fn put_request(writer: &mut Writer<'_>, request: &Request, seal: &Seal<'_>) {
     put_carried(writer, &request.carried);
 }
 
-fn take_request(reader: &mut Reader<'_>, keys: &DataKeys) -> Decoded<Request> {
+fn take_request(reader: &mut Reader<'_>, unseal: Unseal<'_>) -> Decoded<Request> {
     Ok(Request {
         kind: match reader.u8("transaction kind")? {
             1 => Kind::Withdrawal,
@@ -300,7 +336,7 @@ fn take_request(reader: &mut Reader<'_>, keys: &DataKeys) -> Decoded<Request> {
             6 => Kind::Verification,
             _ => return Err(reader.error("transaction kind", DecodeFault::Value)),
         },
-        pan: take_pan(reader, keys)?,
+        pan: take_pan(reader, unseal)?,
         content: take_content(reader)?,
         rrn: Rrn(reader.array("RRN")?),
         rrn_from_terminal: reader.flag("RRN from terminal")?,
@@ -511,13 +547,17 @@ mod tests {
     fn every_kind_reads_back_and_no_cut_of_it_does() {
         for (name, record) in each_kind() {
             let mut bytes = encoded(&record, 7);
-            assert_eq!(decode(&bytes, 7, &keys()).as_ref(), Ok(&record), "{name}");
+            assert_eq!(decode(&bytes, 7, Unseal::Open(&keys())).as_ref(), Ok(&record), "{name}");
             for length in 0..bytes.len() {
-                let error = decode(&bytes[..length], 7, &keys()).unwrap_err();
+                let error = decode(&bytes[..length], 7, Unseal::Open(&keys())).unwrap_err();
                 assert_eq!((error.position, error.fault), (7, DecodeFault::Short), "{name} cut to {length}");
             }
             bytes.push(0);
-            assert_eq!(decode(&bytes, 7, &keys()).unwrap_err().fault, DecodeFault::Trailing, "{name}");
+            assert_eq!(
+                decode(&bytes, 7, Unseal::Open(&keys())).unwrap_err().fault,
+                DecodeFault::Trailing,
+                "{name}"
+            );
         }
     }
 
@@ -526,7 +566,7 @@ mod tests {
         let bytes = encoded(&intent(1), 7);
         let clear = b"001203000001";
         assert!(!bytes.windows(clear.len()).any(|window| window == clear));
-        let error = decode(&bytes, 8, &keys()).unwrap_err();
+        let error = decode(&bytes, 8, Unseal::Open(&keys())).unwrap_err();
         assert_eq!(error.to_string(), "record 8: pan: does not open with this key");
     }
 
@@ -548,11 +588,11 @@ mod tests {
         let mut bytes = encoded(&reversed(1), 3);
         bytes[1] = 13;
         assert_eq!(
-            decode(&bytes, 3, &keys()).unwrap_err().to_string(),
+            decode(&bytes, 3, Unseal::Open(&keys())).unwrap_err().to_string(),
             "record 3: kind: not a value of this field"
         );
         bytes[0] = 2;
-        let error = decode(&bytes, 3, &keys()).unwrap_err();
+        let error = decode(&bytes, 3, Unseal::Open(&keys())).unwrap_err();
         assert_eq!(error.to_string(), "record 3: version: a version that is not known");
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use processor::{BrokenSequence, Position, TxKey};
 use thiserror::Error;
 
+use crate::index::IndexError;
 use crate::wire::DecodeError;
 
 /// Why a record was not taken.
@@ -60,6 +61,9 @@ pub enum OpenError {
     /// A record whose checksum and chain are right does not read: another program or key has written it.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The index can neither be opened nor made anew.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// A record that no rule of the lifecycle allows where it stands.
     #[error("record {position}: {broken}")]
     Sequence {
@@ -104,6 +108,9 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The index cannot be asked; the next start builds it anew.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The disk's own error.
     #[error("{path}: {error}")]
     Io {

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use processor::{Body, BrokenSequence, Position, Record, Standing, Transaction, TxKey};
+use processor::{Body, BrokenSequence, Institution, Record, Standing, Transaction, TxKey};
 
-/// A transaction and where its records stand.
+use crate::names::Place;
+
+/// A transaction and where its records stand. Its PAN is left sealed: zeros stand in its place.
 #[derive(Clone)]
 pub(crate) struct Placed {
     pub(crate) transaction: Transaction,
-    pub(crate) positions: Vec<Position>,
+    pub(crate) places: Vec<Place>,
 }
 
 /// The sum.
@@ -16,6 +18,8 @@ pub(crate) struct Placed {
 pub(crate) struct Fold {
     pub(crate) standing: Standing,
     pub(crate) open: HashMap<TxKey, Placed>,
+    /// Transactions that ended in segments that the index does not know yet.
+    ended: HashMap<TxKey, Vec<Place>>,
 }
 
 /// Why a record cannot be added.
@@ -27,37 +31,44 @@ pub(crate) enum FoldError<E> {
 }
 
 impl Fold {
-    /// Adds the next record. `earlier` gives the transactions that are not open, for the few records that may follow
-    /// an end.
+    /// Adds the next record and gives its transaction's bank. `earlier` reads transactions that are not open, for the
+    /// few records that may follow an end; it is handed their places where they are known here, else none.
     pub(crate) fn apply<E>(
         &mut self,
-        position: Position,
+        place: Place,
         record: &Record,
-        earlier: impl FnOnce(&TxKey) -> Result<Option<Placed>, E>,
-    ) -> Result<(), FoldError<E>> {
+        earlier: impl FnOnce(&TxKey, &[Place]) -> Result<Option<Placed>, E>,
+    ) -> Result<Option<Institution>, FoldError<E>> {
         let Some(key) = record.transaction else {
             self.standing.apply(record, None);
-            return Ok(());
+            return Ok(None);
         };
-        if let Some(placed) = self.open.get_mut(&key) {
-            placed.transaction.apply(record).map_err(FoldError::Broken)?;
-            placed.positions.push(position);
-            self.standing.apply(record, Some(&placed.transaction));
-            if !placed.transaction.state.is_open() {
-                self.open.remove(&key);
-            }
-            return Ok(());
+        if !self.open.contains_key(&key) {
+            let placed = if begins(&record.body) {
+                None
+            } else {
+                let places = self.ended.remove(&key).unwrap_or_default();
+                earlier(&key, &places).map_err(FoldError::Earlier)?
+            };
+            let new = || Placed { transaction: Transaction::new(key), places: Vec::new() };
+            self.open.insert(key, placed.unwrap_or_else(new));
         }
-        let known = if begins(&record.body) { None } else { earlier(&key).map_err(FoldError::Earlier)? };
-        let mut placed =
-            known.unwrap_or_else(|| Placed { transaction: Transaction::new(key), positions: Vec::new() });
-        placed.transaction.apply(record).map_err(FoldError::Broken)?;
-        placed.positions.push(position);
+        let placed = self.open.get_mut(&key).expect("it was just put there");
+        let applied = placed.transaction.apply(record);
+        placed.places.push(place);
+        let bank = placed.transaction.bank();
         self.standing.apply(record, Some(&placed.transaction));
-        if placed.transaction.state.is_open() {
-            self.open.insert(key, placed);
+        if !placed.transaction.state.is_open()
+            && let Some(placed) = self.open.remove(&key)
+        {
+            self.ended.insert(key, placed.places);
         }
-        Ok(())
+        applied.map(|()| bank).map_err(FoldError::Broken)
+    }
+
+    /// The index knows all that was added so far.
+    pub(crate) fn forget_ended(&mut self) {
+        self.ended.clear();
     }
 }
 

@@ -154,3 +154,9 @@ pub(crate) fn highest_synced(bytes: &[u8], bad: Position) -> Position {
     }
     highest
 }
+
+/// Bytes of the frame in front, as its length says; nothing of it is checked.
+pub(crate) fn length(bytes: &[u8]) -> usize {
+    let length = bytes.get(LINKED_FROM..LINKED_FROM + 4).map_or(0, number);
+    HEAD_BYTES.saturating_add(usize::try_from(length).unwrap_or(usize::MAX))
+}

@@ -3,29 +3,39 @@
 //! [`SegmentLog::open`] reads a log back and says what is open; [`Journal::append`] takes records and never waits;
 //! [`LogEvent::Synced`] tells from when on they are durable; [`LogReader`] answers look-ups from any thread.
 
+mod checkpoint;
 mod codec;
 mod error;
+mod files;
+mod filter;
 mod fold;
 mod frame;
+mod index;
+mod indexer;
 mod log;
 mod memory;
+mod names;
 mod reader;
 mod recover;
 #[cfg(test)]
 mod samples;
+mod scan;
 mod shared;
 mod storage;
 mod syncer;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod wire;
 
 use processor::{Found, Lookup, Position, Record};
 
 pub use codec::{RECORD_BYTES_MAX, RECORD_VERSION};
 pub use error::{AppendError, OpenError, ReadError};
+pub use index::IndexError;
 pub use log::{Cut, Options, Recovered, SegmentLog};
-pub use reader::{LogReader, Scan, Told};
+pub use reader::{LogReader, Told};
+pub use scan::Scan;
 pub use shared::LogEvent;
 pub use wire::{DecodeError, DecodeFault};
 

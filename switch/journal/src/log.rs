@@ -12,11 +12,11 @@ use crate::fold::begins;
 use crate::frame::{self, FRAME_BYTES_MAX, Link};
 use crate::memory::MemorySegment;
 use crate::reader::LogReader;
-use crate::recover;
 use crate::shared::{LogEvent, Phase, Piece, Shared, Spare, State};
 use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Storage};
 use crate::syncer;
 use crate::{AppendError, Journal, OpenError};
+use crate::{indexer, recover};
 
 /// Where and how a log stands.
 #[derive(Clone, Debug)]
@@ -27,6 +27,9 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Bytes appended and not yet written; beyond it [`AppendError::Full`].
     pub waiting_bytes_max: usize,
+    /// Sealed segments that the index has not taken yet and that are held in memory; beyond it
+    /// [`AppendError::Full`].
+    pub unindexed_segments_max: usize,
     /// K_enc and K_log.
     pub keys: DataKeys,
 }
@@ -37,9 +40,10 @@ impl Options {
     /// Offsets within a segment are numbers of 32 bits.
     pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
-    /// 64 MiB segments, as wide as 120,000 money records; 16 MiB may wait for the disk.
+    /// 64 MiB segments, each of 120,000 money records; 16 MiB may wait for the disk, 4 segments for the index.
     pub fn new(dir: PathBuf, keys: DataKeys) -> Options {
-        Options { dir, segment_bytes: 64 << 20, waiting_bytes_max: 16 << 20, keys }
+        let (segment_bytes, waiting_bytes_max, unindexed_segments_max) = (64 << 20, 16 << 20, 4);
+        Options { dir, segment_bytes, waiting_bytes_max, unindexed_segments_max, keys }
     }
 }
 
@@ -56,6 +60,8 @@ pub struct Recovered {
     pub next: Position,
     /// What of the log's end was cut because it was never synced.
     pub cut: Option<Cut>,
+    /// Why the index was thrown away and built anew from the log, where it was.
+    pub index_rebuilt: Option<String>,
 }
 
 /// The torn tail of what was never synced.
@@ -76,6 +82,7 @@ pub struct SegmentLog {
     frame: Vec<u8>,
     segment_bytes: u64,
     waiting_bytes_max: usize,
+    unindexed_segments_max: usize,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the log is open: a second process is refused.
     _lock: File,
@@ -109,10 +116,12 @@ impl SegmentLog {
         let lock = recover::lock(&options.dir)?;
         let found = recover::recover(&directory, &options.keys)?;
         let file = storage.open(found.active.base()).map_err(|error| OpenError::io(&options.dir, error))?;
-        let (next, base) = (found.active.next(), found.active.base());
+        let open = recover::opened(&found.fold, &found.files, &options.keys)?;
+        let (next, base, link) = (found.active.next(), found.active.base(), *found.active.link_before());
         let state = State {
             active: found.active,
-            sealed: found.sealed,
+            sealed: Default::default(),
+            filters: found.filters,
             queue: Default::default(),
             queued_bytes: 0,
             spare: Spare::Missing,
@@ -120,19 +129,24 @@ impl SegmentLog {
             phase: Phase::Running,
             syncer_waits: false,
         };
-        let shared = Arc::new(Shared::new(state, next, options.keys, on_event));
+        let shared = Arc::new(Shared::new(state, found.files, found.index, options.keys, on_event));
+        storage.note_synced(next);
+        if found.checkpoint_due {
+            indexer::write_checkpoint(&shared, base, link, &found.sealed_fold);
+        }
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
             thread.map_err(|error| OpenError::io(&options.dir, error))
         };
-        let (for_syncer, for_keeper) = (shared.clone(), shared.clone());
+        let (for_syncer, for_keeper, for_indexer) = (shared.clone(), shared.clone(), shared.clone());
         let (syncer_storage, keeper_storage) = (storage.clone(), storage);
         let threads = vec![
             spawn(
                 "log-sync",
                 Box::new(move || syncer::sync_loop(&for_syncer, &*syncer_storage, base, file)),
             )?,
-            spawn("log-spare", Box::new(move || syncer::keep_spare(&for_keeper, &keeper_storage)))?,
+            spawn("log-spare", Box::new(move || syncer::keep_spare(&for_keeper, &*keeper_storage)))?,
+            spawn("log-index", Box::new(move || indexer::index_loop(&for_indexer, found.sealed_fold)))?,
         ];
         let log = SegmentLog {
             shared,
@@ -141,13 +155,18 @@ impl SegmentLog {
             frame: Vec::with_capacity(FRAME_BYTES_MAX),
             segment_bytes: options.segment_bytes,
             waiting_bytes_max: options.waiting_bytes_max,
+            unindexed_segments_max: options.unindexed_segments_max,
             threads,
             _lock: lock,
         };
-        let mut open: Vec<_> = found.fold.open.into_values().collect();
-        open.sort_unstable_by_key(|placed| placed.positions.first().copied());
-        let open = open.into_iter().map(|placed| placed.transaction).collect();
-        Ok((log, Recovered { standing: found.fold.standing, open, next, cut: found.cut }))
+        let recovered = Recovered {
+            standing: found.fold.standing,
+            open,
+            next,
+            cut: found.cut,
+            index_rebuilt: found.index_rebuilt,
+        };
+        Ok((log, recovered))
     }
 
     /// For look-ups, from any thread.
@@ -173,9 +192,14 @@ impl SegmentLog {
         drop(state);
         self.shared.work.notify_all();
         self.shared.spare.notify_all();
+        self.shared.sealed.notify_all();
         for thread in self.threads.drain(..) {
             thread.join().expect("the log's threads do not panic");
         }
+    }
+
+    fn may_roll(&self, state: &State) -> bool {
+        state.spare == Spare::Ready && state.sealed.len() < self.unindexed_segments_max
     }
 
     fn roll(&self, state: &mut State) {
@@ -212,7 +236,7 @@ impl Journal for SegmentLog {
             return Err(AppendError::Full);
         }
         if u64::from(state.active.end()) + self.frame.len() as u64 > self.segment_bytes {
-            if state.spare != Spare::Ready {
+            if !self.may_roll(&state) {
                 return Err(AppendError::Full);
             }
             self.roll(&mut state);
@@ -234,7 +258,7 @@ impl Journal for SegmentLog {
         // The last bytes of a segment stay empty when the next record does not fit.
         let left =
             |used: u64| (self.segment_bytes - used).saturating_sub(FRAME_BYTES_MAX as u64 - 1) as usize;
-        let spare = if state.spare == Spare::Ready { left(SEGMENT_HEAD_BYTES as u64) } else { 0 };
+        let spare = if self.may_roll(&state) { left(SEGMENT_HEAD_BYTES as u64) } else { 0 };
         waiting.min(left(u64::from(state.active.end())) + spare) / FRAME_BYTES_MAX
     }
 }

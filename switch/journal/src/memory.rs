@@ -25,6 +25,7 @@ impl Places {
 /// The segment.
 pub(crate) struct MemorySegment {
     base: Position,
+    link_before: Link,
     /// Where each record's frame begins.
     offsets: Vec<u32>,
     end: u32,
@@ -43,14 +44,15 @@ impl MemorySegment {
     /// A segment without records, whose head waits to be written.
     pub(crate) fn new(base: Position, before: &Link) -> MemorySegment {
         let tail = segment_head(base, before).to_vec();
-        MemorySegment { tail, ..MemorySegment::written(base, Arc::default()) }
+        MemorySegment { tail, ..MemorySegment::written(base, before, Arc::default()) }
     }
 
     /// A segment whose head and frames are on the disk already; the frames are then named by [`Self::push_written`].
-    pub(crate) fn written(base: Position, bytes: Arc<Vec<u8>>) -> MemorySegment {
+    pub(crate) fn written(base: Position, before: &Link, bytes: Arc<Vec<u8>>) -> MemorySegment {
         let pieces = if bytes.is_empty() { Vec::new() } else { vec![(0, bytes)] };
         MemorySegment {
             base,
+            link_before: *before,
             offsets: Vec::new(),
             end: SEGMENT_HEAD_BYTES as u32,
             pieces,
@@ -64,6 +66,11 @@ impl MemorySegment {
 
     pub(crate) fn base(&self) -> Position {
         self.base
+    }
+
+    /// The chain's link before the first record.
+    pub(crate) fn link_before(&self) -> &Link {
+        &self.link_before
     }
 
     /// Bytes that head and frames fill.
@@ -155,6 +162,11 @@ impl MemorySegment {
 
     /// A record's frame.
     pub(crate) fn frame(&self, position: Position) -> Option<&[u8]> {
+        self.placed_frame(position).map(|(_, frame)| frame)
+    }
+
+    /// A record's frame and its offset.
+    pub(crate) fn placed_frame(&self, position: Position) -> Option<(u32, &[u8])> {
         let place = usize::try_from(position.checked_sub(self.base)?).ok()?;
         let start = *self.offsets.get(place)?;
         let end = self.offsets.get(place + 1).copied().unwrap_or(self.end);
@@ -166,7 +178,7 @@ impl MemorySegment {
             let (offset, piece) = self.pieces.get(after.checked_sub(1)?)?;
             (*offset, &**piece)
         };
-        bytes.get((start - from) as usize..(end - from) as usize)
+        Some((start, bytes.get((start - from) as usize..(end - from) as usize)?))
     }
 
     fn positions(&self, places: Option<&Places>) -> impl Iterator<Item = Position> {

@@ -1,21 +1,21 @@
 //! Look-ups by any thread: transactions by their names, what a citizen has used, records in order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use credential::Pseudonym;
-use keys::DataKeys;
-use processor::{Day, Found, Lookup, OwnName, Position, Record, Transaction, TxKey, Used};
+use processor::{
+    BankIdentity, Found, Institution, Lookup, Name, OwnName, Position, Record, Transaction, TxKey, Used,
+};
 
 use crate::Finder;
-use crate::codec;
+use crate::codec::{self, Unseal};
 use crate::error::ReadError;
+use crate::files::Files;
+use crate::fold::begins;
 use crate::frame::{self, Next};
-use crate::memory::MemorySegment;
+use crate::names::{Place, advice_name, identity_name, name_bytes, spend_name, transaction_name};
+use crate::scan::Scan;
 use crate::shared::{Shared, State};
-
-/// So many records a scan holds at once.
-const SCAN_RECORDS: u64 = 256;
 
 /// Answers look-ups; cheap to clone.
 #[derive(Clone)]
@@ -33,11 +33,25 @@ pub struct Told {
 }
 
 /// Frames by position: what a look-up has collected of one transaction.
-pub(crate) type Frames = BTreeMap<Position, Vec<u8>>;
+type Frames = BTreeMap<Position, Vec<u8>>;
+
+/// What one moment's memory says; the index is asked only for what is older.
+#[derive(Clone, Copy)]
+struct Moment {
+    /// Records from here on are newer than the look-up.
+    as_of: Position,
+    /// Records below this are the index's.
+    indexed_below: Position,
+}
 
 impl LogReader {
     pub(crate) fn new(shared: Arc<Shared>) -> LogReader {
         LogReader { shared }
+    }
+
+    /// Every record below is durable.
+    pub fn synced(&self) -> Position {
+        self.shared.synced()
     }
 
     /// A transaction by its key, with its records.
@@ -45,89 +59,258 @@ impl LogReader {
     /// # Errors
     /// [`ReadError`].
     pub fn transaction(&self, key: &TxKey) -> Result<Option<Told>, ReadError> {
-        let mut frames = Frames::new();
-        collect(self.shared.lock().segments(), key, &mut frames);
-        tell(key, &frames, &self.shared.keys)
+        let moment = self.moment();
+        self.told(key, moment)
+    }
+
+    /// The keys of all transactions with this name, in the order of their first record that has it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn named(&self, name: &Name) -> Result<Vec<TxKey>, ReadError> {
+        if let Name::Bank(bank, identity) = name {
+            let found = self.by_identity(*bank, identity, self.moment())?;
+            return Ok(found.into_iter().map(|transaction| transaction.key).collect());
+        }
+        let moment = self.moment();
+        let mut keys = Vec::new();
+        let mut seen = BTreeSet::new();
+        for place in self.shared.index.places(&name_bytes(name), moment.indexed_below)? {
+            let record = self.record(place)?;
+            keys.extend(record.transaction.filter(|key| seen.insert(*key)));
+        }
+        for scanned in Scan::new(self.shared.clone(), moment.indexed_below, moment.as_of) {
+            let (_, record) = scanned?;
+            if record.names(None).contains(name) {
+                keys.extend(record.transaction.filter(|key| seen.insert(*key)));
+            }
+        }
+        Ok(keys)
     }
 
     /// Every record from `from` on, up to those appended when this is called.
     pub fn scan(&self, from: Position) -> Scan {
         let end = self.shared.lock().next();
-        Scan { reader: self.clone(), next: from, end, batch: VecDeque::new() }
+        Scan::new(self.shared.clone(), from, end)
     }
 
-    fn find_in_memory(&self, lookup: &Lookup) -> Result<Found, ReadError> {
+    fn moment(&self) -> Moment {
         let state = self.shared.lock();
-        let as_of = state.next();
-        let keys = &self.shared.keys;
+        Moment { as_of: state.next(), indexed_below: state.indexed_below() }
+    }
+
+    fn told(&self, key: &TxKey, moment: Moment) -> Result<Option<Told>, ReadError> {
+        let mut frames = in_memory(&self.shared.lock(), key, moment.as_of);
+        // What was in memory at the moment may have gone over to the index since: it is looked for up to the end.
+        for place in self.shared.index.places(&transaction_name(key), moment.as_of)? {
+            if let std::collections::btree_map::Entry::Vacant(vacant) = frames.entry(place.position) {
+                vacant.insert(self.shared.files.frame(place)?);
+            }
+        }
+        tell(key, &frames, Unseal::Open(&self.shared.keys))
+    }
+
+    fn record(&self, place: Place) -> Result<Record, ReadError> {
+        read_record(&self.shared.files.frame(place)?, place.position, Unseal::Open(&self.shared.keys))
+    }
+
+    /// The transaction that took this advice.
+    fn by_advice(&self, advice: &TxKey, moment: Moment) -> Result<Option<Transaction>, ReadError> {
+        let taker = advice_taker(&self.shared.lock(), advice, self.unseal())?;
+        let taker = match taker {
+            Some(taker) => Some(taker),
+            None => match self.shared.index.places(&advice_name(advice), moment.as_of)?.last() {
+                Some(place) => self.record(*place)?.transaction,
+                None => None,
+            },
+        };
+        let told = taker.map(|key| self.told(&key, moment)).transpose()?.flatten();
+        Ok(told.map(|told| told.transaction))
+    }
+
+    fn by_identity(
+        &self,
+        bank: Institution,
+        identity: &BankIdentity,
+        moment: Moment,
+    ) -> Result<Option<Transaction>, ReadError> {
+        let mut candidates = identity_takers(&self.shared.lock(), identity, self.unseal())?;
+        for place in self.shared.index.places(&identity_name(bank, identity), moment.as_of)? {
+            candidates.extend(self.record(place)?.transaction);
+        }
+        for key in candidates {
+            let told = self.told(&key, moment)?.map(|told| told.transaction);
+            if let Some(transaction) = told.filter(|transaction| transaction.bank() == Some(bank)) {
+                return Ok(Some(transaction));
+            }
+        }
+        Ok(None)
+    }
+
+    fn unseal(&self) -> Unseal<'_> {
+        Unseal::Open(&self.shared.keys)
+    }
+
+    /// `Ok(None)`: memory cannot tell.
+    fn quick(&self, lookup: &Lookup) -> Result<Option<Found>, ReadError> {
+        let state = self.shared.lock();
         let own = match &lookup.own {
-            OwnName::Key(key) => match told_in_memory(&state, key, keys)? {
-                Some(told) => Some(told.transaction),
-                None => {
-                    let takers = state.segments().flat_map(|segment| takers(segment, key, keys)).last();
-                    takers
-                        .map(|key| told_in_memory(&state, &key?, keys))
-                        .transpose()?
-                        .flatten()
-                        .map(|told| told.transaction)
-                }
+            OwnName::Key(key) => match quick_transaction(&state, key, self.unseal())? {
+                Quick::Absent => match advice_taker(&state, key, self.unseal())? {
+                    Some(taker) => quick_transaction(&state, &taker, self.unseal())?,
+                    None if state.filters.may_hold_at(&advice_name(key), key.sent_at) => Quick::Unclear,
+                    None => Quick::Absent,
+                },
+                clear => clear,
             },
             OwnName::Bank(bank, identity) => {
-                let mut own = None;
-                for segment in state.segments() {
-                    for position in segment.of_identity(identity) {
-                        let Some(key) = record_at(segment, position, keys)?.transaction else { continue };
-                        let told = told_in_memory(&state, &key, keys)?;
-                        own = told
-                            .map(|told| told.transaction)
-                            .filter(|transaction| transaction.bank() == Some(*bank))
-                            .or(own);
+                let mut own = Quick::Absent;
+                if state.filters.may_hold_at(&identity_name(*bank, identity), identity.sent_at) {
+                    own = Quick::Unclear;
+                }
+                for key in identity_takers(&state, identity, self.unseal())? {
+                    match quick_transaction(&state, &key, self.unseal())? {
+                        Quick::Is(transaction) if transaction.bank() == Some(*bank) => {
+                            own = Quick::Is(transaction);
+                        }
+                        Quick::Unclear => own = Quick::Unclear,
+                        Quick::Is(_) | Quick::Absent => {}
                     }
                 }
                 own
             }
         };
         let original = match &lookup.original {
-            Some(key) => told_in_memory(&state, key, keys)?.map(|told| told.transaction),
-            None => None,
+            Some(key) => quick_transaction(&state, key, self.unseal())?,
+            None => Quick::Absent,
         };
-        let used = lookup.used.map_or(Used::default(), |(citizen, day)| used_in_memory(&state, citizen, day));
-        Ok(Found { own, original, used, as_of, accounts: Vec::new() })
+        let mut used = Used::default();
+        if let Some((citizen, day)) = lookup.used {
+            if state.filters.may_hold_on(&spend_name(citizen, day), day) {
+                return Ok(None);
+            }
+            used = used_in_memory(&state, lookup);
+        }
+        Ok(match (own.clear(), original.clear()) {
+            (Some(own), Some(original)) => {
+                Some(Found { own, original, used, as_of: state.next(), accounts: Vec::new() })
+            }
+            (_, None) | (None, _) => None,
+        })
     }
 }
 
 impl Finder for LogReader {
     fn find(&self, lookup: &Lookup) -> Result<Found, ReadError> {
-        self.find_in_memory(lookup)
+        let (moment, mut used) = {
+            let state = self.shared.lock();
+            let moment = Moment { as_of: state.next(), indexed_below: state.indexed_below() };
+            (moment, used_in_memory(&state, lookup))
+        };
+        let told = |key: &TxKey| Ok::<_, ReadError>(self.told(key, moment)?.map(|told| told.transaction));
+        let own = match &lookup.own {
+            OwnName::Key(key) => match told(key)? {
+                Some(transaction) => Some(transaction),
+                None => self.by_advice(key, moment)?,
+            },
+            OwnName::Bank(bank, identity) => self.by_identity(*bank, identity, moment)?,
+        };
+        let original = lookup.original.as_ref().map(told).transpose()?.flatten();
+        if let Some((citizen, day)) = lookup.used {
+            let older = self.shared.index.used(&spend_name(citizen, day), moment.indexed_below)?;
+            used = add(used, older);
+        }
+        Ok(Found { own, original, used, as_of: moment.as_of, accounts: Vec::new() })
     }
 
     fn find_quick(&self, lookup: &Lookup) -> Option<Found> {
-        self.find_in_memory(lookup).ok()
+        self.quick(lookup).ok().flatten()
     }
 }
 
-fn told_in_memory(state: &State, key: &TxKey, keys: &DataKeys) -> Result<Option<Told>, ReadError> {
-    let mut frames = Frames::new();
-    collect(state.segments(), key, &mut frames);
-    tell(key, &frames, keys)
+/// What memory says of a transaction.
+enum Quick {
+    Is(Transaction),
+    Absent,
+    Unclear,
 }
 
-pub(crate) fn collect<'a>(
-    segments: impl Iterator<Item = &'a MemorySegment>,
-    key: &TxKey,
-    frames: &mut Frames,
-) {
-    for segment in segments {
-        for position in segment.of_transaction(key) {
-            frames.extend(segment.frame(position).map(|frame| (position, frame.to_vec())));
+impl Quick {
+    fn clear(self) -> Option<Option<Transaction>> {
+        match self {
+            Quick::Is(transaction) => Some(Some(transaction)),
+            Quick::Absent => Some(None),
+            Quick::Unclear => None,
         }
     }
 }
 
-pub(crate) fn tell(key: &TxKey, frames: &Frames, keys: &DataKeys) -> Result<Option<Told>, ReadError> {
+fn quick_transaction(state: &State, key: &TxKey, unseal: Unseal<'_>) -> Result<Quick, ReadError> {
+    let frames = in_memory(state, key, state.next());
+    // Memory has all of a transaction whose beginning it has.
+    let whole = match frames.first_key_value() {
+        Some((position, frame)) => begins(&read_record(frame, *position, unseal)?.body),
+        None => false,
+    };
+    if !whole && state.filters.may_hold_at(&transaction_name(key), key.sent_at) {
+        return Ok(Quick::Unclear);
+    }
+    Ok(tell(key, &frames, unseal)?.map_or(Quick::Absent, |told| Quick::Is(told.transaction)))
+}
+
+fn in_memory(state: &State, key: &TxKey, below: Position) -> Frames {
+    let mut frames = Frames::new();
+    for segment in state.segments() {
+        for position in segment.of_transaction(key).filter(|position| *position < below) {
+            frames.extend(segment.frame(position).map(|frame| (position, frame.to_vec())));
+        }
+    }
+    frames
+}
+
+fn advice_taker(state: &State, advice: &TxKey, unseal: Unseal<'_>) -> Result<Option<TxKey>, ReadError> {
+    for segment in state.segments().rev() {
+        if let Some(position) = segment.of_advice(advice).last()
+            && let Some(frame) = segment.frame(position)
+        {
+            return Ok(read_record(frame, position, unseal)?.transaction);
+        }
+    }
+    Ok(None)
+}
+
+/// Transactions that have this name towards some bank.
+fn identity_takers(
+    state: &State,
+    identity: &BankIdentity,
+    unseal: Unseal<'_>,
+) -> Result<Vec<TxKey>, ReadError> {
+    let mut takers = Vec::new();
+    for segment in state.segments() {
+        for position in segment.of_identity(identity) {
+            if let Some(frame) = segment.frame(position) {
+                takers.extend(read_record(frame, position, unseal)?.transaction);
+            }
+        }
+    }
+    Ok(takers)
+}
+
+fn used_in_memory(state: &State, lookup: &Lookup) -> Used {
+    lookup.used.map_or(Used::default(), |(citizen, day)| {
+        state.segments().map(|segment| segment.used(citizen, day)).fold(Used::default(), add)
+    })
+}
+
+fn add(one: Used, other: Used) -> Used {
+    Used { amount_minor: one.amount_minor + other.amount_minor, count: one.count + other.count }
+}
+
+/// The sum of a transaction's records.
+fn tell(key: &TxKey, frames: &Frames, unseal: Unseal<'_>) -> Result<Option<Told>, ReadError> {
     let mut told = Told { transaction: Transaction::new(*key), records: Vec::with_capacity(frames.len()) };
     for (position, frame) in frames {
-        let record = read_record(frame, *position, keys)?;
+        let record = read_record(frame, *position, unseal)?;
         told.transaction
             .apply(&record)
             .map_err(|broken| ReadError::Damaged { position: *position, reason: broken.to_string() })?;
@@ -136,80 +319,27 @@ pub(crate) fn tell(key: &TxKey, frames: &Frames, keys: &DataKeys) -> Result<Opti
     Ok((!told.records.is_empty()).then_some(told))
 }
 
-fn takers(
-    segment: &MemorySegment,
-    advice: &TxKey,
-    keys: &DataKeys,
-) -> impl Iterator<Item = Result<TxKey, ReadError>> {
-    segment.of_advice(advice).filter_map(move |position| {
-        record_at(segment, position, keys).map(|record| record.transaction).transpose()
-    })
+/// The transaction whose records stand at these places; `None` where there are none.
+pub(crate) fn tell_places(
+    key: &TxKey,
+    places: &[Place],
+    files: &Files,
+    unseal: Unseal<'_>,
+) -> Result<Option<Transaction>, ReadError> {
+    let frames = places.iter().map(|place| Ok((place.position, files.frame(*place)?)));
+    let frames: Frames = frames.collect::<Result<_, ReadError>>()?;
+    Ok(tell(key, &frames, unseal)?.map(|told| told.transaction))
 }
 
-fn used_in_memory(state: &State, citizen: Pseudonym, day: Day) -> Used {
-    state.segments().map(|segment| segment.used(citizen, day)).fold(Used::default(), |sum, used| Used {
-        amount_minor: sum.amount_minor + used.amount_minor,
-        count: sum.count + used.count,
-    })
-}
-
-fn record_at(segment: &MemorySegment, position: Position, keys: &DataKeys) -> Result<Record, ReadError> {
-    let frame = segment.frame(position);
-    let frame = frame.ok_or(ReadError::Damaged { position, reason: "it is not in memory".to_owned() })?;
-    read_record(frame, position, keys)
-}
-
-pub(crate) fn read_record(frame: &[u8], position: Position, keys: &DataKeys) -> Result<Record, ReadError> {
+/// The record in a frame, which has to be the one at this position.
+pub(crate) fn read_record(frame: &[u8], position: Position, unseal: Unseal<'_>) -> Result<Record, ReadError> {
     let damaged = |reason: &str| ReadError::Damaged { position, reason: reason.to_owned() };
     match frame::read(frame) {
         Next::Frame(frame) if frame.position() == position => {
-            Ok(codec::decode(frame.record(), position, keys)?)
+            Ok(codec::decode(frame.record(), position, unseal)?)
         }
         Next::Frame(_) => Err(damaged("another record stands in its place")),
         Next::Blank => Err(damaged("nothing stands in its place")),
         Next::Broken(reason) => Err(damaged(reason)),
-    }
-}
-
-/// Records in order.
-pub struct Scan {
-    reader: LogReader,
-    next: Position,
-    end: Position,
-    batch: VecDeque<(Position, Record)>,
-}
-
-impl Scan {
-    fn fill(&mut self) -> Result<(), ReadError> {
-        let to = self.end.min(self.next + SCAN_RECORDS);
-        let frames: Vec<_> = {
-            let state = self.reader.shared.lock();
-            (self.next..to)
-                .filter_map(|position| {
-                    let segment = state.segments().rev().find(|segment| segment.base() <= position)?;
-                    Some((position, segment.frame(position)?.to_vec()))
-                })
-                .collect()
-        };
-        for (position, frame) in frames {
-            self.batch.push_back((position, read_record(&frame, position, &self.reader.shared.keys)?));
-        }
-        self.next = to;
-        Ok(())
-    }
-}
-
-impl Iterator for Scan {
-    type Item = Result<(Position, Record), ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.batch.is_empty()
-            && self.next < self.end
-            && let Err(error) = self.fill()
-        {
-            self.next = self.end;
-            return Some(Err(error));
-        }
-        self.batch.pop_front().map(Ok)
     }
 }

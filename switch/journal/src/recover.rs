@@ -1,6 +1,5 @@
 //! A start: what the directory holds, checked record by record, made durable before anything is acted on.
 
-use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,21 +7,42 @@ use std::sync::Arc;
 use keys::DataKeys;
 use processor::{Position, TxKey};
 
+use crate::checkpoint::Checkpoint;
+use crate::codec::Unseal;
 use crate::error::{OpenError, ReadError};
+use crate::files::Files;
+use crate::filter::Filters;
 use crate::fold::{Fold, FoldError, Placed};
-use crate::frame::{self, Link, Next};
+use crate::frame::{self, Link};
+use crate::index::Index;
+use crate::indexer::earlier;
 use crate::log::Cut;
 use crate::memory::MemorySegment;
-use crate::reader::{Frames, collect, read_record, tell};
+use crate::names::{Place, SegmentNames, transaction_name};
+use crate::reader::{read_record, tell_places};
 use crate::storage::{Directory, SEGMENT_HEAD_BYTES, read_segment_head, segment_head};
+use crate::walk::{Walked, walk};
+
+/// So many records of the segment that was fed last are looked up again at a start: sled has been seen to lose the end
+/// of what it had acknowledged, without a word.
+const PROBED_RECORDS: usize = 16;
 
 /// A log as a start found it, ready to be appended to.
 pub(crate) struct Start {
+    /// The sum over all records.
     pub(crate) fold: Fold,
+    /// The sum over the sealed segments.
+    pub(crate) sealed_fold: Fold,
     pub(crate) active: MemorySegment,
-    pub(crate) sealed: VecDeque<Arc<MemorySegment>>,
     pub(crate) head: Link,
     pub(crate) cut: Option<Cut>,
+    pub(crate) index: Index,
+    pub(crate) filters: Filters,
+    pub(crate) files: Files,
+    /// Why the index was thrown away.
+    pub(crate) index_rebuilt: Option<String>,
+    /// A checkpoint at the active segment's beginning would spare the next start work.
+    pub(crate) checkpoint_due: bool,
 }
 
 /// Makes the directory where it is not there, and keeps other processes out of it until the file is closed.
@@ -43,29 +63,198 @@ pub(crate) fn recover(directory: &Directory, keys: &DataKeys) -> Result<Start, O
     let io = |error| OpenError::io(directory.path(), error);
     directory.remove_unfinished().map_err(io)?;
     let mut bases = directory.bases().map_err(io)?;
-    if bases.is_empty() {
+    let checkpoint = Checkpoint::newest(directory.path(), keys).map_err(io)?;
+    let noted = directory.noted_synced();
+    directory.open_note().map_err(io)?;
+    if bases.is_empty() && checkpoint.is_none() && noted == 0 {
         directory.put_segment(0, &segment_head(0, &frame::genesis(keys))).map_err(io)?;
         bases.push(0);
     }
-    let mut start = Start {
+    let fed = FedIndex::open(directory, &bases)?;
+    // A checkpoint is written only when a record behind it is durable.
+    let synced = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.next + 1).max(noted);
+    let mut reading = Reading {
+        directory,
+        keys,
+        fed: fed.below,
+        began: 0,
+        next: 0,
+        link: frame::genesis(keys),
         fold: Fold::default(),
-        active: MemorySegment::written(0, Arc::default()),
-        sealed: VecDeque::new(),
-        head: frame::genesis(keys),
-        cut: None,
+        index: fed.index,
+        filters: fed.filters,
+        files: Files::new(directory.clone(), bases.clone()),
     };
-    let mut synced = 0;
-    for (index, base) in bases.iter().copied().enumerate() {
-        let path = directory.segment(base);
-        if base != start.active.next() {
-            let reason = "the segment that it stood in is gone";
-            return Err(OpenError::damaged(start.active.next(), &path, 0, reason));
+    if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.next <= fed.below) {
+        reading.begin_at(checkpoint)?;
+    }
+    bases.retain(|base| *base >= reading.next);
+    reading.read(&bases, synced, fed.rebuilt)
+}
+
+/// The index, as far as it can be believed.
+struct FedIndex {
+    index: Index,
+    /// It knows the segments before this one.
+    below: Position,
+    filters: Filters,
+    rebuilt: Option<String>,
+}
+
+impl FedIndex {
+    fn open(directory: &Directory, bases: &[Position]) -> Result<FedIndex, OpenError> {
+        let (index, rebuilt) = Index::open(directory.path())?;
+        match FedIndex::believe(&index, directory, bases) {
+            Ok((below, filters)) => Ok(FedIndex { index, below, filters, rebuilt }),
+            Err(reason) => {
+                drop(index);
+                Index::remove(directory.path())?;
+                let (index, _) = Index::open(directory.path())?;
+                let rebuilt = Some(reason.to_string());
+                Ok(FedIndex { index, below: 0, filters: Filters::default(), rebuilt })
+            }
         }
-        let bytes = fs::read(&path).map_err(|error| OpenError::io(&path, error))?;
-        let following = bases.get(index + 1).copied();
-        let walked = walk(&bytes, base, following, &start.head, keys);
-        // A following segment was made only when everything in front of it was synced.
-        synced = synced.max(walked.synced).max(following.unwrap_or(0));
+    }
+
+    /// How far the index is fed, where that and what it says of its last segment is what the log says.
+    /// How far the index is fed, where that and what it says of its last segment is what the log says.
+    fn believe(
+        index: &Index,
+        directory: &Directory,
+        bases: &[Position],
+    ) -> Result<(Position, Filters), Box<dyn std::error::Error>> {
+        let mut filters = Filters::default();
+        let Some((below, link)) = index.fed()? else {
+            let due = bases.len() > 1;
+            return if due { Err("it was not there, or empty".into()) } else { Ok((0, filters)) };
+        };
+        if read_segment_head(&directory.head(below)?, below) != Some(link) {
+            return Err("it was fed from another log".into());
+        }
+        let files = Files::new(directory.clone(), bases.to_vec());
+        let mut last = None;
+        for base in bases.iter().copied().filter(|base| *base < below) {
+            filters.push(index.filter(base)?);
+            last = Some(base);
+        }
+        let last = last.ok_or("the segments that it was fed from are gone")?;
+        let mut offset = SEGMENT_HEAD_BYTES as u32;
+        for position in (last..below).take(PROBED_RECORDS) {
+            let place = Place { position, offset };
+            let frame = files.frame(place)?;
+            let record = read_record(&frame, position, Unseal::Leave)?;
+            if let Some(key) = record.transaction
+                && !index.places(&transaction_name(&key), below)?.contains(&place)
+            {
+                return Err(format!("it has lost record {position}").into());
+            }
+            offset += frame.len() as u32;
+        }
+        Ok((below, filters))
+    }
+}
+
+/// The log while it is read, segment by segment.
+struct Reading<'a> {
+    directory: &'a Directory,
+    keys: &'a DataKeys,
+    /// The index knows the segments before this one already.
+    fed: Position,
+    /// What the checkpoint says of stands in front of this.
+    began: Position,
+    /// The record that has to come next, and the chain's link before it.
+    next: Position,
+    link: Link,
+    fold: Fold,
+    index: Index,
+    filters: Filters,
+    files: Files,
+}
+
+impl Reading<'_> {
+    /// Takes over what a checkpoint says of everything before it.
+    fn begin_at(&mut self, checkpoint: Checkpoint) -> Result<(), OpenError> {
+        (self.began, self.next) = (checkpoint.next, checkpoint.next);
+        self.link = checkpoint.link;
+        self.fold.standing = checkpoint.standing;
+        for places in checkpoint.open {
+            let Some(first) = places.first() else { continue };
+            let record = read_record(&self.files.frame(*first)?, first.position, Unseal::Leave)?;
+            let Some(key) = record.transaction else { continue };
+            if let Some(transaction) = tell_places(&key, &places, &self.files, Unseal::Leave)? {
+                self.fold.open.insert(key, Placed { transaction, places });
+            }
+        }
+        Ok(())
+    }
+
+    fn read(
+        mut self,
+        bases: &[Position],
+        mut synced: Position,
+        index_rebuilt: Option<String>,
+    ) -> Result<Start, OpenError> {
+        let missing = |position, path: &Path| {
+            OpenError::damaged(position, path, 0, "the segment that it stood in is gone")
+        };
+        let Some((last, sealed)) = bases.split_last() else {
+            return Err(missing(self.next, self.directory.path()));
+        };
+        let followings = bases.iter().skip(1);
+        for (base, following) in sealed.iter().zip(followings) {
+            if *base != self.next {
+                return Err(missing(self.next, &self.directory.segment(*base)));
+            }
+            // A following segment was made only when everything in front of it was synced.
+            let (bytes, walked) = self.walk(*base, Some(*following), *following)?;
+            self.add_sealed(*base, &bytes, walked)?;
+        }
+        if *last != self.next {
+            return Err(missing(self.next, &self.directory.segment(*last)));
+        }
+        synced = synced.max(*last);
+        let (bytes, walked) = self.walk(*last, None, synced)?;
+        let cut = walked.broken.map(|reason| Cut { position: walked.next, reason: reason.to_owned() });
+        let synced = synced.max(walked.synced);
+        let (base, bytes, walked) = if cut.is_none() && walked.next <= synced {
+            (*last, bytes, walked)
+        } else {
+            self.settle(*last, bytes, &walked, synced)?
+        };
+        let sealed_fold = self.fold.clone();
+        let checkpoint_due = base != self.began && walked.next > base;
+        let (link_before, link) = (self.link, walked.link);
+        let mut active = MemorySegment::written(base, &link_before, bytes.clone());
+        self.fold_segment(base, &bytes, &walked, |place, record, _| {
+            let end = walked.frames.get((place.position - base) as usize);
+            active.push_written(record, end.map_or(0, |length| *length as usize));
+        })?;
+        self.sync(base)?;
+        Ok(Start {
+            fold: self.fold,
+            sealed_fold,
+            active,
+            head: link,
+            cut,
+            index: self.index,
+            filters: self.filters,
+            files: self.files,
+            index_rebuilt,
+            checkpoint_due,
+        })
+    }
+
+    /// A segment's bytes up to the end of its good records. Refuses one in which a record below `synced`, or below
+    /// what any later record in it knew to be synced, is bad.
+    fn walk(
+        &self,
+        base: Position,
+        following: Option<Position>,
+        mut synced: Position,
+    ) -> Result<(Arc<Vec<u8>>, Walked), OpenError> {
+        let path = self.directory.segment(base);
+        let mut bytes = fs::read(&path).map_err(|error| OpenError::io(&path, error))?;
+        let walked = walk(&bytes, base, following, &self.link, self.keys);
         if walked.broken.is_some() {
             synced = synced.max(frame::highest_synced(&bytes[walked.end..], walked.next));
         }
@@ -73,139 +262,95 @@ pub(crate) fn recover(directory: &Directory, keys: &DataKeys) -> Result<Start, O
             let reason = walked.broken.unwrap_or("nothing stands in its place");
             return Err(OpenError::damaged(walked.next, &path, walked.end, reason));
         }
-        start.cut = walked.broken.map(|reason| Cut { position: walked.next, reason: reason.to_owned() });
-        if following.is_some() || (walked.broken.is_none() && walked.next <= synced) {
-            start.add(base, bytes, walked, keys)?;
-        } else {
-            settle(&mut start, bytes, walked, base, synced, directory, keys)?;
+        bytes.truncate(walked.end);
+        Ok((Arc::new(bytes), walked))
+    }
+
+    fn add_sealed(&mut self, base: Position, bytes: &[u8], walked: Walked) -> Result<(), OpenError> {
+        let mut names = SegmentNames::new();
+        let feeds = base >= self.fed;
+        self.fold_segment(base, bytes, &walked, |place, record, bank| {
+            if feeds {
+                names.add(place, record, bank);
+            }
+        })?;
+        if feeds {
+            let filter = names.filter(base);
+            self.index.feed(base, walked.next, &walked.link, names, &filter)?;
+            self.filters.push(filter);
         }
+        self.fold.forget_ended();
+        (self.next, self.link) = (walked.next, walked.link);
+        Ok(())
     }
-    let path = directory.segment(start.active.base());
-    File::open(&path).and_then(|file| file.sync_all()).map_err(|error| OpenError::io(&path, error))?;
-    directory.sync().map_err(io)?;
-    Ok(start)
-}
 
-/// Takes up a last segment whose end is not known to have been synced. That end is written anew, into a segment of its
-/// own, and nothing is left behind it: a page that a failed sync left in memory is read back as if it were on the
-/// disk, and no later sync would write it.
-fn settle(
-    start: &mut Start,
-    bytes: Vec<u8>,
-    whole: Walked,
-    base: Position,
-    synced: Position,
-    directory: &Directory,
-    keys: &DataKeys,
-) -> Result<(), OpenError> {
-    let io = |error| OpenError::io(directory.path(), error);
-    let from = synced.clamp(base, whole.next);
-    let kept = walk(&bytes, base, Some(from), &start.head, keys);
-    let mut anew = segment_head(from, &kept.link).to_vec();
-    anew.extend_from_slice(&bytes[kept.end.min(whole.end)..whole.end]);
-    directory.put_segment(from, &anew).map_err(io)?;
-    if from != base {
-        directory.truncate_segment(base, kept.end as u64).map_err(io)?;
-        start.add(base, bytes, kept, keys)?;
-    }
-    let walked = walk(&anew, from, None, &start.head, keys);
-    start.add(from, anew, walked, keys)
-}
-
-impl Start {
-    /// Adds the good records of the next segment, which becomes the active one.
-    fn add(
+    fn fold_segment(
         &mut self,
         base: Position,
-        mut bytes: Vec<u8>,
-        walked: Walked,
-        keys: &DataKeys,
+        bytes: &[u8],
+        walked: &Walked,
+        mut added: impl FnMut(Place, &processor::Record, Option<processor::Institution>),
     ) -> Result<(), OpenError> {
-        bytes.truncate(walked.end);
-        let bytes = Arc::new(bytes);
-        let segment = MemorySegment::written(base, bytes.clone());
-        let before = std::mem::replace(&mut self.active, segment);
-        if before.next() > before.base() {
-            self.sealed.push_back(Arc::new(before));
-        }
         let mut offset = SEGMENT_HEAD_BYTES;
-        for length in walked.frames {
-            let position = self.active.next();
-            let record = read_record(&bytes[offset..offset + length as usize], position, keys)?;
-            let Start { fold, active, sealed, .. } = self;
-            let earlier =
-                |key: &TxKey| earlier(sealed.iter().map(|segment| &**segment).chain([&*active]), key, keys);
-            fold.apply(position, &record, earlier).map_err(|error| match error {
+        for (position, length) in (base..).zip(&walked.frames) {
+            let frame = &bytes[offset..offset + *length as usize];
+            let record = read_record(frame, position, Unseal::Leave)?;
+            let place = Place { position, offset: offset as u32 };
+            let Reading { fold, index, files, .. } = self;
+            let earlier = |key: &TxKey, places: &[Place]| earlier(key, places, base, index, files);
+            let bank = fold.apply(place, &record, earlier).map_err(|error| match error {
                 FoldError::Broken(broken) => OpenError::Sequence { position, broken },
                 FoldError::Earlier(error) => OpenError::Read(error),
             })?;
-            self.active.push_written(&record, length as usize);
-            offset += length as usize;
+            added(place, &record, bank);
+            offset += frame.len();
         }
-        self.head = walked.link;
         Ok(())
     }
+
+    /// Takes up a last segment whose end is not known to have been synced. That end is written anew, into a segment of
+    /// its own, and nothing is left behind it: a page that a failed sync left in memory is read back as if it were on
+    /// the disk, and no later sync would write it.
+    fn settle(
+        &mut self,
+        base: Position,
+        bytes: Arc<Vec<u8>>,
+        whole: &Walked,
+        synced: Position,
+    ) -> Result<(Position, Arc<Vec<u8>>, Walked), OpenError> {
+        let io = |error| OpenError::io(self.directory.path(), error);
+        let from = synced.clamp(base, whole.next);
+        let kept = walk(&bytes, base, Some(from), &self.link, self.keys);
+        let mut anew = segment_head(from, &kept.link).to_vec();
+        anew.extend_from_slice(&bytes[kept.end..]);
+        self.directory.put_segment(from, &anew).map_err(io)?;
+        if from != base {
+            self.directory.truncate_segment(base, kept.end as u64).map_err(io)?;
+            self.add_sealed(base, &bytes[..kept.end], kept)?;
+            self.files.push(from);
+        }
+        let walked = walk(&anew, from, None, &self.link, self.keys);
+        Ok((from, Arc::new(anew), walked))
+    }
+
+    fn sync(&self, base: Position) -> Result<(), OpenError> {
+        let path = self.directory.segment(base);
+        File::open(&path).and_then(|file| file.sync_all()).map_err(|error| OpenError::io(&path, error))?;
+        self.directory.sync().map_err(|error| OpenError::io(self.directory.path(), error))
+    }
 }
 
-fn earlier<'a>(
-    segments: impl Iterator<Item = &'a MemorySegment>,
-    key: &TxKey,
+/// The open transactions with their PANs, in the order in which they began.
+pub(crate) fn opened(
+    fold: &Fold,
+    files: &Files,
     keys: &DataKeys,
-) -> Result<Option<Placed>, ReadError> {
-    let mut frames = Frames::new();
-    collect(segments, key, &mut frames);
-    Ok(tell(key, &frames, keys)?.map(|told| Placed {
-        transaction: told.transaction,
-        positions: told.records.iter().map(|(position, _)| *position).collect(),
-    }))
-}
-
-/// A segment's frames as far as they follow from each other.
-struct Walked {
-    /// Bytes of head and good frames; 0 where the head is bad.
-    end: usize,
-    next: Position,
-    link: Link,
-    /// The highest synced position that a good frame states.
-    synced: Position,
-    /// Length of each good frame.
-    frames: Vec<u32>,
-    /// Why the walk ended where something still stands, or where something is missing.
-    broken: Option<&'static str>,
-}
-
-fn walk(bytes: &[u8], base: Position, following: Option<Position>, before: &Link, keys: &DataKeys) -> Walked {
-    let mut walked =
-        Walked { end: 0, next: base, link: *before, synced: 0, frames: Vec::new(), broken: None };
-    if read_segment_head(bytes, base) != Some(*before) {
-        walked.broken = Some("its segment's head does not follow from the record before it");
-        return walked;
+) -> Result<Vec<processor::Transaction>, ReadError> {
+    let mut placed: Vec<(&TxKey, &Placed)> = fold.open.iter().collect();
+    placed.sort_unstable_by_key(|(_, placed)| placed.places.first().copied());
+    let mut open = Vec::with_capacity(placed.len());
+    for (key, placed) in placed {
+        open.extend(tell_places(key, &placed.places, files, Unseal::Open(keys))?);
     }
-    walked.end = SEGMENT_HEAD_BYTES;
-    while Some(walked.next) != following {
-        let rest = &bytes[walked.end..];
-        let frame = match frame::read(rest) {
-            Next::Frame(frame) => frame,
-            Next::Broken(reason) => {
-                walked.broken = Some(reason);
-                break;
-            }
-            Next::Blank => {
-                let blank = following.is_none() && rest.iter().all(|byte| *byte == 0);
-                walked.broken = (!blank).then_some("nothing stands in its place");
-                break;
-            }
-        };
-        let link = frame.link_after(&walked.link, keys).filter(|_| frame.position() == walked.next);
-        let Some(link) = link else {
-            walked.broken = Some("it does not follow from the record before it");
-            break;
-        };
-        walked.frames.push(frame.len() as u32);
-        walked.synced = walked.synced.max(frame.synced());
-        walked.link = link;
-        walked.end += frame.len();
-        walked.next += 1;
-    }
-    walked
+    Ok(open)
 }

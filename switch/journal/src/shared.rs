@@ -1,4 +1,4 @@
-//! What the appender, the syncer, the keeper of spares and the readers share, behind one lock held only for memory.
+//! What the log's threads and its readers share, behind one lock held only for memory.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use keys::DataKeys;
 use processor::Position;
 
+use crate::files::Files;
+use crate::filter::Filters;
+use crate::index::Index;
 use crate::memory::MemorySegment;
 
 /// What the log tells its owner, from threads of its own: the callback must not wait.
@@ -22,6 +25,11 @@ pub enum LogEvent {
     DiskFull(String),
     /// The next segment could be allocated after all.
     DiskRoom,
+    /// The index cannot be fed any more, for this reason. Sealed segments stay in memory from here on, up to
+    /// [`crate::Options::unindexed_segments_max`]; a restart feeds them, or builds the index anew.
+    IndexFailed(String),
+    /// A checkpoint could not be written, for this reason: the next start reads more of the log.
+    CheckpointFailed(String),
 }
 
 /// The callback for events.
@@ -33,15 +41,21 @@ pub(crate) struct Shared {
     pub(crate) work: Condvar,
     /// For the keeper of spares: the spare is used, or it is time to end.
     pub(crate) spare: Condvar,
+    /// For the indexer: a segment is sealed and durable, or it is time to end.
+    pub(crate) sealed: Condvar,
     synced: AtomicU64,
+    pub(crate) files: Files,
+    pub(crate) index: Index,
     pub(crate) keys: DataKeys,
     pub(crate) on_event: OnEvent,
 }
 
 pub(crate) struct State {
     pub(crate) active: MemorySegment,
-    /// Sealed, oldest first.
+    /// Sealed and not in the index yet, oldest first.
     pub(crate) sealed: VecDeque<Arc<MemorySegment>>,
+    /// Over the segments in the index.
+    pub(crate) filters: Filters,
     /// What the syncer still has to write of sealed segments.
     pub(crate) queue: VecDeque<Piece>,
     pub(crate) queued_bytes: usize,
@@ -78,10 +92,10 @@ pub(crate) enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, synced: Position, keys: DataKeys, on_event: OnEvent) -> Shared {
-        let (work, spare) = (Condvar::new(), Condvar::new());
-        let state = Mutex::new(state);
-        Shared { state, work, spare, synced: AtomicU64::new(synced), keys, on_event }
+    pub(crate) fn new(state: State, files: Files, index: Index, keys: DataKeys, on_event: OnEvent) -> Shared {
+        let synced = AtomicU64::new(state.next());
+        let (work, spare, sealed) = (Condvar::new(), Condvar::new(), Condvar::new());
+        Shared { state: Mutex::new(state), work, spare, sealed, synced, files, index, keys, on_event }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -102,6 +116,11 @@ impl State {
     /// How many records are appended.
     pub(crate) fn next(&self) -> Position {
         self.active.next()
+    }
+
+    /// The index answers for everything below, memory for the rest.
+    pub(crate) fn indexed_below(&self) -> Position {
+        self.sealed.front().map_or(self.active.base(), |segment| segment.base())
     }
 
     /// Bytes that wait for the syncer.

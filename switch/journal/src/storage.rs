@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use processor::Position;
 
@@ -16,6 +17,7 @@ pub(crate) const SEGMENT_HEAD_BYTES: usize = 64;
 const MAGIC: [u8; 8] = *b"ATMLOG\x00\x01";
 const SUFFIX: &str = ".segment";
 const SPARE: &str = "spare.ready";
+const SYNCED: &str = "synced.note";
 const UNFINISHED: &str = "unfinished.part";
 const ZEROS_BYTES: usize = 1 << 20;
 
@@ -30,6 +32,10 @@ pub(crate) trait Storage: Send + Sync {
 
     /// Opens a segment for writing on.
     fn open(&self, base: Position) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Notes that every record below `position` is durable. The note itself is not synced: it reaches the disk late,
+    /// but never says too much.
+    fn note_synced(&self, position: Position);
 }
 
 /// A segment that is written to.
@@ -46,11 +52,12 @@ pub(crate) trait SegmentFile: Send {
 pub(crate) struct Directory {
     path: PathBuf,
     segment_bytes: u64,
+    note: Arc<OnceLock<File>>,
 }
 
 impl Directory {
     pub(crate) fn new(path: &Path, segment_bytes: u64) -> Directory {
-        Directory { path: path.to_owned(), segment_bytes }
+        Directory { path: path.to_owned(), segment_bytes, note: Arc::default() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -60,6 +67,13 @@ impl Directory {
     /// Where the segment that begins at `base` stands.
     pub(crate) fn segment(&self, base: Position) -> PathBuf {
         self.path.join(format!("{base:020}{SUFFIX}"))
+    }
+
+    /// The head of a segment.
+    pub(crate) fn head(&self, base: Position) -> io::Result<[u8; SEGMENT_HEAD_BYTES]> {
+        let mut head = [0; SEGMENT_HEAD_BYTES];
+        File::open(self.segment(base))?.read_exact_at(&mut head, 0)?;
+        Ok(head)
     }
 
     /// The first positions of all segments, in order.
@@ -109,6 +123,22 @@ impl Directory {
         file.sync_all()
     }
 
+    /// Opens the file that [`Storage::note_synced`] writes to.
+    pub(crate) fn open_note(&self) -> io::Result<()> {
+        let path = self.path.join(SYNCED);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let _ = self.note.set(file);
+        Ok(())
+    }
+
+    /// What [`Storage::note_synced`] has left; 0 where nothing whole is there.
+    pub(crate) fn noted_synced(&self) -> Position {
+        let note = fs::read(self.path.join(SYNCED)).unwrap_or_default();
+        let position =
+            note.get(..8).and_then(|position| position.try_into().ok()).map(Position::from_be_bytes);
+        position.filter(|position| note == synced_note(*position)).unwrap_or(0)
+    }
+
     /// Makes the directory's names durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
@@ -142,6 +172,21 @@ impl Storage for Directory {
         let file = OpenOptions::new().read(true).write(true).open(self.segment(base))?;
         Ok(Box::new(file))
     }
+
+    fn note_synced(&self, position: Position) {
+        if let Some(note) = self.note.get() {
+            // A note that is missing costs only sharpness in telling a torn tail from damage.
+            let _ = note.write_all_at(&synced_note(position), 0);
+        }
+    }
+}
+
+fn synced_note(position: Position) -> [u8; 12] {
+    let mut note = [0; 12];
+    note[..8].copy_from_slice(&position.to_be_bytes());
+    let crc = crc32fast::hash(&note[..8]);
+    note[8..].copy_from_slice(&crc.to_be_bytes());
+    note
 }
 
 impl SegmentFile for File {

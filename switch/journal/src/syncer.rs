@@ -1,7 +1,6 @@
 //! Group commit without a timer: one write and one sync for all that was appended meanwhile; and the spare segment.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use processor::Position;
@@ -21,17 +20,25 @@ pub(crate) fn sync_loop(
     mut file: Box<dyn SegmentFile>,
 ) {
     while let Some((pieces, next)) = take(shared) {
+        let before = base;
         let written = write(shared, storage, &mut base, &mut file, pieces);
         if let Err(error) = written {
             let mut state = shared.lock();
             state.phase = Phase::Failed;
             drop(state);
             shared.spare.notify_all();
+            shared.sealed.notify_all();
             (shared.on_event)(LogEvent::Failed(format!("segment {base:020}: {error}")));
             return;
         }
         shared.set_synced(next);
         (shared.on_event)(LogEvent::Synced(next));
+        storage.note_synced(next);
+        if base != before {
+            // The indexer looks at the synced position under the lock: it must not miss this.
+            drop(shared.lock());
+            shared.sealed.notify_all();
+        }
     }
 }
 
@@ -69,6 +76,7 @@ fn write(
             file.sync()?;
             *file = storage.adopt_spare(piece.base)?;
             *base = piece.base;
+            shared.files.push(piece.base);
             shared.lock().spare = Spare::Missing;
             shared.spare.notify_all();
         }
@@ -78,7 +86,7 @@ fn write(
 }
 
 /// Keeps one segment allocated ahead until the log ends.
-pub(crate) fn keep_spare(shared: &Shared, storage: &Arc<dyn Storage>) {
+pub(crate) fn keep_spare(shared: &Shared, storage: &dyn Storage) {
     let mut state = shared.lock();
     while state.phase == Phase::Running {
         if state.spare != Spare::Missing {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod index;
+
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;

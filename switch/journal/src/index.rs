@@ -1,0 +1,246 @@
+//! The index in sled: names of sealed segments. It holds nothing that the log does not, and is built anew from it
+//! whenever it cannot be believed (docs/decisions/0002-sled-index.md).
+
+use std::cell::Cell;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once};
+
+use processor::{Position, Used};
+use thiserror::Error;
+
+use crate::filter::SegmentFilter;
+use crate::frame::Link;
+use crate::names::{Place, SegmentNames};
+
+/// Memory for sled's cache.
+const CACHE_BYTES: u64 = 64 << 20;
+/// Another layout of entries has another number here: an index of a different one is built anew.
+const LAYOUT: &[u8] = b"1";
+/// So many entries go into sled at once; look-ups wait meanwhile.
+const BATCH_ENTRIES: usize = 256;
+const BAD_MARK: &str = "index.bad";
+
+/// sled's own error, or its panic. What it says is for people alone.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("index: {0}")]
+pub struct IndexError(String);
+
+/// The index.
+pub(crate) struct Index {
+    db: sled::Db,
+    names: sled::Tree,
+    meta: sled::Tree,
+    mark: Mark,
+}
+
+impl Index {
+    /// Opens the index in the log's directory. One that sled cannot open, or that a panic has marked as bad, is thrown
+    /// away first; `Some` says why.
+    ///
+    /// # Errors
+    /// [`IndexError`] when even an empty one cannot be made.
+    pub(crate) fn open(dir: &Path) -> Result<(Index, Option<String>), IndexError> {
+        let mark = Mark::new(dir.join(BAD_MARK));
+        let reason = if fs::exists(dir.join(BAD_MARK)).unwrap_or(true) {
+            "sled had panicked".to_owned()
+        } else {
+            match Index::open_once(dir, mark) {
+                Ok(index) => return Ok((index, None)),
+                Err(error) => error.0,
+            }
+        };
+        Index::remove(dir)?;
+        Ok((Index::open_once(dir, mark)?, Some(reason)))
+    }
+
+    /// Throws an index away that nothing has open.
+    pub(crate) fn remove(dir: &Path) -> Result<(), IndexError> {
+        for removed in [fs::remove_dir_all(dir.join("index")), fs::remove_file(dir.join(BAD_MARK))] {
+            match removed {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(IndexError(error.to_string()));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn open_once(dir: &Path, mark: Mark) -> Result<Index, IndexError> {
+        guarded(mark, || {
+            let config = sled::Config::new()
+                .path(dir.join("index"))
+                .cache_capacity(CACHE_BYTES)
+                .flush_every_ms(None)
+                .mode(sled::Mode::HighThroughput);
+            let db = config.open()?;
+            let (names, meta) = (db.open_tree(b"names")?, db.open_tree(b"meta")?);
+            match meta.get(b"layout")? {
+                Some(layout) if layout == LAYOUT => {}
+                Some(_) => return Err(sled::Error::Unsupported("another layout of the index".to_owned())),
+                None => {
+                    meta.insert(b"layout", LAYOUT)?;
+                }
+            }
+            Ok(Index { db, names, meta, mark })
+        })
+    }
+
+    /// How far the index is fed: the position, and the chain's link before it.
+    pub(crate) fn fed(&self) -> Result<Option<(Position, Link)>, IndexError> {
+        guarded(self.mark, || {
+            let fed = self.meta.get(b"fed")?;
+            Ok(fed.and_then(|fed| {
+                let (position, link) = fed.split_first_chunk()?;
+                Some((Position::from_be_bytes(*position), link.try_into().ok()?))
+            }))
+        })
+    }
+
+    /// Adds a sealed segment, from `base` up to `next`. Feeding one again changes nothing.
+    pub(crate) fn feed(
+        &self,
+        base: Position,
+        next: Position,
+        link: &Link,
+        mut names: SegmentNames,
+        filter: &SegmentFilter,
+    ) -> Result<(), IndexError> {
+        names.entries.sort_unstable();
+        let mut filter_bytes = Vec::new();
+        ciborium::into_writer(filter, &mut filter_bytes).map_err(|error| IndexError(error.to_string()))?;
+        guarded(self.mark, || {
+            for chunk in names.entries.chunks(BATCH_ENTRIES) {
+                let mut batch = sled::Batch::default();
+                for (name, offset) in chunk {
+                    batch.insert(&**name, &offset.to_be_bytes());
+                }
+                self.names.apply_batch(batch)?;
+            }
+            for (name, used) in &names.spends {
+                let mut name = name.clone();
+                name.extend_from_slice(&base.to_be_bytes());
+                let mut value = [0; 16];
+                value[..8].copy_from_slice(&used.amount_minor.to_be_bytes());
+                value[8..].copy_from_slice(&used.count.to_be_bytes());
+                self.names.insert(name, &value)?;
+            }
+            self.meta.insert(filter_name(base), filter_bytes)?;
+            self.db.flush()?;
+            let mut fed = next.to_be_bytes().to_vec();
+            fed.extend_from_slice(link);
+            self.meta.insert(b"fed", fed)?;
+            self.db.flush().map(|_| ())
+        })
+    }
+
+    /// The filter of a segment that was fed.
+    pub(crate) fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
+        let bytes = guarded(self.mark, || self.meta.get(filter_name(base)))?;
+        let bytes = bytes.ok_or_else(|| IndexError(format!("the filter of segment {base:020} is gone")))?;
+        ciborium::from_reader(&*bytes).map_err(|error| IndexError(error.to_string()))
+    }
+
+    /// The records with this name, of segments before `below`, oldest first.
+    pub(crate) fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
+        guarded(self.mark, || {
+            let mut places = Vec::new();
+            for entry in self.names.scan_prefix(name) {
+                let (key, offset) = entry?;
+                let position = key.get(name.len()..).and_then(|rest| rest.try_into().ok());
+                let offset = (*offset).try_into().ok();
+                if let (Some(position), Some(offset)) = (position, offset) {
+                    let place = Place {
+                        position: Position::from_be_bytes(position),
+                        offset: u32::from_be_bytes(offset),
+                    };
+                    places.extend((place.position < below).then_some(place));
+                }
+            }
+            Ok(places)
+        })
+    }
+
+    /// What segments before `below` say that was used under this name.
+    pub(crate) fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError> {
+        guarded(self.mark, || {
+            let mut sum = Used::default();
+            for entry in self.names.scan_prefix(name) {
+                let (key, value) = entry?;
+                let base = key.get(name.len()..).and_then(|rest| rest.try_into().ok());
+                let before = base.is_some_and(|base| Position::from_be_bytes(base) < below);
+                if let Some((amount, count)) = value.split_first_chunk().filter(|_| before) {
+                    sum.amount_minor += i64::from_be_bytes(*amount);
+                    sum.count += count.try_into().map_or(0, i64::from_be_bytes);
+                }
+            }
+            Ok(sum)
+        })
+    }
+}
+
+fn filter_name(base: Position) -> Vec<u8> {
+    let mut name = b"filter".to_vec();
+    name.extend_from_slice(&base.to_be_bytes());
+    name
+}
+
+/// The file that says that sled has panicked over an index, by its place in [`MARKS`].
+#[derive(Clone, Copy)]
+struct Mark(usize);
+
+/// One for each log that this process has opened.
+static MARKS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static IN_SLED: Cell<Option<Mark>> = const { Cell::new(None) };
+}
+
+impl Mark {
+    fn new(path: PathBuf) -> Mark {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                mark_bad();
+                before(panic);
+            }));
+        });
+        let mut marks = MARKS.lock().expect("no holder of the marks panics");
+        let known = marks.iter().position(|known| *known == path);
+        Mark(known.unwrap_or_else(|| {
+            marks.push(path);
+            marks.len() - 1
+        }))
+    }
+}
+
+/// Runs what calls sled. Its panic is an error here where panics unwind; where they end the process, the mark that
+/// the hook leaves lets the next start throw the index away.
+fn guarded<T>(mark: Mark, run: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
+    IN_SLED.set(Some(mark));
+    let ran = catch_unwind(AssertUnwindSafe(run));
+    IN_SLED.set(None);
+    match ran {
+        Ok(result) => result.map_err(|error| IndexError(error.to_string())),
+        Err(_) => Err(IndexError("sled has panicked".to_owned())),
+    }
+}
+
+/// sled's own threads belong to none of the indexes by name: their panic marks all.
+fn mark_bad() {
+    let own_thread = std::thread::current().name().is_some_and(|name| name.starts_with("sled"));
+    let inside = IN_SLED.get();
+    if !own_thread && inside.is_none() {
+        return;
+    }
+    if let Ok(marks) = MARKS.lock() {
+        let bad = marks.iter().enumerate().filter(|(index, _)| inside.is_none_or(|mark| mark.0 == *index));
+        for (_, path) in bad {
+            // Nothing more can be done for an index whose mark cannot be written: it will panic again.
+            let _ = fs::write(path, b"");
+        }
+    }
+}

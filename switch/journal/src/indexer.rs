@@ -1,0 +1,102 @@
+//! What happens to a segment at its seal: its names go into the index, and a checkpoint is written.
+
+use std::sync::Arc;
+
+use processor::{Position, TxKey};
+
+use crate::checkpoint::Checkpoint;
+use crate::codec::Unseal;
+use crate::error::ReadError;
+use crate::files::Files;
+use crate::fold::{Fold, FoldError, Placed};
+use crate::frame::Link;
+use crate::index::Index;
+use crate::memory::MemorySegment;
+use crate::names::{Place, SegmentNames, transaction_name};
+use crate::reader::{read_record, tell_places};
+use crate::shared::{LogEvent, Phase, Shared};
+
+/// Runs until the log ends or the index fails. `fold` is the sum of the indexed segments.
+pub(crate) fn index_loop(shared: &Shared, mut fold: Fold) {
+    while let Some((segment, link)) = sealed(shared) {
+        let (base, next) = (segment.base(), segment.next());
+        let fed = names_of(shared, &segment, &mut fold).and_then(|names| {
+            let filter = names.filter(base);
+            shared.index.feed(base, next, &link, names, &filter)?;
+            Ok(filter)
+        });
+        let filter = match fed {
+            Ok(filter) => filter,
+            Err(error) => {
+                (shared.on_event)(LogEvent::IndexFailed(error.to_string()));
+                return;
+            }
+        };
+        fold.forget_ended();
+        write_checkpoint(shared, next, link, &fold);
+        let mut state = shared.lock();
+        state.sealed.pop_front();
+        state.filters.push(filter);
+    }
+}
+
+/// Writes down the sum of the segments before `next`.
+pub(crate) fn write_checkpoint(shared: &Shared, next: Position, link: Link, fold: &Fold) {
+    let open = fold.open.values().map(|placed| placed.places.clone()).collect();
+    let checkpoint = Checkpoint::new(next, link, fold.standing.clone(), open);
+    if let Err(error) = checkpoint.write(shared.files.directory().path(), &shared.keys) {
+        (shared.on_event)(LogEvent::CheckpointFailed(error.to_string()));
+    }
+}
+
+/// The oldest sealed segment, once a record behind it is durable, and the link that its last record has. Waits for
+/// one; `None`: the end.
+fn sealed(shared: &Shared) -> Option<(Arc<MemorySegment>, Link)> {
+    let mut state = shared.lock();
+    loop {
+        if state.phase != Phase::Running {
+            return None;
+        }
+        if let Some(segment) = state.sealed.front()
+            && shared.synced() > segment.next()
+        {
+            let following = state.sealed.get(1).map_or(&state.active, |following| following);
+            return Some((segment.clone(), *following.link_before()));
+        }
+        state = shared.sealed.wait(state).expect("no holder of the log's lock panics");
+    }
+}
+
+fn names_of(shared: &Shared, segment: &MemorySegment, fold: &mut Fold) -> Result<SegmentNames, ReadError> {
+    let mut names = SegmentNames::new();
+    for position in segment.base()..segment.next() {
+        let damaged = |reason: String| ReadError::Damaged { position, reason };
+        let (offset, frame) =
+            segment.placed_frame(position).ok_or_else(|| damaged("it is not in memory".to_owned()))?;
+        let record = read_record(frame, position, Unseal::Leave)?;
+        let place = Place { position, offset };
+        let earlier = |key: &TxKey, places: &[Place]| {
+            earlier(key, places, segment.base(), &shared.index, &shared.files)
+        };
+        let bank = fold.apply(place, &record, earlier).map_err(|error| match error {
+            FoldError::Broken(broken) => damaged(broken.to_string()),
+            FoldError::Earlier(error) => error,
+        })?;
+        names.add(place, &record, bank);
+    }
+    Ok(names)
+}
+
+/// A transaction that is not open: by the places that the fold still has, or as the index knows it.
+pub(crate) fn earlier(
+    key: &TxKey,
+    places: &[Place],
+    below: Position,
+    index: &Index,
+    files: &Files,
+) -> Result<Option<Placed>, ReadError> {
+    let places =
+        if places.is_empty() { index.places(&transaction_name(key), below)? } else { places.to_vec() };
+    let transaction = tell_places(key, &places, files, Unseal::Leave)?;
+    Ok(transaction.map(|transaction| Placed { transaction, places }))
+}

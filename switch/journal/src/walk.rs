@@ -1,0 +1,64 @@
+//! The frames of one segment, checked one after the other: checksum, position, chain.
+
+use keys::DataKeys;
+use processor::Position;
+
+use crate::frame::{self, Link, Next};
+use crate::storage::{SEGMENT_HEAD_BYTES, read_segment_head};
+
+/// A segment's frames as far as they follow from each other.
+pub(crate) struct Walked {
+    /// Bytes of head and good frames; 0 where the head is bad.
+    pub(crate) end: usize,
+    pub(crate) next: Position,
+    pub(crate) link: Link,
+    /// The highest synced position that a good frame states.
+    pub(crate) synced: Position,
+    /// Length of each good frame.
+    pub(crate) frames: Vec<u32>,
+    /// Why the walk ended where something still stands, or where something is missing.
+    pub(crate) broken: Option<&'static str>,
+}
+
+/// Follows a segment's frames from its head on, up to `following` or as far as they are good.
+pub(crate) fn walk(
+    bytes: &[u8],
+    base: Position,
+    following: Option<Position>,
+    before: &Link,
+    keys: &DataKeys,
+) -> Walked {
+    let mut walked =
+        Walked { end: 0, next: base, link: *before, synced: 0, frames: Vec::new(), broken: None };
+    if read_segment_head(bytes, base) != Some(*before) {
+        walked.broken = Some("its segment's head does not follow from the record before it");
+        return walked;
+    }
+    walked.end = SEGMENT_HEAD_BYTES;
+    while Some(walked.next) != following {
+        let rest = &bytes[walked.end..];
+        let frame = match frame::read(rest) {
+            Next::Frame(frame) => frame,
+            Next::Broken(reason) => {
+                walked.broken = Some(reason);
+                break;
+            }
+            Next::Blank => {
+                let blank = following.is_none() && rest.iter().all(|byte| *byte == 0);
+                walked.broken = (!blank).then_some("nothing stands in its place");
+                break;
+            }
+        };
+        let link = frame.link_after(&walked.link, keys).filter(|_| frame.position() == walked.next);
+        let Some(link) = link else {
+            walked.broken = Some("it does not follow from the record before it");
+            break;
+        };
+        walked.frames.push(frame.len() as u32);
+        walked.synced = walked.synced.max(frame.synced());
+        walked.link = link;
+        walked.end += frame.len();
+        walked.next += 1;
+    }
+    walked
+}
