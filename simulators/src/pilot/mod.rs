@@ -1,1 +1,16 @@
 //! The pilot of 2022, replayed: plan, run, report, audit.
+
+mod chance;
+mod draw;
+mod places;
+mod plan;
+mod traffic;
+
+pub use chance::Chance;
+pub use draw::{DEPOSIT_NOTES_MAX, Direction, WITHDRAWAL_NOTES_MAX, notes_with_sum};
+pub use places::{BANKS, BRANCHES, Bank, Branch, Province};
+pub use plan::{
+    AMOUNT_VND, CASSETTES, CITIZEN_DAY_MAX, CardState, Plan, PlannedAccount, PlannedCitizen, PlannedTerminal,
+    Purpose, TERMINAL_DAY_MAX, TROUBLES_EACH_MAX, TROUBLES_EACH_MIN, Trouble, USES, Visit, rrn_front,
+    visit_of_rrn,
+};
