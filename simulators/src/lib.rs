@@ -1,5 +1,6 @@
 //! Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
 
+pub mod audit;
 pub mod bank;
 pub mod citizens;
 pub mod link;

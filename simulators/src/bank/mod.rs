@@ -9,7 +9,7 @@ mod machine;
 mod request;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use driver::{Bank, BankConfig, CONNECTIONS_MAX, Handle, StartError};
 pub use fault::{Fault, FaultRule, Rule, Seen, no_faults, rules};

@@ -17,7 +17,7 @@ use crate::terminal::Now;
 const NOW_MS: i64 = 1_651_539_723_000;
 const DE7: &str = "0503010203";
 
-pub(super) fn config() -> MachineConfig {
+pub(crate) fn config() -> MachineConfig {
     MachineConfig {
         id: "970418".into(),
         currency: 704,
@@ -31,7 +31,7 @@ pub(super) fn config() -> MachineConfig {
 }
 
 /// A request of the switch under this STAN; DE3 by its first two positions.
-pub(super) fn request(stan: u64, kind: &str, account: &str, amount: u64) -> Message {
+pub(crate) fn request(stan: u64, kind: &str, account: &str, amount: u64) -> Message {
     let mut message = Message::new(Mti::new(200));
     message.set_text(2, "9704990012030000017").set_text(3, &format!("{kind}2000")).set_number(4, amount, 12);
     message.set_text(7, DE7).set_number(11, stan, 6).set_text(12, "080203").set_text(13, "0503");
@@ -49,7 +49,7 @@ fn transfer(stan: u64, from: &str, to: &str, amount: u64) -> Message {
 }
 
 /// The reversal of a request, under a STAN of its own.
-pub(super) fn reversal(stan: u64, of: &Message, left: u64) -> Message {
+pub(crate) fn reversal(stan: u64, of: &Message, left: u64) -> Message {
     let mut message = Message::new(Mti::new(420));
     for element in [2, 3, 4, 7, 15, 32, 37, 41, 42, 49, 100, 102] {
         message.set(element, of.get(element).unwrap());
