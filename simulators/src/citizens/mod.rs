@@ -1,1 +1,129 @@
 //! Synthetic citizens, their cards and the authorities that sign them, any number from one seed.
+
+mod authority;
+mod chip;
+mod citizen;
+mod der;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use credential::CitizenNumber;
+use sha2::{Digest, Sha256};
+
+use crate::registry;
+use authority::{Authority, DOCUMENT_SIGNERS};
+
+pub use chip::Chip;
+pub use citizen::{CITIZENS_MAX, Citizen};
+
+/// A population and its signers. Nothing is kept of a citizen: all is derived from seed and index when it is asked for.
+pub struct Country {
+    seed: u64,
+    csca: Authority,
+    signers: Vec<Authority>,
+}
+
+impl Country {
+    /// The population of a seed. The same seed gives the same bytes: all signatures are by RFC 6979.
+    pub fn new(seed: u64) -> Country {
+        let csca = Authority::csca(seed);
+        let signers =
+            (0..DOCUMENT_SIGNERS).map(|number| Authority::document_signer(seed, number, &csca)).collect();
+        Country { seed, csca, signers }
+    }
+
+    /// The certificate of the country signing CA, DER: what a switch has to trust.
+    pub fn csca_der(&self) -> &[u8] {
+        &self.csca.certificate
+    }
+
+    /// The same as PEM.
+    pub fn csca_pem(&self) -> String {
+        pem(&self.csca.certificate)
+    }
+
+    /// A citizen.
+    ///
+    /// # Panics
+    /// From [`CITIZENS_MAX`] on.
+    pub fn citizen(&self, index: u64) -> Citizen {
+        Citizen::of(self.seed, index)
+    }
+
+    /// The index of a citizen number; `None` when nobody has it.
+    pub fn index_of(&self, number: &CitizenNumber) -> Option<u64> {
+        Citizen::index_of(self.seed, number)
+    }
+
+    /// The chip on a citizen's card.
+    pub fn chip(&self, index: u64) -> Chip {
+        let signer = &self.signers[(index % DOCUMENT_SIGNERS) as usize];
+        Chip::mint(self.seed, &self.citizen(index), signer)
+    }
+}
+
+impl registry::Population for Country {
+    fn card_of(&self, number: &CitizenNumber) -> Option<registry::SeenCard> {
+        let index = self.index_of(number)?;
+        let (citizen, chip) = (self.citizen(index), self.chip(index));
+        Some(registry::SeenCard {
+            document_number: String::from_utf8_lossy(&number.digits()[3..]).into_owned(),
+            expiry: citizen.expiry,
+            sod_sha256: Sha256::digest(chip.sod()).into(),
+            dg15_sha256: Sha256::digest(chip.dg15()).into(),
+        })
+    }
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_population() {
+        let [one, again, other] = [1, 1, 2].map(Country::new);
+        assert_eq!(one.chip(5).sod(), again.chip(5).sod());
+        assert_eq!(one.chip(5).sign(&[1; 8]), again.chip(5).sign(&[1; 8]));
+        assert_ne!(one.chip(5).sod(), other.chip(5).sod());
+        assert_ne!(one.chip(5).dg15(), one.chip(6).dg15());
+        let dg1 = String::from_utf8(one.chip(5).dg1()[5..].to_vec()).unwrap();
+        assert_eq!(dg1.len(), 90);
+        assert_eq!(&dg1.as_bytes()[15..27], one.citizen(5).number.digits());
+        assert!(one.chip(5).sod().len() <= 2_997);
+    }
+
+    /// openssl follows the chain from the SOD over its signer to the CSCA, and gives the content back.
+    #[test]
+    fn openssl_accepts_what_we_sign() {
+        let country = Country::new(7);
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        std::fs::write(file("csca.pem"), country.csca_pem()).unwrap();
+        for index in 0..DOCUMENT_SIGNERS {
+            let sod = country.chip(index).sod().to_vec();
+            // openssl reads CMS, not the application tag that an EF has around it.
+            assert_eq!(sod[..2], [0x77, 0x82]);
+            std::fs::write(file("sod.der"), &sod[4..]).unwrap();
+            let output = Command::new("openssl")
+                .args(["cms", "-verify", "-inform", "DER", "-purpose", "any", "-binary", "-in"])
+                .arg(file("sod.der"))
+                .arg("-CAfile")
+                .arg(file("csca.pem"))
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{said}");
+            let hash = Sha256::digest(country.chip(index).dg1());
+            assert!(output.stdout.windows(32).any(|window| window == hash.as_slice()));
+        }
+    }
+}
