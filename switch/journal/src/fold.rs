@@ -44,10 +44,10 @@ impl Fold {
             return Ok(None);
         };
         if !self.open.contains_key(&key) {
-            let placed = if begins(&record.body) {
+            let placed = if begins(&record.body) && !self.ended.contains_key(&key) {
                 None
             } else {
-                let places = self.ended.remove(&key).unwrap_or_default();
+                let places = self.ended.get(&key).cloned().unwrap_or_default();
                 earlier(&key, &places).map_err(FoldError::Earlier)?
             };
             let new = || Placed { transaction: Transaction::new(key), places: Vec::new() };

@@ -12,9 +12,11 @@ mod fold;
 mod frame;
 mod index;
 mod indexer;
+mod json;
 mod log;
 mod memory;
 mod names;
+mod offline;
 mod reader;
 mod recover;
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod storage;
 mod syncer;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod walk;
 mod wire;
 
@@ -33,10 +36,13 @@ use processor::{Found, Lookup, Position, Record};
 pub use codec::{RECORD_BYTES_MAX, RECORD_VERSION};
 pub use error::{AppendError, OpenError, ReadError};
 pub use index::IndexError;
+pub use json::record_json;
 pub use log::{Cut, Options, Recovered, SegmentLog};
+pub use offline::{FileScan, LogFiles, Wanted};
 pub use reader::{LogReader, Told};
 pub use scan::Scan;
 pub use shared::LogEvent;
+pub use verify::{Bad, Head, Report, verify};
 pub use wire::{DecodeError, DecodeFault};
 
 /// What the switch needs of a durable log, wherever it is kept.

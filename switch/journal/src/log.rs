@@ -1,6 +1,5 @@
 //! The embedded log: opened on a directory, appended to by one thread, synced by another.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,13 +9,14 @@ use processor::{Position, Record, Standing, Transaction};
 
 use crate::fold::begins;
 use crate::frame::{self, FRAME_BYTES_MAX, Link};
+use crate::indexer;
 use crate::memory::MemorySegment;
 use crate::reader::LogReader;
+use crate::recover::{self, Lock};
 use crate::shared::{LogEvent, Phase, Piece, Shared, Spare, State};
 use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Storage};
 use crate::syncer;
 use crate::{AppendError, Journal, OpenError};
-use crate::{indexer, recover};
 
 /// Where and how a log stands.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub struct SegmentLog {
     unindexed_segments_max: usize,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the log is open: a second process is refused.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl SegmentLog {
@@ -254,12 +254,11 @@ impl Journal for SegmentLog {
 
     fn room(&self) -> usize {
         let state = self.shared.lock();
-        let waiting = self.waiting_bytes_max.saturating_sub(state.waiting_bytes());
-        // The last bytes of a segment stay empty when the next record does not fit.
-        let left =
-            |used: u64| (self.segment_bytes - used).saturating_sub(FRAME_BYTES_MAX as u64 - 1) as usize;
+        let waiting = self.waiting_bytes_max.saturating_sub(state.waiting_bytes()) / FRAME_BYTES_MAX;
+        // A segment takes at least as many records as it would take of the longest.
+        let left = |used: u64| (self.segment_bytes.saturating_sub(used)) as usize / FRAME_BYTES_MAX;
         let spare = if self.may_roll(&state) { left(SEGMENT_HEAD_BYTES as u64) } else { 0 };
-        waiting.min(left(u64::from(state.active.end())) + spare) / FRAME_BYTES_MAX
+        waiting.min(left(u64::from(state.active.end())) + spare)
     }
 }
 

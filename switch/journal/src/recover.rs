@@ -45,14 +45,24 @@ pub(crate) struct Start {
     pub(crate) checkpoint_due: bool,
 }
 
-/// Makes the directory where it is not there, and keeps other processes out of it until the file is closed.
-pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
+/// Keeps other processes out of a log as long as it lives.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that was forked and has not begun its own program yet may share the file: closing it is not enough.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Makes the directory where it is not there, and locks it.
+pub(crate) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let io = |error| OpenError::io(dir, error);
     fs::create_dir_all(dir).map_err(io)?;
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),
         Err(fs::TryLockError::Error(error)) => Err(io(error)),
     }

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod crash;
+mod faults;
+mod golden;
 mod index;
+mod properties;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
@@ -13,6 +17,7 @@ use processor::{Class, Found, Lookup, OwnName, Position, Record, State};
 use crate::samples::{
     self, advice_key, bank, citizen, complete, day, declined, identity, intent, key, outcome, reversal,
 };
+use crate::storage::{Directory, Storage};
 use crate::{AppendError, Finder, Journal, LogEvent, OpenError, Options, Recovered, SegmentLog};
 
 /// A log and what it has told.
@@ -27,13 +32,22 @@ pub(crate) fn options(dir: &Path) -> Options {
 }
 
 pub(crate) fn open(dir: &Path) -> Result<Bench, OpenError> {
+    let directory = Directory::new(dir, options(dir).segment_bytes);
+    open_on(dir, directory.clone(), Arc::new(directory))
+}
+
+pub(crate) fn open_on(
+    dir: &Path,
+    directory: Directory,
+    storage: Arc<dyn Storage>,
+) -> Result<Bench, OpenError> {
     let events = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
     let told = events.clone();
     let on_event = move |event| {
         told.0.lock().unwrap().push(event);
         told.1.notify_all();
     };
-    let (log, recovered) = SegmentLog::open(options(dir), Box::new(on_event))?;
+    let (log, recovered) = SegmentLog::open_on(options(dir), directory, storage, Box::new(on_event))?;
     Ok(Bench { log, recovered, events })
 }
 
@@ -53,11 +67,35 @@ impl Bench {
 
     pub(crate) fn wait_synced(&self) {
         let next = self.log.next();
+        self.wait_for(|event| *event == LogEvent::Synced(next));
+    }
+
+    /// Waits for an event, or finds that it came before.
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&LogEvent) -> bool) {
         let events = self.events.0.lock().unwrap();
-        let done = |events: &mut Vec<LogEvent>| !events.contains(&LogEvent::Synced(next));
-        let (_events, timeout) =
-            self.events.1.wait_timeout_while(events, Duration::from_secs(20), done).unwrap();
-        assert!(!timeout.timed_out(), "nothing was synced up to {next}");
+        let missing = |events: &mut Vec<LogEvent>| !events.iter().any(&wanted);
+        let (events, timeout) =
+            self.events.1.wait_timeout_while(events, Duration::from_secs(20), missing).unwrap();
+        assert!(!timeout.timed_out(), "only this was told: {events:?}");
+    }
+
+    /// Waits until the spare segment is ready: so many records of any size have room.
+    pub(crate) fn wait_room(&self, records: usize) {
+        for _ in 0..10_000 {
+            if self.log.room() >= records {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("no room for {records} records");
+    }
+
+    pub(crate) fn told(&self, event: &LogEvent) -> bool {
+        self.told_any(|told| told == event)
+    }
+
+    pub(crate) fn told_any(&self, wanted: impl Fn(&LogEvent) -> bool) -> bool {
+        self.events.0.lock().unwrap().iter().any(wanted)
     }
 
     pub(crate) fn find(&self, own: OwnName) -> Found {

@@ -1,0 +1,157 @@
+//! A log read from its files alone, without index or lock: for tools, also beside a switch that is running.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use keys::DataKeys;
+use processor::{Body, Name, Position, Record, Transaction, TxKey};
+
+use crate::codec::Unseal;
+use crate::error::ReadError;
+use crate::frame::{self, Next};
+use crate::reader::{Told, read_record};
+use crate::storage::{Directory, SEGMENT_HEAD_BYTES};
+
+/// The files of a log.
+pub struct LogFiles {
+    directory: Directory,
+    keys: DataKeys,
+}
+
+/// What transactions are looked for by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// The transaction's own key.
+    Key(TxKey),
+    /// A name in any of its records.
+    Name(Name),
+}
+
+impl LogFiles {
+    /// Names the log; nothing is read yet.
+    pub fn new(dir: &Path, keys: DataKeys) -> LogFiles {
+        LogFiles { directory: Directory::new(dir, 0), keys }
+    }
+
+    /// Every record from `from` on, up to where nothing or nothing whole is written yet.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`]: the directory cannot be read.
+    pub fn scan(&self, from: Position) -> Result<FileScan<'_>, ReadError> {
+        let io = |error| ReadError::Io { path: self.directory.path().to_owned(), error };
+        let bases = self.directory.bases().map_err(io)?;
+        let first = bases.partition_point(|base| *base <= from).saturating_sub(1);
+        let bases = bases.get(first..).unwrap_or_default().to_vec();
+        Ok(FileScan { files: self, bases, segment: 0, bytes: None, offset: 0, next: 0, from, ended: false })
+    }
+
+    /// The transactions that are wanted, in the order in which they began. Reads the whole log twice.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn find(&self, wanted: &Wanted) -> Result<Vec<Told>, ReadError> {
+        let mut keys = BTreeSet::new();
+        match wanted {
+            Wanted::Key(key) => drop(keys.insert(*key)),
+            Wanted::Name(name) => {
+                for scanned in self.scan(0)? {
+                    let (_, record) = scanned?;
+                    keys.extend(record.transaction.filter(|_| may_have(&record, name)));
+                }
+            }
+        }
+        let mut told: BTreeMap<TxKey, Told> = BTreeMap::new();
+        let mut order = Vec::new();
+        for scanned in self.scan(0)? {
+            let (position, record) = scanned?;
+            let Some(key) = record.transaction.filter(|key| keys.contains(key)) else { continue };
+            let entry = told.entry(key).or_insert_with(|| {
+                order.push(key);
+                Told { transaction: Transaction::new(key), records: Vec::new() }
+            });
+            let applied = entry.transaction.apply(&record);
+            applied.map_err(|broken| ReadError::Damaged { position, reason: broken.to_string() })?;
+            entry.records.push((position, record));
+        }
+        let mut found: Vec<Told> = order.iter().filter_map(|key| told.remove(key)).collect();
+        if let Wanted::Name(Name::Bank(bank, _)) = wanted {
+            found.retain(|told| told.transaction.bank() == Some(*bank));
+        }
+        Ok(found)
+    }
+}
+
+/// A reversal does not say at which bank: that stands in its transaction.
+fn may_have(record: &Record, name: &Name) -> bool {
+    match (name, &record.body) {
+        (Name::Bank(_, identity), Body::Reversal(reversal)) => reversal.identity == *identity,
+        (_, _) => record.names(None).contains(name),
+    }
+}
+
+/// Records in order, from files; an error is the last item.
+pub struct FileScan<'a> {
+    files: &'a LogFiles,
+    bases: Vec<Position>,
+    /// The segment that is read, by its place in `bases`.
+    segment: usize,
+    bytes: Option<Vec<u8>>,
+    offset: usize,
+    next: Position,
+    from: Position,
+    ended: bool,
+}
+
+impl FileScan<'_> {
+    fn read_next(&mut self) -> Result<Option<(Position, Record)>, ReadError> {
+        loop {
+            let Some(base) = self.bases.get(self.segment).copied() else {
+                return Ok(None);
+            };
+            let following = self.bases.get(self.segment + 1).copied();
+            let bytes = match &self.bytes {
+                Some(bytes) => bytes,
+                None => {
+                    let path = self.files.directory.segment(base);
+                    (self.offset, self.next) = (SEGMENT_HEAD_BYTES, base);
+                    self.bytes.insert(fs::read(&path).map_err(|error| ReadError::Io { path, error })?)
+                }
+            };
+            if Some(self.next) == following {
+                self.segment += 1;
+                self.bytes = None;
+                continue;
+            }
+            let position = self.next;
+            let frame = match frame::read(bytes.get(self.offset..).unwrap_or_default()) {
+                Next::Frame(frame) if frame.position() == position => frame,
+                // A running switch is writing here, or what was written last is torn.
+                Next::Frame(_) | Next::Blank | Next::Broken(_) if following.is_none() => return Ok(None),
+                Next::Frame(_) | Next::Blank | Next::Broken(_) => {
+                    let reason = "its frame is not whole".to_owned();
+                    return Err(ReadError::Damaged { position, reason });
+                }
+            };
+            let whole = &bytes[self.offset..self.offset + frame.len()];
+            self.offset += whole.len();
+            self.next += 1;
+            if position >= self.from {
+                return Ok(Some((position, read_record(whole, position, Unseal::Open(&self.files.keys))?)));
+            }
+        }
+    }
+}
+
+impl Iterator for FileScan<'_> {
+    type Item = Result<(Position, Record), ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let read = self.read_next().transpose();
+        self.ended = !matches!(read, Some(Ok(_)));
+        read
+    }
+}

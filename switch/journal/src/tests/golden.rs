@@ -1,0 +1,45 @@
+//! Records as bytes against tests/golden/records: what was written once must read for ever.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::codec::{Unseal, decode, encode};
+use crate::json::hex;
+use crate::record_json;
+use crate::samples::{each_kind, keys};
+
+/// Golden records stand at this position, sealed and chained with the keys of 32 times 01, 02 and 03.
+const POSITION: u64 = 5;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/records/v1-{name}.json"))
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    assert!(hex.len().is_multiple_of(2));
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// `GOLDEN=write` writes the files of kinds that have none; one that is there is never changed.
+#[test]
+fn every_kind_is_written_and_read_as_its_golden_file_says() {
+    for (name, record) in each_kind() {
+        let mut bytes = Vec::new();
+        encode(&record, POSITION, &keys(), &mut bytes).unwrap();
+        let path = path(name);
+        if std::env::var("GOLDEN").is_ok_and(|golden| golden == "write") && !path.exists() {
+            let file = json!({ "bytes": hex(&bytes), "shown": record_json(POSITION, &record) });
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, serde_json::to_string_pretty(&file).unwrap() + "\n").unwrap();
+        }
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let golden_bytes = bytes_of(golden["bytes"].as_str().unwrap());
+        assert_eq!(hex(&bytes), hex(&golden_bytes), "{name} is written otherwise than before");
+        let read = decode(&golden_bytes, POSITION, Unseal::Open(&keys())).unwrap();
+        assert_eq!(read, record, "{name} is read otherwise than before");
+        assert_eq!(record_json(POSITION, &read), golden["shown"], "{name} is shown otherwise than before");
+    }
+}

@@ -1,0 +1,223 @@
+//! The whole log checked from its first record on: checksums, positions, chain, seals, lifecycle.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use keys::DataKeys;
+use processor::{Position, TxKey};
+
+use crate::checkpoint::Checkpoint;
+use crate::codec::Unseal;
+use crate::error::{OpenError, ReadError};
+use crate::files::Files;
+use crate::fold::{Fold, FoldError, Placed};
+use crate::frame;
+use crate::json::hex;
+use crate::log::Cut;
+use crate::names::Place;
+use crate::reader::{read_record, tell_places};
+use crate::storage::{Directory, SEGMENT_HEAD_BYTES};
+use crate::walk::{Walked, walk};
+
+/// A log's length and its chain's head. Kept elsewhere, it shows later that nothing in front of it was changed or cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// How many records.
+    pub records: Position,
+    /// The chain's link behind the last of them.
+    pub link: [u8; 32],
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.records, hex(&self.link))
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Head, String> {
+        let parsed = text.split_once(':').and_then(|(records, link)| {
+            let key = keys::Key::from_hex(link)?;
+            Some(Head { records: records.parse().ok()?, link: *key.bytes() })
+        });
+        parsed.ok_or_else(|| format!("`{text}` is not a head; it is a number, a colon and 64 hex digits"))
+    }
+}
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// Length and head of what is good.
+    pub head: Head,
+    /// How many of each kind are good.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Transactions that are not at their end.
+    pub open: u64,
+    /// Open ones that wait for a person.
+    pub suspense: u64,
+    /// What a start would cut, because it was never synced.
+    pub tail: Option<Cut>,
+    /// The first bad record. Nothing behind it was looked at.
+    pub bad: Option<Bad>,
+}
+
+/// The first bad record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bad {
+    /// Which.
+    pub position: Position,
+    /// The segment that it stands in, or should.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Checks a log from its files alone, also beside a switch that is running. It keeps some 100 bytes of memory for each
+/// transaction. `expected` is a head kept elsewhere: the log has to hold it.
+///
+/// # Errors
+/// [`OpenError::Io`] when the directory cannot be read. What is wrong with the log itself stands in the report.
+pub fn verify(dir: &Path, keys: &DataKeys, expected: Option<Head>) -> Result<Report, OpenError> {
+    let io = |error| OpenError::io(dir, error);
+    let directory = Directory::new(dir, 0);
+    let bases = directory.bases().map_err(io)?;
+    let checkpoint = Checkpoint::newest(dir, keys).map_err(io)?;
+    let mut heads: Vec<Head> = expected.into_iter().collect();
+    heads.extend(checkpoint.map(|checkpoint| Head { records: checkpoint.next, link: checkpoint.link }));
+    let vouched = heads.iter().map(|head| head.records).max().unwrap_or(0).max(directory.noted_synced());
+    let mut check = Check {
+        keys,
+        files: Files::new(directory.clone(), bases.clone()),
+        heads,
+        fold: Fold::default(),
+        report: Report {
+            head: Head { records: 0, link: frame::genesis(keys) },
+            kinds: BTreeMap::new(),
+            open: 0,
+            suspense: 0,
+            tail: None,
+            bad: None,
+        },
+    };
+    check.compare_heads(dir);
+    for (index, base) in bases.iter().copied().enumerate() {
+        check.segment(&directory.segment(base), base, bases.get(index + 1).copied(), vouched)?;
+        if check.report.bad.is_some() {
+            break;
+        }
+    }
+    let Check { fold, mut report, .. } = check;
+    if report.bad.is_none() && report.head.records < vouched {
+        let reason = "the log ends before it, though it was durable".to_owned();
+        report.bad = Some(Bad { position: report.head.records, path: dir.to_owned(), reason });
+    }
+    report.open = fold.open.len() as u64;
+    let waits = |placed: &&Placed| placed.transaction.suspense.is_some();
+    report.suspense = fold.open.values().filter(waits).count() as u64;
+    Ok(report)
+}
+
+struct Check<'a> {
+    keys: &'a DataKeys,
+    files: Files,
+    /// What the chain has to hold.
+    heads: Vec<Head>,
+    fold: Fold,
+    report: Report,
+}
+
+impl Check<'_> {
+    fn segment(
+        &mut self,
+        path: &Path,
+        base: Position,
+        following: Option<Position>,
+        vouched: Position,
+    ) -> Result<(), OpenError> {
+        if base != self.report.head.records {
+            self.bad(path, "the segment that it stood in is gone".to_owned());
+            return Ok(());
+        }
+        let bytes = fs::read(path).map_err(|error| OpenError::io(path, error))?;
+        let walked = walk(&bytes, base, following, &self.report.head.link, self.keys);
+        self.records(path, base, &bytes, &walked);
+        if self.report.bad.is_some() {
+            return Ok(());
+        }
+        if let Some(reason) = walked.broken {
+            let known = frame::highest_synced(&bytes[walked.end..], walked.next).max(walked.synced);
+            if walked.next < known.max(vouched) || following.is_some() {
+                self.bad(path, reason.to_owned());
+            } else {
+                self.report.tail = Some(Cut { position: walked.next, reason: reason.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, path: &Path, base: Position, bytes: &[u8], walked: &Walked) {
+        let mut offset = SEGMENT_HEAD_BYTES;
+        for (position, length) in (base..).zip(&walked.frames) {
+            let frame = &bytes[offset..offset + *length as usize];
+            let place = Place { position, offset: offset as u32 };
+            if let Err(reason) = self.record(place, frame) {
+                return self.bad(path, reason);
+            }
+            self.compare_heads(path);
+            if self.report.bad.is_some() {
+                return;
+            }
+            offset += frame.len();
+        }
+    }
+
+    fn record(&mut self, place: Place, bytes: &[u8]) -> Result<(), String> {
+        let record =
+            read_record(bytes, place.position, Unseal::Open(self.keys)).map_err(|error| match error {
+                ReadError::Damaged { reason, .. } => reason,
+                other => other.to_string(),
+            })?;
+        let files = &self.files;
+        let earlier = |key: &TxKey, places: &[Place]| -> Result<Option<Placed>, ReadError> {
+            let transaction = tell_places(key, places, files, Unseal::Leave)?;
+            Ok(transaction.map(|transaction| Placed { transaction, places: places.to_vec() }))
+        };
+        self.fold.apply(place, &record, earlier).map_err(|error| match error {
+            FoldError::Broken(broken) => broken.to_string(),
+            FoldError::Earlier(error) => error.to_string(),
+        })?;
+        if let frame::Next::Frame(frame) = frame::read(bytes)
+            && let Some(link) = frame.link_after(&self.report.head.link, self.keys)
+        {
+            self.report.head = Head { records: place.position + 1, link };
+        }
+        *self.report.kinds.entry(record.body.name()).or_default() += 1;
+        Ok(())
+    }
+
+    /// Where a head that is kept elsewhere is reached, the chain has to be the same.
+    fn compare_heads(&mut self, path: &Path) {
+        let now = self.report.head;
+        if self.heads.iter().any(|head| head.records == now.records && head.link != now.link) {
+            let reason = "the records up to it are not those that its kept head vouches for".to_owned();
+            let position = now.records.saturating_sub(1);
+            self.report.bad = Some(Bad { position, path: path.to_owned(), reason });
+        }
+    }
+
+    fn bad(&mut self, path: &Path, reason: String) {
+        let position = self.report.head.records;
+        self.report.bad = Some(Bad { position, path: path.to_owned(), reason });
+    }
+}
