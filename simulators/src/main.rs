@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::bank;
+use simulators::{bank, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -24,6 +24,8 @@ enum Part {
         #[arg(long)]
         config: PathBuf,
     },
+    /// A terminal that one citizen visits.
+    Terminal(terminal::Visit),
 }
 
 #[tokio::main]
@@ -31,10 +33,12 @@ async fn main() -> ExitCode {
     let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let ended = match Arguments::parse().part {
-        Part::Bank { config } => run_bank(config).await,
+        Part::Bank { config } => run_bank(config).await.map(|()| true),
+        Part::Terminal(visit) => terminal::run(visit).await,
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

@@ -2,6 +2,7 @@
 
 mod advice;
 mod card;
+mod command;
 mod config;
 mod driver;
 mod fleet;
@@ -12,6 +13,7 @@ mod memory;
 mod message;
 mod notes;
 mod order;
+mod settings;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ mod vault;
 
 pub use advice::ADVICES_MAX;
 pub use card::Chip;
+pub use command::{Visit, run};
 pub use config::{Biometrics, Comparison, Config, ConfigError, Timers};
 pub use driver::{Handle, QUEUE_MAX, Setup, Standing, Stopped, start};
 pub use fleet::{Fleet, FleetError};
@@ -28,4 +31,5 @@ pub use machine::Terminal;
 pub use memory::Memory;
 pub use notes::{DENOMINATIONS_VND, Notes, mix};
 pub use order::{Card, Fault, Finished, LinkedAccount, NotTried, Order, Outcome, Point, Steps, Told, What};
+pub use settings::{Settings, SettingsError, load, matching_faces};
 pub use vault::{Contents, Impossible, Movement, MovementKind, net_out_vnd, read_movements, write_movements};

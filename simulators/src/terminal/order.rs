@@ -1,5 +1,6 @@
 //! What a citizen wants of a machine, what is to go wrong on the way, and how it ended.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use credential::Pan;
@@ -76,6 +77,43 @@ pub enum Fault {
         /// When.
         at: Point,
     },
+}
+
+impl FromStr for Point {
+    type Err = String;
+
+    /// Reads `after-request`, `before-answer` or `before-advice`.
+    fn from_str(text: &str) -> Result<Point, String> {
+        match text {
+            "after-request" => Ok(Point::AfterRequest),
+            "before-answer" => Ok(Point::BeforeAnswer),
+            "before-advice" => Ok(Point::BeforeAdvice),
+            _ => Err(format!("`{text}` is no point; write after-request, before-answer or before-advice")),
+        }
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    /// Reads `nothing`, `part:NOTES`, `not-taken`, `jam:NOTES`, `link:POINT`, `link:POINT:give-up` or `die:POINT`.
+    fn from_str(text: &str) -> Result<Fault, String> {
+        let notes = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number of notes"));
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts[..] {
+            ["nothing"] => Ok(Fault::DispenseNothing),
+            ["part", count] => Ok(Fault::DispensePart { notes: notes(count)? }),
+            ["not-taken"] => Ok(Fault::NotTaken),
+            ["jam", count] => Ok(Fault::JamInEscrow { returned: notes(count)? }),
+            ["link", point] => Ok(Fault::LoseLink { at: point.parse()?, give_up: false }),
+            ["link", point, "give-up"] => Ok(Fault::LoseLink { at: point.parse()?, give_up: true }),
+            ["die", point] => Ok(Fault::Die { at: point.parse()? }),
+            _ => Err(format!(
+                "`{text}` is no fault; write nothing, part:NOTES, not-taken, jam:NOTES, link:POINT, link:POINT:give-up \
+                 or die:POINT"
+            )),
+        }
+    }
 }
 
 /// The card on the reader: its PAN, and the chip behind it.
@@ -233,6 +271,30 @@ impl What {
         match self {
             What::Withdrawal | What::Deposit | What::Transfer { .. } => true,
             What::Balance | What::MiniStatement => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_and_others_refused() {
+        let link = |at, give_up| Fault::LoseLink { at, give_up };
+        for (text, fault) in [
+            ("nothing", Fault::DispenseNothing),
+            ("part:3", Fault::DispensePart { notes: 3 }),
+            ("not-taken", Fault::NotTaken),
+            ("jam:0", Fault::JamInEscrow { returned: 0 }),
+            ("link:after-request", link(Point::AfterRequest, false)),
+            ("link:before-answer:give-up", link(Point::BeforeAnswer, true)),
+            ("die:before-advice", Fault::Die { at: Point::BeforeAdvice }),
+        ] {
+            assert_eq!(text.parse(), Ok(fault));
+        }
+        for text in ["", "part", "part:x", "link", "link:soon", "link:after-request:wait", "die", "jam:-1"] {
+            assert!(text.parse::<Fault>().is_err(), "{text}");
         }
     }
 }

@@ -1,0 +1,142 @@
+//! `simulators terminal`: one citizen visits one terminal, and what came of it is said.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use credential::Pan;
+use tokio::time::timeout;
+
+use crate::citizens::{CITIZENS_MAX, Country};
+
+use super::driver;
+use super::notes::{Notes, mix};
+use super::order::{Card, Fault, Finished, Order, Outcome, Steps, What};
+use super::settings;
+use super::vault::write_movements;
+
+/// How long the last advice is waited for after the visit.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// One visit.
+#[derive(Args, Debug)]
+pub struct Visit {
+    /// The terminal's configuration, TOML.
+    #[arg(long)]
+    config: PathBuf,
+    /// What the citizen wants.
+    #[arg(long)]
+    what: Wanted,
+    /// Đồng, a multiple of 50,000; none for inquiries.
+    #[arg(long, default_value_t = 0)]
+    amount: u64,
+    /// Number of the citizen in the synthetic population.
+    #[arg(long)]
+    citizen: u64,
+    /// The proof travels in the 0200, without a verification before it.
+    #[arg(long)]
+    one_step: bool,
+    /// The bank's institution code; otherwise the citizen's default account.
+    #[arg(long)]
+    bank: Option<Box<str>>,
+    /// The account, or its alias.
+    #[arg(long)]
+    account: Option<Box<str>>,
+    /// The account that a transfer goes to.
+    #[arg(long, required_if_eq("what", "transfer"))]
+    to_account: Option<Box<str>>,
+    /// What goes wrong: nothing, part:N, not-taken, jam:N, link:POINT, link:POINT:give-up or die:POINT, with a POINT of
+    /// after-request, before-answer or before-advice.
+    #[arg(long)]
+    fault: Option<Fault>,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Withdrawal,
+    Deposit,
+    Balance,
+    MiniStatement,
+    Transfer,
+}
+
+/// Starts the terminal, lets the visit happen, waits for its advice. The end goes to standard output, then every
+/// movement of notes as a line of JSON. True when all that was wanted was done.
+///
+/// # Errors
+/// A configuration that is refused, a citizen that does not exist, notes that cannot make the amount.
+pub async fn run(visit: Visit) -> Result<bool, Box<dyn Error>> {
+    let settings = settings::load(&visit.config)?;
+    if visit.citizen >= CITIZENS_MAX {
+        return Err(format!("citizen {}: a population has {CITIZENS_MAX}", visit.citizen).into());
+    }
+    let country = Country::new(settings.population_seed);
+    let pan = Pan::new(settings.iin, &country.citizen(visit.citizen).number);
+    let card = Card { pan, chip: Arc::new(country.chip(visit.citizen)) };
+    let order = order(visit, card)?;
+    let terminal = driver::start(settings.setup)?;
+    let finished = terminal.perform(order).await?;
+    let settled = timeout(SETTLE_TIME_MAX, terminal.settled()).await;
+    let mut out = io::stdout().lock();
+    say(&finished, &mut out)?;
+    write_movements(&terminal.movements(), &mut out)?;
+    match settled {
+        Ok(settled) => settled?,
+        Err(_) => writeln!(out, "{} advices are not answered", terminal.standing().advices_owed)?,
+    }
+    Ok(matches!(finished.outcome, Outcome::Whole))
+}
+
+fn order(visit: Visit, card: Card) -> Result<Order, Box<dyn Error>> {
+    let what = match visit.what {
+        Wanted::Withdrawal => What::Withdrawal,
+        Wanted::Deposit => What::Deposit,
+        Wanted::Balance => What::Balance,
+        Wanted::MiniStatement => What::MiniStatement,
+        Wanted::Transfer => What::Transfer { to_account: visit.to_account.ok_or("--to-account is missing")? },
+    };
+    let notes = match visit.what {
+        Wanted::Deposit => {
+            let pocket = Notes([200; 4]);
+            Some(mix(visit.amount, &pocket, 200).ok_or("no 200 notes make this amount")?)
+        }
+        Wanted::Withdrawal | Wanted::Balance | Wanted::MiniStatement | Wanted::Transfer => None,
+    };
+    Ok(Order {
+        id: 1,
+        what,
+        amount_vnd: visit.amount,
+        notes,
+        card,
+        steps: if visit.one_step { Steps::One } else { Steps::Two },
+        bank: visit.bank,
+        from_account: visit.account,
+        rrn_front: None,
+        fault: visit.fault,
+    })
+}
+
+fn say(finished: &Finished, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{:?}", finished.outcome)?;
+    if let Some(code) = &finished.code {
+        write!(out, ", code {}", String::from_utf8_lossy(code))?;
+    }
+    writeln!(out, ", {} đồng left the machine", finished.net_out_vnd)?;
+    if let Some(key) = &finished.key {
+        writeln!(out, "transaction {key}")?;
+    }
+    for account in &finished.told.accounts {
+        let default = if account.default { ", default" } else { "" };
+        writeln!(out, "account {} at {}{default}", account.alias, account.bank)?;
+    }
+    if let Some(amounts) = &finished.told.amounts {
+        writeln!(out, "balance {amounts}")?;
+    }
+    if let Some(statement) = &finished.told.statement {
+        writeln!(out, "statement {statement}")?;
+    }
+    Ok(())
+}
