@@ -1,4 +1,5 @@
-//! Template E1, the proof in DE112 (docs/interface.md#proof): strict BER-TLV in, DER lengths out.
+//! Template E1, the proof in DE112 (docs/interface.md#proof): one BER-TLV data object E1 around tags DFxx. Read
+//! strictly, written with DER lengths.
 
 use std::fmt;
 
@@ -10,6 +11,9 @@ use crate::names::Reference;
 pub const TEMPLATE_BYTES_MAX: usize = 999;
 /// The most linked accounts in DF52.
 pub const LINKED_ACCOUNTS_MAX: usize = 16;
+
+/// The tag around all others.
+const WRAPPER: u8 = 0xE1;
 
 /// A tag of the template: the second byte behind DF.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -75,6 +79,9 @@ pub enum ProofError {
     /// More than 999 bytes.
     #[error("a proof has at most {TEMPLATE_BYTES_MAX} bytes")]
     TooLong,
+    /// Not one data object E1 whose length is that of the element.
+    #[error("not one data object E1")]
+    Wrapper,
     /// A tag that the template does not have.
     #[error("byte {offset}: not a tag of the proof")]
     Tag {
@@ -151,7 +158,12 @@ impl<'a> Proof<'a> {
             return Err(ProofError::TooLong);
         }
         let mut proof = Proof { values: [None; 16] };
-        let mut at = 0;
+        let [WRAPPER, behind @ ..] = template else { return Err(ProofError::Wrapper) };
+        let (whole, length_bytes) = length(behind).ok_or(ProofError::Wrapper)?;
+        if 1 + length_bytes + whole != template.len() {
+            return Err(ProofError::Wrapper);
+        }
+        let mut at = 1 + length_bytes;
         while at < template.len() {
             let offset = at;
             let index = match template[at..] {
@@ -267,11 +279,7 @@ impl ProofBuilder {
     #[must_use]
     pub fn with(mut self, tag: Tag, value: &[u8]) -> ProofBuilder {
         self.0.extend_from_slice(&[0xDF, tag as u8]);
-        match value.len() {
-            length @ 0..=0x7F => self.0.push(length as u8),
-            length @ 0x80..=0xFF => self.0.extend_from_slice(&[0x81, length as u8]),
-            length => self.0.extend_from_slice(&[0x82, (length >> 8) as u8, length as u8]),
-        }
+        push_length(&mut self.0, value.len());
         self.0.extend_from_slice(value);
         self
     }
@@ -294,7 +302,18 @@ impl ProofBuilder {
 
     /// The bytes of DE112.
     pub fn build(self) -> Vec<u8> {
-        self.0
+        let mut template = vec![WRAPPER];
+        push_length(&mut template, self.0.len());
+        template.extend_from_slice(&self.0);
+        template
+    }
+}
+
+fn push_length(bytes: &mut Vec<u8>, length: usize) {
+    match length {
+        0..=0x7F => bytes.push(length as u8),
+        0x80..=0xFF => bytes.extend_from_slice(&[0x81, length as u8]),
+        _ => bytes.extend_from_slice(&[0x82, (length >> 8) as u8, length as u8]),
     }
 }
 
@@ -374,17 +393,20 @@ mod tests {
     #[test]
     fn what_is_no_template_is_refused_with_its_place() {
         use ProofError as E;
-        let cases: [(&[u8], E); 10] = [
-            (&[0; 1000], E::TooLong),
-            (&[0xDF], E::Tag { offset: 0 }),
-            (&[0x9F, 0x01, 0], E::Tag { offset: 0 }),
-            (&[0xDF, 0x99, 0], E::Tag { offset: 0 }),
-            (&[0xDF, 0x01, 1, 1, 0xDF, 0x01, 1, 1], E::Twice { tag: Tag::Version, offset: 4 }),
-            (&[0xDF, 0x01, 1], E::Length { offset: 0 }),
-            (&[0xDF, 0x01, 0x81, 1, 1], E::Length { offset: 0 }),
-            (&[0xDF, 0x11, 0x82, 0, 0x90], E::Length { offset: 0 }),
-            (&[0xDF, 0x01, 2, 1, 1], E::Size { tag: Tag::Version, offset: 0, length: 2 }),
-            (&[0xDF, 0x01, 1, 2], E::Version),
+        let cases: [(&[u8], E); 13] = [
+            (&[0xE1; 1000], E::TooLong),
+            (&[], E::Wrapper),
+            (&[0xDF, 0x01, 1, 1], E::Wrapper),
+            (&[0xE1, 3, 0xDF, 0x01, 1, 1], E::Wrapper),
+            (&[0xE1, 1, 0xDF], E::Tag { offset: 2 }),
+            (&[0xE1, 3, 0x9F, 0x01, 0], E::Tag { offset: 2 }),
+            (&[0xE1, 3, 0xDF, 0x99, 0], E::Tag { offset: 2 }),
+            (&[0xE1, 8, 0xDF, 0x01, 1, 1, 0xDF, 0x01, 1, 1], E::Twice { tag: Tag::Version, offset: 6 }),
+            (&[0xE1, 3, 0xDF, 0x01, 1], E::Length { offset: 2 }),
+            (&[0xE1, 5, 0xDF, 0x01, 0x81, 1, 1], E::Length { offset: 2 }),
+            (&[0xE1, 5, 0xDF, 0x11, 0x82, 0, 0x90], E::Length { offset: 2 }),
+            (&[0xE1, 5, 0xDF, 0x01, 2, 1, 1], E::Size { tag: Tag::Version, offset: 2, length: 2 }),
+            (&[0xE1, 4, 0xDF, 0x01, 1, 2], E::Version),
         ];
         for (bytes, error) in cases {
             assert_eq!(Proof::parse(bytes), Err(error), "{:02x?}", &bytes[..bytes.len().min(8)]);

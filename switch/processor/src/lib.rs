@@ -20,7 +20,6 @@ mod processor;
 mod record;
 mod requests;
 mod standing;
-mod template;
 mod transaction;
 
 pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};

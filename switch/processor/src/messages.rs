@@ -1,5 +1,6 @@
 //! The messages that the switch sends, built from what is recorded and from the message that is answered.
 
+use credential::{ProofBuilder, Reference, Tag};
 use iso8583::{Message, Mti};
 
 use crate::amount::{self, DE54_ENTRY, DE62_LINE};
@@ -9,7 +10,6 @@ use crate::io::{Answered, LinkedAccount};
 use crate::lifecycle::State;
 use crate::live::Stages;
 use crate::record::{Kind, LinkedBank};
-use crate::template;
 use crate::transaction::Transaction;
 
 /// Echoed in every answer on a terminal link, where the message has them.
@@ -52,7 +52,7 @@ pub(crate) fn answer(message: &Message, transaction: &Transaction, code: Code, c
         answer.set_text(100, &sent.bank.to_string());
     }
     if transaction.declined.as_ref().is_some_and(|declined| declined.send_sod) {
-        answer.set(112, &template::send_sod());
+        answer.set(112, &ProofBuilder::new().with(Tag::SendSod, &[]).build());
     }
     if code != Code::APPROVED {
         return answer;
@@ -75,9 +75,17 @@ pub(crate) fn answer(message: &Message, transaction: &Transaction, code: Code, c
         }
     }
     if let Some(verification) = &transaction.verification {
-        answer.set(112, &template::verified(verification.reference, &verification.banks));
+        answer.set(112, &verified(verification.reference, &verification.banks));
     }
     answer
+}
+
+/// DE112 of the answer to a 0100: DF50 (verified), DF51, DF52.
+fn verified(reference: Reference, banks: &[LinkedBank]) -> Vec<u8> {
+    let banks: Vec<(String, &LinkedBank)> = banks.iter().map(|it| (it.bank.to_string(), it)).collect();
+    let linked = banks.iter().map(|(institution, it)| (institution.as_str(), &*it.alias, it.default));
+    let proof = ProofBuilder::new().with(Tag::Verdict, &[1]).with(Tag::ReferenceGiven, &reference.0);
+    proof.with_linked(linked).build()
 }
 
 /// The answer to an advice: always 00, for it is recorded.

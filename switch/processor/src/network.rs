@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use credential::{ProofBuilder, Tag};
 use iso8583::Message;
 
 use crate::config::TerminalConfig;
@@ -10,7 +11,6 @@ use crate::io::{Command, Event, LinkId, Output, Ticket};
 use crate::messages;
 use crate::processor::Processor;
 use crate::record::{Body, Position, Record};
-use crate::template;
 
 /// Challenge seeds that a terminal may have used: the one of its newest sign-on and the one before it, for a request
 /// that was under way.
@@ -64,7 +64,7 @@ impl Processor {
                 self.status_of_last(&message, carrier, terminal);
                 let seed_id = self.sign_on(terminal_id, link);
                 let mut answer = messages::bare(&message, Code::APPROVED);
-                answer.set(112, &template::seed(seed_id));
+                answer.set(112, &ProofBuilder::new().with(Tag::SeedId, &seed_id).build());
                 self.send(link, answer);
                 self.event(Event::TerminalSignedOn(terminal_id));
             }

@@ -1,6 +1,6 @@
 //! 0100, 0200 and 0201: from arrival to the question put to verifier or bank.
 
-use credential::{Pseudonym, Reference};
+use credential::{Proof, Pseudonym, Reference};
 use iso8583::Message;
 
 use crate::amount;
@@ -18,7 +18,6 @@ use crate::processor::{
 };
 use crate::record::{BlockSubject, Kind};
 use crate::standing::LiveReference;
-use crate::template;
 use crate::transaction::Transaction;
 
 /// A reference whose money transaction was declined with one of these serves again: a wrong PIN or too large an amount
@@ -283,7 +282,8 @@ impl Processor {
             self.check_bank(&account, content.amount_minor)?;
             self.work(key).account = Some(account);
         }
-        let reference = template::reference(&self.work(key).incoming.message).map_err(|_| Code::PROOF)?;
+        let template = self.work(key).incoming.message.get(112).unwrap_or_default();
+        let reference = Proof::parse(template).map_err(|_| Code::PROOF)?.reference();
         match reference {
             Some(_) if kind == Kind::Verification => Err(Code::PROOF),
             Some(reference) => self.verified_by_reference(key, kind, reference),

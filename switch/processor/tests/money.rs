@@ -179,7 +179,7 @@ fn the_verifiers_verdict_becomes_the_code() {
         world.verdict(verdict);
         let answer = world.taken(TERMINAL, 210).1;
         assert_eq!(answer.text(39), Some(code));
-        assert_eq!(answer.get(112) == Some(&[0xDF, 0x53, 0]), asks_for_sod);
+        assert_eq!(answer.get(112) == Some(&[0xE1, 3, 0xDF, 0x53, 0]), asks_for_sod);
         assert_eq!(world.records(&request), "DECLINED");
         world.silent(bank_link(BIDV), 200);
     }

@@ -296,7 +296,7 @@ impl World {
             .set_text(41, "HN000001")
             .set_text(42, "BIDV HOAN KIEM ")
             .set_text(43, &format!("{:<40}", "35 HANG VOI HANOI VN"))
-            .set(112, &[0xDF, 0x01, 1, 1]);
+            .set(112, &[0xE1, 4, 0xDF, 0x01, 1, 1]);
         if mti != 100 {
             message.set_number(4, amount, 12).set_text(49, "704");
         }
@@ -425,7 +425,7 @@ impl World {
 }
 
 pub fn set_reference(request: &mut Message, reference: Reference) {
-    let mut template = vec![0xDF, 0x30, 16];
+    let mut template = vec![0xE1, 19, 0xDF, 0x30, 16];
     template.extend_from_slice(&reference.0);
     request.set(112, &template);
 }
