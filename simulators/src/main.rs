@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::{bank, terminal};
+use simulators::{bank, registry, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -26,6 +26,8 @@ enum Part {
     },
     /// A terminal that one citizen visits.
     Terminal(terminal::Visit),
+    /// An identity registry that knows the synthetic citizens of a seed.
+    Registry(registry::Arguments),
 }
 
 #[tokio::main]
@@ -35,6 +37,7 @@ async fn main() -> ExitCode {
     let ended = match Arguments::parse().part {
         Part::Bank { config } => run_bank(config).await.map(|()| true),
         Part::Terminal(visit) => terminal::run(visit).await,
+        Part::Registry(arguments) => run_registry(arguments).await.map(|()| true),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,
@@ -53,6 +56,15 @@ async fn run_bank(config: PathBuf) -> Result<(), Box<dyn Error>> {
     for addr in handle.addrs() {
         println!("bank {id} listens on {addr}, ledger {}", handle.ledger_path().display());
     }
+    stopped().await?;
+    handle.stop().await;
+    Ok(())
+}
+
+async fn run_registry(arguments: registry::Arguments) -> Result<(), Box<dyn Error>> {
+    let out = arguments.out.clone();
+    let handle = registry::start(arguments).await?;
+    println!("registry listens on {}, files in {}", handle.url(), out.display());
     stopped().await?;
     handle.stop().await;
     Ok(())

@@ -1,6 +1,7 @@
 //! The identity registry: a machine that answers by the contract, and its HTTPS driver.
 
 mod certificates;
+mod command;
 mod contract;
 mod driver;
 mod fault;
@@ -9,6 +10,7 @@ mod machine;
 mod session;
 
 pub use certificates::{Certificates, Identity};
+pub use command::{Arguments, CommandError, FaultAt, OnFile, start};
 pub use contract::{CardStatus, CitizenStatus};
 pub use driver::{CONNECTIONS_MAX, Handle, Registry, RegistryConfig, StartError};
 pub use fault::{Fault, FaultRule, RequestKey, Wrong};

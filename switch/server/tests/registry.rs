@@ -14,6 +14,8 @@ use server::registry::{
     Answer, Modality, Outcome, Reason, RegistryBounds, RegistryClient, RegistryConfigError, RegistryQuestion,
     Surroundings,
 };
+use sha2::{Digest, Sha256};
+use simulators::citizens::Country;
 use simulators::registry::{
     CardStatus, Certificates, CitizenStatus, Fault, Handle, MachineConfig, Override, Population, Registry,
     RegistryConfig, SecretKey, SeenCard, Sessions, Wrong,
@@ -151,6 +153,34 @@ async fn every_transaction_is_asked_for_in_the_form_of_the_contract() {
     }
     let no_face = RegistryQuestion { kind: Kind::Balance, biometric: None, ..question(7) };
     assert_eq!(client.verify(no_face).await.outcome, Outcome::Verified { biometric_matched: false });
+}
+
+#[tokio::test]
+async fn the_synthetic_citizens_are_on_file() {
+    let certificates = Certificates::mint().unwrap();
+    let mut config = registry(&certificates, 0);
+    config.machine.population = Box::new(Country::new(SEED));
+    let handle = Registry::start(config).await.unwrap();
+    let client = client(&settings(&handle, &certificates), BOUNDS);
+    let country = Country::new(SEED);
+    for index in [0, 5, 72_999_999] {
+        let (chip, citizen) = (country.chip(index), country.citizen(index).number);
+        let on_file = country.card_of(&citizen).unwrap();
+        let session = Sessions::from_seed(SEED).mint(now_s(), 1, &citizen, "HN000001", 90);
+        let good = || RegistryQuestion {
+            citizen,
+            document_number: on_file.document_number.clone(),
+            expiry: on_file.expiry.clone(),
+            sod_sha256: Sha256::digest(chip.sod()).into(),
+            dg15_sha256: Sha256::digest(chip.dg15()).into(),
+            biometric: Some((session, Modality::Face)),
+            ..question(1)
+        };
+        assert_eq!(client.verify(good()).await.outcome, VERIFIED, "citizen {index}");
+        let other_chip = Sha256::digest(country.chip(index + 1).dg15()).into();
+        let cloned = RegistryQuestion { dg15_sha256: other_chip, ..good() };
+        assert_eq!(client.verify(cloned).await.outcome, Outcome::Refused(Code::PROOF), "citizen {index}");
+    }
 }
 
 #[tokio::test]
