@@ -70,7 +70,7 @@ impl registry::Population for Country {
             document_number: String::from_utf8_lossy(&number.digits()[3..]).into_owned(),
             expiry: citizen.expiry,
             sod_sha256: Sha256::digest(chip.sod()).into(),
-            dg15_sha256: Sha256::digest(chip.dg15()).into(),
+            dg15: chip.dg15().to_vec(),
         })
     }
 }

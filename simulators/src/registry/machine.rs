@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use credential::CitizenNumber;
+use credential::{ChipKey, CitizenNumber, SignatureHash};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::contract::{
-    Answer, CardStatus, CitizenStatus, Matched, Purpose, Request, SessionAnswer, SessionRequest, from_hex,
-    to_hex,
+    Active, Answer, CardStatus, CitizenStatus, Matched, Purpose, Request, SessionAnswer, SessionRequest,
+    from_hex, to_hex,
 };
 use super::fault::{Fault, FaultRule, RequestKey, Wrong};
 use super::jws::{self, JwsError, PublicKey, SecretKey, derive};
@@ -44,8 +44,8 @@ pub struct SeenCard {
     pub expiry: String,
     /// SHA-256 of the SOD.
     pub sod_sha256: [u8; 32],
-    /// SHA-256 of DG15.
-    pub dg15_sha256: [u8; 32],
+    /// DG15, the chip's public key.
+    pub dg15: Vec<u8>,
 }
 
 /// What stands on file beside the population: somebody died, a card was lost.
@@ -223,7 +223,8 @@ impl Machine {
         let card_status = exception.card.unwrap_or_else(|| card_status(now_s, request, on_file.as_ref()));
         let same_chip = on_file.is_some_and(|card| {
             to_hex(&card.sod_sha256) == request.card.sod_sha256
-                && to_hex(&card.dg15_sha256) == request.card.dg15_sha256
+                && to_hex(&Sha256::digest(&card.dg15)) == request.card.dg15_sha256
+                && request.active.as_ref().is_none_or(|active| chip_signed(&card.dg15, active))
         });
         let chip_authentic = same_chip && request.local.passive && request.local.active;
         let biometric = request.biometric.as_ref().map(|seen| {
@@ -359,6 +360,24 @@ fn card_status(now_s: i64, request: &Request, on_file: Option<&SeenCard>) -> Car
     }
 }
 
+/// The chip on file has signed the challenge: the switch's own check, made again.
+fn chip_signed(dg15: &[u8], active: &Active) -> bool {
+    let decode = |text: &str| BASE64URL.decode(text).ok();
+    let Ok(key) = ChipKey::parse(dg15) else {
+        return false;
+    };
+    let hash = match active.algorithm.as_str() {
+        "ecdsa-sha256" => SignatureHash::Sha256,
+        "ecdsa-sha384" => SignatureHash::Sha384,
+        _ => return false,
+    };
+    let challenge = decode(&active.challenge).and_then(|challenge| challenge.try_into().ok());
+    match (challenge, decode(&active.signature)) {
+        (Some(challenge), Some(signature)) => key.verify(&challenge, &signature, hash).is_ok(),
+        (None, _) | (_, None) => false,
+    }
+}
+
 fn signed(key: &SecretKey, answer: &Answer, delay_ms: u64) -> Reply {
     let body = key.sign(&to_json(answer)).into_bytes();
     Reply::Answer(HttpAnswer { delay_ms, ..http(200, "application/jose", body) })
@@ -398,6 +417,7 @@ pub(super) mod tests {
 
     const NOW_S: i64 = 1_651_543_323;
     const NUMBER: &str = "001203000001";
+    const DG15: &[u8] = b"no key";
 
     struct One;
 
@@ -407,7 +427,7 @@ pub(super) mod tests {
                 document_number: "203000001".to_owned(),
                 expiry: "321231".to_owned(),
                 sod_sha256: [1; 32],
-                dg15_sha256: [2; 32],
+                dg15: DG15.to_vec(),
             };
             (number.digits() == NUMBER.as_bytes()).then_some(card)
         }
@@ -440,7 +460,7 @@ pub(super) mod tests {
             "citizen_number": NUMBER,
             "card": {
                 "document_number": "203000001", "expiry": "321231", "sod_sha256": to_hex(&[1; 32]),
-                "dg15_sha256": to_hex(&[2; 32]), "dsc_issuer": "CN=DS 1", "dsc_serial": "01",
+                "dg15_sha256": to_hex(&Sha256::digest(DG15)), "dsc_issuer": "CN=DS 1", "dsc_serial": "01",
             },
             "local": { "passive": true, "active": true, "csca_id": "0011223344556677", "crl_age_s": 5 },
             "active": null,

@@ -11,17 +11,18 @@ use credential::CitizenNumber;
 use processor::{Class, Code, Institution, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
 use server::config::{RegistrySettings, SecretPem};
 use server::registry::{
-    Answer, Modality, Outcome, Reason, RegistryBounds, RegistryClient, RegistryConfigError, RegistryQuestion,
-    Surroundings,
+    ActiveProof, Answer, Modality, Outcome, Reason, RegistryBounds, RegistryClient, RegistryConfigError,
+    RegistryQuestion, Surroundings,
 };
 use sha2::{Digest, Sha256};
-use simulators::citizens::Country;
+use simulators::citizens::{Chip, Country};
 use simulators::registry::{
     CardStatus, Certificates, CitizenStatus, Fault, Handle, MachineConfig, Override, Population, Registry,
     RegistryConfig, SecretKey, SeenCard, Sessions, Wrong,
 };
 
 const SEED: u64 = 7;
+const DG15: &[u8] = b"no key: nothing is signed with it";
 const BOUNDS: RegistryBounds = RegistryBounds { timeout_ms: 5_000, in_flight_max: 64, connections_max: 4 };
 /// For questions that must not be answered in time.
 const SHORT: RegistryBounds = RegistryBounds { timeout_ms: 300, ..BOUNDS };
@@ -39,7 +40,7 @@ impl Population for One {
             document_number: "203000001".to_owned(),
             expiry: "421231".to_owned(),
             sod_sha256: [1; 32],
-            dg15_sha256: [2; 32],
+            dg15: DG15.to_vec(),
         })
     }
 }
@@ -116,7 +117,7 @@ fn question(stan: u32) -> RegistryQuestion {
         document_number: "203000001".to_owned(),
         expiry: "421231".to_owned(),
         sod_sha256: [1; 32],
-        dg15_sha256: [2; 32],
+        dg15_sha256: Sha256::digest(DG15).into(),
         dsc_issuer: "CN=Simulated DS,C=VN".to_owned(),
         dsc_serial: vec![0x01, 0x2a],
         passive: true,
@@ -129,6 +130,11 @@ fn question(stan: u32) -> RegistryQuestion {
             Modality::Face,
         )),
     }
+}
+
+fn signed(chip: &Chip, challenge: &[u8; 8]) -> ActiveProof {
+    let signature = chip.sign(challenge).to_vec();
+    ActiveProof { algorithm: "ecdsa-sha256".to_owned(), challenge: challenge.to_vec(), signature }
 }
 
 const VERIFIED: Outcome = Outcome::Verified { biometric_matched: true };
@@ -174,12 +180,20 @@ async fn the_synthetic_citizens_are_on_file() {
             sod_sha256: Sha256::digest(chip.sod()).into(),
             dg15_sha256: Sha256::digest(chip.dg15()).into(),
             biometric: Some((session, Modality::Face)),
+            active_proof: Some(signed(&chip, &[9; 8])),
             ..question(1)
         };
         assert_eq!(client.verify(good()).await.outcome, VERIFIED, "citizen {index}");
         let other_chip = Sha256::digest(country.chip(index + 1).dg15()).into();
         let cloned = RegistryQuestion { dg15_sha256: other_chip, ..good() };
-        assert_eq!(client.verify(cloned).await.outcome, Outcome::Refused(Code::PROOF), "citizen {index}");
+        let impostor = ActiveProof { challenge: vec![8; 8], ..signed(&chip, &[9; 8]) };
+        let replayed = RegistryQuestion { active_proof: Some(impostor), ..good() };
+        let elsewhere = ActiveProof { algorithm: "ecdsa-sha384".to_owned(), ..signed(&chip, &[9; 8]) };
+        let confused = RegistryQuestion { active_proof: Some(elsewhere), ..good() };
+        for question in [cloned, replayed, confused] {
+            let outcome = client.verify(question).await.outcome;
+            assert_eq!(outcome, Outcome::Refused(Code::PROOF), "citizen {index}");
+        }
     }
 }
 
