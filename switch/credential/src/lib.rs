@@ -2,16 +2,20 @@
 
 mod active;
 mod challenge;
+mod dg1;
 mod names;
 mod number;
 mod pan;
 mod proof;
+mod province;
 
 pub use active::{ActiveError, ChipKey};
 pub use challenge::{challenge, seed};
+pub use dg1::{CardDate, DG1_BYTES, Dg1, Dg1Error, check_digit};
 pub use names::{Pseudonym, Reference};
-pub use number::{CitizenNumber, NumberError};
+pub use number::{Birthplace, CitizenNumber, NumberError, Sex};
 pub use pan::{Pan, PanError};
 pub use proof::{
     LINKED_ACCOUNTS_MAX, Linked, Proof, ProofBuilder, ProofError, SignatureHash, TEMPLATE_BYTES_MAX, Tag,
 };
+pub use province::{PROVINCES, Province};

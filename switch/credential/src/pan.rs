@@ -109,4 +109,15 @@ mod tests {
         assert_eq!(Pan::parse(b"970499001203000001"), Err(PanError::Form));
         assert_eq!(format!("{pan}"), "970499*********0017");
     }
+
+    #[test]
+    fn a_pan_without_a_citizen_number_is_refused() {
+        let luhn = |front: &str| [front.as_bytes(), &[luhn(front.as_bytes())]].concat();
+        for (front, place) in
+            [("970499000203000001", 0), ("970499003203000001", 3), ("970499097203000001", 97)]
+        {
+            assert_eq!(Pan::parse(&luhn(front)), Err(PanError::Number(NumberError::Place(place))));
+        }
+        assert!(Pan::parse(&luhn("970499101203000001")).is_ok());
+    }
 }

@@ -123,7 +123,7 @@ fn take_pan(reader: &mut Reader<'_>, unseal: Unseal<'_>) -> Decoded<Pan> {
                 .map_err(|_| reader.error("pan", DecodeFault::Sealed))
         }
         Unseal::Leave => {
-            let nobody = CitizenNumber::parse(b"000000000000").expect("twelve digits");
+            let nobody = CitizenNumber::parse(b"001000000000").expect("twelve digits behind a province");
             Ok(Pan::new(*b"000000", &nobody))
         }
     }

@@ -89,7 +89,7 @@ fn request() -> BoxedStrategy<Request> {
         Kind::Verification,
     ];
     let kind = prop::sample::select(kinds.to_vec());
-    (kind, "[0-9]{6}", "[0-9]{12}", content(), any::<[u8; 12]>(), any::<bool>(), carried())
+    (kind, "[0-9]{6}", "(001|022|096|101)[0-9]{9}", content(), any::<[u8; 12]>(), any::<bool>(), carried())
         .prop_map(|(kind, iin, number, content, rrn, rrn_from_terminal, carried)| {
             let number = CitizenNumber::parse(number.as_bytes()).unwrap();
             let pan = Pan::new(iin.as_bytes().try_into().unwrap(), &number);
