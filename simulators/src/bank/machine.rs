@@ -69,7 +69,21 @@ impl fmt::Debug for MachineConfig {
     }
 }
 
-/// A bank core.
+/// A bank core. Its codes, beside 00:
+///
+/// | DE39 | when |
+/// |---|---|
+/// | 12 | a kind that it does not know, another currency, a transfer to the same account; a request whose reversal came first |
+/// | 13 | an amount of 0 where money moves, any amount where none does, a fraction; DE95 above DE4; a reversal of another DE4 |
+/// | 14 | an account that it does not have |
+/// | 25 | a reversal whose original it does not know |
+/// | 30 | an element that has to be there is not |
+/// | 40 | keys are not exchanged here |
+/// | 51 | the account does not cover it; a reversal that takes a credit back is then looked at afresh when it is repeated |
+/// | 57 | DE100 is another bank |
+/// | 63 | the MAC |
+/// | 94 | a known identity with other content |
+/// | 96 | an amount beyond what a message or the ledger can hold |
 #[derive(Debug)]
 pub struct Machine {
     config: MachineConfig,
