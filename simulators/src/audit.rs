@@ -30,9 +30,9 @@ pub struct Evidence<'a> {
 /// What the audit found. Amounts are đồng.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Audit {
-    /// Originals whose final net is not 0.
+    /// Originals whose final net is not 0. A transfer's is: no cash moves, and no bank owes another.
     pub uses: u64,
-    /// The sum of their absolute nets: cash that moved, and what transfers moved.
+    /// The sum of their absolute nets.
     pub amount_vnd: u64,
     /// Money originals that ended approved.
     pub approved: u64,
@@ -338,9 +338,9 @@ fn row(told: &Told, cash_vnd: i64, side: &BankSide) -> Row {
 }
 
 impl Row {
-    /// Cash that moved for good, or what a transfer moved.
+    /// Cash that moved for good: a transfer moves none.
     pub fn moved_vnd(&self) -> i64 {
-        if self.transfer { self.bank_vnd } else { self.cash_vnd }
+        if self.transfer { 0 } else { self.cash_vnd }
     }
 
     /// |bank − cash| + |log − cash|; for a transfer |bank − log|, and cash has no part in it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::{bank, registry, terminal};
+use simulators::{bank, pilot, registry, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -24,6 +24,8 @@ enum Part {
         #[arg(long)]
         config: PathBuf,
     },
+    /// The pilot of 2022, replayed through a real switch.
+    Pilot(pilot::PilotArguments),
     /// A terminal that one citizen visits.
     Terminal(terminal::Visit),
     /// An identity registry that knows the synthetic citizens of a seed.
@@ -32,10 +34,11 @@ enum Part {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let ended = match Arguments::parse().part {
         Part::Bank { config } => run_bank(config).await.map(|()| true),
+        Part::Pilot(arguments) => pilot::pilot(arguments).await,
         Part::Terminal(visit) => terminal::run(visit).await,
         Part::Registry(arguments) => run_registry(arguments).await.map(|()| true),
     };

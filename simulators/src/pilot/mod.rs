@@ -1,12 +1,19 @@
 //! The pilot of 2022, replayed: plan, run, report, audit.
 
 mod chance;
+mod command;
 mod draw;
+mod metrics;
 mod places;
 mod plan;
+mod report;
+mod run;
+mod switch;
+mod town;
 mod traffic;
 
 pub use chance::Chance;
+pub use command::{PilotArguments, pilot};
 pub use draw::{DEPOSIT_NOTES_MAX, Direction, WITHDRAWAL_NOTES_MAX, notes_with_sum};
 pub use places::{BANKS, BRANCHES, Bank, Branch, Province};
 pub use plan::{

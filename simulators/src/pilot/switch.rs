@@ -1,0 +1,241 @@
+//! The switch as a process of its own: built when it is not there, started, killed, told things, ended.
+
+use std::ffi::OsStr;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+/// A start has to be over in so many seconds, recovery included.
+const START_S_MAX: u64 = 30;
+/// The page of metrics is read up to so many bytes.
+const METRICS_BYTES_MAX: u64 = 8 << 20;
+/// So has an orderly end, which waits for what is in flight.
+const END_S_MAX: u64 = 60;
+/// And a command to the running switch.
+const COMMAND_S_MAX: u64 = 20;
+
+/// What went wrong with the switch's process.
+#[derive(Debug, Error)]
+pub(super) enum SwitchError {
+    /// The program is not there and cannot be built.
+    #[error("atm-switch cannot be built; try `cargo build --release -p server` yourself: {0}")]
+    Build(String),
+    /// The system refused.
+    #[error("atm-switch: {0}")]
+    Io(#[from] io::Error),
+    /// It ended before it was ready, or was not ready in time.
+    #[error("atm-switch did not start: {0}")]
+    Start(String),
+    /// It did not end in time, or not well.
+    #[error("atm-switch did not end well: {0}")]
+    End(String),
+    /// A command was refused.
+    #[error("atm-switch {command}: {reason}")]
+    Command {
+        /// The command.
+        command: String,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// The program and the directory in which it runs.
+pub(super) struct Switch {
+    program: PathBuf,
+    config: PathBuf,
+    addresses: PathBuf,
+    log: PathBuf,
+    process: Option<Child>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Addresses {
+    terminals: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// What the pilot reads of `atm-switch status`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Status {
+    /// Requests between arrival and answer.
+    pub(super) requests_in_flight: usize,
+    /// Reversals that no bank has acknowledged.
+    pub(super) reversals_open: usize,
+    /// Banks that can be asked.
+    pub(super) banks_ready: Vec<String>,
+}
+
+impl Switch {
+    /// The program beside this one. Under cargo it is built first, so that it is the one of these sources.
+    ///
+    /// # Errors
+    /// [`SwitchError::Build`].
+    pub(super) async fn find() -> Result<PathBuf, SwitchError> {
+        let own = std::env::current_exe()?;
+        // Tests run one directory further down.
+        let directory = own
+            .parent()
+            .map(|parent| if parent.ends_with("deps") { parent.join("..") } else { parent.into() });
+        let directory = directory.unwrap_or_default();
+        let program = directory.join("atm-switch");
+        let Some(cargo) = std::env::var_os("CARGO") else {
+            let there = program.is_file();
+            return there.then_some(program).ok_or_else(|| SwitchError::Build("no cargo around".to_owned()));
+        };
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "server", "--bin", "atm-switch"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        let built = build.stdin(Stdio::null()).output().await?;
+        if built.status.success() {
+            Ok(program)
+        } else {
+            Err(SwitchError::Build(String::from_utf8_lossy(&built.stderr).into_owned()))
+        }
+    }
+
+    /// The switch of a configuration file; its own log goes beside it, to `switch.log`.
+    pub(super) fn new(program: PathBuf, config: PathBuf) -> Switch {
+        let beside = |name: &str| config.with_file_name(name);
+        Switch {
+            program,
+            addresses: beside("addresses.json"),
+            log: beside("switch.log"),
+            config,
+            process: None,
+        }
+    }
+
+    /// Starts it and waits until terminals are accepted; gives the address for them.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub(super) async fn start(&mut self) -> Result<SocketAddr, SwitchError> {
+        let _ = std::fs::remove_file(&self.addresses);
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(&self.program);
+        command.arg("run").arg("--config").arg(&self.config).arg("--addresses").arg(&self.addresses);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        let mut process = command.spawn()?;
+        let until = Instant::now() + Duration::from_secs(START_S_MAX);
+        loop {
+            if let Some(status) = process.try_wait()? {
+                return Err(SwitchError::Start(format!("{status}; see {}", self.log.display())));
+            }
+            if let Ok(text) = std::fs::read(&self.addresses)
+                && let Ok(addresses) = serde_json::from_slice::<Addresses>(&text)
+            {
+                self.process = Some(process);
+                return Ok(addresses.terminals);
+            }
+            if Instant::now() > until {
+                return Err(SwitchError::Start(format!(
+                    "not ready in {START_S_MAX} s; see {}",
+                    self.log.display()
+                )));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The page of metrics.
+    ///
+    /// # Errors
+    /// [`SwitchError::Io`].
+    pub(super) async fn metrics(&self) -> Result<String, SwitchError> {
+        let text = std::fs::read(&self.addresses)?;
+        let addresses: Addresses = serde_json::from_slice(&text).map_err(io::Error::other)?;
+        let mut stream = TcpStream::connect(addresses.admin).await?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+        let mut page = String::new();
+        timeout(Duration::from_secs(COMMAND_S_MAX), stream.take(METRICS_BYTES_MAX).read_to_string(&mut page))
+            .await
+            .map_err(io::Error::other)??;
+        Ok(page)
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    ///
+    /// # Errors
+    /// [`SwitchError::Io`].
+    pub(super) async fn kill(&mut self) -> Result<(), SwitchError> {
+        if let Some(mut process) = self.process.take() {
+            process.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for the orderly end.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub(super) async fn end(&mut self) -> Result<(), SwitchError> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        if let Some(id) = process.id() {
+            let told = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
+            if !told.success() {
+                return Err(SwitchError::End("it could not be told".to_owned()));
+            }
+        }
+        match timeout(Duration::from_secs(END_S_MAX), process.wait()).await {
+            Ok(status) => {
+                let status = status?;
+                if status.success() { Ok(()) } else { Err(SwitchError::End(status.to_string())) }
+            }
+            Err(_) => {
+                process.kill().await?;
+                Err(SwitchError::End(format!("still there after {END_S_MAX} s")))
+            }
+        }
+    }
+
+    /// Runs another command of the program with this configuration; gives what it prints.
+    ///
+    /// # Errors
+    /// [`SwitchError::Command`] with what it said.
+    pub(super) async fn command<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Result<Vec<u8>, SwitchError> {
+        command(&self.program, &self.config, arguments).await
+    }
+
+    /// How things stand.
+    ///
+    /// # Errors
+    /// [`SwitchError::Command`].
+    pub(super) async fn status(&self) -> Result<Status, SwitchError> {
+        let text = self.command(&["status"]).await?;
+        serde_json::from_slice(&text)
+            .map_err(|error| SwitchError::Command { command: "status".to_owned(), reason: error.to_string() })
+    }
+}
+
+async fn command<I: AsRef<OsStr>>(
+    program: &Path,
+    config: &Path,
+    arguments: &[I],
+) -> Result<Vec<u8>, SwitchError> {
+    let mut command = Command::new(program);
+    command.args(arguments).arg("--config").arg(config);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let name = || arguments.iter().map(|it| it.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let failed = |reason: String| SwitchError::Command { command: name(), reason };
+    let output: Output = timeout(Duration::from_secs(COMMAND_S_MAX), command.output())
+        .await
+        .map_err(|_| failed(format!("no answer in {COMMAND_S_MAX} s")))??;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+        Err(failed(String::from_utf8_lossy(said).trim_end().to_owned()))
+    }
+}

@@ -1,0 +1,352 @@
+//! Everything around the switch, set up from the plan: keys, files, banks, registry, terminals.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use iso8583::Dialect;
+use iso8583::framing::Framing;
+use keys::{Key, LinkCodec, LinkMac, MacKey};
+use sha2::Sha256;
+
+use crate::bank::{self, Bank, BankConfig, MachineConfig};
+use crate::citizens::Country;
+use crate::registry::{self, CardStatus, Certificates, Override, Registry, RegistryConfig, SecretKey};
+use crate::terminal::{self, Config, Setup, matching_faces};
+
+use super::plan::{CASSETTES, CardState, Plan, PlannedTerminal};
+use super::{BANKS, BRANCHES};
+
+/// The switch's deadlines during the pilot, milliseconds: long enough that a busy machine does not miss them, short
+/// enough that the hundred troubles of a plan pass in minutes.
+pub(super) const ISSUER_RESPONSE_MS_MAX: u64 = 1_500;
+/// As above.
+pub(super) const REGISTRY_MS_MAX: u64 = 1_500;
+const ANSWER_MS_MAX: u64 = 5_000;
+const TERMINAL_WAIT_MS: u64 = 8_000;
+
+/// The IIN of citizens' PANs.
+pub(super) const IIN: [u8; 6] = *b"970499";
+
+const REGISTRY_KID: &str = "registry-2022";
+const SWITCH_KID: &str = "switch-pilot-2022";
+
+/// The dialects and headers that the four banks speak, one each, in the order of [`BANKS`].
+const LINKS: [(&str, &str); 4] = [
+    ("ascii-1987", "length2"),
+    ("bcd-1987", "length2-tpdu"),
+    ("ascii-binary-bitmap-1987", "ascii4"),
+    ("ebcdic-1987", "length2"),
+];
+
+/// Who meets which fault, at bank and registry.
+pub(super) struct Faults {
+    /// One for each of [`BANKS`].
+    pub(super) banks: Vec<bank::FaultRule>,
+    /// The registry's.
+    pub(super) registry: registry::FaultRule,
+}
+
+/// What runs beside the switch.
+pub(super) struct Town {
+    /// In the order of [`BANKS`].
+    pub(super) banks: Vec<bank::Handle>,
+    /// The identity registry.
+    pub(super) registry: registry::Handle,
+    /// The citizens.
+    pub(super) country: Arc<Country>,
+    /// The switch's configuration file.
+    pub(super) config: PathBuf,
+    /// One enrolment file for each bank.
+    pub(super) enrolment: Vec<PathBuf>,
+}
+
+impl Town {
+    /// Writes all files of a plan below `directory` and starts banks and registry.
+    ///
+    /// # Errors
+    /// What the system or a part said.
+    pub(super) async fn set_up(
+        plan: &Plan,
+        directory: &Path,
+        faults: Faults,
+    ) -> Result<Town, Box<dyn std::error::Error>> {
+        let country = Arc::new(Country::new(plan.seed));
+        let mut banks = Vec::new();
+        for (number, rule) in faults.banks.into_iter().enumerate() {
+            banks.push(Bank::start(bank_config(plan, number, directory, rule)).await?);
+        }
+        let switch_key = SecretKey::from_seed(plan.seed, "switch", SWITCH_KID);
+        let certificates = Certificates::mint()?;
+        write(directory, "registry-ca.pem", &certificates.ca_pem)?;
+        write(directory, "signing.pem", &switch_key.to_pkcs8_pem())?;
+        let config = RegistryConfig {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            certificates,
+            client_certificate: false,
+            http2: false,
+            machine: registry::MachineConfig {
+                seed: plan.seed,
+                kid: REGISTRY_KID.to_owned(),
+                switches: BTreeMap::from([(SWITCH_KID.to_owned(), switch_key.public())]),
+                population: Box::new(Country::new(plan.seed)),
+                overrides: overrides(plan, &country),
+                faults: faults.registry,
+            },
+        };
+        let registry = Registry::start(config).await?;
+        write(directory, "registry.pem", &registry.public_key().to_pem())?;
+        fs::create_dir_all(directory.join("csca"))?;
+        write(&directory.join("csca"), "csca.pem", &country.csca_pem())?;
+        write_private(directory, "keys.toml", &key_file(plan))?;
+        let config = directory.join("atm-switch.toml");
+        let addresses: Vec<SocketAddr> = banks.iter().map(bank::Handle::addr).collect();
+        fs::write(&config, switch_config(plan, &registry.url(), &addresses))?;
+        let enrolment = enrolment_files(plan, &country, directory)?;
+        Ok(Town { banks, registry, country, config, enrolment })
+    }
+
+    /// The terminals of the plan, ready to start.
+    ///
+    /// # Errors
+    /// A name or place that its element cannot carry.
+    pub(super) fn terminals(&self, plan: &Plan, switch: SocketAddr) -> Result<Vec<Setup>, terminal::ConfigError> {
+        plan.terminals.iter().map(|planned| terminal_setup(plan, planned, switch)).collect()
+    }
+
+    /// Ends banks and registry; the ledgers are complete then.
+    pub(super) async fn stop(self) -> Vec<PathBuf> {
+        let ledgers = self.banks.iter().map(|bank| bank.ledger_path().to_owned()).collect();
+        for bank in self.banks {
+            bank.stop().await;
+        }
+        self.registry.stop().await;
+        ledgers
+    }
+}
+
+fn terminal_setup(
+    plan: &Plan,
+    planned: &PlannedTerminal,
+    switch: SocketAddr,
+) -> Result<Setup, terminal::ConfigError> {
+    let branch = &BRANCHES[planned.branch];
+    let key = |role: &str| key(plan.seed, &format!("terminal {} {role}", planned.id));
+    let faces = matching_faces(plan.seed);
+    let acquirer = BANKS[branch.bank].institution;
+    let mut config = Config::new(&planned.id, acquirer, &branch.location(), key("challenge"), faces)?;
+    config.timers = terminal::Timers {
+        answer_ms_max: TERMINAL_WAIT_MS,
+        link_ms_max: 20_000,
+        advice_repeat_ms_min: 1_000,
+        advice_repeat_ms_max: 4_000,
+        ..terminal::Timers::default()
+    };
+    let mac =
+        LinkMac { sign: MacKey::new(&key("mac_to_switch")), verify: MacKey::new(&key("mac_from_switch")) };
+    Ok(Setup {
+        switch,
+        mac: Some(mac),
+        config,
+        cassettes: CASSETTES,
+        // Long enough that a request that was under way when the link broke has ended at the switch.
+        redial_ms_min: 400,
+        redial_ms_max: 1_000,
+        keep_movements: true,
+    })
+}
+
+fn bank_config(plan: &Plan, number: usize, directory: &Path, faults: bank::FaultRule) -> BankConfig {
+    let bank = &BANKS[number];
+    let (dialect, header) = LINKS[number];
+    let accounts = plan.citizens.iter().flat_map(|citizen| &citizen.accounts);
+    let accounts = accounts.filter(|account| account.bank == number);
+    let key = |role: &str| key(plan.seed, &format!("bank {} {role}", bank.institution));
+    BankConfig {
+        machine: MachineConfig {
+            id: bank.institution.into(),
+            currency: 704,
+            amount_exponent: 0,
+            accounts: accounts.map(|account| (account.number.clone(), account.opening_vnd as i64)).collect(),
+            opening_minor: None,
+            tombstones: true,
+            repeats_refused: false,
+            faults,
+        },
+        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        codec: LinkCodec {
+            dialect: Dialect::built_in(dialect).expect("the pilot names built-in dialects"),
+            framing: match header {
+                "ascii4" => Framing::Ascii4,
+                "length2-tpdu" => Framing::Length2Tpdu { tpdu: [0x60, 0, 0, 0, 0] },
+                _ => Framing::Length2,
+            },
+        },
+        mac: Some(LinkMac {
+            sign: MacKey::new(&key("mac_to_switch")),
+            verify: MacKey::new(&key("mac_from_switch")),
+        }),
+        ledger: directory.join(format!("ledger-{}.jsonl", bank.institution)),
+        fsync: false,
+    }
+}
+
+fn overrides(plan: &Plan, country: &Country) -> BTreeMap<credential::CitizenNumber, Override> {
+    let bad = plan.citizens.iter().filter_map(|citizen| {
+        let card = match citizen.card {
+            CardState::Valid => return None,
+            CardState::Revoked => CardStatus::Revoked,
+            CardState::Lost => CardStatus::Lost,
+        };
+        Some((country.citizen(citizen.index).number, Override { citizen: None, card: Some(card) }))
+    });
+    bad.collect()
+}
+
+fn switch_config(plan: &Plan, registry: &str, banks: &[SocketAddr]) -> String {
+    let mut text = format!(
+        r#"# The switch of the pilot with seed {}.
+[switch]
+id = "atm-switch-pilot"
+log_dir = "log"
+enrolment_dir = "enrolment"
+keys_file = "keys.toml"
+first_day = "{}"
+
+[terminals]
+listen = "127.0.0.1:0"
+
+[registry]
+url = "{registry}"
+ca_file = "registry-ca.pem"
+signing_key_file = "signing.pem"
+kid = "{SWITCH_KID}"
+
+[[registry.key]]
+kid = "{REGISTRY_KID}"
+file = "registry.pem"
+
+[credential]
+csca_dir = "csca"
+
+[timers]
+registry_ms_max = {REGISTRY_MS_MAX}
+issuer_response_ms_max = {ISSUER_RESPONSE_MS_MAX}
+answer_ms_max = {ANSWER_MS_MAX}
+terminal_wait_ms = {TERMINAL_WAIT_MS}
+reversal_repeat_ms_min = 500
+reversal_repeat_ms_max = 2000
+
+[operator]
+socket = "operator.sock"
+
+[admin]
+listen = "127.0.0.1:0"
+"#,
+        plan.seed,
+        plan.days.first().map(ToString::to_string).unwrap_or_default()
+    );
+    for ((bank, (dialect, header)), address) in BANKS.iter().zip(LINKS).zip(banks) {
+        let _ = write!(
+            text,
+            "\n[[issuer]]\nid = \"{}\"\nname = \"{}\"\naddresses = [\"{address}\"]\ndialect = \"{dialect}\"\nheader = \
+             \"{header}\"\nreconnect_ms_min = 100\nreconnect_ms_max = 400\n",
+            bank.institution, bank.name
+        );
+        if header == "length2-tpdu" {
+            text.push_str("tpdu = \"6000000000\"\n");
+        }
+    }
+    for terminal in &plan.terminals {
+        let acquirer = BANKS[BRANCHES[terminal.branch].bank].institution;
+        let _ = write!(text, "\n[[terminal]]\nid = \"{}\"\nacquirer = \"{acquirer}\"\n", terminal.id);
+    }
+    text
+}
+
+/// The switch listens where it did before: terminals know one address.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub(super) fn keep_address(config: &Path, address: SocketAddr) -> io::Result<()> {
+    let text = fs::read_to_string(config)?;
+    fs::write(
+        config,
+        text.replacen(
+            "[terminals]\nlisten = \"127.0.0.1:0\"",
+            &format!("[terminals]\nlisten = \"{address}\""),
+            1,
+        ),
+    )
+}
+
+fn key_file(plan: &Plan) -> String {
+    let hex = |role: &str| {
+        key(plan.seed, role).bytes().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
+    let mut text = String::from("[data]\n");
+    for name in ["k_enc", "k_pseudonym", "k_log"] {
+        let _ = writeln!(text, "{name} = \"{}\"", hex(name));
+    }
+    for terminal in &plan.terminals {
+        let _ = writeln!(text, "[terminal.{}]", terminal.id);
+        for role in ["mac_to_switch", "mac_from_switch", "challenge"] {
+            let _ = writeln!(text, "{role} = \"{}\"", hex(&format!("terminal {} {role}", terminal.id)));
+        }
+    }
+    for bank in BANKS {
+        let _ = writeln!(text, "[bank.{}]", bank.institution);
+        for role in ["mac_to_switch", "mac_from_switch"] {
+            let _ = writeln!(text, "{role} = \"{}\"", hex(&format!("bank {} {role}", bank.institution)));
+        }
+    }
+    text
+}
+
+/// What each bank would send: number, account, default.
+fn enrolment_files(plan: &Plan, country: &Country, directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for (number, bank) in BANKS.iter().enumerate() {
+        let mut text = String::from("citizen_number,account,default\n");
+        for citizen in &plan.citizens {
+            let digits = country.citizen(citizen.index).number;
+            for (place, account) in citizen.accounts.iter().enumerate().filter(|(_, it)| it.bank == number) {
+                let digits = String::from_utf8_lossy(digits.digits()).into_owned();
+                let _ = writeln!(text, "{digits},{},{}", account.number, u8::from(place == 0));
+            }
+        }
+        write_private(directory, &format!("enrolment-{}.csv", bank.institution), &text)?;
+        files.push(directory.join(format!("enrolment-{}.csv", bank.institution)));
+    }
+    Ok(files)
+}
+
+/// A key that belongs to a seed and a role.
+fn key(seed: u64, role: &str) -> Key {
+    let mut mac: Hmac<Sha256> =
+        Hmac::new_from_slice(&seed.to_be_bytes()).expect("HMAC takes a key of any length");
+    mac.update(b"pilot key ");
+    mac.update(role.as_bytes());
+    Key::new(mac.finalize().into_bytes().into())
+}
+
+fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+    fs::write(directory.join(name), text)
+}
+
+/// For nobody else to read.
+fn write_private(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(directory.join(name))?;
+    file.write_all(text.as_bytes())
+}
