@@ -203,6 +203,11 @@ impl Processor {
         self.live.values().filter(|live| live.state == State::Reversing).count()
     }
 
+    /// Banks with a connection that can carry transactions.
+    pub fn banks_ready(&self) -> Vec<Institution> {
+        self.banks.iter().filter(|(_, bank)| bank.is_ready()).map(|(id, _)| *id).collect()
+    }
+
     /// The position of the next record.
     pub fn next_position(&self) -> Position {
         self.next
