@@ -10,8 +10,9 @@ use super::{Finding, Misfit};
 use crate::bank::Identity;
 use crate::terminal::TxKey;
 
-/// One record; what the audit does not need of it is left out (docs/operations.md#log).
+/// One record; what the audit does not need of it is left out.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(from = "Shown")]
 pub struct LogRecord {
     /// Its place, from 0 without gaps.
     pub position: u64,
@@ -21,6 +22,33 @@ pub struct LogRecord {
     pub key: Option<TxKey>,
     suspense: Option<Suspense>,
     body: Body,
+}
+
+/// A record as it is shown: what its kind holds stands beside its position, or by itself under `body`.
+#[derive(Deserialize)]
+struct Shown {
+    position: u64,
+    #[serde(alias = "record")]
+    kind: Box<str>,
+    key: Option<TxKey>,
+    transaction: Option<Named>,
+    suspense: Option<Suspense>,
+    body: Option<Body>,
+    #[serde(flatten)]
+    beside: Body,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    key: Option<TxKey>,
+}
+
+impl From<Shown> for LogRecord {
+    fn from(shown: Shown) -> LogRecord {
+        let Shown { position, kind, key, transaction, suspense, body, beside } = shown;
+        let key = key.or(transaction.and_then(|named| named.key));
+        LogRecord { position, kind, key, suspense, body: body.unwrap_or(beside) }
+    }
 }
 
 /// Why the log cannot be read.
@@ -248,7 +276,7 @@ impl Told {
     }
 
     /// Takes the next record; `false` where it cannot follow. It is taken all the same: later records are judged by it.
-    fn take(&mut self, record: &LogRecord) -> bool {
+    pub(super) fn take(&mut self, record: &LogRecord) -> bool {
         let LogRecord { kind, body, suspense, .. } = record;
         let after = self.after(record);
         if let Some(request) = &body.request {
@@ -263,7 +291,7 @@ impl Told {
         self.send_sod |= body.send_sod.unwrap_or(false);
         self.approval_seen |= match &**kind {
             "OUTCOME" => true,
-            "NOTE" => body.reason.as_deref() == Some("ApprovalSeen"),
+            "NOTE" => matches!(body.reason.as_deref(), Some("ApprovalSeen" | "approval seen")),
             // Only a late approval leads back from an end.
             "REVERSAL" => matches!(self.state, State::Declined | State::Reversed),
             _ => false,

@@ -277,3 +277,46 @@ fn a_log_that_cannot_be_read_is_named_by_its_line() {
     let log = format!("{}\nno record\n", day().log[0]);
     assert!(read_log(log.as_bytes()).unwrap_err().to_string().starts_with("line 2: "));
 }
+
+/// The switch's own golden records, as they are shown.
+fn golden(name: &str) -> LogRecord {
+    let path = format!("{}/../tests/golden/records/v1-{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    read_log(file["shown"].to_string().as_bytes()).unwrap().remove(0)
+}
+
+#[test]
+fn every_kind_of_record_is_read_as_the_switch_shows_it() {
+    for (name, kind) in [
+        ("outcome", "OUTCOME"),
+        ("declined", "DECLINED"),
+        ("reversed", "REVERSED"),
+        ("complete", "COMPLETE"),
+        ("claim", "CLAIM"),
+        ("note", "NOTE"),
+        ("tombstone", "TOMBSTONE"),
+        ("verification", "VERIFICATION"),
+    ] {
+        let record = golden(name);
+        assert_eq!((&*record.kind, record.position, record.key.is_some()), (kind, 5, true));
+    }
+    for (name, kind) in [("cutover", "CUTOVER"), ("block-bank", "BLOCK"), ("block-citizen", "BLOCK")] {
+        let record = golden(name);
+        assert_eq!((&*record.kind, record.key), (kind, None));
+    }
+    let (intent, reversal) = (golden("intent"), golden("reversal"));
+    let key: TxKey = "0200/970418/HN000001/2022-05-03T01:02:03Z/000001".parse().unwrap();
+    let mut told = Told::unknown(key.clone());
+    let mut findings = Vec::new();
+    for (record, net_vnd) in [(intent, 0), (golden("outcome"), 2_000_000), (reversal, 500_000)] {
+        assert_eq!(record.key, Some(key.clone()));
+        assert!(told.take(&record));
+        assert_eq!(told.net_vnd(), net_vnd);
+    }
+    assert_eq!(told.rrn.as_deref(), Some("212300000001"));
+    assert_eq!(told.sent, Some(("970415".into(), "2022-05-03T01:02:04Z/000001".parse().unwrap())));
+    assert!(
+        log::fold(&[golden("declined")], &mut findings).values().all(|told| !told.counts()),
+        "send the SOD"
+    );
+}
