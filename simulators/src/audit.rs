@@ -30,7 +30,7 @@ pub struct Evidence<'a> {
 /// What the audit found. Amounts are đồng.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Audit {
-    /// Originals whose final net is not 0. A transfer's is: no cash moves, and no bank owes another.
+    /// Originals whose final net is not 0. A transfer's is 0: no cash moves, and no bank owes another.
     pub uses: u64,
     /// The sum of their absolute nets.
     pub amount_vnd: u64,
