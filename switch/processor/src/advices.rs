@@ -140,6 +140,7 @@ impl Processor {
             content,
             fraction: false,
             arrived_us: self.now.mono_us,
+            session: None,
             message,
         };
         self.admit(incoming);

@@ -26,6 +26,9 @@ pub(crate) struct Incoming {
     pub(crate) fraction: bool,
     /// Monotonic, microseconds.
     pub(crate) arrived_us: u64,
+    /// The challenge seeds of the terminal's session as it was when the message came, newest first; `None` when it had
+    /// not signed on. A connection that is lost later takes nothing from what came before.
+    pub(crate) session: Option<Vec<[u8; 8]>>,
 }
 
 /// What every request carries, whatever its kind (docs/interface.md#elements).
@@ -95,7 +98,17 @@ pub(crate) fn read(
         to_account: text(103),
     };
     let pan = citizen.and_then(|_| Pan::parse(value(2)).ok());
-    Ok(Incoming { link: Some(link), key, kind, pan, content, fraction: scaled.is_err(), arrived_us, message })
+    Ok(Incoming {
+        link: Some(link),
+        key,
+        kind,
+        pan,
+        content,
+        fraction: scaled.is_err(),
+        arrived_us,
+        session: None,
+        message,
+    })
 }
 
 /// Stands for the citizen of a PAN that names none: HMAC-SHA-256 gives it to nobody but by a chance of 2^-128.

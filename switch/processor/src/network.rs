@@ -86,16 +86,10 @@ impl Processor {
         seed_id
     }
 
-    pub(crate) fn is_signed_on(&self, terminal: TerminalId, link: Option<LinkId>) -> bool {
-        self.sessions.get(&terminal).is_some_and(|session| Some(session.link) == link)
-    }
-
-    /// The seeds whose challenges are good, newest first.
-    pub(crate) fn seed_ids(&self, terminal: TerminalId) -> Vec<[u8; 8]> {
-        self.sessions
-            .get(&terminal)
-            .map(|session| session.seed_ids.iter().copied().collect())
-            .unwrap_or_default()
+    /// The seeds whose challenges are good, newest first; `None` unless the terminal has signed on on this connection.
+    pub(crate) fn session(&self, terminal: TerminalId, link: LinkId) -> Option<Vec<[u8; 8]>> {
+        let session = self.sessions.get(&terminal).filter(|session| session.link == link)?;
+        Some(session.seed_ids.iter().copied().collect())
     }
 
     pub(crate) fn command(&mut self, ticket: Ticket, command: Command) {

@@ -70,7 +70,8 @@ impl Processor {
         }
         let copy = message.clone();
         match intake::read(message, link, citizen, &terminal, self.now.wall_ms, self.now.mono_us) {
-            Ok(incoming) => {
+            Ok(mut incoming) => {
+                incoming.session = self.session(terminal_id, link);
                 if incoming.key.class == Class::Financial {
                     self.status_of_last(&incoming.message, incoming.key, &terminal);
                 }
@@ -259,11 +260,14 @@ impl Processor {
         let kind = work.incoming.kind.ok_or(Code::NOT_SUPPORTED)?;
         let pan = work.incoming.pan.ok_or(Code::BAD_PAN)?;
         let content = work.incoming.content.clone();
-        let (link, has_fraction) = (work.incoming.link, work.incoming.fraction);
+        let (is_signed_on, has_fraction) = (work.incoming.session.is_some(), work.incoming.fraction);
         if pan.iin() != self.config.iin {
             return Err(Code::BAD_PAN);
         }
-        self.check_permission(key, link, content.citizen)?;
+        if !is_signed_on {
+            return Err(Code::NOT_PERMITTED);
+        }
+        self.check_permission(key, content.citizen)?;
         if kind != Kind::Verification {
             if content.currency != self.config.currency {
                 return Err(Code::NOT_SUPPORTED);
@@ -294,14 +298,11 @@ impl Processor {
         }
     }
 
-    fn check_permission(&self, key: TxKey, link: Option<LinkId>, citizen: Pseudonym) -> Result<(), Code> {
+    fn check_permission(&self, key: TxKey, citizen: Pseudonym) -> Result<(), Code> {
         let is_blocked = |subject| self.standing.blocks.contains(&subject);
         let is_acquirer =
             self.config.terminals.get(&key.terminal).is_some_and(|it| it.acquirer == key.acquirer);
-        if !is_acquirer
-            || is_blocked(BlockSubject::Terminal(key.terminal))
-            || !self.is_signed_on(key.terminal, link)
-        {
+        if !is_acquirer || is_blocked(BlockSubject::Terminal(key.terminal)) {
             return Err(Code::NOT_PERMITTED);
         }
         if is_blocked(BlockSubject::Citizen(citizen)) { Err(Code::RESTRICTED) } else { Ok(()) }
@@ -386,7 +387,7 @@ impl Processor {
     }
 
     fn ask_verifier(&mut self, key: TxKey, kind: Kind) {
-        let seed_ids = self.seed_ids(key.terminal);
+        let seed_ids = self.work(key).incoming.session.clone().unwrap_or_default();
         let rrn =
             self.live.get(&key).and_then(|live| live.transaction.request.as_ref()).map(|request| request.rrn);
         let work = self.work(key);

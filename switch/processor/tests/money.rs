@@ -1052,6 +1052,26 @@ fn answers_of_the_log_may_come_late_and_out_of_order() {
     assert_eq!(world.records(&unanswered), "");
 }
 
+/// A terminal that loses its connection right behind its 0200 was told 57, for the log's answer came after the loss.
+#[test]
+fn a_connection_lost_behind_a_request_takes_nothing_from_it() {
+    for processing in ["01", "31"] {
+        let mut world = World::new();
+        let request = world.request(200, processing, if processing == "01" { AMOUNT } else { 0 });
+        world.holds_finds = true;
+        world.terminal(request.clone());
+        world.input(Input::LinkDown(TERMINAL));
+        world.holds_finds = false;
+        let (ticket, lookup) = world.finds.remove(0);
+        let found = world.find(&lookup);
+        world.input(Input::Found(ticket, Box::new(found)));
+        world.verdict(verified());
+        let asked = world.taken(bank_link(BIDV), 200);
+        world.bank_answers(&asked, "00");
+        assert_eq!(world.records(&request), "INTENT OUTCOME");
+    }
+}
+
 #[test]
 fn a_bank_link_is_kept_alive_and_closed_when_it_does_not_answer() {
     let mut world = World::new();
