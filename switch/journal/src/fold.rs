@@ -1,6 +1,7 @@
 //! The sum of the log's records: the switch's standing and the transactions that are not at their end.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use processor::{Body, BrokenSequence, Institution, Record, Standing, Transaction, TxKey};
 
@@ -17,7 +18,7 @@ pub(crate) struct Placed {
 #[derive(Clone, Default)]
 pub(crate) struct Fold {
     pub(crate) standing: Standing,
-    pub(crate) open: HashMap<TxKey, Placed>,
+    pub(crate) open: HashMap<TxKey, Box<Placed>>,
     /// Transactions that ended in segments that the index does not know yet.
     ended: HashMap<TxKey, Vec<Place>>,
 }
@@ -43,17 +44,19 @@ impl Fold {
             self.standing.apply(record, None);
             return Ok(None);
         };
-        if !self.open.contains_key(&key) {
-            let placed = if begins(&record.body) && !self.ended.contains_key(&key) {
-                None
-            } else {
-                let places = self.ended.get(&key).cloned().unwrap_or_default();
-                earlier(&key, &places).map_err(FoldError::Earlier)?
-            };
-            let new = || Placed { transaction: Transaction::new(key), places: Vec::new() };
-            self.open.insert(key, placed.unwrap_or_else(new));
-        }
-        let placed = self.open.get_mut(&key).expect("it was just put there");
+        let placed = match self.open.entry(key) {
+            Entry::Occupied(occupied) => occupied.into_mut(),
+            Entry::Vacant(vacant) => {
+                let known = self.ended.get(&key);
+                let placed = if begins(&record.body) && known.is_none() {
+                    None
+                } else {
+                    earlier(&key, known.map_or(&[], Vec::as_slice)).map_err(FoldError::Earlier)?
+                };
+                let new = || Placed { transaction: Transaction::new(key), places: Vec::new() };
+                vacant.insert(Box::new(placed.unwrap_or_else(new)))
+            }
+        };
         let applied = placed.transaction.apply(record);
         placed.places.push(place);
         let bank = placed.transaction.bank();

@@ -29,10 +29,15 @@ pub struct IndexError(String);
 
 /// The index.
 pub(crate) struct Index {
+    /// There until the index is dropped.
+    trees: Option<Trees>,
+    mark: Mark,
+}
+
+struct Trees {
     db: sled::Db,
     names: sled::Tree,
     meta: sled::Tree,
-    mark: Mark,
 }
 
 impl Index {
@@ -84,14 +89,14 @@ impl Index {
                     meta.insert(b"layout", LAYOUT)?;
                 }
             }
-            Ok(Index { db, names, meta, mark })
+            Ok(Index { trees: Some(Trees { db, names, meta }), mark })
         })
     }
 
     /// How far the index is fed: the position, and the chain's link before it.
     pub(crate) fn fed(&self) -> Result<Option<(Position, Link)>, IndexError> {
-        guarded(self.mark, || {
-            let fed = self.meta.get(b"fed")?;
+        self.guarded(|trees| {
+            let fed = trees.meta.get(b"fed")?;
             Ok(fed.and_then(|fed| {
                 let (position, link) = fed.split_first_chunk()?;
                 Some((Position::from_be_bytes(*position), link.try_into().ok()?))
@@ -111,13 +116,13 @@ impl Index {
         names.entries.sort_unstable();
         let mut filter_bytes = Vec::new();
         ciborium::into_writer(filter, &mut filter_bytes).map_err(|error| IndexError(error.to_string()))?;
-        guarded(self.mark, || {
+        self.guarded(|trees| {
             for chunk in names.entries.chunks(BATCH_ENTRIES) {
                 let mut batch = sled::Batch::default();
                 for (name, offset) in chunk {
                     batch.insert(&**name, &offset.to_be_bytes());
                 }
-                self.names.apply_batch(batch)?;
+                trees.names.apply_batch(batch)?;
             }
             for (name, used) in &names.spends {
                 let mut name = name.clone();
@@ -125,29 +130,29 @@ impl Index {
                 let mut value = [0; 16];
                 value[..8].copy_from_slice(&used.amount_minor.to_be_bytes());
                 value[8..].copy_from_slice(&used.count.to_be_bytes());
-                self.names.insert(name, &value)?;
+                trees.names.insert(name, &value)?;
             }
-            self.meta.insert(filter_name(base), filter_bytes)?;
-            self.db.flush()?;
+            trees.meta.insert(filter_name(base), filter_bytes)?;
+            trees.db.flush()?;
             let mut fed = next.to_be_bytes().to_vec();
             fed.extend_from_slice(link);
-            self.meta.insert(b"fed", fed)?;
-            self.db.flush().map(|_| ())
+            trees.meta.insert(b"fed", fed)?;
+            trees.db.flush().map(|_| ())
         })
     }
 
     /// The filter of a segment that was fed.
     pub(crate) fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
-        let bytes = guarded(self.mark, || self.meta.get(filter_name(base)))?;
+        let bytes = self.guarded(|trees| trees.meta.get(filter_name(base)))?;
         let bytes = bytes.ok_or_else(|| IndexError(format!("the filter of segment {base:020} is gone")))?;
         ciborium::from_reader(&*bytes).map_err(|error| IndexError(error.to_string()))
     }
 
     /// The records with this name, of segments before `below`, oldest first.
     pub(crate) fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
-        guarded(self.mark, || {
+        self.guarded(|trees| {
             let mut places = Vec::new();
-            for entry in self.names.scan_prefix(name) {
+            for entry in trees.names.scan_prefix(name) {
                 let (key, offset) = entry?;
                 let position = key.get(name.len()..).and_then(|rest| rest.try_into().ok());
                 let offset = (*offset).try_into().ok();
@@ -165,9 +170,9 @@ impl Index {
 
     /// What segments before `below` say that was used under this name.
     pub(crate) fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError> {
-        guarded(self.mark, || {
+        self.guarded(|trees| {
             let mut sum = Used::default();
-            for entry in self.names.scan_prefix(name) {
+            for entry in trees.names.scan_prefix(name) {
                 let (key, value) = entry?;
                 let base = key.get(name.len()..).and_then(|rest| rest.try_into().ok());
                 let before = base.is_some_and(|base| Position::from_be_bytes(base) < below);
@@ -178,6 +183,24 @@ impl Index {
             }
             Ok(sum)
         })
+    }
+}
+
+impl Index {
+    fn guarded<T>(&self, run: impl FnOnce(&Trees) -> sled::Result<T>) -> Result<T, IndexError> {
+        let trees = self.trees.as_ref().expect("the trees are there until the index is dropped");
+        guarded(self.mark, || run(trees))
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        let trees = self.trees.take();
+        // sled writes when it is dropped, and may panic over it: the mark is all that has to be left.
+        let _ = guarded(self.mark, || {
+            drop(trees);
+            Ok(())
+        });
     }
 }
 

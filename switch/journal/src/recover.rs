@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use keys::DataKeys;
 use processor::{Position, TxKey};
@@ -26,6 +27,9 @@ use crate::walk::{Walked, walk};
 /// So many records of the segment that was fed last are looked up again at a start: sled has been seen to lose the end
 /// of what it had acknowledged, without a word.
 const PROBED_RECORDS: usize = 16;
+
+/// So many segments are read and checked ahead of the one that is folded, each with a segment's memory.
+const WALKED_AHEAD: usize = 1;
 
 /// A log as a start found it, ready to be appended to.
 pub(crate) struct Start {
@@ -192,7 +196,7 @@ impl Reading<'_> {
             let record = read_record(&self.files.frame(*first)?, first.position, Unseal::Leave)?;
             let Some(key) = record.transaction else { continue };
             if let Some(transaction) = tell_places(&key, &places, &self.files, Unseal::Leave)? {
-                self.fold.open.insert(key, Placed { transaction, places });
+                self.fold.open.insert(key, Box::new(Placed { transaction, places }));
             }
         }
         Ok(())
@@ -204,32 +208,40 @@ impl Reading<'_> {
         mut synced: Position,
         index_rebuilt: Option<String>,
     ) -> Result<Start, OpenError> {
-        let missing = |position, path: &Path| {
-            OpenError::damaged(position, path, 0, "the segment that it stood in is gone")
-        };
-        let Some((last, sealed)) = bases.split_last() else {
+        let Some(last) = bases.last().copied() else {
             return Err(missing(self.next, self.directory.path()));
         };
-        let followings = bases.iter().skip(1);
-        for (base, following) in sealed.iter().zip(followings) {
-            if *base != self.next {
-                return Err(missing(self.next, &self.directory.segment(*base)));
+        // A last segment was made only when everything in front of it was synced.
+        synced = synced.max(last);
+        let (walker, walks) = sync_channel(WALKED_AHEAD);
+        let mut walk = Walk { directory: self.directory, keys: self.keys, next: self.next, link: self.link };
+        let (bytes, walked) = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for (index, base) in bases.iter().enumerate() {
+                    let following = bases.get(index + 1).copied();
+                    let walked = walk.segment(*base, following, following.unwrap_or(synced));
+                    let ended = walked.is_err();
+                    // Who reads has failed and gone away when this cannot be sent.
+                    if walker.send(walked).is_err() || ended {
+                        return;
+                    }
+                }
+            });
+            for base in bases {
+                let (bytes, walked) = walks.recv().expect("the walker sends one for each or an error")?;
+                if *base == last {
+                    return Ok((bytes, walked));
+                }
+                self.add_sealed(*base, &bytes, walked)?;
             }
-            // A following segment was made only when everything in front of it was synced.
-            let (bytes, walked) = self.walk(*base, Some(*following), *following)?;
-            self.add_sealed(*base, &bytes, walked)?;
-        }
-        if *last != self.next {
-            return Err(missing(self.next, &self.directory.segment(*last)));
-        }
-        synced = synced.max(*last);
-        let (bytes, walked) = self.walk(*last, None, synced)?;
+            Err(missing(self.next, self.directory.path()))
+        })?;
         let cut = walked.broken.map(|reason| Cut { position: walked.next, reason: reason.to_owned() });
         let synced = synced.max(walked.synced);
         let (base, bytes, walked) = if cut.is_none() && walked.next <= synced {
-            (*last, bytes, walked)
+            (last, bytes, walked)
         } else {
-            self.settle(*last, bytes, &walked, synced)?
+            self.settle(last, bytes, &walked, synced)?
         };
         let sealed_fold = self.fold.clone();
         let checkpoint_due = base != self.began && walked.next > base;
@@ -252,28 +264,6 @@ impl Reading<'_> {
             index_rebuilt,
             checkpoint_due,
         })
-    }
-
-    /// A segment's bytes up to the end of its good records. Refuses one in which a record below `synced`, or below
-    /// what any later record in it knew to be synced, is bad.
-    fn walk(
-        &self,
-        base: Position,
-        following: Option<Position>,
-        mut synced: Position,
-    ) -> Result<(Arc<Vec<u8>>, Walked), OpenError> {
-        let path = self.directory.segment(base);
-        let mut bytes = fs::read(&path).map_err(|error| OpenError::io(&path, error))?;
-        let walked = walk(&bytes, base, following, &self.link, self.keys);
-        if walked.broken.is_some() {
-            synced = synced.max(frame::highest_synced(&bytes[walked.end..], walked.next));
-        }
-        if walked.next < synced {
-            let reason = walked.broken.unwrap_or("nothing stands in its place");
-            return Err(OpenError::damaged(walked.next, &path, walked.end, reason));
-        }
-        bytes.truncate(walked.end);
-        Ok((Arc::new(bytes), walked))
     }
 
     fn add_sealed(&mut self, base: Position, bytes: &[u8], walked: Walked) -> Result<(), OpenError> {
@@ -350,13 +340,53 @@ impl Reading<'_> {
     }
 }
 
+fn missing(position: Position, path: &Path) -> OpenError {
+    OpenError::damaged(position, path, 0, "the segment that it stood in is gone")
+}
+
+/// The chain as it is followed from segment to segment, ahead of what is folded.
+struct Walk<'a> {
+    directory: &'a Directory,
+    keys: &'a DataKeys,
+    next: Position,
+    link: Link,
+}
+
+impl Walk<'_> {
+    /// The next segment's bytes up to the end of its good records. Refuses one in which a record below `synced`, or
+    /// below what any later record in it knew to be synced, is bad.
+    fn segment(
+        &mut self,
+        base: Position,
+        following: Option<Position>,
+        mut synced: Position,
+    ) -> Result<(Arc<Vec<u8>>, Walked), OpenError> {
+        let path = self.directory.segment(base);
+        if base != self.next {
+            return Err(missing(self.next, &path));
+        }
+        let mut bytes = fs::read(&path).map_err(|error| OpenError::io(&path, error))?;
+        let walked = walk(&bytes, base, following, &self.link, self.keys);
+        if walked.broken.is_some() {
+            synced = synced.max(frame::highest_synced(&bytes[walked.end..], walked.next));
+        }
+        if walked.next < synced {
+            let reason = walked.broken.unwrap_or("nothing stands in its place");
+            return Err(OpenError::damaged(walked.next, &path, walked.end, reason));
+        }
+        bytes.truncate(walked.end);
+        (self.next, self.link) = (walked.next, walked.link);
+        Ok((Arc::new(bytes), walked))
+    }
+}
+
 /// The open transactions with their PANs, in the order in which they began.
 pub(crate) fn opened(
     fold: &Fold,
     files: &Files,
     keys: &DataKeys,
 ) -> Result<Vec<processor::Transaction>, ReadError> {
-    let mut placed: Vec<(&TxKey, &Placed)> = fold.open.iter().collect();
+    let mut placed: Vec<(&TxKey, &Box<Placed>)> = fold.open.iter().collect();
     placed.sort_unstable_by_key(|(_, placed)| placed.places.first().copied());
     let mut open = Vec::with_capacity(placed.len());
     for (key, placed) in placed {

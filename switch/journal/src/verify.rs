@@ -123,8 +123,8 @@ pub fn verify(dir: &Path, keys: &DataKeys, expected: Option<Head>) -> Result<Rep
         report.bad = Some(Bad { position: report.head.records, path: dir.to_owned(), reason });
     }
     report.open = fold.open.len() as u64;
-    let waits = |placed: &&Placed| placed.transaction.suspense.is_some();
-    report.suspense = fold.open.values().filter(waits).count() as u64;
+    let waiting = fold.open.values().filter(|placed| placed.transaction.suspense.is_some());
+    report.suspense = waiting.count() as u64;
     Ok(report)
 }
 

@@ -1,21 +1,24 @@
 //! Keys of data at rest: sealed PANs, pseudonyms, the log's chain (docs/architecture.md#keys).
 
-use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
-use aes_gcm_siv::{Aes256GcmSiv, Nonce};
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use credential::{CitizenNumber, Pan, Pseudonym};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
 
 use crate::key::Key;
 
 /// Bytes of a sealed PAN: 19 digits and a tag of 16.
-pub const SEALED_BYTES: usize = 19 + 16;
+pub const SEALED_BYTES: usize = PAN_DIGITS + 16;
+
+const PAN_DIGITS: usize = 19;
 
 /// K_enc, K_pseudonym and K_log.
 #[derive(Clone)]
 pub struct DataKeys {
-    seal: Aes256GcmSiv,
+    seal: Arc<LessSafeKey>,
     pseudonym: Hmac<Sha256>,
     log: Hmac<Sha256>,
 }
@@ -30,7 +33,9 @@ impl DataKeys {
     pub fn new(encryption: &Key, pseudonym: &Key, log: &Key) -> DataKeys {
         let hmac = |key: &Key| Hmac::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
         DataKeys {
-            seal: Aes256GcmSiv::new(&(*encryption.bytes()).into()),
+            seal: Arc::new(LessSafeKey::new(
+                UnboundKey::new(&AES_256_GCM_SIV, encryption.bytes()).expect("the key has 32 bytes"),
+            )),
             pseudonym: hmac(pseudonym),
             log: hmac(log),
         }
@@ -46,11 +51,16 @@ impl DataKeys {
     /// Seals a PAN for one place: `nonce` must never be used twice under one key for different PANs (AES-256-GCM-SIV,
     /// RFC 8452, then only shows that two PANs are equal); `place` is authenticated with it.
     pub fn seal_pan(&self, pan: &Pan, nonce: [u8; 12], place: &[u8]) -> [u8; SEALED_BYTES] {
-        let sealed = self
+        let mut sealed = [0; SEALED_BYTES];
+        let (digits, tag) = sealed.split_at_mut(PAN_DIGITS);
+        digits.copy_from_slice(pan.digits());
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let made = self
             .seal
-            .encrypt(&Nonce::from(nonce), Payload { msg: pan.digits(), aad: place })
+            .seal_in_place_separate_tag(nonce, Aad::from(place), digits)
             .expect("19 bytes are within the cipher's bounds");
-        sealed.try_into().expect("19 bytes and a tag of 16")
+        tag.copy_from_slice(made.as_ref());
+        sealed
     }
 
     /// Opens a sealed PAN.
@@ -63,11 +73,10 @@ impl DataKeys {
         nonce: [u8; 12],
         place: &[u8],
     ) -> Result<Pan, OpenError> {
-        let opened = self
-            .seal
-            .decrypt(&Nonce::from(nonce), Payload { msg: sealed, aad: place })
-            .map_err(|_| OpenError)?;
-        Pan::parse(&opened).map_err(|_| OpenError)
+        let mut opened = *sealed;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let digits = self.seal.open_in_place(nonce, Aad::from(place), &mut opened).map_err(|_| OpenError)?;
+        Pan::parse(digits).map_err(|_| OpenError)
     }
 
     /// The next link of the log's chain: HMAC-SHA-256 under K_log over the link before it and the record's bytes.

@@ -1,6 +1,7 @@
 //! Starts with and without checkpoint and index, or with broken ones: the same answers every time.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use processor::{Class, Lookup, Name, OwnName, Rrn, Standing, State, Transaction};
@@ -169,4 +170,49 @@ fn a_segment_in_the_middle_that_is_gone_is_named() {
         matches!(error, crate::OpenError::Damaged { position, .. } if position == number(&segments[2])),
         "{error}"
     );
+}
+
+/// Where the index is damaged matters to nobody: sled refuses, panics or loses something, and the answers stay.
+#[test]
+fn a_damaged_index_never_gives_another_answer() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    let mut bench = open(dir).unwrap();
+    fill(&mut bench);
+    bench.log.close();
+    let bench = open(dir).unwrap();
+    let seen = see(&bench);
+    bench.log.close();
+    let mut rebuilt = 0;
+    for tenth in 1..10 {
+        for cut in [false, true] {
+            let path = dir.join("index/db");
+            let bytes = fs::metadata(&path).unwrap().len();
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            if cut {
+                file.set_len(bytes * tenth / 10).unwrap();
+            } else {
+                file.write_all_at(&[0xff; 64], bytes * tenth / 10).unwrap();
+            }
+            drop(file);
+            let mut bench = open(dir).unwrap();
+            rebuilt += usize::from(bench.recovered.index_rebuilt.is_some());
+            let probe = |bench: &Bench| {
+                let reader = bench.log.reader();
+                let mut names = (1..=TRANSACTIONS).map(|stan| OwnName::Key(key(stan)));
+                names.all(|own| {
+                    reader.find(&Lookup { own, original: None, used: None, accounts_of: None }).is_ok()
+                })
+            };
+            if !probe(&bench) {
+                // sled found it out only while it was read. The next start knows.
+                drop(bench);
+                bench = open(dir).unwrap();
+                rebuilt += usize::from(bench.recovered.index_rebuilt.is_some());
+            }
+            assert_eq!(see(&bench), seen, "{} at {tenth}/10", if cut { "cut" } else { "overwritten" });
+            bench.log.close();
+        }
+    }
+    assert!(rebuilt > 0, "no damage was found");
 }

@@ -7,6 +7,7 @@ mod faults;
 mod golden;
 mod index;
 mod properties;
+mod sled_alone;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
