@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::{bank, pilot, registry, terminal};
+use simulators::{bank, citizens, pilot, registry, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -24,6 +24,8 @@ enum Part {
         #[arg(long)]
         config: PathBuf,
     },
+    /// A synthetic citizen's card as JSON, its chip's key included.
+    Card(citizens::Arguments),
     /// The pilot of 2022, replayed through a real switch.
     Pilot(pilot::PilotArguments),
     /// A terminal that one citizen visits.
@@ -38,6 +40,10 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let ended = match Arguments::parse().part {
         Part::Bank { config } => run_bank(config).await.map(|()| true),
+        Part::Card(arguments) => {
+            println!("{}", citizens::card(&arguments));
+            Ok(true)
+        }
         Part::Pilot(arguments) => pilot::pilot(arguments).await,
         Part::Terminal(visit) => terminal::run(visit).await,
         Part::Registry(arguments) => run_registry(arguments).await.map(|()| true),

@@ -4,6 +4,7 @@ mod authority;
 mod chip;
 mod citizen;
 mod der;
+mod export;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,7 @@ use authority::{Authority, DOCUMENT_SIGNERS};
 
 pub use chip::Chip;
 pub use citizen::{CITIZENS_MAX, Citizen};
+pub use export::{Arguments, card};
 
 /// A population and its signers. Nothing is kept of a citizen: all is derived from seed and index when it is asked for.
 pub struct Country {
