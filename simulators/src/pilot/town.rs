@@ -115,7 +115,11 @@ impl Town {
     ///
     /// # Errors
     /// A name or place that its element cannot carry.
-    pub(super) fn terminals(&self, plan: &Plan, switch: SocketAddr) -> Result<Vec<Setup>, terminal::ConfigError> {
+    pub(super) fn terminals(
+        &self,
+        plan: &Plan,
+        switch: SocketAddr,
+    ) -> Result<Vec<Setup>, terminal::ConfigError> {
         plan.terminals.iter().map(|planned| terminal_setup(plan, planned, switch)).collect()
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use credential::{ChipKey, CitizenNumber, SignatureHash};
+use credential::{ChipKey, CitizenNumber, Hash};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -366,10 +366,9 @@ fn chip_signed(dg15: &[u8], active: &Active) -> bool {
     let Ok(key) = ChipKey::parse(dg15) else {
         return false;
     };
-    let hash = match active.algorithm.as_str() {
-        "ecdsa-sha256" => SignatureHash::Sha256,
-        "ecdsa-sha384" => SignatureHash::Sha384,
-        _ => return false,
+    let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
+    let Some(hash) = hashes.into_iter().find(|hash| key.algorithm_text(*hash) == active.algorithm) else {
+        return false;
     };
     let challenge = decode(&active.challenge).and_then(|challenge| challenge.try_into().ok());
     match (challenge, decode(&active.signature)) {

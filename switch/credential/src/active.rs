@@ -1,19 +1,11 @@
 //! Active authentication: whether the chip that signed the challenge holds the key of DG15 (ICAO 9303-11, 6.1).
 
-use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, UnparsedPublicKey};
 use thiserror::Error;
 
-use crate::proof::SignatureHash;
-
-/// SubjectPublicKeyInfo in front of the point, named curve and uncompressed form (RFC 5480).
-const P256_FRONT: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x08, 0x2A, 0x86,
-    0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-const P384_FRONT: [u8; 23] = [
-    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x05, 0x2B, 0x81,
-    0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
-];
+use crate::algorithm::{Algorithm, Hash};
+use crate::asn1::{Cursor, NotDer, file};
+use crate::iso9796;
+use crate::key::{PublicKey, verifies_ecdsa};
 
 /// Why a chip is not the one that DG15 names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -21,70 +13,67 @@ pub enum ActiveError {
     /// DG15 is not tag 6F around a public key of a kind that is supported.
     #[error("DG15 holds no public key of a supported kind")]
     Key,
-    /// The hash of DF23 does not go with the key.
-    #[error("the signature's hash does not go with the key")]
-    Hash,
+    /// The algorithm is known, but not allowed here.
+    #[error("{} is not allowed", .0.name())]
+    NotAllowed(Algorithm),
     /// The signature does not verify.
     #[error("the chip's signature is wrong")]
     Signature,
 }
 
-/// The chip's key, by its kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ChipKey<'a> {
-    /// ECDSA on P-256: the uncompressed point.
-    P256(&'a [u8]),
-    /// ECDSA on P-384: the uncompressed point.
-    P384(&'a [u8]),
-}
+/// The chip's public key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChipKey(PublicKey);
 
-impl<'a> ChipKey<'a> {
-    /// Reads DG15: tag 6F around SubjectPublicKeyInfo (ICAO 9303-10, 4.7.15).
+impl ChipKey {
+    /// Reads DG15: tag 6F around SubjectPublicKeyInfo (ICAO 9303-10, 4.7.15). A key on one of the four curves, named or
+    /// described in every value, or of RSA with 2048 bits.
     ///
     /// # Errors
     /// [`ActiveError::Key`].
-    pub fn parse(dg15: &'a [u8]) -> Result<ChipKey<'a>, ActiveError> {
-        let key = match *dg15 {
-            [0x6F, length @ 0..=0x7F, ref key @ ..] if key.len() == usize::from(length) => key,
-            [0x6F, 0x81, length @ 0x80..=0xFF, ref key @ ..] if key.len() == usize::from(length) => key,
-            [0x6F, 0x82, high @ 1..=0xFF, low, ref key @ ..]
-                if key.len() == usize::from(high) << 8 | usize::from(low) =>
-            {
-                key
-            }
-            _ => return Err(ActiveError::Key),
-        };
-        let point = |front: &[u8], bytes: usize| {
-            key.strip_prefix(front).filter(|point| point.len() == bytes && point[0] == 4)
-        };
-        let p256 = point(&P256_FRONT, 65).map(ChipKey::P256);
-        p256.or_else(|| point(&P384_FRONT, 97).map(ChipKey::P384)).ok_or(ActiveError::Key)
-    }
-
-    /// Checks a signature over the challenge. ECDSA signatures are plain r‖s.
-    ///
-    /// # Errors
-    /// [`ActiveError`].
-    pub fn verify(
-        &self,
-        challenge: &[u8; 8],
-        signature: &[u8],
-        hash: SignatureHash,
-    ) -> Result<(), ActiveError> {
-        let (algorithm, point): (&'static EcdsaVerificationAlgorithm, &[u8]) = match (self, hash) {
-            (ChipKey::P256(point), SignatureHash::Sha256) => (&signature::ECDSA_P256_SHA256_FIXED, point),
-            (ChipKey::P384(point), SignatureHash::Sha384) => (&signature::ECDSA_P384_SHA384_FIXED, point),
-            (ChipKey::P256(_) | ChipKey::P384(_), _) => return Err(ActiveError::Hash),
-        };
-        let key = UnparsedPublicKey::new(algorithm, point);
-        key.verify(challenge, signature).map_err(|_| ActiveError::Signature)
-    }
-
-    /// The algorithm as the registry is told of it (docs/interface.md#registry).
-    pub fn algorithm(&self) -> &'static str {
-        match self {
-            ChipKey::P256(_) => "ecdsa-sha256",
-            ChipKey::P384(_) => "ecdsa-sha384",
+    pub fn parse(dg15: &[u8]) -> Result<ChipKey, ActiveError> {
+        let key = content(dg15).and_then(PublicKey::from_spki).map_err(|_| ActiveError::Key)?;
+        match &key {
+            PublicKey::Rsa { modulus, .. } if modulus.len() != iso9796::BLOCK_BYTES => Err(ActiveError::Key),
+            PublicKey::Rsa { .. } | PublicKey::Ec { .. } => Ok(ChipKey(key)),
         }
     }
+
+    /// Checks a signature over the challenge: plain r‖s of ECDSA, or an RSA block of ISO/IEC 9796-2 scheme 1.
+    ///
+    /// # Errors
+    /// [`ActiveError::Signature`].
+    pub fn verify(&self, challenge: &[u8; 8], signature: &[u8], hash: Hash) -> Result<(), ActiveError> {
+        let is_right = match &self.0 {
+            PublicKey::Ec { curve, point } => verifies_ecdsa(*curve, point, hash, challenge, signature),
+            PublicKey::Rsa { modulus, exponent } => {
+                iso9796::verifies(modulus, exponent, hash, challenge, signature)
+            }
+        };
+        if is_right { Ok(()) } else { Err(ActiveError::Signature) }
+    }
+
+    /// The algorithm that the key is for.
+    pub fn algorithm(&self) -> Algorithm {
+        match &self.0 {
+            PublicKey::Ec { curve, .. } => curve.algorithm(),
+            PublicKey::Rsa { .. } => Algorithm::RsaIso9796,
+        }
+    }
+
+    /// Algorithm and hash as the registry is told of them (docs/interface.md#registry): `ecdsa-sha256`.
+    pub fn algorithm_text(&self, hash: Hash) -> String {
+        let kind = match &self.0 {
+            PublicKey::Ec { .. } => "ecdsa",
+            PublicKey::Rsa { .. } => "rsa-iso9796-2",
+        };
+        format!("{kind}-{}", hash.name())
+    }
+}
+
+fn content(dg15: &[u8]) -> Result<&[u8], NotDer> {
+    let mut outer = Cursor::new(dg15)?;
+    let content = outer.take(file(15))?;
+    outer.finish()?;
+    Ok(content)
 }

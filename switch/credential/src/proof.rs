@@ -5,6 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::algorithm::Hash;
 use crate::names::Reference;
 
 /// The most bytes of a template: what LLLVAR carries.
@@ -126,17 +127,6 @@ pub struct Proof<'a> {
     values: [Option<&'a [u8]>; 16],
 }
 
-/// A hash of an active-authentication signature, DF23.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SignatureHash {
-    /// 1.
-    Sha256,
-    /// 2.
-    Sha384,
-    /// 3.
-    Sha512,
-}
-
 /// An account in DF52.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Linked {
@@ -225,13 +215,8 @@ impl<'a> Proof<'a> {
     }
 
     /// DF23; `None` also for a number that means no hash.
-    pub fn signature_hash(&self) -> Option<SignatureHash> {
-        match self.get(Tag::SignatureHash)? {
-            [1] => Some(SignatureHash::Sha256),
-            [2] => Some(SignatureHash::Sha384),
-            [3] => Some(SignatureHash::Sha512),
-            _ => None,
-        }
+    pub fn signature_hash(&self) -> Option<Hash> {
+        self.get(Tag::SignatureHash).and_then(|code| Hash::from_code(code[0]))
     }
 
     /// Whether an answer asks for the SOD.
@@ -372,7 +357,7 @@ mod tests {
         let proof = Proof::parse(&bytes).unwrap();
         assert_eq!(proof.get(Tag::Dg15), Some([7; 200].as_slice()));
         assert_eq!(proof.seed_id(), Some([9; 8]));
-        assert_eq!(proof.signature_hash(), Some(SignatureHash::Sha256));
+        assert_eq!(proof.signature_hash(), Some(Hash::Sha256));
         assert_eq!(proof.reference(), None);
         assert!(!proof.says_finger());
         assert!(!format!("{proof:?}").contains('8'), "no value is printed: {proof:?}");

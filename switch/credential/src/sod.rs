@@ -2,7 +2,7 @@
 //!
 //! Every byte is either signed, equal to a signed copy, or a constant: none can be changed unnoticed.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use der::Tag;
 use thiserror::Error;
@@ -31,10 +31,10 @@ pub struct VerifiedSod {
     pub sod_sha256: [u8; 32],
     /// The issuer of the document signer's certificate (RFC 4514).
     pub dsc_issuer: String,
-    /// Its serial number, in lower-case hex digits of whole bytes.
-    pub dsc_serial: String,
-    /// The authority behind it: the first 16 hex digits of SHA-256 of its certificate.
-    pub csca_id: String,
+    /// Its serial number, high byte first, without zeros in front.
+    pub dsc_serial: Vec<u8>,
+    /// The authority behind it: the first 8 bytes of SHA-256 of its certificate.
+    pub csca_id: [u8; 8],
     /// The last second, since 1970, at which both certificates are valid.
     pub valid_until_s: i64,
     hash: Hash,
@@ -127,8 +127,8 @@ impl VerifiedSod {
         Ok(VerifiedSod {
             sod_sha256: sha256(sod),
             dsc_issuer: signer.issuer_text.clone(),
-            dsc_serial: hex(signer.serial.strip_prefix(&[0]).unwrap_or(&signer.serial)),
-            csca_id: hex(&authority.sha256[..8]),
+            dsc_serial: signer.serial.strip_prefix(&[0]).unwrap_or(&signer.serial).to_vec(),
+            csca_id: *authority.sha256.first_chunk().expect("SHA-256 has 32 bytes"),
             valid_until_s: signer.valid_to_s.min(authority.valid_to_s),
             hash: content.hash,
             dg1: group(1)?,
@@ -409,11 +409,4 @@ fn authority_of<'t>(signer: &'t Certificate, trust: &'t TrustStore) -> Result<&'
         }
     }
     Err(refused)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes every text");
-        text
-    })
 }

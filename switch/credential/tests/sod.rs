@@ -50,8 +50,7 @@ fn every_kind_of_sod_is_accepted_and_signs_its_data_groups() {
         assert!(verified.signs_dg1(&file("dg1")) && verified.signs_dg15(&file("dg15")), "{kind}");
         assert!(!verified.signs_dg1(&file("dg15")) && !verified.signs_dg15(&file("p384.dg15")), "{kind}");
         assert_eq!(verified.dsc_issuer, "CN=CSCA,O=Synthetic Authority,C=VN");
-        assert!(verified.dsc_serial.starts_with("c0ffee"), "{}", verified.dsc_serial);
-        assert_eq!(verified.csca_id.len(), 16);
+        assert!(verified.dsc_serial.starts_with(&[0xC0, 0xFF, 0xEE]), "{:02x?}", verified.dsc_serial);
     }
     assert!(verify("keyid", &trust(&["p256"])).is_ok(), "a signer named by its key");
     assert_eq!(Dg1::parse(&file("dg1")).unwrap().number.digits(), b"001203000001");
