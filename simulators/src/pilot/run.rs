@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Barrier, Mutex as AsyncMutex, Notify, RwLock, watch};
+use tokio::sync::{Barrier, Mutex as AsyncMutex, Notify, OwnedMutexGuard, RwLock, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -88,7 +88,7 @@ pub(super) struct Seen {
 struct Kill {
     number: u32,
     visits: BTreeSet<u32>,
-    /// They begin together.
+    /// They begin together: each waits here three times.
     start: Barrier,
     /// Those whose 0200 a bank holds.
     held: Mutex<BTreeSet<u32>>,
@@ -212,6 +212,10 @@ pub(super) struct Run {
     citizens: Vec<AsyncMutex<()>>,
     /// A bank that goes away does so with nobody else's request in flight there.
     banks: Vec<RwLock<()>>,
+    /// No bank goes away while a kill gathers its uses.
+    calm: Arc<AsyncMutex<()>>,
+    /// Held by the kill that is under way.
+    killing: AsyncMutex<Option<OwnedMutexGuard<()>>>,
     /// Days that are open: those below.
     open: watch::Sender<usize>,
     /// Visits of each day that are not over.
@@ -237,6 +241,8 @@ impl Run {
             left: (0..plan.days.len()).map(|day| AtomicUsize::new(count(day))).collect(),
             citizens: plan.citizens.iter().map(|_| AsyncMutex::default()).collect(),
             banks: BANKS.iter().map(|_| RwLock::default()).collect(),
+            calm: Arc::default(),
+            killing: AsyncMutex::default(),
             open: watch::Sender::new(0),
             over: Notify::new(),
             seen: Mutex::default(),
@@ -316,13 +322,22 @@ impl Run {
             kill.start.wait().await;
         }
         let _citizen = self.citizens[visit.citizen].lock().await;
+        if let Some(kill) = kill {
+            // Everybody is here and owns their citizen, so nothing that still runs needs any of them.
+            kill.start.wait().await;
+            if visit.use_number == Some(kill.number) {
+                *self.killing.lock().await = Some(self.calm.clone().lock_owned().await);
+            }
+            kill.start.wait().await;
+        }
         let citizen = &self.plan.citizens[visit.citizen];
         let bank = citizen.accounts[visit.account].bank;
         let terminal = &self.plan.terminals[visit.terminal].id;
         for attempt in 1..=ATTEMPTS_MAX {
             let order = self.order(visit, attempt);
-            let begun = Instant::now();
+            let mut begun = Instant::now();
             let finished = if visit.trouble == Some(Trouble::BankAway) && attempt == 1 {
+                let _calm = self.calm.lock().await;
                 let _alone = self.banks[bank].write().await;
                 let finished = self.fleet.perform(terminal, order).await;
                 sleep(Duration::from_millis(AWAY_MS)).await;
@@ -330,6 +345,7 @@ impl Run {
                 finished
             } else {
                 let _beside = self.banks[bank].read().await;
+                begun = Instant::now();
                 self.fleet.perform(terminal, order).await
             };
             let finished = finished.map_err(|error| RunError::Broken(error.to_string()))?;
@@ -496,6 +512,7 @@ async fn kill_once(run: Arc<Run>, kill: Arc<Kill>) -> Result<(), RunError> {
     switch.kill().await?;
     switch.start().await?;
     drop(switch);
+    *run.killing.lock().await = None;
     lock(&run.seen).kills.push((kill.number, in_flight));
     Ok(())
 }

@@ -24,10 +24,10 @@ use super::{BANKS, BRANCHES};
 
 /// The switch's deadlines during the pilot, milliseconds: long enough that a busy machine does not miss them, short
 /// enough that the hundred troubles of a plan pass in minutes.
-pub(super) const ISSUER_RESPONSE_MS_MAX: u64 = 1_500;
+pub(super) const ISSUER_RESPONSE_MS_MAX: u64 = 2_000;
 /// As above.
 pub(super) const REGISTRY_MS_MAX: u64 = 1_500;
-const ANSWER_MS_MAX: u64 = 5_000;
+const ANSWER_MS_MAX: u64 = 6_000;
 const TERMINAL_WAIT_MS: u64 = 8_000;
 
 /// The IIN of citizens' PANs.
