@@ -127,16 +127,16 @@ impl Stage {
         let (plan, kills) = (self.plan.clone(), self.kills.clone());
         Arc::new(move |seen| {
             let (visit, attempt) = visit_of_rrn(seen.rrn)?;
-            if seen.mti != 200 || attempt != 1 || seen.sighting != 1 {
+            if seen.mti != 200 || seen.sighting != 1 {
                 return None;
             }
-            if let Some(kill) = kills.iter().find(|kill| kill.visits.contains(&visit)) {
+            if let Some(kill) = kills.iter().find(|kill| attempt == 1 && kill.visits.contains(&visit)) {
                 lock(&kill.held).insert(visit);
                 kill.news.notify_one();
                 // Carried out, and answered to nobody: the switch is killed, or its deadline passes.
                 return Some(bank::Fault::Silent);
             }
-            match visit_named(&plan, visit)?.trouble? {
+            match trouble_at(&kills, visit_named(&plan, visit)?, attempt)? {
                 Trouble::BankSlow => Some(bank::Fault::Late(SLOW_MS)),
                 Trouble::BankSilent => Some(bank::Fault::Silent),
                 Trouble::BankAway => Some(bank::Fault::Away(AWAY_MS)),
@@ -147,11 +147,10 @@ impl Stage {
     }
 
     fn registry_rule(&self) -> registry::FaultRule {
-        let plan = self.plan.clone();
+        let (plan, kills) = (self.plan.clone(), self.kills.clone());
         Box::new(move |request| {
             let (visit, attempt) = visit_of_rrn(&request.rrn)?;
-            let trouble = visit_named(&plan, visit)?.trouble.filter(|_| attempt == 1)?;
-            match trouble {
+            match trouble_at(&kills, visit_named(&plan, visit)?, attempt)? {
                 Trouble::RegistrySlow => Some(registry::Fault::Slow(REGISTRY_MS_MAX + LATE_MS)),
                 Trouble::RegistryAway => Some(registry::Fault::Gone),
                 _ => None,
@@ -195,6 +194,12 @@ fn gather(plan: &Plan, number: u32, taken: &BTreeSet<u32>) -> Result<Kill, RunEr
         held: Mutex::default(),
         news: Notify::new(),
     })
+}
+
+/// What goes wrong at an attempt: a visit's trouble strikes the first, or the one behind a kill.
+fn trouble_at(kills: &[Arc<Kill>], visit: &Visit, attempt: u32) -> Option<Trouble> {
+    let is_killed = kills.iter().any(|kill| kill.visits.contains(&visit.id));
+    visit.trouble.filter(|_| attempt == if is_killed { 2 } else { 1 })
 }
 
 fn visit_named(plan: &Plan, id: u32) -> Option<&Visit> {
@@ -336,7 +341,8 @@ impl Run {
         for attempt in 1..=ATTEMPTS_MAX {
             let order = self.order(visit, attempt);
             let mut begun = Instant::now();
-            let finished = if visit.trouble == Some(Trouble::BankAway) && attempt == 1 {
+            let trouble = trouble_at(&self.stage.kills, visit, attempt);
+            let finished = if trouble == Some(Trouble::BankAway) {
                 let _calm = self.calm.lock().await;
                 let _alone = self.banks[bank].write().await;
                 let finished = self.fleet.perform(terminal, order).await;
@@ -366,7 +372,7 @@ impl Run {
         let citizen = &self.plan.citizens[visit.citizen];
         let account = &citizen.accounts[visit.account];
         let number = self.country.citizen(citizen.index).number;
-        let trouble = visit.trouble.filter(|_| attempt == 1);
+        let trouble = trouble_at(&self.stage.kills, visit, attempt);
         let (what, notes) = match &visit.purpose {
             Purpose::Withdrawal(notes) => (What::Withdrawal, Some(*notes)),
             Purpose::Deposit(notes) => (What::Deposit, Some(*notes)),
