@@ -58,7 +58,7 @@ pub async fn pilot(arguments: PilotArguments) -> Result<bool, Box<dyn Error>> {
     let stage = Stage::new(plan.clone(), &arguments.kill_switch_at)?;
     eprintln!("building the switch, if that is not done yet");
     let program = Switch::find().await?;
-    let town = Town::set_up(&plan, &directory, stage.faults()).await?;
+    let town = Town::set_up(&plan, stage.waits, &directory, stage.faults()).await?;
     let mut switch = Switch::new(program, town.config.clone());
     for (bank, file) in BANKS.iter().zip(&town.enrolment) {
         let file = file.as_os_str();

@@ -18,15 +18,15 @@ use crate::terminal::{Card, Finished, Fleet, Order, Outcome, What};
 use super::BANKS;
 use super::plan::{CASSETTES, CardState, Plan, Purpose, Trouble, Visit, rrn_front, visit_of_rrn};
 use super::switch::{Switch, SwitchError};
-use super::town::{Faults, IIN, ISSUER_RESPONSE_MS_MAX, REGISTRY_MS_MAX};
+use super::town::{Faults, IIN, Waits};
 
 /// So many days are played at once at most: troubles of one day pass while the next has begun.
 const DAYS_OPEN_MAX: usize = 4;
 /// Uses that a kill finds in flight, the named one included; at least eight are needed.
 const KILL_USES: usize = 10;
 const KILL_USES_MIN: usize = 8;
-/// They have to be at their banks in so many milliseconds: below the switch's own wait for a bank.
-const KILL_GATHER_MS_MAX: u64 = ISSUER_RESPONSE_MS_MAX - 200;
+/// They have to be at their banks so many milliseconds before the switch gives the first of them up.
+const KILL_MARGIN_MS: u64 = 500;
 /// A visit that has not worked after so many attempts is an error of the pilot.
 const ATTEMPTS_MAX: u32 = 20;
 /// A bank that was away has to be back in so many milliseconds.
@@ -99,6 +99,8 @@ struct Kill {
 pub(super) struct Stage {
     plan: Arc<Plan>,
     kills: Vec<Arc<Kill>>,
+    /// The switch's deadlines.
+    pub(super) waits: Waits,
 }
 
 impl Stage {
@@ -114,7 +116,8 @@ impl Stage {
             taken.extend(kill.visits.iter().copied());
             kills.push(Arc::new(kill));
         }
-        Ok(Stage { plan, kills })
+        let waits = Waits::new(!kills.is_empty());
+        Ok(Stage { plan, kills, waits })
     }
 
     /// The faults of a plan, hung on DE37.
@@ -125,6 +128,7 @@ impl Stage {
 
     fn bank_rule(&self) -> bank::FaultRule {
         let (plan, kills) = (self.plan.clone(), self.kills.clone());
+        let late_ms = self.waits.issuer_response_ms_max + LATE_MS;
         Arc::new(move |seen| {
             let (visit, attempt) = visit_of_rrn(seen.rrn)?;
             if seen.mti != 200 || seen.sighting != 1 {
@@ -140,7 +144,7 @@ impl Stage {
                 Trouble::BankSlow => Some(bank::Fault::Late(SLOW_MS)),
                 Trouble::BankSilent => Some(bank::Fault::Silent),
                 Trouble::BankAway => Some(bank::Fault::Away(AWAY_MS)),
-                Trouble::BankAnswersLate => Some(bank::Fault::Late(ISSUER_RESPONSE_MS_MAX + LATE_MS)),
+                Trouble::BankAnswersLate => Some(bank::Fault::Late(late_ms)),
                 _ => None,
             }
         })
@@ -148,10 +152,11 @@ impl Stage {
 
     fn registry_rule(&self) -> registry::FaultRule {
         let (plan, kills) = (self.plan.clone(), self.kills.clone());
+        let late_ms = self.waits.registry_ms_max + LATE_MS;
         Box::new(move |request| {
             let (visit, attempt) = visit_of_rrn(&request.rrn)?;
             match trouble_at(&kills, visit_named(&plan, visit)?, attempt)? {
-                Trouble::RegistrySlow => Some(registry::Fault::Slow(REGISTRY_MS_MAX + LATE_MS)),
+                Trouble::RegistrySlow => Some(registry::Fault::Slow(late_ms)),
                 Trouble::RegistryAway => Some(registry::Fault::Gone),
                 _ => None,
             }
@@ -505,7 +510,8 @@ async fn kill_once(run: Arc<Run>, kill: Arc<Kill>) -> Result<(), RunError> {
             break;
         }
     }
-    let until = Instant::now() + Duration::from_millis(KILL_GATHER_MS_MAX);
+    let until =
+        Instant::now() + Duration::from_millis(run.stage.waits.issuer_response_ms_max - KILL_MARGIN_MS);
     while lock(&kill.held).len() < kill.visits.len() && Instant::now() < until {
         let _ = timeout(Duration::from_millis(20), kill.news.notified()).await;
     }

@@ -22,13 +22,34 @@ use crate::terminal::{self, Config, Setup, matching_faces};
 use super::plan::{CASSETTES, CardState, Plan, PlannedTerminal};
 use super::{BANKS, BRANCHES};
 
-/// The switch's deadlines during the pilot, milliseconds: long enough that a busy machine does not miss them, short
-/// enough that the hundred troubles of a plan pass in minutes.
-pub(super) const ISSUER_RESPONSE_MS_MAX: u64 = 2_000;
-/// As above.
-pub(super) const REGISTRY_MS_MAX: u64 = 1_500;
-const ANSWER_MS_MAX: u64 = 6_000;
-const TERMINAL_WAIT_MS: u64 = 8_000;
+/// The switch's deadlines during a pilot, milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// For a bank.
+    pub(super) issuer_response_ms_max: u64,
+    /// For chip check and registry.
+    pub(super) registry_ms_max: u64,
+}
+
+impl Waits {
+    /// Long enough that a busy machine does not miss them, short enough that the hundred troubles of a plan pass in
+    /// a minute. A kill has to find eight uses in flight, which takes a busy machine longer.
+    pub(super) fn new(with_kills: bool) -> Waits {
+        if with_kills {
+            Waits { issuer_response_ms_max: 6_000, registry_ms_max: 3_000 }
+        } else {
+            Waits { issuer_response_ms_max: 2_000, registry_ms_max: 1_500 }
+        }
+    }
+
+    fn answer_ms_max(self) -> u64 {
+        self.issuer_response_ms_max + self.registry_ms_max + 1_500
+    }
+
+    fn terminal_wait_ms(self) -> u64 {
+        self.answer_ms_max() + 2_000
+    }
+}
 
 /// The IIN of citizens' PANs.
 pub(super) const IIN: [u8; 6] = *b"970499";
@@ -64,6 +85,7 @@ pub(super) struct Town {
     pub(super) config: PathBuf,
     /// One enrolment file for each bank.
     pub(super) enrolment: Vec<PathBuf>,
+    waits: Waits,
 }
 
 impl Town {
@@ -73,6 +95,7 @@ impl Town {
     /// What the system or a part said.
     pub(super) async fn set_up(
         plan: &Plan,
+        waits: Waits,
         directory: &Path,
         faults: Faults,
     ) -> Result<Town, Box<dyn std::error::Error>> {
@@ -106,9 +129,9 @@ impl Town {
         write_private(directory, "keys.toml", &key_file(plan))?;
         let config = directory.join("atm-switch.toml");
         let addresses: Vec<SocketAddr> = banks.iter().map(bank::Handle::addr).collect();
-        fs::write(&config, switch_config(plan, &registry.url(), &addresses))?;
+        fs::write(&config, switch_config(plan, waits, &registry.url(), &addresses))?;
         let enrolment = enrolment_files(plan, &country, directory)?;
-        Ok(Town { banks, registry, country, config, enrolment })
+        Ok(Town { banks, registry, country, config, enrolment, waits })
     }
 
     /// The terminals of the plan, ready to start.
@@ -120,7 +143,7 @@ impl Town {
         plan: &Plan,
         switch: SocketAddr,
     ) -> Result<Vec<Setup>, terminal::ConfigError> {
-        plan.terminals.iter().map(|planned| terminal_setup(plan, planned, switch)).collect()
+        plan.terminals.iter().map(|planned| terminal_setup(plan, self.waits, planned, switch)).collect()
     }
 
     /// Ends banks and registry; the ledgers are complete then.
@@ -136,6 +159,7 @@ impl Town {
 
 fn terminal_setup(
     plan: &Plan,
+    waits: Waits,
     planned: &PlannedTerminal,
     switch: SocketAddr,
 ) -> Result<Setup, terminal::ConfigError> {
@@ -145,7 +169,7 @@ fn terminal_setup(
     let acquirer = BANKS[branch.bank].institution;
     let mut config = Config::new(&planned.id, acquirer, &branch.location(), key("challenge"), faces)?;
     config.timers = terminal::Timers {
-        answer_ms_max: TERMINAL_WAIT_MS,
+        answer_ms_max: waits.terminal_wait_ms(),
         link_ms_max: 20_000,
         advice_repeat_ms_min: 1_000,
         advice_repeat_ms_max: 4_000,
@@ -212,7 +236,7 @@ fn overrides(plan: &Plan, country: &Country) -> BTreeMap<credential::CitizenNumb
     bad.collect()
 }
 
-fn switch_config(plan: &Plan, registry: &str, banks: &[SocketAddr]) -> String {
+fn switch_config(plan: &Plan, waits: Waits, registry: &str, banks: &[SocketAddr]) -> String {
     let mut text = format!(
         r#"# The switch of the pilot with seed {}.
 [switch]
@@ -239,10 +263,10 @@ file = "registry.pem"
 csca_dir = "csca"
 
 [timers]
-registry_ms_max = {REGISTRY_MS_MAX}
-issuer_response_ms_max = {ISSUER_RESPONSE_MS_MAX}
-answer_ms_max = {ANSWER_MS_MAX}
-terminal_wait_ms = {TERMINAL_WAIT_MS}
+registry_ms_max = {}
+issuer_response_ms_max = {}
+answer_ms_max = {}
+terminal_wait_ms = {}
 reversal_repeat_ms_min = 500
 reversal_repeat_ms_max = 2000
 
@@ -253,7 +277,11 @@ socket = "operator.sock"
 listen = "127.0.0.1:0"
 "#,
         plan.seed,
-        plan.days.first().map(ToString::to_string).unwrap_or_default()
+        plan.days.first().map(ToString::to_string).unwrap_or_default(),
+        waits.registry_ms_max,
+        waits.issuer_response_ms_max,
+        waits.answer_ms_max(),
+        waits.terminal_wait_ms()
     );
     for ((bank, (dialect, header)), address) in BANKS.iter().zip(LINKS).zip(banks) {
         let _ = write!(
