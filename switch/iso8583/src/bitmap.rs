@@ -22,7 +22,7 @@ impl Bitmap {
     /// The elements in ascending order.
     pub(crate) fn iter(self) -> impl Iterator<Item = u8> + Clone {
         let Halves(halves) = self.halves();
-        [(0, halves[0]), (64, halves[1])].into_iter().flat_map(|(base, half)| Ones { base, rest: half })
+        [(0, halves[0]), (64, halves[1])].into_iter().flat_map(|(base, half)| Ones::new(base, half))
     }
 
     /// The lowest element above `element`.
@@ -49,19 +49,41 @@ impl Bitmap {
         if element <= 1 { Bitmap(0) } else { Bitmap(self.0 & !(u128::MAX >> (element - 1))) }
     }
 
+    pub(crate) const fn of(halves: [u64; 2]) -> Bitmap {
+        Bitmap((halves[0] as u128) << 64 | halves[1] as u128)
+    }
+
     pub(crate) const fn halves(self) -> Halves {
         Halves([(self.0 >> 64) as u64, self.0 as u64])
     }
 }
 
+/// A table with a place for each element has this many.
+pub(crate) const ELEMENTS: usize = 128;
+
+/// The place of an element in a table of [`ELEMENTS`]. Within bounds for any number, so that none has to be checked;
+/// numbers that are no element's share the places of others, and are kept out by the bitmaps.
+#[inline(always)]
+pub(crate) const fn place(element: u8) -> usize {
+    element.wrapping_sub(1) as usize % ELEMENTS
+}
+
 /// The primary and the secondary bitmap.
 pub(crate) struct Halves(pub(crate) [u64; 2]);
 
-/// The bits of one half, highest first, as element numbers above `base`.
+/// The bits of one half, highest first, as element numbers above `base`. They are kept in reverse: the lowest bit is
+/// found and taken away in fewer steps than the highest.
 #[derive(Clone)]
 pub(crate) struct Ones {
-    pub(crate) base: u8,
-    pub(crate) rest: u64,
+    base: u8,
+    reversed: u64,
+}
+
+impl Ones {
+    #[inline(always)]
+    pub(crate) const fn new(base: u8, half: u64) -> Ones {
+        Ones { base, reversed: half.reverse_bits() }
+    }
 }
 
 impl Iterator for Ones {
@@ -69,12 +91,12 @@ impl Iterator for Ones {
 
     #[inline(always)]
     fn next(&mut self) -> Option<u8> {
-        if self.rest == 0 {
+        if self.reversed == 0 {
             return None;
         }
-        let lead = self.rest.leading_zeros();
-        self.rest ^= TOP >> lead;
-        Some(self.base + lead as u8 + 1)
+        let place = self.reversed.trailing_zeros();
+        self.reversed &= self.reversed - 1;
+        Some(self.base + place as u8 + 1)
     }
 }
 

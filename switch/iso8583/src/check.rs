@@ -3,6 +3,7 @@
 //! A `…_bad` function takes eight bytes as one little-endian word and sets bits in each byte that may not be there.
 
 use crate::element::Kind;
+use crate::slot::Class;
 
 /// The place, counted from `start`, of the first byte of `bytes[start..end]` that `kind` may not hold.
 #[inline(always)]
@@ -22,6 +23,22 @@ pub(crate) fn first_bad(kind: Kind, bytes: &[u8], start: usize, end: usize) -> R
     if clean { Ok(()) } else { Err(place_of_bad(kind, &bytes[start..end])) }
 }
 
+/// Checks neighbours of one class, `bytes[from..to]`; `None` where a byte is wrong or there are not as many.
+#[inline(always)]
+pub(crate) fn alike(class: Class, bytes: &[u8], from: usize, to: usize) -> Option<()> {
+    if to > bytes.len() {
+        return None;
+    }
+    let good = match class {
+        Class::Digits => all(bytes, from, to, digits_bad),
+        Class::Packed => all(bytes, from, to, bcd_bad),
+        Class::Alphanumeric => all(bytes, from, to, alphanumeric_bad),
+        Class::Text => all(bytes, from, to, printable_bad),
+        Class::Bytes | Class::Own => true,
+    };
+    good.then_some(())
+}
+
 /// Whether `kind` may hold `byte` at `place` of a value, in canonical form.
 pub(crate) fn may_hold(kind: Kind, place: usize, byte: u8) -> bool {
     match kind {
@@ -37,8 +54,9 @@ pub(crate) fn may_hold(kind: Kind, place: usize, byte: u8) -> bool {
     }
 }
 
+/// The place of the first byte that `kind` may not hold; 0 where there is none.
 #[cold]
-fn place_of_bad(kind: Kind, value: &[u8]) -> usize {
+pub(crate) fn place_of_bad(kind: Kind, value: &[u8]) -> usize {
     value.iter().enumerate().position(|(place, &byte)| !may_hold(kind, place, byte)).unwrap_or(0)
 }
 
@@ -58,10 +76,8 @@ pub(crate) fn all(bytes: &[u8], start: usize, end: usize, bad: impl Fn(u64) -> u
         return bad(word(bytes, end - 8) >> unused_bits) & (u64::MAX >> unused_bits) == 0;
     }
     let mut found = bad(word(bytes, end - 8));
-    let mut at = start;
-    while at + 8 < end {
-        found |= bad(word(bytes, at));
-        at += 8;
+    for eight in bytes[start..end].as_chunks::<8>().0 {
+        found |= bad(u64::from_le_bytes(*eight));
     }
     found == 0
 }
@@ -69,6 +85,42 @@ pub(crate) fn all(bytes: &[u8], start: usize, end: usize, bad: impl Fn(u64) -> u
 /// As [`all`], for a value that has fewer than eight bytes of buffer up to its end.
 fn all_near_front(value: &[u8], bad: impl Fn(u64) -> u64) -> bool {
     value.iter().all(|&byte| bad(u64::from(byte)) & 0xFF == 0)
+}
+
+/// Copies `value` to `target`, which is as long, and gives the bits that `bad` finds in it. The last word is the one that
+/// ends where the value ends, as in [`all`]; it may overlap the one before. Words and bytes of a value that is shorter
+/// overlap too, so that there is no loop over its bytes.
+#[inline(always)]
+pub(crate) fn copy(bad: impl Fn(u64) -> u64, value: &[u8], target: &mut [u8]) -> u64 {
+    if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
+        let mut found = bad(u64::from_le_bytes(*first)) | bad(u64::from_le_bytes(*last));
+        if value.len() > 16 {
+            for (eight, eight_target) in value.as_chunks::<8>().0.iter().zip(target.as_chunks_mut::<8>().0) {
+                found |= bad(u64::from_le_bytes(*eight));
+                *eight_target = *eight;
+            }
+        } else {
+            target[..8].copy_from_slice(first);
+        }
+        target[value.len() - 8..].copy_from_slice(last);
+        return found;
+    }
+    if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
+        target[..4].copy_from_slice(first);
+        target[value.len() - 4..].copy_from_slice(last);
+        let both = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+        return bad(both);
+    }
+    let [Some(&first), Some(&middle), Some(&last)] =
+        [value.first(), value.get(value.len() / 2), value.last()]
+    else {
+        return 0;
+    };
+    target[0] = first;
+    target[value.len() / 2] = middle;
+    target[value.len() - 1] = last;
+    let three = u64::from(first) | u64::from(middle) << 8 | u64::from(last) << 16;
+    bad(three) & 0xFF_FFFF
 }
 
 /// Eight bytes from `at` as one word, the first byte lowest.
@@ -93,7 +145,7 @@ pub(crate) fn digits_bad(word: u64) -> u64 {
 }
 
 #[inline(always)]
-fn printable_bad(word: u64) -> u64 {
+pub(crate) fn printable_bad(word: u64) -> u64 {
     let seven = word & LOW_SEVEN;
     (word | (seven + each(1)) | !(seven + each(0x80 - 0x20))) & HIGH
 }
@@ -104,7 +156,7 @@ fn alphabetic_bad(word: u64) -> u64 {
 }
 
 #[inline(always)]
-fn alphanumeric_bad(word: u64) -> u64 {
+pub(crate) fn alphanumeric_bad(word: u64) -> u64 {
     (word | !(letters(word) | within(word, b' ', b' ') | within(word, b'0', b'9'))) & HIGH
 }
 
@@ -187,6 +239,18 @@ mod tests {
                             bytes[start + place] = byte;
                             let found = first_bad(kind, &bytes, start, start + length);
                             let expected = if may_hold(kind, place, byte) { Ok(()) } else { Err(place) };
+                            let value = &bytes[start..start + length];
+                            let mut target = vec![0; length];
+                            let words_bad = match kind {
+                                Kind::Numeric => digits_bad,
+                                Kind::Alphanumeric => alphanumeric_bad,
+                                _ => printable_bad,
+                            };
+                            let good = copy(words_bad, value, &mut target) == 0;
+                            if matches!(kind, Kind::Numeric | Kind::Alphanumeric | Kind::Printable) {
+                                assert_eq!(good, expected.is_ok());
+                            }
+                            assert_eq!(target, value);
                             assert_eq!(found, expected, "{kind} {byte:#x} at {place} of {length}");
                         }
                         bytes[start + place] = kept;

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::bitmap::Bitmap;
+use crate::bitmap::{Bitmap, ELEMENTS, place};
 use crate::describe;
 use crate::element::{Element, Encoding, Form, Kind, Length};
 use crate::encode;
 use crate::error::{BuildError, DialectError, ParseError};
 use crate::framing::FRAME_BYTES_MAX;
 use crate::message::Message;
+use crate::mti::Mti;
 use crate::overlay;
 use crate::parse;
 use crate::slot::Slot;
@@ -22,8 +23,10 @@ pub struct Dialect {
     name: String,
     style: Style,
     elements: Vec<Element>,
-    slots: [Slot; 129],
+    slots: [Slot; ELEMENTS],
     defined: Bitmap,
+    /// 2 where an element is written in hex, else 1.
+    wire_bytes_per_unit_max: usize,
 }
 
 impl Dialect {
@@ -112,13 +115,24 @@ impl Dialect {
         parse::salvage(self, bytes)
     }
 
-    /// Appends the message as this dialect writes it. Allocates only what `out` lacks in capacity.
+    /// Appends the message as this dialect writes it. Allocates only what `out` lacks in capacity for the message and a few
+    /// bytes more.
     ///
     /// # Errors
     /// The first element that the dialect cannot carry; `out` is then as it was.
     #[inline]
     pub fn encode(&self, message: &Message, out: &mut Vec<u8>) -> Result<(), BuildError> {
         encode::encode(self, message, out)
+    }
+
+    /// As [`Dialect::encode`], straight from values in canonical form that lie anywhere: the shortest way from values to
+    /// bytes. Elements stand in ascending order.
+    ///
+    /// # Errors
+    /// As [`Dialect::encode`]'s, and [`BuildErrorKind::NotAscending`](crate::BuildErrorKind::NotAscending).
+    #[inline]
+    pub fn build(&self, mti: Mti, values: &[(u8, &[u8])], out: &mut Vec<u8>) -> Result<(), BuildError> {
+        encode::build(self, mti, values, out)
     }
 
     /// A message's bytes for people, one element a line; what is sensitive is masked. Of bytes that are refused only
@@ -134,20 +148,22 @@ impl Dialect {
             _ => 16,
         };
         let elements = self.elements.iter().map(|element| {
-            let slot = &self.slots[usize::from(element.number)];
+            let slot = &self.slots[place(element.number)];
             slot.prefix.bytes() + slot.wire.bytes(slot.units_max)
         });
         self.style.mti_bytes() + bitmaps + elements.sum::<usize>()
     }
 
     pub(crate) fn new(name: String, style: Style, elements: Vec<Element>) -> Dialect {
-        let mut slots = [Slot::NONE; 129];
+        let mut slots = [Slot::NONE; ELEMENTS];
         let mut defined = Bitmap::default();
         for element in &elements {
-            slots[usize::from(element.number)] = Slot::new(element, &style);
+            slots[place(element.number)] = Slot::new(element, &style);
             defined.insert(element.number);
         }
-        Dialect { name, style, elements, slots, defined }
+        let hex = elements.iter().any(|element| element.encoding == Encoding::Hex);
+        let wire_bytes_per_unit_max = if hex { 2 } else { 1 };
+        Dialect { name, style, elements, slots, defined, wire_bytes_per_unit_max }
     }
 
     pub(crate) fn style(&self) -> &Style {
@@ -156,7 +172,11 @@ impl Dialect {
 
     #[inline(always)]
     pub(crate) fn slot(&self, element: u8) -> &Slot {
-        &self.slots[usize::from(element)]
+        &self.slots[place(element)]
+    }
+
+    pub(crate) fn wire_bytes_per_unit_max(&self) -> usize {
+        self.wire_bytes_per_unit_max
     }
 
     pub(crate) fn defined(&self) -> Bitmap {

@@ -94,6 +94,9 @@ pub enum BuildErrorKind {
     /// 0, 1, 65 and numbers above 128 are no data elements.
     #[error("no data element has this number")]
     NotAnElement,
+    /// It stands behind an element with the same or a higher number.
+    #[error("not in ascending order")]
+    NotAscending,
     /// The dialect does not have this element.
     #[error("not an element of this dialect")]
     Undefined,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::bitmap::Bitmap;
+use crate::bitmap::{Bitmap, ELEMENTS, place};
 use crate::describe;
 use crate::dialect::Dialect;
 use crate::mti::Mti;
@@ -20,7 +20,7 @@ pub struct Message {
     /// All values in ascending order.
     buffer: Vec<u8>,
     /// Where the value of each element that is present ends. It begins where the one before it ends.
-    ends: [u32; 129],
+    ends: [u32; ELEMENTS],
 }
 
 impl Message {
@@ -119,16 +119,20 @@ impl Message {
     }
 
     /// Numbers and canonical bytes of the elements, ascending, without 1 and 65.
-    pub fn elements(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        self.present.iter().map(|element| {
-            let (start, end) = self.span(element);
-            (element, &self.buffer[start..end])
+    #[inline]
+    pub fn elements(&self) -> impl Iterator<Item = (u8, &[u8])> + Clone {
+        let mut start = 0;
+        self.present.iter().map(move |element| {
+            let end = self.end(element);
+            let value = &self.buffer[start..end];
+            start = end;
+            (element, value)
         })
     }
 
     pub(crate) fn with_capacity(mti: Mti, bytes: usize) -> Message {
         let buffer = Vec::with_capacity(bytes);
-        Message { mti, present: Bitmap::default(), not_an_element: None, buffer, ends: [0; 129] }
+        Message { mti, present: Bitmap::default(), not_an_element: None, buffer, ends: [0; ELEMENTS] }
     }
 
     /// Appends the value of an element above all that are there.
@@ -136,7 +140,7 @@ impl Message {
     pub(crate) fn push(&mut self, element: u8, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.buffer);
         self.present.insert(element);
-        self.ends[usize::from(element)] = place(self.buffer.len());
+        self.ends[place(element)] = offset(self.buffer.len());
     }
 
     pub(crate) fn present(&self) -> Bitmap {
@@ -147,14 +151,15 @@ impl Message {
         self.not_an_element
     }
 
-    pub(crate) fn buffer(&self) -> &[u8] {
-        &self.buffer
+    /// Bytes of all values together.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Where the value of an element that is present ends in the buffer.
     #[inline(always)]
     pub(crate) fn end(&self, element: u8) -> usize {
-        self.ends[usize::from(element)] as usize
+        self.ends[place(element)] as usize
     }
 
     /// Where the value lies in the buffer; for an element that is absent, the empty place where it would.
@@ -167,11 +172,11 @@ impl Message {
     fn replace(&mut self, element: u8, value: &[u8]) {
         let (start, old_end) = self.span(element);
         self.buffer.splice(start..old_end, value.iter().copied());
-        place(self.buffer.len());
+        offset(self.buffer.len());
         let new_end = start + value.len();
-        self.ends[usize::from(element)] = place(new_end);
+        self.ends[place(element)] = offset(new_end);
         for later in self.present.above(element).iter() {
-            self.ends[usize::from(later)] = place(self.end(later) - old_end + new_end);
+            self.ends[place(later)] = offset(self.end(later) - old_end + new_end);
         }
     }
 }
@@ -187,7 +192,7 @@ impl PartialEq for Message {
 
 impl Eq for Message {}
 
-fn place(bytes: usize) -> u32 {
+fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("the values of a message stay below 4 GiB")
 }
 

@@ -1,4 +1,4 @@
-//! From wire bytes to a view: the one pass that finds and checks every element.
+//! From wire bytes to a view: one quick pass that finds and checks every element, and a slow one that says what is wrong.
 
 use crate::bitmap::{self, Bitmap, Ones, TOP};
 use crate::check;
@@ -9,7 +9,7 @@ use crate::error::{ParseError, ParseErrorKind};
 use crate::framing::FRAME_BYTES_MAX;
 use crate::message::Message;
 use crate::mti::Mti;
-use crate::slot::{Prefix, Slot, Wire};
+use crate::slot::{Class, Prefix, Slot, Wire};
 use crate::view::View;
 
 /// Checks the whole message and notes in `view`, which is empty, where each element begins.
@@ -24,23 +24,74 @@ pub(crate) fn parse<'a>(
         return Err(ParseError { element: None, offset: FRAME_BYTES_MAX, kind });
     }
     let (mti, after_mti) = mti(dialect.style().mti, bytes)?;
-    let (halves, mut at) = bitmaps(dialect, bytes, after_mti)?;
+    let (halves, at) = bitmaps(dialect, bytes, after_mti)?;
     check_bits(dialect, halves, after_mti)?;
+    if locate(dialect, bytes, halves, at, view).is_none() {
+        each(dialect, bytes, halves, at, view)?;
+    }
+    view.mti = mti;
+    view.present = bitmap_of(halves);
+    Ok(())
+}
+
+/// Finds and checks all elements, neighbours of one class together; `None` where something is wrong.
+#[inline(always)]
+fn locate(
+    dialect: &Dialect,
+    bytes: &[u8],
+    halves: [u64; 2],
+    mut at: usize,
+    view: &mut View<'_>,
+) -> Option<()> {
+    let (mut class, mut from) = (Class::Bytes, at);
     for (base, half) in [(0, halves[0] & !TOP), (64, halves[1])] {
-        for element in (Ones { base, rest: half }) {
+        for element in Ones::new(base, half) {
+            let slot = dialect.slot(element);
             view.set_start(element, at);
-            at = match value(dialect.slot(element), bytes, at) {
-                Ok(end) => end,
-                Err(fault) => return Err(fault.of(element)),
-            };
+            if slot.class != class {
+                check::alike(class, bytes, from, at)?;
+                (class, from) = (slot.class, at);
+            }
+            if class == Class::Own {
+                at = value(slot, bytes, at).ok()?;
+            } else if slot.prefix == Prefix::None {
+                at += usize::from(slot.wire_bytes_max);
+            } else {
+                let start = at + slot.prefix.bytes();
+                let length = characters(bytes.get(at..start)?, b'0').ok()?;
+                if length > slot.units_max {
+                    return None;
+                }
+                if class != Class::Digits {
+                    check::alike(class, bytes, from, at)?;
+                    from = start;
+                }
+                at = start + usize::from(length);
+            }
         }
+    }
+    check::alike(class, bytes, from, at)?;
+    (at == bytes.len()).then_some(())
+}
+
+/// Finds and checks one element after the other, and says which is wrong, and where.
+#[cold]
+#[inline(never)]
+fn each(
+    dialect: &Dialect,
+    bytes: &[u8],
+    halves: [u64; 2],
+    mut at: usize,
+    view: &mut View<'_>,
+) -> Result<(), ParseError> {
+    for element in bitmap_of(halves).iter() {
+        view.set_start(element, at);
+        at = value(dialect.slot(element), bytes, at).map_err(|fault| fault.of(element))?;
     }
     if at != bytes.len() {
         let kind = ParseErrorKind::Trailing { extra: bytes.len() - at };
         return Err(ParseError { element: None, offset: at, kind });
     }
-    view.mti = mti;
-    view.present = bitmap_of(halves);
     Ok(())
 }
 
@@ -78,7 +129,7 @@ impl Fault {
 }
 
 fn bitmap_of(halves: [u64; 2]) -> Bitmap {
-    let mut bitmap = Bitmap(u128::from(halves[0]) << 64 | u128::from(halves[1]));
+    let mut bitmap = Bitmap::of(halves);
     bitmap.remove(1);
     bitmap
 }
@@ -156,7 +207,7 @@ struct Extent {
 }
 
 /// Checks the element that starts at `at` and gives the place behind it.
-#[inline(always)]
+#[inline(never)]
 fn value(slot: &Slot, bytes: &[u8], at: usize) -> Result<usize, Fault> {
     let Extent { units, start, end } = extent(slot, bytes, at)?;
     content(slot, units, bytes, start, end)?;

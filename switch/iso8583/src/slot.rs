@@ -8,6 +8,7 @@ use crate::element::{Element, Encoding, Kind, Length};
 /// What parse and encode need of a row, in eight bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
+    pub(crate) class: Class,
     pub(crate) prefix: Prefix,
     pub(crate) wire: Wire,
     pub(crate) kind: Kind,
@@ -15,6 +16,23 @@ pub(crate) struct Slot {
     pub(crate) units_max: u16,
     /// The bytes of the longest value on the wire, without a prefix.
     pub(crate) wire_bytes_max: u16,
+}
+
+/// Values of which neighbours can be checked in one go, since the wire holds the same bytes in all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// ASCII digits; a length in front is made of the same.
+    Digits,
+    /// Packed digits, an even number of them; as above.
+    Packed,
+    /// ASCII letters, digits and spaces.
+    Alphanumeric,
+    /// Printing ASCII characters.
+    Text,
+    /// Any bytes.
+    Bytes,
+    /// None of these: each value is checked on its own.
+    Own,
 }
 
 /// How a length stands in front of a value.
@@ -48,6 +66,7 @@ pub(crate) enum Wire {
 
 impl Slot {
     pub(crate) const NONE: Slot = Slot {
+        class: Class::Own,
         prefix: Prefix::None,
         wire: Wire::Canonical,
         kind: Kind::Binary,
@@ -75,7 +94,19 @@ impl Slot {
             (Encoding::Hex, _) => Wire::Hex,
         };
         let units_max = element.form.length.max() + u16::from(kind == Kind::Signed);
-        Slot { prefix, wire, kind, units_max, wire_bytes_max: wire.bytes(units_max) as u16 }
+        let class = match (wire, kind) {
+            (Wire::Canonical, Kind::Numeric) => Class::Digits,
+            (Wire::Canonical, Kind::Alphanumeric) => Class::Alphanumeric,
+            (Wire::Canonical, Kind::Printable) => Class::Text,
+            (Wire::Canonical, Kind::Binary) => Class::Bytes,
+            (Wire::Bcd, Kind::Numeric) if prefix == Prefix::None && units_max.is_multiple_of(2) => {
+                Class::Packed
+            }
+            _ => Class::Own,
+        };
+        let ascii_length = matches!(prefix, Prefix::None | Prefix::Ascii2 | Prefix::Ascii3);
+        let class = if ascii_length { class } else { Class::Own };
+        Slot { class, prefix, wire, kind, units_max, wire_bytes_max: wire.bytes(units_max) as u16 }
     }
 
     /// Appends a value that was checked on the wire, in canonical form.
@@ -97,6 +128,9 @@ impl Slot {
 }
 
 impl Prefix {
+    /// The longest of them.
+    pub(crate) const BYTES_MAX: usize = 3;
+
     pub(crate) const fn bytes(self) -> usize {
         match self {
             Prefix::None => 0,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::bitmap::Bitmap;
+use crate::bitmap::{Bitmap, ELEMENTS, place};
 use crate::describe;
 use crate::dialect::Dialect;
 use crate::message::Message;
@@ -21,7 +21,7 @@ pub struct View<'a> {
     pub(crate) mti: Mti,
     pub(crate) present: Bitmap,
     /// Where each element that is present begins, its length prefix included.
-    starts: [u16; 129],
+    starts: [u16; ELEMENTS],
 }
 
 impl<'a> View<'a> {
@@ -87,19 +87,19 @@ impl<'a> View<'a> {
 
     #[inline(always)]
     pub(crate) fn empty(dialect: &'a Dialect, bytes: &'a [u8]) -> View<'a> {
-        View { dialect, bytes, mti: Mti::new(0), present: Bitmap(0), starts: [0; 129] }
+        View { dialect, bytes, mti: Mti::new(0), present: Bitmap(0), starts: [0; ELEMENTS] }
     }
 
     #[inline(always)]
     pub(crate) fn set_start(&mut self, element: u8, at: usize) {
-        self.starts[usize::from(element)] = at as u16;
+        self.starts[place(element)] = at as u16;
     }
 
     fn span(&self, element: u8) -> Option<(usize, usize)> {
         if !self.has(element) {
             return None;
         }
-        let start_of = |element: u8| usize::from(self.starts[usize::from(element)]);
+        let start_of = |element: u8| usize::from(self.starts[place(element)]);
         let end = self.present.first_above(element).map_or(self.bytes.len(), start_of);
         Some((start_of(element), end))
     }
@@ -110,7 +110,7 @@ impl<'a> View<'a> {
         if slot.prefix.bytes() == 0 {
             return slot.units_max;
         }
-        let start = usize::from(self.starts[usize::from(element)]);
+        let start = usize::from(self.starts[place(element)]);
         parse::length(slot.prefix, self.bytes, start).expect("parse has read this length")
     }
 }

@@ -13,6 +13,9 @@ proptest! {
     fn what_encodes_parses_back_equal((dialect, message) in dialect_and_message()) {
         let mut bytes = b"in front".to_vec();
         dialect.encode(&message, &mut bytes)?;
+        let mut built = b"in front".to_vec();
+        dialect.build(message.mti(), &message.elements().collect::<Vec<_>>(), &mut built)?;
+        prop_assert_eq!(&built, &bytes);
         let bytes = &bytes[b"in front".len()..];
         prop_assert!(bytes.len() <= dialect.message_bytes_max());
         prop_assert_eq!(dialect.parse(bytes)?.to_message(), message);

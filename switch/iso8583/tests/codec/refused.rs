@@ -237,7 +237,25 @@ fn values_that_cannot_be_written() {
             let result = dialect.encode(&message, &mut out);
             assert_eq!(result, Err(BuildError { element, kind }), "{what} in {}", dialect.name());
             assert_eq!(out, b"in front", "{what} in {}", dialect.name());
+            let mut values: Vec<(u8, &[u8])> = vec![(3, b"010000"), (element, value)];
+            values.sort();
+            let result = dialect.build(iso8583::Mti::new(200), &values, &mut out);
+            assert_eq!(result, Err(BuildError { element, kind }), "{what} in {}", dialect.name());
+            assert_eq!(out, b"in front", "{what} in {}", dialect.name());
         }
+    }
+}
+
+#[test]
+fn values_out_of_order() {
+    let refused = Err(BuildError { element: 4, kind: BuildErrorKind::NotAscending });
+    for last in [(4, &b"000000000001"[..]), (4, b"")] {
+        let values = [(4, &b"000000000000"[..]), last];
+        let mut out = Vec::new();
+        assert_eq!(Dialect::bcd_1987().build(iso8583::Mti::new(200), &values, &mut out), refused);
+        let values = [(11, &b"000001"[..]), last];
+        assert_eq!(Dialect::bcd_1987().build(iso8583::Mti::new(200), &values, &mut out), refused);
+        assert!(out.is_empty());
     }
 }
 
