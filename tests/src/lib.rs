@@ -2,3 +2,5 @@
 
 pub mod foreign_bank;
 pub mod foreign_spec;
+pub mod program;
+pub mod world;

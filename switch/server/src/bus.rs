@@ -29,6 +29,8 @@ pub enum Inbound {
     Input(Box<Input>),
     /// An operator commands; the answer goes back by the channel.
     Operator(Command, oneshot::Sender<Result<(), String>>),
+    /// The configuration was read again.
+    Reconfigure(Box<processor::Config>),
     /// An operator asks how things stand.
     Status(oneshot::Sender<Value>),
 }

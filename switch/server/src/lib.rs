@@ -1,6 +1,18 @@
 //! The program atm-switch: configuration, links, event loop, metrics.
 
+pub mod admin;
 pub mod bus;
+pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod enrolment_commands;
+mod event_loop;
+mod finder;
 pub mod links;
+pub mod log_commands;
+pub mod log_view;
+mod observer;
+pub mod operator;
 pub mod registry;
+pub mod run;
+mod verifier;

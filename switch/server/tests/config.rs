@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use server::config::{Mistake, Settings, load};
+use simulators::citizens::Country;
 
 /// The block of docs/operations.md between ```toml and ```, the first after the heading.
 fn example(heading: &str) -> String {
@@ -26,9 +27,14 @@ fn directory() -> tempfile::TempDir {
         })
         .collect();
     write(dir.path(), "keys.toml", &keys);
-    for file in ["registry-ca.pem", "signing.pem", "registry-2026.pem"] {
-        write(dir.path(), file, "-----BEGIN X-----\n");
-    }
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    write(dir.path(), "registry-ca.pem", &ca.self_signed(&key).unwrap().pem());
+    write(dir.path(), "signing.pem", &key.serialize_pem());
+    write(dir.path(), "registry-2026.pem", &key.public_key_pem());
+    std::fs::create_dir(dir.path().join("csca")).unwrap();
+    write(&dir.path().join("csca"), "vietnam.pem", &Country::new(1).csca_pem());
     dir
 }
 
@@ -91,6 +97,11 @@ fn each_mistake_is_named_with_its_place() {
         ("14 = \"56\"", "14 = \"00\"", "here issuer[1].codes.14: a refusal cannot become an approval"),
         ("url = \"https://", "url = \"http://", "here registry.url: is not https://host:port"),
         ("ca_file = \"registry-ca.pem\"", "ca_file = \"none.pem\"", "here registry.ca_file: "),
+        ("ca_file = \"registry-ca.pem\"", "ca_file = \"signing.pem\"", "here registry.ca_file: the registry's CA file holds no certificate that can be used"),
+        ("signing_key_file = \"signing.pem\"", "signing_key_file = \"registry-2026.pem\"", "here registry.signing_key_file: the signing key is no P-256 key in PKCS#8 PEM"),
+        ("csca_dir = \"csca\"", "csca_dir = \"none\"", "here credential.csca_dir: "),
+        ("csca_dir = \"csca\"", "csca_dir = \".\"", "here credential.csca_dir: "),
+        ("algorithms = []", "algorithms = [\"rot13\"]", "here credential.algorithms: "),
         ("answer_ms_max = 25_000", "answer_ms_max = 18_500", "here timers.answer_ms_max: registry 3000 + bank 15000 + margin 1000 = 19000 ms do not fit into the answer's 18500 ms"),
         ("terminal_wait_ms = 30_000", "terminal_wait_ms = 25_500", "here timers.terminal_wait_ms: answer 25000 + margin 1000 = 26000 ms do not fit into the terminal's wait of 25500 ms"),
         ("[admin]", "[admin", "here : unclosed table, expected `]`"),

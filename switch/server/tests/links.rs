@@ -10,7 +10,7 @@ use processor::{Input, Institution, LinkId, TerminalId};
 use server::bus::{Bus, BusEnd, Inbound, Outbox, bus};
 use server::config::TerminalLinkSettings;
 use server::links::bank::BankLink;
-use server::links::terminal::{self, Shared};
+use server::links::terminal::{self, Shared, TerminalKeyStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -42,10 +42,12 @@ async fn terminals() -> (std::net::SocketAddr, BusEnd) {
     let keys = TerminalKeys { mac: switch_end(), challenge: Key::new([3; 32]) };
     let data = keys::DataKeys::new(&Key::new([4; 32]), &Key::new([5; 32]), &Key::new([6; 32]));
     let (bus, end) = bus();
-    let keys = [(TerminalId(*b"HN000001"), keys)].into();
+    let store = Arc::new(TerminalKeyStore::default());
+    store.replace([(TerminalId(*b"HN000001"), keys)].into());
     let listener = terminal::bind(settings.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(terminal::listen(listener, Arc::new(Shared { settings, keys, data, iin: *b"970499", bus })));
+    let shared = Shared { settings, keys: store, data, iin: *b"970499", bus };
+    tokio::spawn(terminal::listen(listener, Arc::new(shared)));
     (address, end)
 }
 

@@ -1,20 +1,26 @@
 //! From the file's text to settings, section by section.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use credential::{Algorithms, TrustStore};
 use iso8583::Dialect;
 use iso8583::framing::{Framing, TPDU_BYTES};
 use keys::KeyFile;
 use processor::{Code, Config, Day, Institution, IssuerConfig, Limits, TerminalConfig, TerminalId, Timers};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::reader::{Mistake, Section, Source};
 use super::{
     ADDRESSES_MAX, CredentialSettings, IssuerLinkSettings, RegistrySettings, SecretPem, Settings,
     SwitchSettings, TerminalLinkSettings, deadlines_fit,
 };
+
+use crate::registry::{RegistryBounds, RegistryClient, RegistryConfigError, Surroundings};
 
 /// A day in milliseconds: the longest wait that makes sense for most timers.
 const DAY_MS: u64 = 86_400_000;
@@ -391,26 +397,98 @@ fn registry(section: Section<'_>) -> Option<RegistrySettings> {
     if certificate.is_some() != key.is_some() {
         section.refuse("client_certificate_file", "and client_key_file go together");
     }
+    let settings = || {
+        Some(RegistrySettings {
+            url: url?,
+            ca_pem: ca_pem?.1,
+            signing_key_pem: SecretPem(signing_key_pem?.1),
+            kid: kid?,
+            pinned,
+            client: certificate.zip(key).map(|((_, certificate), (_, key))| (certificate, SecretPem(key))),
+        })
+    };
+    let settings = settings();
+    if let Some(settings) = &settings {
+        refuse_unusable(settings, &section);
+    }
     section.finish();
-    Some(RegistrySettings {
-        url: url?,
-        ca_pem: ca_pem?.1,
-        signing_key_pem: SecretPem(signing_key_pem?.1),
-        kid: kid?,
-        pinned,
-        client: certificate.zip(key).map(|((_, certificate), (_, key))| (certificate, SecretPem(key))),
-    })
+    settings
+}
+
+/// What the files hold is only known once a client is made of them.
+fn refuse_unusable(settings: &RegistrySettings, section: &Section<'_>) {
+    let bounds = RegistryBounds { timeout_ms: 1, in_flight_max: 1, connections_max: 1 };
+    let Err(error) = RegistryClient::new(settings, "", bounds, Surroundings::system()) else { return };
+    let key = match error {
+        RegistryConfigError::Url => "url",
+        RegistryConfigError::Authority => "ca_file",
+        RegistryConfigError::SigningKey => "signing_key_file",
+        RegistryConfigError::PinnedKey(_) => "key",
+        RegistryConfigError::Client(_) => "client_certificate_file",
+    };
+    section.refuse(key, error.to_string());
 }
 
 fn credential(section: Section<'_>) -> Option<CredentialSettings> {
     let csca_dir = section.path("csca_dir");
-    let algorithms = section.list("algorithms", |text| Ok(text.to_owned()));
-    let repeated = algorithms.iter().collect::<BTreeSet<_>>().len() < algorithms.len();
-    if repeated {
-        section.refuse("algorithms", "one stands twice");
-    }
+    let sods_cached_max = section.number_or("sods_cached_max", 100_000, 0..=10_000_000);
+    let names = section.list("algorithms", |text| Ok(text.to_owned()));
+    let algorithms = match Algorithms::from_names(names.iter().map(String::as_str)) {
+        Ok(_) if names.is_empty() => Some(Algorithms::all()),
+        Ok(algorithms) => Some(algorithms),
+        Err(error) => {
+            section.refuse("algorithms", error.to_string());
+            None
+        }
+    };
+    let trust = || trust(&section, &csca_dir?, algorithms?);
+    let trust = trust();
     section.finish();
-    Some(CredentialSettings { csca_dir: csca_dir?, algorithms })
+    Some(CredentialSettings { trust: trust?, sods_cached_max: sods_cached_max? as usize })
+}
+
+/// Every file of the directory is one or more certificates, PEM or DER. Without any no chip could be authentic.
+fn trust(section: &Section<'_>, directory: &Path, algorithms: Algorithms) -> Option<TrustStore> {
+    let certificates = match certificates(directory) {
+        Ok(certificates) if certificates.is_empty() => {
+            section.refuse("csca_dir", format!("{}: holds no certificate", directory.display()));
+            return None;
+        }
+        Ok(certificates) => certificates,
+        Err(reason) => {
+            section.refuse("csca_dir", reason);
+            return None;
+        }
+    };
+    match TrustStore::new(certificates.iter().map(|(_, der)| der.as_slice()), algorithms) {
+        Ok(trust) => Some(trust),
+        Err((place, error)) => {
+            section.refuse("csca_dir", format!("{}: {error}", certificates[place].0.display()));
+            None
+        }
+    }
+}
+
+/// The certificates of a directory, DER, each with its file, in the order of the files' names.
+fn certificates(directory: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
+    let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut files: Vec<PathBuf> =
+        entries.map_err(|error| named(directory, &error))?.iter().map(std::fs::DirEntry::path).collect();
+    files.sort();
+    let mut certificates = Vec::new();
+    for file in files.into_iter().filter(|file| file.is_file()) {
+        let bytes = std::fs::read(&file).map_err(|error| named(&file, &error))?;
+        if !bytes.starts_with(b"-----BEGIN") {
+            certificates.push((file, bytes));
+            continue;
+        }
+        for certificate in CertificateDer::pem_slice_iter(&bytes) {
+            let certificate = certificate.map_err(|error| named(&file, &error))?;
+            certificates.push((file.clone(), certificate.to_vec()));
+        }
+    }
+    Ok(certificates)
 }
 
 fn exponent(section: &Section<'_>) -> Option<u8> {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use credential::TrustStore;
 use iso8583::Dialect;
 use iso8583::framing::Framing;
 use keys::KeyFile;
@@ -123,10 +124,11 @@ impl std::fmt::Debug for SecretPem {
 /// `[credential]`.
 #[derive(Clone, Debug)]
 pub struct CredentialSettings {
-    /// Directory of the country signers' certificates, DER or PEM.
-    pub csca_dir: PathBuf,
-    /// Names of the signature algorithms that are allowed; empty: all that are built in.
-    pub algorithms: Vec<String>,
+    /// The country signers that are trusted, and the algorithms that are allowed.
+    pub trust: TrustStore,
+    /// Verified SODs that are remembered, about 500 bytes each; the oldest is forgotten first, and its card has to send
+    /// its SOD again.
+    pub sods_cached_max: usize,
 }
 
 impl Settings {

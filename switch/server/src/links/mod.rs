@@ -1,6 +1,5 @@
 //! Connections: sockets on one side, the event loop's inputs on the other.
 
 pub mod bank;
-mod salvage;
 mod stream;
 pub mod terminal;

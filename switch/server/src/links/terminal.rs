@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -13,9 +13,8 @@ use keys::{DataKeys, LinkCodec, LinkMac, MacError, Received, TerminalKeys};
 use processor::{Authenticity, Input, LinkId, TerminalId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use super::salvage;
 use super::stream::{self, Ended, Reader};
 use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, TERMINAL_OUTBOX_MAX, tell};
 use crate::config::TerminalLinkSettings;
@@ -27,13 +26,32 @@ const KEEP_ALIVE_WINDOW: Duration = Duration::from_secs(1);
 /// A failed accept (no file descriptor left) is tried again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// All terminals' keys at one moment, by DE41.
+pub type TerminalKeyMap = HashMap<TerminalId, TerminalKeys>;
+
+/// The terminals' keys, which a reload of the configuration replaces: a connection keeps those that it began with.
+#[derive(Debug, Default)]
+pub struct TerminalKeyStore(RwLock<Arc<TerminalKeyMap>>);
+
+impl TerminalKeyStore {
+    /// The keys as they are now.
+    pub fn current(&self) -> Arc<TerminalKeyMap> {
+        Arc::clone(&self.0.read().expect("nothing panics while it holds the lock"))
+    }
+
+    /// Other keys from now on.
+    pub fn replace(&self, keys: TerminalKeyMap) {
+        *self.0.write().expect("nothing panics while it holds the lock") = Arc::new(keys);
+    }
+}
+
 /// What every terminal's connection needs to know.
 #[derive(Debug)]
 pub struct Shared {
     /// `[terminals]`.
     pub settings: TerminalLinkSettings,
     /// Keys by DE41.
-    pub keys: HashMap<TerminalId, TerminalKeys>,
+    pub keys: Arc<TerminalKeyStore>,
     /// For pseudonyms.
     pub data: DataKeys,
     /// The IIN of citizen PANs.
@@ -53,13 +71,11 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
 /// Accepts terminals for as long as the process lives: at most so many at once, at most so many in a second.
 pub async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     let free = Arc::new(Semaphore::new(shared.settings.connections_max));
-    let mut pace =
-        interval(Duration::from_secs(1) / shared.settings.accepts_per_second_max.min(100_000) as u32);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = Pace::new(shared.settings.accepts_per_second_max);
     let mut number = 0;
     loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-        pace.tick().await;
+        pace.wait().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
                 number += 1;
@@ -70,6 +86,30 @@ pub async fn listen(listener: TcpListener, shared: Arc<Shared>) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Lets so many pass in a second, in bursts of a hundredth: timers are no finer than a millisecond.
+struct Pace {
+    ticks: Interval,
+    burst: u64,
+    left: u64,
+}
+
+impl Pace {
+    fn new(per_second: u64) -> Pace {
+        let burst = (per_second / 100).max(1);
+        let mut ticks = interval(Duration::from_micros(burst * 1_000_000 / per_second));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Pace { ticks, burst, left: 0 }
+    }
+
+    async fn wait(&mut self) {
+        if self.left == 0 {
+            self.ticks.tick().await;
+            self.left = self.burst;
+        }
+        self.left -= 1;
     }
 }
 
@@ -93,8 +133,9 @@ async fn connection(
     let frame = Duration::from_millis(shared.settings.frame_ms_max);
     let codec = LinkCodec::terminal();
     let reader = Reader::new(read, Duration::from_millis(shared.settings.idle_ms_max), frame);
-    let incoming = Incoming { link, shared: &shared, codec: codec.clone(), own, reader };
-    let writing = stream::write_queued(write, queue, &codec, |message| shared.mac(message), frame);
+    let keys = shared.keys.current();
+    let incoming = Incoming { link, shared: &shared, keys: &keys, codec: codec.clone(), own, reader };
+    let writing = stream::write_queued(write, queue, &codec, |message| mac_of(&keys, message), frame);
     tokio::pin!(writing);
     let (ended, still_writing) = tokio::select! {
         ended = incoming.read() => (ended, true),
@@ -112,6 +153,7 @@ async fn connection(
 struct Incoming<'s> {
     link: LinkId,
     shared: &'s Shared,
+    keys: &'s TerminalKeyMap,
     codec: LinkCodec,
     /// The connection's own queue, for what never reaches the processor.
     own: mpsc::WeakSender<Box<Message>>,
@@ -131,7 +173,7 @@ impl Incoming<'_> {
             Some(Instant::now() + Duration::from_millis(self.shared.settings.first_message_ms_max));
         let mut keep_alives = KeepAlives { since: Instant::now(), count: 0 };
         loop {
-            let received = self.codec.receive(&self.reader.buffer, |message| self.shared.mac(message))?;
+            let received = self.codec.receive(&self.reader.buffer, |message| mac_of(self.keys, message))?;
             let consumed = match received {
                 Received::Incomplete => {
                     self.reader.more(first_until).await?;
@@ -148,7 +190,7 @@ impl Incoming<'_> {
                 }
                 Received::Message { consumed, message, mac } => {
                     keep_alives.count = 0;
-                    if self.shared.mac(&message).is_none() {
+                    if mac_of(self.keys, &message).is_none() {
                         return Err(Ended::Nameless);
                     }
                     if mac.is_ok() {
@@ -179,18 +221,15 @@ impl Incoming<'_> {
         if tell(&self.shared.bus.terminals, input).await { Ok(()) } else { Err(Ended::Stopped) }
     }
 
-    /// Answers 30 to the frame at the front of the buffer, signed for the terminal that it names; where it names none
-    /// of ours nobody could check the answer, and the connection is closed.
+    /// Answers 30 to the frame at the front of the buffer, as far as it can be read, signed for the terminal that it
+    /// names; where it names none of ours nobody could check the answer, and the connection is closed.
     fn answer_format_error(&self) -> Result<(), Ended> {
-        let Decoded::Frame { payload, .. } =
-            self.codec.framing.decode(&self.reader.buffer).map_err(keys::LinkError::from)?
-        else {
+        let Ok(Decoded::Frame { payload, .. }) = self.codec.framing.decode(&self.reader.buffer) else {
             return Ok(());
         };
-        let Some(answer) = salvage::format_error(&self.reader.buffer[payload]) else {
-            return Err(Ended::Nameless);
-        };
-        if self.shared.mac(&answer).is_none() {
+        let read = self.codec.dialect.salvage(&self.reader.buffer[payload]);
+        let Some(answer) = read.as_ref().and_then(format_error) else { return Err(Ended::Nameless) };
+        if mac_of(self.keys, &answer).is_none() {
             return Err(Ended::Nameless);
         }
         let Some(own) = self.own.upgrade() else { return Err(Ended::Told) };
@@ -198,13 +237,28 @@ impl Incoming<'_> {
     }
 }
 
-impl Shared {
-    /// The keys of the terminal that a message names.
-    fn mac(&self, message: &Message) -> Option<&LinkMac> {
-        let terminal = TerminalId::parse(message.get(41)?)?;
-        self.keys.get(&terminal).map(|keys| &keys.mac)
+/// 30 on the answer's own MTI, with what of a message names it; nothing to what is an answer itself.
+fn format_error(read: &Message) -> Option<Message> {
+    if read.mti().is_response() {
+        return None;
     }
+    let mut answer = Message::new(read.mti().response());
+    answer.set_text(39, "30");
+    for element in [7, 11, 37, 41] {
+        if let Some(value) = read.get(element) {
+            answer.set(element, value);
+        }
+    }
+    Some(answer)
+}
 
+/// The keys of the terminal that a message names.
+fn mac_of<'k>(keys: &'k TerminalKeyMap, message: &Message) -> Option<&'k LinkMac> {
+    let terminal = TerminalId::parse(message.get(41)?)?;
+    keys.get(&terminal).map(|keys| &keys.mac)
+}
+
+impl Shared {
     fn citizen(&self, message: &Message) -> Option<credential::Pseudonym> {
         let pan = Pan::parse(message.get(2)?).ok()?;
         (pan.iin() == self.iin).then(|| self.data.pseudonym(&pan.citizen_number()))

@@ -1,0 +1,92 @@
+//! The small HTTP server for machines that watch: /metrics, /healthz, /readyz.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+
+use crate::clock::Clock;
+
+/// The event loop beats once a second; without a beat for so long the process is not healthy.
+pub const BEAT_US_MAX: u64 = 10_000_000;
+
+/// Seconds: from a memory look-up to the terminal's longest wait.
+const STAGE_BUCKETS: [f64; 17] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0, 30.0,
+];
+const BATCH_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0];
+
+/// How the process stands, told by those who know.
+#[derive(Debug)]
+pub struct Health {
+    clock: Clock,
+    beat_us: AtomicU64,
+    ready: AtomicBool,
+}
+
+impl Health {
+    /// Healthy from now on, not ready yet.
+    pub fn new(clock: Clock) -> Health {
+        Health { clock, beat_us: AtomicU64::new(clock.now().mono_us), ready: AtomicBool::new(false) }
+    }
+
+    /// The event loop lives.
+    pub(crate) fn beat(&self, mono_us: u64) {
+        self.beat_us.store(mono_us, Ordering::Relaxed);
+    }
+
+    /// New requests are taken, or no more.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    fn is_healthy(&self) -> bool {
+        self.clock.now().mono_us.saturating_sub(self.beat_us.load(Ordering::Relaxed)) < BEAT_US_MAX
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_healthy() && self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// Collects metrics of the whole process from here on.
+///
+/// # Errors
+/// Another recorder is installed already.
+pub fn collect_metrics() -> Result<PrometheusHandle, String> {
+    let buckets = |builder: PrometheusBuilder, name: &str, bounds: &[f64]| {
+        builder
+            .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
+            .map_err(|error| error.to_string())
+    };
+    let builder = buckets(PrometheusBuilder::new(), "atm_switch_stage_seconds", &STAGE_BUCKETS)?;
+    let builder = buckets(builder, "atm_switch_batch_inputs", &BATCH_BUCKETS)?;
+    builder.install_recorder().map_err(|error| error.to_string())
+}
+
+/// Serves until the process ends.
+pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, health: Arc<Health>) {
+    let answer = |good: bool, yes: &'static str, no: &'static str| {
+        if good { (StatusCode::OK, yes) } else { (StatusCode::SERVICE_UNAVAILABLE, no) }
+    };
+    let healthz = move |State(health): State<Arc<Health>>| async move {
+        answer(health.is_healthy(), "healthy\n", "the event loop does not answer\n")
+    };
+    let readyz = move |State(health): State<Arc<Health>>| async move {
+        answer(health.is_ready(), "ready\n", "not ready\n")
+    };
+    let router = Router::new()
+        .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(health);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "admin server");
+    }
+}

@@ -1,0 +1,235 @@
+//! The command line (docs/operations.md#command-line).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::operator::Subject;
+
+/// A payment switch for ATMs where the chip citizen card is the bank card.
+#[derive(Parser, Debug)]
+#[command(
+    name = "atm-switch",
+    version,
+    after_help = "Examples:
+  atm-switch check atm-switch.toml
+  atm-switch run --config atm-switch.toml
+  atm-switch log show --config atm-switch.toml --json
+  atm-switch cutover 2026-05-04 --config atm-switch.toml"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How the program's own log is written, to standard error. RUST_LOG says how much of it (info).
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Lines for people or for machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line an event.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the switch until SIGTERM or SIGINT.
+    #[command(after_help = "Example:\n  atm-switch run --config atm-switch.toml --addresses addresses.json")]
+    Run {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Write the real addresses here, as JSON, once terminals are accepted.
+        #[arg(long, value_name = "FILE")]
+        addresses: Option<PathBuf>,
+    },
+    /// Check a configuration file: names every mistake with its path and line.
+    #[command(after_help = "Example:\n  atm-switch check atm-switch.toml")]
+    Check {
+        /// The configuration file.
+        file: PathBuf,
+    },
+    /// Look into the durable log.
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// The directory of citizens' accounts.
+    #[command(subcommand)]
+    Enrolment(EnrolmentCommand),
+    /// Open a business day.
+    #[command(after_help = "Example:\n  atm-switch cutover 2026-05-04 --config atm-switch.toml")]
+    Cutover {
+        /// The day, as 2026-05-04.
+        day: String,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Refuse a terminal, bank or citizen from now on.
+    #[command(after_help = "Examples:
+  atm-switch block terminal HN000001 --config atm-switch.toml
+  atm-switch block citizen - --config atm-switch.toml < number")]
+    Block(BlockArgs),
+    /// Take a terminal, bank or citizen again.
+    #[command(after_help = "Example:\n  atm-switch unblock bank 970418 --config atm-switch.toml")]
+    Unblock(BlockArgs),
+    /// Take no new requests; returns when nothing is in flight. The process goes on.
+    Drain {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// How things stand, as JSON.
+    Status {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// The configuration of the switch that is meant.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigFile {
+    /// The configuration file.
+    #[arg(id = "config", long = "config", value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// What is blocked or unblocked.
+#[derive(Args, Debug)]
+pub struct BlockArgs {
+    /// What it is.
+    #[arg(value_enum)]
+    pub subject: Subject,
+    /// DE41, institution or citizen number; `-` reads it from standard input, out of other users' sight.
+    pub id: String,
+    /// The configuration file.
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// Looking into the log.
+#[derive(Subcommand, Debug)]
+pub enum LogCommand {
+    /// Print the records, oldest first. PANs and accounts are masked.
+    #[command(after_help = "Examples:
+  atm-switch log show --config atm-switch.toml
+  atm-switch log show --config atm-switch.toml --json --from 1000 --limit 10")]
+    Show {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// One JSON object a record.
+        #[arg(long)]
+        json: bool,
+        /// The first position.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// At most so many records.
+        #[arg(long)]
+        limit: Option<u64>,
+    },
+    /// Print all records of the transactions that match.
+    #[command(after_help = "Examples:
+  atm-switch log find --config atm-switch.toml --rrn 612300000001
+  atm-switch log find --config atm-switch.toml --key 0200/970418/HN000001/2026-05-03T01:02:03Z/000017
+  atm-switch log find --config atm-switch.toml --stan 17 --terminal HN000001")]
+    Find {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// What to find.
+        #[command(flatten)]
+        by: FindBy,
+        /// One JSON object a record.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every record and check its checksum, its place in the chain and its sequence.
+    Verify {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// What transactions must match; all that is given.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = true)]
+pub struct FindBy {
+    /// Transaction key, as `log show` prints it.
+    #[arg(long)]
+    pub key: Option<String>,
+    /// DE37.
+    #[arg(long)]
+    pub rrn: Option<String>,
+    /// DE11 of the terminal.
+    #[arg(long)]
+    pub stan: Option<u32>,
+    /// DE41.
+    #[arg(long)]
+    pub terminal: Option<String>,
+}
+
+/// The enrolment.
+#[derive(Subcommand, Debug)]
+pub enum EnrolmentCommand {
+    /// Take in a bank's file. Bad lines are listed with number and reason.
+    #[command(
+        after_help = "Example:\n  atm-switch enrolment import bidv.csv --bank 970418 --config atm-switch.toml"
+    )]
+    Import {
+        /// The bank's file.
+        file: PathBuf,
+        /// The bank's institution id.
+        #[arg(long)]
+        bank: String,
+        /// The file holds changes (link, unlink, default), not the whole.
+        #[arg(long)]
+        changes: bool,
+        /// Take nothing if a line is bad.
+        #[arg(long)]
+        strict: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print a citizen's linked accounts, masked. Every look is recorded in `audit.log` beside the log.
+    #[command(after_help = "Example:\n  atm-switch enrolment show - --config atm-switch.toml < number")]
+    Show {
+        /// The citizen number; `-` reads it from standard input, out of other users' sight.
+        number: String,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// What stands on the command line, or the first line of `input` where that is `-`.
+///
+/// # Errors
+/// The input cannot be read.
+pub fn or_standard_input(text: String, input: &mut impl std::io::Read) -> Result<String, String> {
+    if text != "-" {
+        return Ok(text);
+    }
+    let mut line = String::new();
+    input.read_to_string(&mut line).map_err(|error| format!("standard input: {error}"))?;
+    Ok(line.lines().next().unwrap_or("").trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,332 @@
+//! The one thread that owns processor and log: takes what has come, has it decided, carries out what was decided.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use iso8583::Message;
+use journal::{AppendError, Journal, LogEvent, SegmentLog};
+use processor::{
+    Code, Command, Input, LinkId, Now, Output, Position, Processor, Record, Ticket, Verdict, VerifyRequest,
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, oneshot};
+
+use crate::admin::Health;
+use crate::bus::{BusEnd, Inbound, Outbox};
+use crate::clock::Clock;
+use crate::finder::Finders;
+use crate::observer::{Observer, is_bank};
+use crate::verifier::Verifier;
+
+/// Inputs taken at once from each queue. Bounds how long what ends work waits behind what begins it.
+const BATCH_MAX: usize = 256;
+
+/// The log must be sure to take so many records of any size before another input is handled.
+const ROOM_RECORDS_MIN: usize = 8;
+
+/// How long the loop waits for a log that takes nothing more: then the process stops, and the next start recovers.
+const LOG_WAIT_MAX: Duration = Duration::from_secs(20);
+const LOG_WAIT_STEP: Duration = Duration::from_micros(200);
+
+/// How often gauges are set and the loop shows that it lives.
+const BEAT_US: u64 = 1_000_000;
+
+/// What the log's threads tell the event loop, without ever waiting for it.
+#[derive(Default)]
+pub(crate) struct LogNews {
+    synced: AtomicU64,
+    disk_full: AtomicBool,
+    news: Notify,
+}
+
+impl LogNews {
+    /// The log's callback. A log that has failed ends the process at once: a failed fsync is never tried again, and
+    /// nothing that waits for it may be answered.
+    pub(crate) fn told(&self, event: LogEvent) {
+        match event {
+            LogEvent::Synced(position) => {
+                self.synced.fetch_max(position, Ordering::AcqRel);
+                self.news.notify_one();
+            }
+            LogEvent::Failed(reason) => stop_at_once(&format!("the log has failed: {reason}")),
+            LogEvent::DiskFull(reason) => {
+                tracing::error!(reason, "the disk has no room for the log's next segment");
+                self.set_disk_full(true);
+            }
+            LogEvent::DiskRoom => {
+                tracing::info!("the disk has room for the log's next segment");
+                self.set_disk_full(false);
+            }
+            LogEvent::IndexFailed(reason) => tracing::error!(reason, "the log's index"),
+            LogEvent::CheckpointFailed(reason) => tracing::error!(reason, "the log's checkpoint"),
+        }
+    }
+
+    fn set_disk_full(&self, full: bool) {
+        metrics::gauge!("atm_switch_log_disk_full").set(f64::from(u8::from(full)));
+        self.disk_full.store(full, Ordering::Release);
+    }
+}
+
+/// Ends the process without another word to anybody.
+pub(crate) fn stop_at_once(reason: &str) -> ! {
+    tracing::error!(reason, "stopping at once");
+    eprintln!("atm-switch: {reason}");
+    std::process::exit(STOPPED_STATUS)
+}
+
+/// Exit status after a failure that the next start recovers from.
+const STOPPED_STATUS: i32 = 70;
+
+/// The event loop and all that it owns.
+pub(crate) struct EventLoop {
+    pub(crate) processor: Processor,
+    pub(crate) log: SegmentLog,
+    /// Durable at the start: the processor may have appended since.
+    pub(crate) synced: Position,
+    pub(crate) log_news: Arc<LogNews>,
+    pub(crate) bus: BusEnd,
+    pub(crate) clock: Clock,
+    pub(crate) finders: Finders,
+    pub(crate) verifier: Verifier,
+    pub(crate) health: Arc<Health>,
+    pub(crate) stop: Arc<Notify>,
+}
+
+/// What the loop keeps for itself while it runs.
+struct Running {
+    owned: EventLoop,
+    outboxes: HashMap<LinkId, Outbox>,
+    commands: HashMap<Ticket, oneshot::Sender<Result<(), String>>>,
+    last_command: u64,
+    /// Inputs that the loop answers itself, within the batch.
+    own_inputs: VecDeque<Input>,
+    synced: Position,
+    observer: Observer,
+    next_beat_us: u64,
+}
+
+impl EventLoop {
+    /// Runs until told to stop; then the log is closed, everything in it durable.
+    pub(crate) async fn run(self) {
+        let mut running = Running {
+            synced: self.synced,
+            owned: self,
+            outboxes: HashMap::new(),
+            commands: HashMap::new(),
+            last_command: 0,
+            own_inputs: VecDeque::new(),
+            observer: Observer::new(),
+            next_beat_us: 0,
+        };
+        running.carry_out();
+        running.run().await;
+        running.outboxes.clear();
+        running.owned.log.close();
+    }
+}
+
+impl Running {
+    async fn run(&mut self) {
+        let mut batch = Vec::with_capacity(2 * BATCH_MAX);
+        let stop = Arc::clone(&self.owned.stop);
+        let news = Arc::clone(&self.owned.log_news);
+        loop {
+            let due_us = self.owned.processor.next_deadline().unwrap_or(u64::MAX).min(self.next_beat_us);
+            let due = self.owned.clock.at(due_us);
+            let bus = &mut self.owned.bus;
+            tokio::select! {
+                biased;
+                () = stop.notified() => return,
+                () = news.news.notified() => {}
+                first = bus.others.recv() => batch.extend(first),
+                first = bus.terminals.recv() => batch.extend(first),
+                () = tokio::time::sleep_until(due) => {}
+            }
+            fill(&mut batch, &mut bus.others);
+            fill(&mut batch, &mut bus.terminals);
+            self.observer.batch.record(batch.len() as f64);
+            let now = self.owned.clock.now();
+            self.take_synced(now);
+            for inbound in batch.drain(..) {
+                self.take(now, inbound);
+            }
+            if self.owned.processor.next_deadline().is_some_and(|due_us| due_us <= now.mono_us) {
+                self.handle(now, Input::Deadline);
+            }
+            if now.mono_us >= self.next_beat_us {
+                self.beat(now);
+            }
+        }
+    }
+
+    fn take(&mut self, now: Now, inbound: Inbound) {
+        match inbound {
+            Inbound::LinkUp(link, outbox) => {
+                self.outboxes.insert(link, outbox);
+                self.handle(now, Input::LinkUp(link));
+            }
+            Inbound::Input(input) => {
+                if let Input::LinkDown(link) = &*input {
+                    self.outboxes.remove(link);
+                }
+                self.handle(now, *input);
+            }
+            Inbound::Operator(command, answer) => {
+                if command == Command::Drain {
+                    self.owned.health.set_ready(false);
+                }
+                self.last_command += 1;
+                let ticket = Ticket(self.last_command);
+                self.commands.insert(ticket, answer);
+                self.handle(now, Input::Operator(ticket, command));
+            }
+            Inbound::Reconfigure(config) => self.owned.processor.reconfigure(*config),
+            Inbound::Status(answer) => {
+                // Whoever asked may be gone.
+                let _ = answer.send(self.status());
+            }
+        }
+    }
+
+    fn take_synced(&mut self, now: Now) {
+        let synced = self.owned.log_news.synced.load(Ordering::Acquire);
+        if synced > self.synced {
+            self.synced = synced;
+            self.handle(now, Input::Synced(synced));
+        }
+    }
+
+    /// Has one input decided, and whatever the loop itself answers on the way.
+    fn handle(&mut self, now: Now, input: Input) {
+        self.wait_for_room();
+        self.owned.processor.handle(now, input);
+        self.carry_out();
+        while let Some(input) = self.own_inputs.pop_front() {
+            self.wait_for_room();
+            self.owned.processor.handle(now, input);
+            self.carry_out();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.owned.processor.poll_output() {
+            match output {
+                Output::Append(position, record) => self.append(position, &record),
+                Output::Send(link, message) => self.send(link, message),
+                Output::Find(ticket, lookup) => {
+                    if let Some(found) = self.owned.finders.find(ticket, lookup) {
+                        self.own_inputs.push_back(Input::Found(ticket, Box::new(found)));
+                    }
+                }
+                Output::Verify(ticket, request) => self.verify(ticket, request),
+                Output::Close(link) => {
+                    self.outboxes.remove(&link);
+                }
+                Output::Commanded(ticket, result) => {
+                    if let Some(answer) = self.commands.remove(&ticket) {
+                        let _ = answer.send(result);
+                    }
+                }
+                Output::Event(event) => self.observer.event(&event),
+            }
+        }
+    }
+
+    /// A record that the log does not take is a broken invariant: nothing may be decided behind it.
+    fn append(&mut self, position: Position, record: &Record) {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.owned.log.append(position, record) {
+                Ok(()) => return,
+                Err(AppendError::Full) if waited < LOG_WAIT_MAX => {
+                    std::thread::sleep(LOG_WAIT_STEP);
+                    waited += LOG_WAIT_STEP;
+                }
+                Err(error) => stop_at_once(&format!("record {position} {}: {error}", record.body.name())),
+            }
+        }
+    }
+
+    /// The disk is slower than what comes in: everything waits, and TCP's windows with it.
+    fn wait_for_room(&self) {
+        let mut waited = Duration::ZERO;
+        while self.owned.log.room() < ROOM_RECORDS_MIN && waited < LOG_WAIT_MAX {
+            // With a full disk what is left is the reserve: it is for using up.
+            if self.owned.log_news.disk_full.load(Ordering::Acquire) {
+                return;
+            }
+            std::thread::sleep(LOG_WAIT_STEP);
+            waited += LOG_WAIT_STEP;
+        }
+    }
+
+    /// A link whose queue is full does not read: it is closed, and its messages are lost like on any lost link.
+    fn send(&mut self, link: LinkId, message: Message) {
+        let Some(outbox) = self.outboxes.get(&link) else {
+            self.observer.undeliverable.increment(1);
+            return;
+        };
+        if let Err(error) = outbox.try_send(Box::new(message)) {
+            self.observer.undeliverable.increment(1);
+            if matches!(error, TrySendError::Full(_)) {
+                tracing::warn!(?link, "closed: its queue is full");
+            }
+            self.outboxes.remove(&link);
+        }
+    }
+
+    /// While the disk is full nobody is verified: no new reference, no new one-step request. What is left of the log
+    /// is for what has begun.
+    fn verify(&mut self, ticket: Ticket, request: Box<VerifyRequest>) {
+        if self.owned.log_news.disk_full.load(Ordering::Acquire) {
+            self.own_inputs.push_back(Input::Verified(ticket, Verdict::Refused(Code::UNSAFE, None)));
+            return;
+        }
+        self.owned.verifier.verify(ticket, request);
+    }
+
+    fn beat(&mut self, now: Now) {
+        self.next_beat_us = now.mono_us + BEAT_US;
+        self.owned.health.beat(now.mono_us);
+        let (processor, gauges) = (&self.owned.processor, &self.observer.gauges);
+        gauges.in_flight.set(processor.in_flight() as f64);
+        let banks_up = self.outboxes.keys().filter(|link| is_bank(link)).count();
+        gauges.terminals_up.set((self.outboxes.len() - banks_up) as f64);
+        gauges.banks_up.set(banks_up as f64);
+        gauges.reversals_open.set(processor.reversals_open() as f64);
+        gauges.log_next.set(processor.next_position() as f64);
+        gauges.log_synced.set(self.synced as f64);
+        gauges.terminal_inputs.set(self.owned.bus.terminals.len() as f64);
+        gauges.other_inputs.set(self.owned.bus.others.len() as f64);
+        gauges.references.set(processor.standing().references.len() as f64);
+    }
+
+    fn status(&self) -> Value {
+        let processor = &self.owned.processor;
+        let banks_up = self.outboxes.keys().filter(|link| is_bank(link)).count();
+        json!({
+            "business_day": processor.day().to_string(),
+            "requests_in_flight": processor.in_flight(),
+            "reversals_open": processor.reversals_open(),
+            "terminal_links_up": self.outboxes.len() - banks_up,
+            "bank_links_up": banks_up,
+            "banks_ready": processor.banks_ready().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "log_records": processor.next_position(),
+            "log_synced_records": self.synced,
+            "disk_full": self.owned.log_news.disk_full.load(Ordering::Acquire),
+            "blocks": processor.standing().blocks.iter().map(|subject| format!("{subject:?}")).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Takes what is there without waiting.
+fn fill(batch: &mut Vec<Inbound>, queue: &mut tokio::sync::mpsc::Receiver<Inbound>) {
+    for _ in 0..BATCH_MAX {
+        let Ok(inbound) = queue.try_recv() else { return };
+        batch.push(inbound);
+    }
+}

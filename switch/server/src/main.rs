@@ -1,0 +1,106 @@
+//! The program `atm-switch`: command line in, exit status out.
+
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use enrolment::Mode;
+use server::cli::{BlockArgs, Cli, Command, EnrolmentCommand, LogCommand, LogFormat};
+use server::config::{self, Settings};
+use server::operator::{self, Request};
+use server::{enrolment_commands, log_commands, run};
+
+/// Exit status of a bad configuration, as `check` gives it.
+const BAD_CONFIGURATION: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_tracing(cli.log_format);
+    match carry_out(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Configuration(mistakes)) => {
+            eprintln!("{mistakes}");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+        Err(Failure::Other(reason)) => {
+            eprintln!("atm-switch: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Failure {
+    /// All mistakes, a line each.
+    Configuration(String),
+    Other(String),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Failure {
+        Failure::Other(reason)
+    }
+}
+
+fn carry_out(command: Command) -> Result<(), Failure> {
+    let out = &mut std::io::stdout().lock();
+    match command {
+        Command::Run { config, addresses } => run::run(settings(&config.file)?, addresses.as_deref())?,
+        Command::Check { file } => print!("{}", settings(&file)?.summary()),
+        Command::Log(LogCommand::Show { config, json, from, limit }) => {
+            log_commands::show(&settings(&config.file)?, json, from, limit, out)?;
+        }
+        Command::Log(LogCommand::Find { config, by, json }) => {
+            log_commands::find(&settings(&config.file)?, &by, json, out)?;
+        }
+        Command::Log(LogCommand::Verify { config }) => log_commands::verify(&settings(&config.file)?, out)?,
+        Command::Enrolment(EnrolmentCommand::Import { file, bank, changes, strict, config }) => {
+            let mode = if changes { Mode::Changes } else { Mode::Whole };
+            enrolment_commands::import(&settings(&config.file)?, &file, &bank, mode, strict, out)?;
+        }
+        Command::Enrolment(EnrolmentCommand::Show { number, config }) => {
+            enrolment_commands::show(&settings(&config.file)?, number, &mut std::io::stdin().lock(), out)?;
+        }
+        Command::Cutover { day, config } => ask(&config.file, &Request::Cutover { day })?,
+        Command::Block(args) => block(args, true)?,
+        Command::Unblock(args) => block(args, false)?,
+        Command::Drain { config } => ask(&config.file, &Request::Drain)?,
+        Command::Status { config } => ask(&config.file, &Request::Status)?,
+    }
+    Ok(())
+}
+
+fn settings(file: &Path) -> Result<Settings, Failure> {
+    config::load(file).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        Failure::Configuration(lines.join("\n"))
+    })
+}
+
+fn block(args: BlockArgs, set: bool) -> Result<(), Failure> {
+    let id = server::cli::or_standard_input(args.id, &mut std::io::stdin().lock().take(256))?;
+    ask(&args.config.file, &Request::Block { subject: args.subject, id, set })
+}
+
+fn ask(config: &Path, request: &Request) -> Result<(), Failure> {
+    let settings = settings(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let answer = runtime.block_on(operator::ask(&settings.operator_socket, request))?;
+    match answer.get("status") {
+        Some(status) => println!("{status:#}"),
+        None => println!("done"),
+    }
+    Ok(())
+}
+
+fn start_tracing(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}

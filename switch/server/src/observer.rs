@@ -1,0 +1,145 @@
+//! What the event loop counts and tells: metrics for machines, warnings for people (docs/operations.md#metrics).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use processor::{Answered, Code, Event, Kind, LinkId};
+
+/// Alarms that are written out in a second; those above are counted and their number is told once.
+const ALARM_LINES_MAX: u32 = 100;
+
+/// The stages of [`Answered`], as the metrics call them.
+const STAGES: [&str; 6] = ["find", "verify", "intent_sync", "bank", "outcome_sync", "total"];
+
+/// Handles of all metrics that the event loop touches, looked up once.
+pub(crate) struct Observer {
+    answered: HashMap<(Kind, Code), Counter>,
+    stages: [Histogram; STAGES.len()],
+    events: HashMap<&'static str, Counter>,
+    pub(crate) gauges: Gauges,
+    pub(crate) batch: Histogram,
+    pub(crate) undeliverable: Counter,
+    alarms: AlarmPace,
+}
+
+/// What is as it is at a moment.
+pub(crate) struct Gauges {
+    pub(crate) in_flight: Gauge,
+    pub(crate) terminals_up: Gauge,
+    pub(crate) banks_up: Gauge,
+    pub(crate) reversals_open: Gauge,
+    pub(crate) log_next: Gauge,
+    pub(crate) log_synced: Gauge,
+    pub(crate) terminal_inputs: Gauge,
+    pub(crate) other_inputs: Gauge,
+    pub(crate) references: Gauge,
+}
+
+struct AlarmPace {
+    since: Instant,
+    told: u32,
+    kept_back: u32,
+}
+
+impl Observer {
+    pub(crate) fn new() -> Observer {
+        Observer {
+            answered: HashMap::new(),
+            stages: STAGES.map(|stage| histogram!("atm_switch_stage_seconds", "stage" => stage)),
+            events: HashMap::new(),
+            gauges: Gauges {
+                in_flight: gauge!("atm_switch_requests_in_flight"),
+                terminals_up: gauge!("atm_switch_links_up", "side" => "terminal"),
+                banks_up: gauge!("atm_switch_links_up", "side" => "bank"),
+                reversals_open: gauge!("atm_switch_reversals_open"),
+                log_next: gauge!("atm_switch_log_records"),
+                log_synced: gauge!("atm_switch_log_synced_records"),
+                terminal_inputs: gauge!("atm_switch_queue_inputs", "queue" => "terminals"),
+                other_inputs: gauge!("atm_switch_queue_inputs", "queue" => "others"),
+                references: gauge!("atm_switch_references_live"),
+            },
+            batch: histogram!("atm_switch_batch_inputs"),
+            undeliverable: counter!("atm_switch_messages_undeliverable_total"),
+            alarms: AlarmPace { since: Instant::now(), told: 0, kept_back: 0 },
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        if let Event::Answered(answered) = event {
+            self.answered(answered);
+        }
+        let name = name(event);
+        let counter = |name| counter!("atm_switch_events_total", "event" => name);
+        self.events.entry(name).or_insert_with(|| counter(name)).increment(1);
+        if event.is_alarm() {
+            self.alarms.tell(name, event);
+        } else {
+            tracing::debug!(event = name, detail = ?event);
+        }
+    }
+
+    fn answered(&mut self, answered: &Answered) {
+        let (kind, code) = (answered.kind, answered.code);
+        let counter =
+            || counter!("atm_switch_answers_total", "kind" => kind.name(), "code" => code.to_string());
+        self.answered.entry((kind, code)).or_insert_with(counter).increment(1);
+        let stages = [
+            answered.find_us,
+            answered.verify_us,
+            answered.intent_sync_us,
+            answered.bank_us,
+            answered.outcome_sync_us,
+            answered.total_us,
+        ];
+        for (histogram, us) in self.stages.iter().zip(stages).filter(|(_, us)| *us > 0) {
+            histogram.record(us as f64 / 1e6);
+        }
+    }
+}
+
+impl AlarmPace {
+    fn tell(&mut self, name: &'static str, event: &Event) {
+        if self.since.elapsed() > Duration::from_secs(1) {
+            if self.kept_back > 0 {
+                tracing::warn!(count = self.kept_back, "more alarms than lines for them");
+            }
+            *self = AlarmPace { since: Instant::now(), told: 0, kept_back: 0 };
+        }
+        if self.told < ALARM_LINES_MAX {
+            self.told += 1;
+            tracing::warn!(event = name, detail = ?event, "alarm");
+        } else {
+            self.kept_back += 1;
+        }
+    }
+}
+
+/// The side of a connection, as the metrics call it.
+pub(crate) fn is_bank(link: &LinkId) -> bool {
+    matches!(link, LinkId::Bank(..))
+}
+
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Answered(_) => "answered",
+        Event::AdviceAnswered(_) => "advice_answered",
+        Event::Repeated(_) => "repeated",
+        Event::Reversed(_) => "reversed",
+        Event::Suspended(..) => "suspended",
+        Event::OtherContent(_) => "other_content",
+        Event::Forged(_) => "forged",
+        Event::StrayAnswer(..) => "stray_answer",
+        Event::OtherEcho(_) => "other_echo",
+        Event::LateApproval(_) => "late_approval",
+        Event::BankSaysOtherwise(_) => "bank_says_otherwise",
+        Event::ReversalRefused(..) => "reversal_refused",
+        Event::CashUnexplained(_) => "cash_unexplained",
+        Event::FormatError(..) => "format_error",
+        Event::TerminalSignedOn(_) => "terminal_signed_on",
+        Event::BankReady(_) => "bank_ready",
+        Event::BankAway(_) => "bank_away",
+        Event::CutoverAcknowledged(..) => "cutover_acknowledged",
+        Event::Shed(_) => "shed",
+    }
+}

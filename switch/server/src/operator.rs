@@ -1,0 +1,185 @@
+//! The operator's commands: JSON lines over a Unix socket that its owner alone can open (docs/operations.md#operator-commands).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use credential::CitizenNumber;
+use keys::DataKeys;
+use processor::{Block, BlockSubject, Command, Day, Institution, TerminalId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::bus::Inbound;
+
+/// Operators' connections at once; more wait.
+const CONNECTIONS_MAX: usize = 16;
+
+/// Bytes of a command.
+const LINE_BYTES_MAX: u64 = 4_096;
+
+/// A connection that says nothing for so long is closed; a command that is not done after so long is told so.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+const COMMAND_MAX: Duration = Duration::from_secs(60);
+
+/// One line to the switch.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// Open this business day.
+    Cutover {
+        /// `2022-05-03`.
+        day: String,
+    },
+    /// Block or unblock.
+    Block {
+        /// `terminal`, `bank` or `citizen`.
+        subject: Subject,
+        /// DE41, institution or citizen number.
+        id: String,
+        /// `true` blocks, `false` unblocks.
+        set: bool,
+    },
+    /// Take no new requests; done when nothing is in flight.
+    Drain,
+    /// How things stand.
+    Status,
+}
+
+/// What can be blocked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// By DE41; answered 57.
+    Terminal,
+    /// By institution; answered 91.
+    Bank,
+    /// By citizen number; answered 62.
+    Citizen,
+}
+
+/// Binds the socket for the switch's user alone. The caller holds the log's lock, so a file that is there already is
+/// one that a killed process has left.
+///
+/// # Errors
+/// The path, and why it cannot be bound.
+pub fn bind(path: &Path) -> Result<UnixListener, String> {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    let named = |error: std::io::Error| format!("{}: {error}", path.display());
+    if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        std::fs::remove_file(path).map_err(named)?;
+    }
+    let listener = UnixListener::bind(path).map_err(named)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(named)?;
+    Ok(listener)
+}
+
+/// Serves operators until the process ends.
+pub async fn serve(listener: UnixListener, data: DataKeys, loop_queue: mpsc::Sender<Inbound>) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (data, loop_queue) = (data.clone(), loop_queue.clone());
+        tokio::spawn(async move {
+            // Whoever goes away in the middle of a command has no answer to read.
+            let _ = converse(stream, &data, &loop_queue).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn converse(
+    stream: UnixStream,
+    data: &DataKeys,
+    loop_queue: &mpsc::Sender<Inbound>,
+) -> std::io::Result<()> {
+    let by = format!("uid {}", stream.peer_cred()?.uid());
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = String::new();
+        let mut bounded = (&mut read).take(LINE_BYTES_MAX);
+        match timeout(SILENCE_MAX, bounded.read_line(&mut line)).await {
+            Err(_) | Ok(Ok(0)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(_)) => {}
+        }
+        let answer = match serde_json::from_str(&line) {
+            Ok(request) => answer(request, &by, data, loop_queue).await,
+            Err(error) => Err(format!("no command: {error}")),
+        };
+        let answer = answer.unwrap_or_else(|error| json!({ "ok": false, "error": error }));
+        write.write_all(format!("{answer}\n").as_bytes()).await?;
+    }
+}
+
+async fn answer(
+    request: Request,
+    by: &str,
+    data: &DataKeys,
+    loop_queue: &mpsc::Sender<Inbound>,
+) -> Result<Value, String> {
+    let command = match request {
+        Request::Status => {
+            let (answer, status) = oneshot::channel();
+            loop_queue.send(Inbound::Status(answer)).await.map_err(stopping)?;
+            return Ok(json!({ "ok": true, "status": status.await.map_err(stopping)? }));
+        }
+        Request::Drain => Command::Drain,
+        Request::Cutover { day } => Command::Cutover(day.parse::<Day>()?),
+        Request::Block { subject, id, set } => {
+            Command::Block(Block { subject: block_subject(subject, &id, data)?, set, by: by.into() })
+        }
+    };
+    tracing::info!(by, ?command, "operator");
+    let (answer, done) = oneshot::channel();
+    loop_queue.send(Inbound::Operator(command, answer)).await.map_err(stopping)?;
+    let done = timeout(COMMAND_MAX, done).await.map_err(|_| "not done yet; it goes on".to_owned())?;
+    done.map_err(stopping)?.map(|()| json!({ "ok": true }))
+}
+
+fn stopping<E>(_: E) -> String {
+    "the switch is stopping".to_owned()
+}
+
+/// A citizen is known by the pseudonym from here on.
+fn block_subject(subject: Subject, id: &str, data: &DataKeys) -> Result<BlockSubject, String> {
+    match subject {
+        Subject::Terminal => TerminalId::parse(id.as_bytes())
+            .map(BlockSubject::Terminal)
+            .ok_or_else(|| format!("`{id}` is not 8 printable characters")),
+        Subject::Bank => Ok(BlockSubject::Bank(id.parse::<Institution>()?)),
+        Subject::Citizen => {
+            let number = CitizenNumber::parse(id.as_bytes()).map_err(|error| error.to_string())?;
+            Ok(BlockSubject::Citizen(data.pseudonym(&number)))
+        }
+    }
+}
+
+/// Sends one request to a running switch and gives its answer, which says `"ok": true`.
+///
+/// # Errors
+/// The switch is not there, or has refused.
+pub async fn ask(socket: &Path, request: &Request) -> Result<Value, String> {
+    let named = |error: std::io::Error| format!("{}: {error}; is the switch running?", socket.display());
+    let mut stream = UnixStream::connect(socket).await.map_err(named)?;
+    let line = serde_json::to_string(request).map_err(|error| error.to_string())?;
+    stream.write_all(format!("{line}\n").as_bytes()).await.map_err(named)?;
+    let mut answer = String::new();
+    let read = BufReader::new(stream).read_line(&mut answer).await;
+    read.map_err(named)?;
+    let answer: Value = serde_json::from_str(&answer).map_err(|_| "the switch has hung up".to_owned())?;
+    if answer["ok"] == json!(true) {
+        Ok(answer)
+    } else {
+        Err(answer["error"].as_str().unwrap_or("refused without a reason").to_owned())
+    }
+}

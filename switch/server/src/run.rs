@@ -1,0 +1,250 @@
+//! From a good configuration to a running switch and back: recover first, then accept; drain, then stop.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use enrolment::Enrolment;
+use journal::{Options, Recovered, SegmentLog};
+use processor::{Command, Now, Processor, TerminalId};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, oneshot};
+
+use crate::admin::{self, Health};
+use crate::bus::{Bus, Inbound, bus};
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::event_loop::{EventLoop, LogNews};
+use crate::finder::Finders;
+use crate::links::bank::BankLink;
+use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
+use crate::operator;
+use crate::verifier::Verifier;
+
+/// Threads for sockets and the registry, and as many for chips' signatures: the event loop and the log have their own.
+const SOCKET_THREADS_MAX: usize = 4;
+
+/// Messages of the switch's own on a bank's link beside requests and reversals: sign-on, echo, cutover.
+const NETWORK_MESSAGES_MAX: usize = 16;
+
+/// What connections may still write when the event loop has ended.
+const LAST_WRITES_MAX: Duration = Duration::from_secs(1);
+
+/// Runs the switch until SIGTERM or SIGINT, then drains it. `addresses` is a file that gets the real addresses, as JSON,
+/// once terminals are accepted.
+///
+/// # Errors
+/// Why it could not start, or did not end well.
+pub fn run(settings: Settings, addresses: Option<&Path>) -> Result<(), String> {
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(SOCKET_THREADS_MAX));
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads).max_blocking_threads(threads).thread_name("links").enable_all();
+    let runtime = builder.build();
+    let runtime = runtime.map_err(|error| format!("threads: {error}"))?;
+    let result = runtime.block_on(serve(settings, addresses));
+    runtime.shutdown_timeout(LAST_WRITES_MAX);
+    result
+}
+
+async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), String> {
+    let clock = Clock::start();
+    let metrics = admin::collect_metrics()?;
+    let health = Arc::new(Health::new(clock));
+    let (bus, bus_end) = bus();
+    let stop = Arc::new(Notify::new());
+
+    let log_news = Arc::new(LogNews::default());
+    let news = Arc::clone(&log_news);
+    let options = Options::new(settings.switch.log_dir.clone(), settings.keys.data.clone());
+    let opened = SegmentLog::open(options, Box::new(move |event| news.told(event)));
+    let (log, recovered) = opened.map_err(|error| format!("log: {error}"))?;
+    tell_recovered(&recovered);
+    let now = clock.now();
+    refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
+
+    let enrolment = Enrolment::open(&settings.switch.enrolment_dir);
+    let enrolment = Arc::new(enrolment.map_err(|error| format!("enrolment: {error}"))?);
+    let finders = Finders::start(log.reader(), enrolment, &bus.others);
+    let finders = finders.map_err(|error| format!("threads: {error}"))?;
+    let keys = Arc::new(TerminalKeyStore::default());
+    keys.replace(terminal_keys(&settings));
+    let verifier = Verifier::start(&settings, &keys, clock, &bus.others)?;
+    let Recovered { standing, open, next, .. } = recovered;
+    let processor = Processor::new(settings.processor.clone(), entropy()?, now, standing, open, next);
+
+    let terminals = terminal::bind(settings.terminals.listen).await?;
+    let admin = terminal::bind(settings.admin_listen).await?;
+    let operators = operator::bind(&settings.operator_socket)?;
+    let bound = Bound { terminals: local(&terminals)?, admin: local(&admin)? };
+
+    let event_loop = EventLoop {
+        processor,
+        log,
+        synced: next,
+        log_news,
+        bus: bus_end,
+        clock,
+        finders,
+        verifier,
+        health: Arc::clone(&health),
+        stop: Arc::clone(&stop),
+    };
+    let ended = start_event_loop(event_loop)?;
+    tokio::spawn(admin::serve(admin, metrics, Arc::clone(&health)));
+    tokio::spawn(operator::serve(operators, settings.keys.data.clone(), bus.others.clone()));
+    connect_banks(&settings, &bus);
+    let shared = Shared {
+        settings: settings.terminals.clone(),
+        keys: Arc::clone(&keys),
+        data: settings.keys.data.clone(),
+        iin: settings.processor.iin,
+        bus: bus.clone(),
+    };
+    tokio::spawn(terminal::listen(terminals, Arc::new(shared)));
+    tokio::spawn(reload_on_hangup(settings.file.clone(), keys, bus.clone()));
+    health.set_ready(true);
+    bound.tell(addresses, &settings)?;
+
+    wait_for_the_end(ended, &bus, &stop, &settings).await
+}
+
+fn tell_recovered(recovered: &Recovered) {
+    if let Some(cut) = &recovered.cut {
+        tracing::warn!(%cut, "the log's end");
+    }
+    let day = recovered.standing.day.map(|day| day.to_string());
+    tracing::info!(records = recovered.next, open = recovered.open.len(), day, "log recovered");
+}
+
+/// Identities and days come from the wall clock: one that stands far behind the log would give them twice.
+fn refuse_old_clock(recovered: &Recovered, now: Now, behind_ms_max: u64) -> Result<(), String> {
+    let behind_ms = recovered.standing.last_at_ms - now.wall_ms;
+    if behind_ms > behind_ms_max as i64 {
+        return Err(format!("the clock stands {behind_ms} ms behind the log's last record; set it right"));
+    }
+    Ok(())
+}
+
+fn entropy() -> Result<[u8; 32], String> {
+    let mut entropy = [0; 32];
+    aws_lc_rs::rand::fill(&mut entropy).map_err(|_| "the system gives no randomness".to_owned())?;
+    Ok(entropy)
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, String> {
+    listener.local_addr().map_err(|error| error.to_string())
+}
+
+/// The event loop on a thread of its own; the channel tells when it has ended.
+fn start_event_loop(event_loop: EventLoop) -> Result<oneshot::Receiver<()>, String> {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| format!("threads: {error}"))?;
+    let (ending, ended) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("event-loop".to_owned()).spawn(move || {
+        runtime.block_on(event_loop.run());
+        // Nobody listens any more when the process is on its way out for another reason.
+        let _ = ending.send(());
+    });
+    thread.map(|_| ended).map_err(|error| format!("threads: {error}"))
+}
+
+fn connect_banks(settings: &Settings, bus: &Bus) {
+    for (bank, link) in &settings.issuers {
+        let Some(config) = settings.processor.issuers.get(bank) else { continue };
+        let outbox_max = config.in_flight_max + config.reversals_in_flight_max + NETWORK_MESSAGES_MAX;
+        let mac = settings.keys.banks.get(&bank.to_string());
+        for link in BankLink::all(*bank, link, mac, outbox_max) {
+            tokio::spawn(link.keep(bus.clone()));
+        }
+    }
+}
+
+fn terminal_keys(settings: &Settings) -> TerminalKeyMap {
+    let keys = settings.keys.terminals.iter();
+    keys.filter_map(|(id, keys)| Some((TerminalId::parse(id.as_bytes())?, keys.clone()))).collect()
+}
+
+/// SIGHUP reads the configuration again: terminals and their keys, banks' limits and codes, timers and limits are those
+/// of the new one at once. Addresses, directories and links are for a restart. A file with a mistake changes nothing.
+async fn reload_on_hangup(file: PathBuf, keys: Arc<TerminalKeyStore>, bus: Bus) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        match config::load(&file) {
+            Ok(settings) => {
+                keys.replace(terminal_keys(&settings));
+                let told = bus.others.send(Inbound::Reconfigure(Box::new(settings.processor))).await;
+                if told.is_err() {
+                    return;
+                }
+                tracing::info!("configuration read again");
+            }
+            Err(mistakes) => {
+                mistakes.iter().for_each(|mistake| tracing::error!(%mistake, "configuration kept"))
+            }
+        }
+    }
+}
+
+/// The real addresses.
+struct Bound {
+    terminals: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Bound {
+    /// The file appears whole or not at all.
+    fn tell(&self, file: Option<&Path>, settings: &Settings) -> Result<(), String> {
+        tracing::info!(terminals = %self.terminals, admin = %self.admin, "accepting");
+        let Some(file) = file else { return Ok(()) };
+        let addresses = json!({
+            "terminals": self.terminals.to_string(),
+            "admin": self.admin.to_string(),
+            "operator": settings.operator_socket,
+        });
+        let unfinished = file.with_extension("part");
+        let written = std::fs::write(&unfinished, format!("{addresses}\n"));
+        written
+            .and_then(|()| std::fs::rename(&unfinished, file))
+            .map_err(|error| format!("{}: {error}", file.display()))
+    }
+}
+
+/// SIGTERM and SIGINT drain: no new request is taken, what is in flight ends, the log is closed. A second signal stops
+/// without waiting: that is what the log is for.
+async fn wait_for_the_end(
+    mut ended: oneshot::Receiver<()>,
+    bus: &Bus,
+    stop: &Notify,
+    settings: &Settings,
+) -> Result<(), String> {
+    let of = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
+    let (mut terminate, mut interrupt) = (of(SignalKind::terminate())?, of(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = &mut ended => return Err("the event loop has ended by itself".to_owned()),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining");
+    let (answer, drained) = oneshot::channel();
+    if bus.others.send(Inbound::Operator(Command::Drain, answer)).await.is_ok() {
+        let wait = Duration::from_millis(settings.switch.drain_ms_max);
+        tokio::select! {
+            drained = tokio::time::timeout(wait, drained) => match drained {
+                Ok(_) => tracing::info!("nothing is in flight"),
+                Err(_) => tracing::warn!("still in flight after drain_ms_max: the next start takes it up"),
+            },
+            _ = terminate.recv() => tracing::warn!("told again: not waiting"),
+            _ = interrupt.recv() => tracing::warn!("told again: not waiting"),
+        }
+    }
+    stop.notify_one();
+    ended.await.map_err(|_| "the event loop has failed".to_owned())?;
+    // A socket file without a process behind it only confuses.
+    let _ = std::fs::remove_file(&settings.operator_socket);
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! The program as a process: started, signed on to, commanded, watched, drained, killed, looked into.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use iso8583::{Message, Mti};
+use keys::{Key, LinkCodec, LinkMac, MacKey, Received};
+use processor::UtcSeconds;
+use serde_json::Value;
+
+/// Longer than anything here takes: a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_atm-switch");
+
+/// A switch with one terminal and one bank, in a directory of its own.
+struct Switch {
+    dir: tempfile::TempDir,
+    process: Option<Child>,
+    /// The bank's listener: the switch's connections stay in its queue.
+    _bank: TcpListener,
+}
+
+impl Switch {
+    fn new() -> Switch {
+        let dir = tempfile::tempdir().unwrap();
+        let bank = TcpListener::bind("127.0.0.1:0").unwrap();
+        let key = |byte: u8| format!("{byte:02x}").repeat(32);
+        let keys = format!(
+            "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\n[terminal.HN000001]\n\
+             mac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\nchallenge = \"{}\"\n",
+            key(11),
+            key(12),
+            key(13),
+            key(1),
+            key(2),
+            key(3)
+        );
+        write(dir.path(), "keys.toml", &keys);
+        let signing = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let pinned = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        write(dir.path(), "signing.pem", &signing.serialize_pem());
+        write(dir.path(), "pinned.pem", &pinned.public_key_pem());
+        write(dir.path(), "ca.pem", &ca.self_signed(&pinned).unwrap().pem());
+        std::fs::create_dir(dir.path().join("csca")).unwrap();
+        write(&dir.path().join("csca"), "vietnam.pem", &simulators::citizens::Country::new(1).csca_pem());
+        let config = format!(
+            "[switch]\nid = \"switch\"\nlog_dir = \"log\"\nenrolment_dir = \"enrolment\"\nkeys_file = \"keys.toml\"\n\
+             first_day = \"2026-05-01\"\n\
+             [terminals]\nlisten = \"127.0.0.1:0\"\n[[terminal]]\nid = \"HN000001\"\nacquirer = \"970418\"\n\
+             [[issuer]]\nid = \"970418\"\nname = \"BIDV\"\naddresses = [\"{}\"]\nmac = false\n\
+             [registry]\nurl = \"https://127.0.0.1:9\"\nca_file = \"ca.pem\"\nsigning_key_file = \"signing.pem\"\n\
+             kid = \"switch\"\n[[registry.key]]\nkid = \"registry\"\nfile = \"pinned.pem\"\n\
+             [credential]\ncsca_dir = \"csca\"\n[operator]\nsocket = \"operator.sock\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n",
+            bank.local_addr().unwrap()
+        );
+        write(dir.path(), "atm-switch.toml", &config);
+        let switch = Switch { dir, process: None, _bank: bank };
+        write(switch.dir.path(), "bidv.csv", "001203000001,8600012345,1\n001203000002,8600054321,1\n");
+        let bank_file = switch.path("bidv.csv");
+        switch.told(&["enrolment", "import", bank_file.to_str().unwrap(), "--bank", "970418"]);
+        switch
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Starts the process and waits until it accepts; gives the addresses that it tells.
+    fn start(&mut self) -> Value {
+        let _ = std::fs::remove_file(self.path("addresses.json"));
+        let process = Command::new(PROGRAM)
+            .args(["run", "--config"])
+            .arg(self.path("atm-switch.toml"))
+            .arg("--addresses")
+            .arg(self.path("addresses.json"))
+            .stderr(Stdio::from(std::fs::File::create(self.path("stderr")).unwrap()))
+            .spawn();
+        self.process = Some(process.unwrap());
+        let since = Instant::now();
+        loop {
+            if let Ok(text) = std::fs::read_to_string(self.path("addresses.json")) {
+                return serde_json::from_str(&text).unwrap();
+            }
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            let stderr = || std::fs::read_to_string(self.path("stderr")).unwrap();
+            assert!(ended.is_none() && since.elapsed() < PATIENCE, "{}", stderr());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").arg(format!("-{name}")).arg(id).status().unwrap().success());
+    }
+
+    /// Signals and waits for the process to end.
+    fn end(&mut self, name: &str) -> std::process::ExitStatus {
+        self.signal(name);
+        self.process.take().unwrap().wait().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Output {
+        let config = self.path("atm-switch.toml");
+        Command::new(PROGRAM).args(arguments).arg("--config").arg(config).output().unwrap()
+    }
+
+    /// Standard output of a command that must succeed.
+    fn told(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn log(&self) -> Vec<Value> {
+        self.told(&["log", "show", "--json"])
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn address(addresses: &Value, name: &str) -> SocketAddr {
+    addresses[name].as_str().unwrap().parse().unwrap()
+}
+
+/// The body and status line of a page.
+fn page(addresses: &Value, path: &str) -> String {
+    let mut stream = TcpStream::connect(address(addresses, "admin")).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: switch\r\nConnection: close\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
+/// Sends one message as the terminal HN000001 and gives the answer, whose MAC must be right; nothing when the switch
+/// closes the connection instead.
+fn exchange(stream: &mut TcpStream, message: &Message) -> Option<Message> {
+    let mac = |byte: u8| MacKey::new(&Key::new([byte; 32]));
+    let keys = LinkMac { sign: mac(1), verify: mac(2) };
+    let codec = LinkCodec::terminal();
+    let mut bytes = Vec::new();
+    codec.send(message, Some(&keys), &mut bytes).unwrap();
+    stream.write_all(&bytes).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut buffer = Vec::new();
+    loop {
+        match codec.receive(&buffer, |_| Some(&keys)).unwrap() {
+            Received::Message { message, mac, .. } => {
+                assert_eq!(mac, Ok(()));
+                return Some(*message);
+            }
+            Received::Incomplete => {}
+            other => panic!("{other:?}"),
+        }
+        let mut part = [0; 1024];
+        let count = stream.read(&mut part).unwrap();
+        if count == 0 {
+            return None;
+        }
+        buffer.extend_from_slice(&part[..count]);
+    }
+}
+
+fn network(code: &str, stan: u64) -> Message {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut message = Message::new(Mti::new(800));
+    message.set(7, &UtcSeconds(now.as_secs() as i64).to_de7()).set_number(11, stan, 6);
+    message.set_text(41, "HN000001").set_text(70, code);
+    message
+}
+
+#[test]
+fn it_is_started_commanded_watched_and_drained() {
+    let mut switch = Switch::new();
+    let addresses = switch.start();
+    let mut terminal = TcpStream::connect(address(&addresses, "terminals")).unwrap();
+    assert_eq!(exchange(&mut terminal, &network("301", 1)).unwrap().text(39), Some("00"));
+    let signed_on = exchange(&mut terminal, &network("001", 2)).unwrap();
+    assert_eq!((signed_on.text(39), signed_on.has(112)), (Some("00"), true));
+
+    assert!(page(&addresses, "/healthz").starts_with("HTTP/1.1 200"));
+    assert!(page(&addresses, "/readyz").starts_with("HTTP/1.1 200"));
+    assert!(page(&addresses, "/metrics").contains("atm_switch_events_total{event=\"terminal_signed_on\"} 1"));
+
+    assert_eq!(switch.told(&["cutover", "2026-05-04"]), "done\n");
+    let refused = switch.command(&["cutover", "2026-05-03"]);
+    assert!(!refused.status.success(), "an earlier day");
+    assert_eq!(switch.told(&["block", "terminal", "HN000001"]), "done\n");
+    assert_eq!(switch.told(&["block", "citizen", "001203000001"]), "done\n");
+    assert_eq!(switch.told(&["unblock", "terminal", "HN000001"]), "done\n");
+    let status: Value = serde_json::from_str(&switch.told(&["status"])).unwrap();
+    assert_eq!(status["business_day"], "2026-05-04");
+    assert_eq!(status["blocks"].as_array().unwrap().len(), 1);
+    assert_eq!(status["terminal_links_up"], 1);
+    let in_use = switch.command(&["run"]);
+    assert!(String::from_utf8_lossy(&in_use.stderr).contains("in use by another process"));
+
+    assert!(switch.end("TERM").success());
+    let kinds: Vec<Value> = switch.log().into_iter().map(|mut record| record["kind"].take()).collect();
+    assert_eq!(kinds, ["CUTOVER", "BLOCK", "BLOCK", "BLOCK"]);
+    assert!(switch.told(&["log", "verify"]).starts_with("4 records"));
+    assert!(!switch.told(&["log", "show"]).contains("001203000001"), "a citizen is a pseudonym in the log");
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let mut switch = Switch::new();
+    switch.start();
+    switch.told(&["cutover", "2026-05-04"]);
+    switch.told(&["block", "bank", "970418"]);
+    switch.end("KILL");
+    switch.start();
+    let status: Value = serde_json::from_str(&switch.told(&["status"])).unwrap();
+    assert_eq!(status["business_day"], "2026-05-04");
+    assert_eq!(status["blocks"].as_array().unwrap().len(), 1);
+    assert!(switch.end("INT").success());
+    assert_eq!(switch.log().len(), 2);
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again() {
+    let mut switch = Switch::new();
+    let addresses = switch.start();
+    let config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    let signs_on = |expected: &str| {
+        let since = Instant::now();
+        loop {
+            let mut terminal = TcpStream::connect(address(&addresses, "terminals")).unwrap();
+            let answer = exchange(&mut terminal, &network("001", 2));
+            if answer.as_ref().map_or("closed", |answer| answer.text(39).unwrap()) == expected {
+                return;
+            }
+            assert!(since.elapsed() < PATIENCE, "never {expected}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    signs_on("00");
+    write(switch.dir.path(), "atm-switch.toml", &config.replace("id = \"HN000001\"", "id = \"HN000002\""));
+    let keys = std::fs::read_to_string(switch.path("keys.toml")).unwrap();
+    let other = (21..24).fold(
+        keys.split("[terminal").nth(1).unwrap().replace("HN000001", "HN000002"),
+        |text, byte| {
+            text.replace(&format!("{:02x}", byte - 20).repeat(32), &format!("{byte:02x}").repeat(32))
+        },
+    );
+    write(switch.dir.path(), "keys.toml", &format!("{keys}[terminal{other}"));
+    switch.signal("HUP");
+    signs_on("closed");
+    write(switch.dir.path(), "atm-switch.toml", "[switch]\n");
+    switch.signal("HUP");
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    switch.signal("HUP");
+    signs_on("00");
+}
+
+#[test]
+fn accounts_are_imported_and_every_look_is_recorded() {
+    let switch = Switch::new();
+    let shown = switch.told(&["enrolment", "show", "001203000001"]);
+    assert!(shown.ends_with("1 accounts\n970418 BIDV  ******2345  default\n"), "{shown}");
+    let changes = "unlink,001203000001,8600012345\nlink,00120300000x,1\nlink,001203000003,8600099999\n";
+    write(switch.dir.path(), "changes.csv", changes);
+    let file = switch.path("changes.csv");
+    let import = ["enrolment", "import", file.to_str().unwrap(), "--bank", "970418", "--changes"];
+    let strict = switch.command(&[&import[..], &["--strict"]].concat());
+    assert!(!strict.status.success());
+    let told = switch.told(&import);
+    assert!(told.starts_with("line 2: "), "{told}");
+    assert!(told.contains("1 linked, 1 unlinked, 0 defaults changed, 1 rejected"), "{told}");
+    assert!(switch.told(&["enrolment", "show", "001203000001"]).ends_with("0 accounts\n"));
+    let audit = std::fs::read_to_string(switch.path("log/audit.log")).unwrap();
+    let acts: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = acts.iter().map(|act| act["act"].as_str().unwrap()).collect();
+    assert_eq!(names, ["enrolment import", "enrolment show", "enrolment import", "enrolment show"]);
+    assert!(!audit.contains("001203000001"), "a citizen is a pseudonym in the audit file");
+}
+
+#[test]
+fn a_bad_configuration_is_told_line_by_line() {
+    let switch = Switch::new();
+    let config = switch.path("atm-switch.toml");
+    let bad = std::fs::read_to_string(&config).unwrap().replace("\"970418\"", "\"9704x8\"");
+    std::fs::write(&config, bad).unwrap();
+    let output = Command::new(PROGRAM).arg("check").arg(&config).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(
+        lines[0].ends_with("atm-switch.toml:11: terminal[0].acquirer: `9704x8` is not 1 to 11 digits"),
+        "{told}"
+    );
+}

@@ -1,0 +1,266 @@
+//! A whole small world on loopback: one bank, the identity registry, one terminal, and the switch as its own process.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use credential::Pan;
+use keys::{Key, LinkCodec, LinkMac, MacKey};
+use serde_json::Value;
+use simulators::audit::{Audit, Evidence, audit, read_log};
+use simulators::bank::{self, Bank, BankConfig, Entry, FaultRule, Line, read_lines};
+use simulators::citizens::Country;
+use simulators::registry::{self, Certificates, Registry, RegistryConfig, SecretKey, Sessions};
+use simulators::terminal::{self, Card, Notes, Order, Setup, Steps, What};
+
+use crate::program::{Switch, write_private};
+
+const SEED: u64 = 7;
+const BANK: &str = "970418";
+const TERMINAL: &str = "HN000001";
+
+/// Citizens of this world by their index, each with one account at the bank.
+pub const CITIZENS: u64 = 3;
+
+/// The parts. Ends with its last field's drop.
+pub struct World {
+    /// The switch.
+    pub switch: Switch,
+    /// The terminal.
+    pub terminal: terminal::Handle,
+    /// The bank.
+    pub bank: bank::Handle,
+    /// The registry.
+    pub registry: registry::Handle,
+    dir: tempfile::TempDir,
+    next_order: u64,
+}
+
+impl World {
+    /// Starts everything; the terminal signs on by itself.
+    ///
+    /// # Panics
+    /// When a part does not start: a test cannot go on.
+    pub async fn start(faults: FaultRule) -> World {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let certificates = Certificates::mint().expect("certificates");
+        let registry = start_registry(&certificates).await;
+        let bank = start_bank(dir.path(), faults).await;
+        configure(dir.path(), &registry, &certificates, bank.addr());
+        let mut switch = Switch::new(dir.path());
+        let lines: String =
+            (0..CITIZENS).map(|index| format!("{},860001234{index},1\n", number(index))).collect();
+        write_private(&dir.path().join("bank.csv"), &lines).expect("a bank's file");
+        let file = dir.path().join("bank.csv");
+        switch.told(&["enrolment", "import", &file.to_string_lossy(), "--bank", BANK]);
+        let addresses = switch.start();
+        let terminal = start_terminal(address(&addresses));
+        World { switch, terminal, bank, registry, dir, next_order: 0 }
+    }
+
+    /// Kills the switch with SIGKILL and starts it again on the same port.
+    pub fn kill_and_restart(&mut self) {
+        self.switch.end("KILL");
+        self.switch.start();
+    }
+
+    /// What a citizen wants; told in few words by the caller.
+    pub fn order(&mut self, citizen: u64, what: What, amount_vnd: u64, steps: Steps) -> Order {
+        self.next_order += 1;
+        let country = Country::new(SEED);
+        let notes = Notes([(amount_vnd / 500_000) as u32, 0, 0, 0]);
+        Order {
+            id: self.next_order,
+            notes: (what == What::Deposit).then_some(notes),
+            what,
+            amount_vnd,
+            card: Card {
+                pan: Pan::new(*b"970499", &country.citizen(citizen).number),
+                chip: Arc::new(country.chip(citizen)),
+            },
+            steps,
+            bank: None,
+            from_account: None,
+            rrn_front: None,
+            fault: None,
+        }
+    }
+
+    /// The bank's money entries so far.
+    ///
+    /// # Panics
+    /// When the ledger cannot be read.
+    pub fn entries(&self) -> Vec<Entry> {
+        let lines = read_lines(self.bank.ledger_path()).expect("the ledger reads back");
+        lines
+            .into_iter()
+            .filter_map(|line| if let Line::Entry(entry) = line { Some(*entry) } else { None })
+            .collect()
+    }
+
+    /// Holds cassettes, ledger and log against each other; the switch must have ended.
+    ///
+    /// # Panics
+    /// When one of them cannot be read.
+    pub fn audit(&self) -> Audit {
+        let movements = self.terminal.movements();
+        let ledgers = [read_lines(self.bank.ledger_path()).expect("the ledger reads back")];
+        let log =
+            read_log(self.switch.told(&["log", "show", "--json"]).as_bytes()).expect("the log is as told");
+        audit(&Evidence { movements: &movements, ledgers: &ledgers, log: &log })
+    }
+
+    /// What machines paid out by the bank's ledger, less what they took in, minor units.
+    pub fn net_minor(&self) -> i64 {
+        let postings = self.entries().into_iter().flat_map(|entry| entry.postings);
+        postings
+            .filter(|posting| &*posting.account == bank::SETTLEMENT)
+            .map(|posting| posting.amount_minor)
+            .sum()
+    }
+
+    /// The directory with log, ledger and configuration.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+/// The number of one of this world's citizens.
+pub fn number(citizen: u64) -> String {
+    String::from_utf8_lossy(Country::new(SEED).citizen(citizen).number.digits()).into_owned()
+}
+
+fn address(addresses: &Value) -> SocketAddr {
+    addresses["terminals"].as_str().and_then(|text| text.parse().ok()).expect("an address")
+}
+
+/// The two ends of a link's keys: the switch's and the peer's.
+fn peer_keys(to_switch: u8, from_switch: u8) -> LinkMac {
+    let key = |byte: u8| MacKey::new(&Key::new([byte; 32]));
+    LinkMac { sign: key(to_switch), verify: key(from_switch) }
+}
+
+async fn start_registry(certificates: &Certificates) -> registry::Handle {
+    let switch = SecretKey::from_seed(SEED, "switch", "switch-1");
+    let config = RegistryConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        certificates: certificates.clone(),
+        client_certificate: false,
+        http2: true,
+        machine: registry::MachineConfig {
+            seed: SEED,
+            kid: "registry-1".to_owned(),
+            switches: BTreeMap::from([("switch-1".to_owned(), switch.public())]),
+            population: Box::new(Country::new(SEED)),
+            overrides: BTreeMap::new(),
+            faults: Box::new(|_| None),
+        },
+    };
+    Registry::start(config).await.expect("the registry starts")
+}
+
+async fn start_bank(dir: &Path, faults: FaultRule) -> bank::Handle {
+    let config = BankConfig {
+        machine: bank::MachineConfig {
+            id: BANK.into(),
+            currency: 704,
+            amount_exponent: 0,
+            accounts: BTreeMap::new(),
+            opening_minor: Some(50_000_000),
+            tombstones: true,
+            repeats_refused: false,
+            faults,
+        },
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        codec: LinkCodec::terminal(),
+        mac: Some(peer_keys(4, 5)),
+        ledger: dir.join("ledger.jsonl"),
+        fsync: false,
+    };
+    Bank::start(config).await.expect("the bank starts")
+}
+
+fn start_terminal(switch: SocketAddr) -> terminal::Handle {
+    let sessions = Sessions::from_seed(SEED);
+    let setup = Setup {
+        switch,
+        mac: Some(peer_keys(1, 2)),
+        config: terminal::Config {
+            terminal: TERMINAL.into(),
+            acceptor: "BRANCH".into(),
+            location: "Hanoi".into(),
+            acquirer: BANK.into(),
+            challenge: Key::new([3; 32]),
+            biometrics: Arc::new(move |comparison| {
+                sessions.mint(
+                    comparison.at_s,
+                    comparison.number,
+                    &comparison.citizen,
+                    &comparison.terminal,
+                    90,
+                )
+            }),
+            timers: terminal::Timers {
+                answer_ms_max: 8_000,
+                link_ms_max: 20_000,
+                advice_repeat_ms_min: 300,
+                advice_repeat_ms_max: 1_000,
+                ..terminal::Timers::default()
+            },
+            withdrawal_notes_max: 40,
+            deposit_notes_max: 200,
+            cassette_notes_max: 3_000,
+        },
+        cassettes: Notes([1_000, 1_000, 1_000, 1_000]),
+        redial_ms_min: 50,
+        redial_ms_max: 200,
+        keep_movements: true,
+    };
+    terminal::start(setup).expect("the terminal starts")
+}
+
+fn configure(dir: &Path, registry: &registry::Handle, certificates: &Certificates, bank: SocketAddr) {
+    let write = |name: &str, text: &str| write_private(&dir.join(name), text).expect("a file");
+    let key = |byte: u8| format!("{byte:02x}").repeat(32);
+    write(
+        "keys.toml",
+        &format!(
+            "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\n[terminal.{TERMINAL}]\nmac_to_switch = \"{}\"\n\
+             mac_from_switch = \"{}\"\nchallenge = \"{}\"\n[bank.{BANK}]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\n",
+            key(11),
+            key(12),
+            key(13),
+            key(1),
+            key(2),
+            key(3),
+            key(4),
+            key(5)
+        ),
+    );
+    write("ca.pem", &certificates.ca_pem);
+    write("signing.pem", &SecretKey::from_seed(SEED, "switch", "switch-1").to_pkcs8_pem());
+    write("registry.pem", &registry.public_key().to_pem());
+    std::fs::create_dir(dir.join("csca")).expect("a directory");
+    write("csca/vietnam.pem", &Country::new(SEED).csca_pem());
+    // A port that is free now: the terminal finds the switch there again after a restart.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    write(
+        "atm-switch.toml",
+        &format!(
+            "[switch]\nid = \"switch-1\"\nlog_dir = \"log\"\nenrolment_dir = \"enrolment\"\nkeys_file = \"keys.toml\"\n\
+             first_day = \"2026-05-01\"\n\
+             [terminals]\nlisten = \"{}\"\n[[terminal]]\nid = \"{TERMINAL}\"\nacquirer = \"{BANK}\"\n\
+             [[issuer]]\nid = \"{BANK}\"\nname = \"BIDV\"\naddresses = [\"{bank}\"]\nreconnect_ms_min = 20\n\
+             reconnect_ms_max = 200\n\
+             [registry]\nurl = \"{}\"\nca_file = \"ca.pem\"\nsigning_key_file = \"signing.pem\"\nkid = \"switch-1\"\n\
+             [[registry.key]]\nkid = \"registry-1\"\nfile = \"registry.pem\"\n\
+             [credential]\ncsca_dir = \"csca\"\n[operator]\nsocket = \"operator.sock\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n\
+             [timers]\nregistry_ms_max = 2000\nissuer_response_ms_max = 2000\nmargin_ms = 500\nanswer_ms_max = 5000\n\
+             terminal_wait_ms = 8000\nreversal_repeat_ms_min = 200\nreversal_repeat_ms_max = 1000\n",
+            free.expect("a free port"),
+            registry.url()
+        ),
+    );
+}
