@@ -35,6 +35,8 @@ pub struct Processor {
     pub(crate) config: Config,
     pub(crate) entropy: Entropy,
     pub(crate) now: Now,
+    /// When this process took over, monotonic microseconds.
+    pub(crate) started_us: u64,
     pub(crate) standing: Standing,
     /// The position of the next record.
     pub(crate) next: Position,
@@ -123,6 +125,7 @@ impl Processor {
             config,
             entropy: Entropy::new(entropy),
             now,
+            started_us: now.mono_us,
             standing,
             next,
             unsynced: VecDeque::new(),

@@ -23,6 +23,9 @@ use crate::transaction::Transaction;
 /// A reference whose money transaction was declined with one of these serves again: a wrong PIN or too large an amount
 /// does not send the citizen back to the camera.
 const SERVES_AGAIN_AFTER: [Code; 3] = [Code::FUNDS, Code::WRONG_PIN, Code::OVER_AMOUNT];
+/// For so long after a start requests may come that were signed before it: DE7 of a proof is no older
+/// (docs/interface.md#proof).
+const FORGOTTEN_SEEDS_MS: u64 = 120_000;
 /// INTENTs that one reference can be consumed by, in all.
 const REFERENCE_INTENTS_MAX: usize = 3;
 
@@ -387,7 +390,8 @@ impl Processor {
     }
 
     fn ask_verifier(&mut self, key: TxKey, kind: Kind) {
-        let seed_ids = self.work(key).incoming.session.clone().unwrap_or_default();
+        let mut seed_ids = self.work(key).incoming.session.clone().unwrap_or_default();
+        seed_ids.extend(self.seed_before_the_start(key));
         let rrn =
             self.live.get(&key).and_then(|live| live.transaction.request.as_ref()).map(|request| request.rrn);
         let work = self.work(key);
@@ -403,6 +407,16 @@ impl Processor {
         let ticket = self.ticket();
         self.verifies.insert(ticket, key);
         self.emit(Output::Verify(ticket, Box::new(request)));
+    }
+
+    /// A request that was sent before this process took over was signed under a seed that only the process before knew.
+    /// Its repeat is executed all the same: the seed is derived from its id with the terminal's key, and the challenge
+    /// holds key, amount and time of this very request.
+    fn seed_before_the_start(&mut self, key: TxKey) -> Option<[u8; 8]> {
+        if self.now.mono_us.saturating_sub(self.started_us) > FORGOTTEN_SEEDS_MS * 1000 {
+            return None;
+        }
+        Proof::parse(self.work(key).incoming.message.get(112)?).ok()?.seed_id()
     }
 
     /// The verifier's answer.

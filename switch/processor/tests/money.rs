@@ -1072,6 +1072,29 @@ fn a_connection_lost_behind_a_request_takes_nothing_from_it() {
     }
 }
 
+/// A 0200 that was being verified when the process was killed has no record; its repeat was told 63, for the seed of
+/// its challenge was forgotten.
+#[test]
+fn a_repeat_of_what_a_crash_cut_off_is_executed() {
+    let proof = [0xE1, 11, 0xDF, 0x20, 8, 1, 2, 3, 4, 5, 6, 7, 8];
+    for (after_ms, is_good) in [(2_000, true), (121_000, false)] {
+        let mut world = World::new();
+        let mut request = world.request(200, "01", AMOUNT);
+        request.set(112, &proof);
+        world.terminal(request.clone());
+        world.restart(config());
+        world.connect();
+        world.pass_ms(after_ms);
+        request.set_mti(request.mti().repeat());
+        world.terminal(request.clone());
+        assert_eq!(world.seed_ids.contains(&[1, 2, 3, 4, 5, 6, 7, 8]), is_good);
+        world.verdict(verified());
+        let asked = world.taken(bank_link(BIDV), 200);
+        world.bank_answers(&asked, "00");
+        assert_eq!(world.records(&request), "INTENT OUTCOME");
+    }
+}
+
 #[test]
 fn a_bank_link_is_kept_alive_and_closed_when_it_does_not_answer() {
     let mut world = World::new();

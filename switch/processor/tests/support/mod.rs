@@ -72,6 +72,8 @@ pub struct World {
     pub sent: Vec<(LinkId, Message)>,
     pub events: Vec<Event>,
     pub verifies: Vec<Ticket>,
+    /// The seeds that the newest question to the verifier may use.
+    pub seed_ids: Vec<[u8; 8]>,
     pub commanded: Vec<(Ticket, Result<(), String>)>,
     pub closed: Vec<LinkId>,
     /// Questions to the log that the test answers by hand.
@@ -111,6 +113,7 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             verifies: Vec::new(),
+            seed_ids: Vec::new(),
             commanded: Vec::new(),
             closed: Vec::new(),
             holds_finds: false,
@@ -214,7 +217,10 @@ impl World {
                 let found = self.find(&lookup);
                 self.processor.handle(self.now, Input::Found(ticket, Box::new(found)));
             }
-            Output::Verify(ticket, _) => self.verifies.push(ticket),
+            Output::Verify(ticket, request) => {
+                self.verifies.push(ticket);
+                self.seed_ids = request.seed_ids;
+            }
             Output::Close(link) => self.closed.push(link),
             Output::Commanded(ticket, result) => self.commanded.push((ticket, result)),
             Output::Event(event) => self.events.push(event),
