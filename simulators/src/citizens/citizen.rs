@@ -1,15 +1,8 @@
 //! Who a synthetic citizen is: every index of a seed has one number, and every number one index.
 
-use credential::CitizenNumber;
+use credential::{CitizenNumber, PROVINCES};
 
 use super::authority;
-
-/// Codes of provinces as they stand in citizen numbers; the mergers of 2025 change none.
-const PROVINCES: [u16; 63] = [
-    1, 2, 4, 6, 8, 10, 11, 12, 14, 15, 17, 19, 20, 22, 24, 25, 26, 27, 30, 31, 33, 34, 35, 36, 37, 38, 40,
-    42, 44, 45, 46, 48, 49, 51, 52, 54, 56, 58, 60, 62, 64, 66, 67, 68, 70, 72, 74, 75, 77, 79, 80, 82, 83,
-    84, 86, 87, 89, 91, 92, 93, 94, 95, 96,
-];
 
 const BIRTH_YEAR_FIRST: u64 = 1950;
 const BIRTH_YEARS: u64 = 58;
@@ -49,7 +42,7 @@ impl Citizen {
     /// From [`CITIZENS_MAX`] on.
     pub(super) fn of(seed: u64, index: u64) -> Citizen {
         assert!(index < CITIZENS_MAX, "a population has {CITIZENS_MAX} citizens");
-        let province = PROVINCES[(index % PROVINCES.len() as u64) as usize];
+        let province = PROVINCES[(index % PROVINCES.len() as u64) as usize].code;
         let rest = index / PROVINCES.len() as u64;
         let year = BIRTH_YEAR_FIRST + rest % BIRTH_YEARS;
         let sex = rest / BIRTH_YEARS % 2;
@@ -75,7 +68,7 @@ impl Citizen {
     pub(super) fn index_of(seed: u64, number: &CitizenNumber) -> Option<u64> {
         let digits = std::str::from_utf8(number.digits()).ok()?;
         let part = |range: std::ops::Range<usize>| digits[range].parse::<u64>().ok();
-        let province = PROVINCES.binary_search(&u16::try_from(part(0..3)?).ok()?).ok()? as u64;
+        let province = place_of(number.province()?.code)?;
         let century = part(3..4)?;
         let year = 1900 + century / 2 * 100 + part(4..6)?;
         let years = year.checked_sub(BIRTH_YEAR_FIRST).filter(|years| *years < BIRTH_YEARS)?;
@@ -83,6 +76,16 @@ impl Citizen {
         let rest = (serial * 2 + century % 2) * BIRTH_YEARS + years;
         Some(rest * PROVINCES.len() as u64 + province)
     }
+}
+
+/// The index of the `rank`-th citizen of a province, from 0: every 63rd index is in the same one.
+pub(super) fn index_in(province_code: u16, rank: u64) -> Option<u64> {
+    let index = rank.checked_mul(PROVINCES.len() as u64)?.checked_add(place_of(province_code)?)?;
+    (index < CITIZENS_MAX).then_some(index)
+}
+
+fn place_of(province_code: u16) -> Option<u64> {
+    PROVINCES.iter().position(|province| province.code == province_code).map(|place| place as u64)
 }
 
 /// Two seeds number their citizens from different serials.
@@ -110,5 +113,16 @@ mod tests {
         }
         assert_eq!(Citizen::of(1, 0).number.digits()[..3], *b"001", "Hà Nội comes first");
         assert_eq!(Citizen::of(1, 13).number.digits()[..3], *b"022", "Quảng Ninh");
+    }
+
+    #[test]
+    fn citizens_of_a_province() {
+        for (code, name) in [(1, "Hà Nội"), (22, "Quảng Ninh"), (96, "Cà Mau")] {
+            for index in (0..100).filter_map(|rank| index_in(code, rank)) {
+                assert_eq!(Citizen::of(1, index).number.province().map(|province| province.name), Some(name));
+            }
+        }
+        assert_eq!((index_in(1, 1), index_in(22, 0), index_in(3, 0)), (Some(63), Some(13), None));
+        assert_eq!(index_in(1, CITIZENS_MAX), None);
     }
 }

@@ -57,6 +57,12 @@ impl Country {
         Citizen::index_of(self.seed, number)
     }
 
+    /// The index of the `rank`-th citizen (from 0) of a province, by its code: 1 is Hà Nội, 22 Quảng Ninh. `None` when
+    /// the code is no province's, or it has not so many.
+    pub fn index_in(&self, province_code: u16, rank: u64) -> Option<u64> {
+        citizen::index_in(province_code, rank)
+    }
+
     /// The chip on a citizen's card.
     pub fn chip(&self, index: u64) -> Chip {
         let signer = &self.signers[(index % DOCUMENT_SIGNERS) as usize];
