@@ -36,7 +36,7 @@ async fn visit(world: &mut World, what: What, amount_vnd: u64, steps: Steps, fau
 
 /// Kinds of the log's records, in order.
 fn kinds(log: &[serde_json::Value]) -> Vec<&str> {
-    log.iter().map(|record| record["kind"].as_str().unwrap()).collect()
+    log.iter().map(|record| record["record"].as_str().unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn every_transaction_is_carried_through_to_the_bank_and_back() {
     let log = world.switch.log();
     let count = |kind: &str| kinds(&log).iter().filter(|name| **name == kind).count();
     assert_eq!((count("INTENT"), count("OUTCOME"), count("COMPLETE"), count("VERIFICATION")), (6, 6, 3, 5));
-    assert!(world.switch.told(&["log", "verify"]).contains("every checksum"));
+    assert!(world.switch.told(&["log", "verify"]).contains("records are good"));
     for path in [world.switch.stderr_path(), world.dir().join("log/00000000000000000000.segment")] {
         let bytes = std::fs::read(path).unwrap();
         assert!(!bytes.windows(12).any(|window| window == number(0).as_bytes()), "a citizen number in clear");

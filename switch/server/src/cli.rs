@@ -149,11 +149,15 @@ pub enum LogCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Read every record and check its checksum, its place in the chain and its sequence.
+    /// Check every record: checksum, place in the chain, sequence.
+    #[command(after_help = "Example:\n  atm-switch log verify --config atm-switch.toml")]
     Verify {
         /// The switch that is meant.
         #[command(flatten)]
         config: ConfigFile,
+        /// A head that was noted before and kept elsewhere: the log has to hold it still.
+        #[arg(long)]
+        head: Option<String>,
     },
 }
 

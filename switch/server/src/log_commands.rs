@@ -1,9 +1,8 @@
-//! `atm-switch log show|find|verify`: reads the durable log of a switch that is stopped.
+//! `atm-switch log show|find|verify`: reads the durable log from its files, also beside a running switch.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
-use journal::{LogReader, Options, SegmentLog};
+use journal::{Head, LogFiles, Wanted, record_json, verify as verify_log};
 use processor::{Class, Institution, Name, Position, Record, Rrn, TerminalId, TxKey, UtcSeconds};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -23,9 +22,9 @@ pub fn show(
     limit: Option<u64>,
     out: &mut impl Write,
 ) -> Result<(), String> {
-    let log = open(settings)?;
+    let log = files(settings);
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    for next in log.reader().scan(from).take(limit) {
+    for next in log.scan(from).map_err(|error| error.to_string())?.take(limit) {
         let (position, record) = next.map_err(|error| error.to_string())?;
         print(position, &record, json, out)?;
     }
@@ -37,99 +36,96 @@ pub fn show(
 /// # Errors
 /// As [`show`]; nothing matches; a name is not well formed.
 pub fn find(settings: &Settings, by: &FindBy, json: bool, out: &mut impl Write) -> Result<(), String> {
-    let wanted = Wanted::parse(by)?;
-    let log = open(settings)?;
-    let reader = log.reader();
-    let keys = match wanted.key {
-        Some(key) => BTreeSet::from([key]),
-        None => wanted.search(&reader)?,
-    };
+    let criteria = Criteria::parse(by)?;
+    let log = files(settings);
     let mut found = false;
-    for key in keys {
-        let Some(told) = reader.transaction(&key).map_err(|error| error.to_string())? else { continue };
-        found = true;
-        for (position, record) in &told.records {
-            print(*position, record, json, out)?;
+    match criteria.wanted {
+        Some(wanted) => {
+            for told in log.find(&wanted).map_err(|error| error.to_string())? {
+                for (position, record) in told.records.iter().filter(|(_, record)| criteria.fits(record)) {
+                    found = true;
+                    print(*position, record, json, out)?;
+                }
+            }
+        }
+        None => {
+            for next in log.scan(0).map_err(|error| error.to_string())? {
+                let (position, record) = next.map_err(|error| error.to_string())?;
+                if criteria.fits(&record) {
+                    found = true;
+                    print(position, &record, json, out)?;
+                }
+            }
         }
     }
     if found { Ok(()) } else { Err("no transaction matches".to_owned()) }
 }
 
-/// Reads every record: checksums and chain when the log is opened, the records themselves here.
+/// Checks the whole log: checksums, positions, chain, seals, lifecycle; and that it still holds a head that was noted
+/// elsewhere.
 ///
 /// # Errors
-/// The first record that is bad, by its position.
-pub fn verify(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
-    let log = open(settings)?;
-    let mut records = 0u64;
-    for next in log.reader().scan(0) {
-        next.map_err(|error| error.to_string())?;
-        records += 1;
+/// The first bad record, by its position.
+pub fn verify(settings: &Settings, head: Option<&str>, out: &mut impl Write) -> Result<(), String> {
+    let expected: Option<Head> = head.map(str::parse).transpose()?;
+    let report = verify_log(&settings.switch.log_dir, &settings.keys.data, expected);
+    let report = report.map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    for (kind, count) in &report.kinds {
+        text += &format!("{count:>10} {kind}\n");
     }
-    writeln!(out, "{records} records, every checksum, chain link and sequence right")
-        .map_err(|error| error.to_string())
+    text += &format!("{:>10} transactions open, {} wait for a person\n", report.open, report.suspense);
+    if let Some(tail) = &report.tail {
+        text += &format!("a start would be {tail}\n");
+    }
+    text += &format!("{} records are good; head {}\n", report.head.records, report.head);
+    out.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    match report.bad {
+        None => Ok(()),
+        Some(bad) => Err(format!("{}: record {} is bad: {}", bad.path.display(), bad.position, bad.reason)),
+    }
 }
 
-fn open(settings: &Settings) -> Result<SegmentLog, String> {
-    let options = Options::new(settings.switch.log_dir.clone(), settings.keys.data.clone());
-    let (log, recovered) =
-        SegmentLog::open(options, Box::new(|_| {})).map_err(|error| format!("log: {error}"))?;
-    if let Some(cut) = recovered.cut {
-        eprintln!("atm-switch: log: {cut}");
-    }
-    Ok(log)
+fn files(settings: &Settings) -> LogFiles {
+    LogFiles::new(&settings.switch.log_dir, settings.keys.data.clone())
 }
 
 fn print(position: Position, record: &Record, json: bool, out: &mut impl Write) -> Result<(), String> {
     let written = if json {
-        writeln!(out, "{}", log_view::json(position, record))
+        writeln!(out, "{}", record_json(position, record))
     } else {
         writeln!(out, "{}", log_view::line(position, record))
     };
     written.map_err(|error| error.to_string())
 }
 
-struct Wanted {
-    key: Option<TxKey>,
-    rrn: Option<Rrn>,
+struct Criteria {
+    /// What leads to transactions; without it every record is looked at.
+    wanted: Option<Wanted>,
     stan: Option<u32>,
     terminal: Option<TerminalId>,
 }
 
-impl Wanted {
-    fn parse(by: &FindBy) -> Result<Wanted, String> {
-        let named = |name: &str, text: &str| format!("--{name}: `{text}` is not well formed");
-        let key = by.key.as_deref().map(|text| key(text).ok_or_else(|| named("key", text))).transpose()?;
-        let rrn = by.rrn.as_deref();
-        let rrn =
-            rrn.map(|text| Rrn::parse(text.as_bytes()).ok_or_else(|| named("rrn", text))).transpose()?;
-        let terminal = by.terminal.as_deref();
-        let terminal = terminal
-            .map(|text| TerminalId::parse(text.as_bytes()).ok_or_else(|| named("terminal", text)))
-            .transpose()?;
-        Ok(Wanted { key, rrn, stan: by.stan, terminal })
+impl Criteria {
+    fn parse(by: &FindBy) -> Result<Criteria, String> {
+        let key = named("key", by.key.as_deref(), key)?.map(Wanted::Key);
+        let rrn = named("rrn", by.rrn.as_deref(), |text| Rrn::parse(text.as_bytes()))?;
+        let terminal = named("terminal", by.terminal.as_deref(), |text| TerminalId::parse(text.as_bytes()))?;
+        let wanted = key.or(rrn.map(|rrn| Wanted::Name(Name::Rrn(rrn))));
+        Ok(Criteria { wanted, stan: by.stan, terminal })
     }
 
-    /// By the index where an RRN is given; otherwise every record is read.
-    fn search(&self, reader: &LogReader) -> Result<BTreeSet<TxKey>, String> {
-        if let Some(rrn) = self.rrn {
-            let named = reader.named(&Name::Rrn(rrn)).map_err(|error| error.to_string())?;
-            return Ok(named.into_iter().filter(|key| self.fits(key)).collect());
-        }
-        let mut keys = BTreeSet::new();
-        for next in reader.scan(0) {
-            let (_, record) = next.map_err(|error| error.to_string())?;
-            if let Some(key) = record.transaction.filter(|key| self.fits(key)) {
-                keys.insert(key);
-            }
-        }
-        Ok(keys)
+    fn fits(&self, record: &Record) -> bool {
+        record.transaction.is_some_and(|key| {
+            self.stan.is_none_or(|stan| key.stan == stan)
+                && self.terminal.is_none_or(|terminal| key.terminal == terminal)
+        })
     }
+}
 
-    fn fits(&self, key: &TxKey) -> bool {
-        self.stan.is_none_or(|stan| key.stan == stan)
-            && self.terminal.is_none_or(|terminal| key.terminal == terminal)
-    }
+fn named<T>(name: &str, text: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+    let Some(text) = text else { return Ok(None) };
+    parse(text).map(Some).ok_or_else(|| format!("--{name}: `{text}` is not well formed"))
 }
 
 /// Reads what [`TxKey`] writes: the terminal is 8 characters of any kind, so the others are taken off both ends.

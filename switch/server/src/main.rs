@@ -53,7 +53,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Log(LogCommand::Find { config, by, json }) => {
             log_commands::find(&settings(&config.file)?, &by, json, out)?;
         }
-        Command::Log(LogCommand::Verify { config }) => log_commands::verify(&settings(&config.file)?, out)?,
+        Command::Log(LogCommand::Verify { config, head }) => {
+            log_commands::verify(&settings(&config.file)?, head.as_deref(), out)?;
+        }
         Command::Enrolment(EnrolmentCommand::Import { file, bank, changes, strict, config }) => {
             let mode = if changes { Mode::Changes } else { Mode::Whole };
             enrolment_commands::import(&settings(&config.file)?, &file, &bank, mode, strict, out)?;

@@ -216,13 +216,19 @@ fn it_is_started_commanded_watched_and_drained() {
     assert_eq!(status["business_day"], "2026-05-04");
     assert_eq!(status["blocks"].as_array().unwrap().len(), 1);
     assert_eq!(status["terminal_links_up"], 1);
+    assert_eq!(switch.log().len(), 4, "also beside the running switch");
     let in_use = switch.command(&["run"]);
     assert!(String::from_utf8_lossy(&in_use.stderr).contains("in use by another process"));
 
     assert!(switch.end("TERM").success());
-    let kinds: Vec<Value> = switch.log().into_iter().map(|mut record| record["kind"].take()).collect();
+    let kinds: Vec<Value> = switch.log().into_iter().map(|mut record| record["record"].take()).collect();
     assert_eq!(kinds, ["CUTOVER", "BLOCK", "BLOCK", "BLOCK"]);
-    assert!(switch.told(&["log", "verify"]).starts_with("4 records"));
+    let verified = switch.told(&["log", "verify"]);
+    assert!(verified.contains("4 records are good"), "{verified}");
+    let head = verified.trim_end().rsplit(' ').next().unwrap().to_owned();
+    assert!(switch.command(&["log", "verify", "--head", &head]).status.success());
+    let other = head.replace("4:", "3:");
+    assert!(!switch.command(&["log", "verify", "--head", &other]).status.success(), "another head");
     assert!(!switch.told(&["log", "show"]).contains("001203000001"), "a citizen is a pseudonym in the log");
 }
 
