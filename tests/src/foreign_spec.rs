@@ -26,7 +26,7 @@ pub fn write(dialect: &Dialect) -> io::Result<NamedTempFile> {
 /// The specification that [`SPEC_FILE`] names, and its one layout.
 ///
 /// # Panics
-/// When the variable is not set or its file is none of [`write`].
+/// When the variable is not set or its file is none of [`write()`].
 pub fn layout() -> (&'static Spec, &'static MessageSegment) {
     let spec = spec("");
     (spec, spec.get_message("all").expect("the layout that `write` writes"))

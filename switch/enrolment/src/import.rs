@@ -113,7 +113,7 @@ impl Report {
 /// bytes for each 4 KiB of both generations. Disk: 54 bytes a line, and a second generation.
 ///
 /// # Errors
-/// [`Error`]; whatever it is, the directory stays as it was.
+/// [`enum@Error`]; whatever it is, the directory stays as it was.
 pub fn import(
     dir: &Path,
     bank: Institution,

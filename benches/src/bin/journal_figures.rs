@@ -1,6 +1,6 @@
 //! Journal figures: synced records a second beside the disk's own floor, CPU for each, evidence in MB/s, recovery.
 //!
-//! `cargo run --release -p benches --bin journal [DIR [recovery]]`: medians of five rounds; DIR is on the disk to be
+//! `cargo run --release -p benches --bin journal_figures [DIR [recovery]]`: medians of five rounds; DIR is on the disk to be
 //! measured.
 
 use std::fs::{self, OpenOptions};
