@@ -1,7 +1,7 @@
 //! Journal figures: synced records a second beside the disk's own floor, CPU for each, evidence in MB/s, recovery.
 //!
-//! `cargo run --release -p benches --bin journal_figures [DIR [recovery]]`: medians of five rounds; DIR is on the disk to be
-//! measured.
+//! `cargo run --release -p benches --bin journal_figures [DIR [PART]]`: medians of five rounds; DIR is on the disk to be measured,
+//! PART one of floor, money, flow, evidence, indexed, recovery.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -23,7 +23,12 @@ const WRITERS: u64 = 64;
 /// What a frame adds to a record's own bytes.
 const FRAME_BYTES: usize = 57;
 const MONEY_BYTES: usize = 500;
+/// Of the three records of a withdrawal on average.
+const FLOW_BYTES: usize = 232;
 const EVIDENCE_BYTES: usize = 2_048;
+/// What no round fills.
+const WIDE_SEGMENT_BYTES: u64 = 768 << 20;
+const ROUND_RECORDS: u64 = 360_000;
 const RECOVERED_RECORDS: u64 = 600_000;
 
 fn main() {
@@ -31,32 +36,39 @@ fn main() {
     let root =
         argument.unwrap_or_else(std::env::temp_dir).join(format!("journal-bench-{}", std::process::id()));
     fs::create_dir_all(&root).expect("the directory can be made");
-    if std::env::args().nth(2).is_some_and(|part| part == "recovery") {
-        recovery(&root.join("recovery"));
-        let _ = fs::remove_dir_all(&root);
-        return;
-    }
+    let part = std::env::args().nth(2);
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     println!("{WRITERS} writers, each waits for its record; {ROUNDS} rounds of {ROUND:?}, medians");
-    let mut floors = Vec::new();
-    let mut money = Vec::new();
-    let mut flows = Vec::new();
-    let mut evidence = Vec::new();
-    for round in 0..ROUNDS {
-        floors.push(floor(&root, WRITERS as usize * (MONEY_BYTES + FRAME_BYTES)));
-        money.push(synced(&root.join(format!("money-{round}")), &money_record));
-        flows.push(synced(&root.join(format!("flow-{round}")), &flow_record));
-        evidence.push(synced(&root.join(format!("evidence-{round}")), &evidence_record));
+    if wanted("floor") {
+        let group = WRITERS as usize * (MONEY_BYTES + FRAME_BYTES);
+        let floors: Vec<f64> = (0..ROUNDS).map(|_| floor(&root, group)).collect();
+        let floor = median(&floors);
+        println!(
+            "disk's floor: {floor:.0} syncs/s of one such group, {:.0} records/s",
+            floor * WRITERS as f64
+        );
     }
-    println!(
-        "disk's floor: {:.0} syncs/s of one such group, {:.0} records/s",
-        median(&floors),
-        median(&floors) * WRITERS as f64
-    );
-    report("money, 500 bytes each", &money, MONEY_BYTES);
-    let flow_bytes = 250;
-    report("withdrawals: INTENT, OUTCOME, COMPLETE", &flows, flow_bytes);
-    report("evidence, 2 kB each", &evidence, EVIDENCE_BYTES);
-    recovery(&root.join("recovery"));
+    let rates: [(&str, &str, &dyn Fn(Position) -> Record, usize, u64); 4] = [
+        ("money", "money, 500 bytes each, no segment sealed", &money_record, MONEY_BYTES, WIDE_SEGMENT_BYTES),
+        ("flow", "withdrawals: INTENT, OUTCOME, COMPLETE", &flow_record, FLOW_BYTES, WIDE_SEGMENT_BYTES),
+        ("evidence", "evidence, 2 kB each", &evidence_record, EVIDENCE_BYTES, WIDE_SEGMENT_BYTES),
+        (
+            "indexed",
+            "money, segments of 64 MiB sealed and indexed meanwhile",
+            &money_record,
+            MONEY_BYTES,
+            64 << 20,
+        ),
+    ];
+    for (name, title, record, bytes, segment_bytes) in rates {
+        if wanted(name) {
+            let run = |round| synced(&root.join(format!("{name}-{round}")), record, segment_bytes);
+            report(title, &(0..ROUNDS).map(run).collect::<Vec<_>>(), bytes);
+        }
+    }
+    if wanted("recovery") {
+        recovery(&root.join("recovery"));
+    }
     let _ = fs::remove_dir_all(&root);
 }
 
@@ -105,16 +117,17 @@ fn floor(root: &Path, group_bytes: usize) -> f64 {
     rate
 }
 
-fn synced(dir: &Path, record: &dyn Fn(Position) -> Record) -> Round {
+fn synced(dir: &Path, record: &dyn Fn(Position) -> Record, segment_bytes: u64) -> Round {
     let (told, events) = mpsc::channel();
     let on_event = Box::new(move |event| drop(told.send(event)));
-    let options = Options { unindexed_segments_max: 64, ..Options::new(dir.to_owned(), keys()) };
+    let options = Options::new(dir.to_owned(), keys());
+    let options = Options { segment_bytes, unindexed_segments_max: 64, ..options };
     let (mut log, _) = SegmentLog::open(options, on_event).expect("an empty log opens");
     while log.room() < 512 {
         std::thread::sleep(Duration::from_millis(10));
     }
     // Records are drawn before the clock starts; their keys stay distinct.
-    let records: Vec<Record> = (0..400_000).map(record).collect();
+    let records: Vec<Record> = (0..ROUND_RECORDS).map(record).collect();
     let mut appended_at = Vec::with_capacity(records.len());
     let mut waits = Vec::with_capacity(records.len());
     let (started, cpu_before) = (Instant::now(), cpu());

@@ -7,7 +7,7 @@ use processor::{Body, BrokenSequence, Institution, Record, Standing, Transaction
 
 use crate::names::Place;
 
-/// A transaction and where its records stand. Its PAN is left sealed: zeros stand in its place.
+/// A transaction and where its records stand. It is no more than [`crate::codec::Unseal::Leave`] lets see.
 #[derive(Clone)]
 pub(crate) struct Placed {
     pub(crate) transaction: Transaction,

@@ -7,12 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once};
 
-use processor::{Position, Used};
+use processor::{Name, Position, Used};
 use thiserror::Error;
 
 use crate::filter::SegmentFilter;
 use crate::frame::Link;
-use crate::names::{Place, SegmentNames};
+use crate::names::{Place, SegmentNames, name_bytes};
 
 /// Memory for sled's cache.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -124,6 +124,11 @@ impl Index {
                 }
                 trees.names.apply_batch(batch)?;
             }
+            for day in &names.days {
+                let mut name = name_bytes(&Name::Day(*day));
+                name.extend_from_slice(&base.to_be_bytes());
+                trees.names.insert(name, &0_u32.to_be_bytes())?;
+            }
             for (name, used) in &names.spends {
                 let mut name = name.clone();
                 name.extend_from_slice(&base.to_be_bytes());
@@ -148,7 +153,7 @@ impl Index {
         ciborium::from_reader(&*bytes).map_err(|error| IndexError(error.to_string()))
     }
 
-    /// The records with this name, of segments before `below`, oldest first.
+    /// The records with this name, of segments before `below`, oldest first; for a day the beginnings of its segments.
     pub(crate) fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
         self.guarded(|trees| {
             let mut places = Vec::new();

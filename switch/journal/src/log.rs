@@ -209,6 +209,7 @@ impl SegmentLog {
             state.queue.push_back(Piece { base, offset, bytes });
         }
         let sealed = std::mem::replace(&mut state.active, MemorySegment::new(self.next, &self.head));
+        state.active.reserve(sealed.records());
         state.sealed.push_back(Arc::new(sealed));
         state.spare = Spare::Claimed;
     }

@@ -64,6 +64,20 @@ impl MemorySegment {
         }
     }
 
+    /// Makes room for so many records, and for as many transactions as they may be of.
+    pub(crate) fn reserve(&mut self, records: usize) {
+        self.offsets.reserve(records);
+        self.transactions.reserve(records / 2);
+        self.advices.reserve(records / 4);
+        self.identities.reserve(records / 2);
+        self.spends.reserve(records / 2);
+    }
+
+    /// How many records it holds.
+    pub(crate) fn records(&self) -> usize {
+        self.offsets.len()
+    }
+
     pub(crate) fn base(&self) -> Position {
         self.base
     }
@@ -131,7 +145,9 @@ impl MemorySegment {
             return None;
         }
         let offset = self.end - self.tail.len() as u32;
-        let piece = Arc::new(std::mem::take(&mut self.tail));
+        // The next group is likely to be as long as this one.
+        let next = Vec::with_capacity(self.tail.len());
+        let piece = Arc::new(std::mem::replace(&mut self.tail, next));
         self.pieces.push((offset, piece.clone()));
         Some((u64::from(offset), piece))
     }

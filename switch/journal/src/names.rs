@@ -1,6 +1,6 @@
 //! The names in a segment, as bytes: what the index is fed with and what look-ups ask it for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use credential::Pseudonym;
 use processor::{BankIdentity, Day, Institution, Name, Position, Record, TxKey, Used};
@@ -61,12 +61,19 @@ pub(crate) struct SegmentNames {
     /// Name and position; the record's offset.
     pub(crate) entries: Vec<(Vec<u8>, u32)>,
     pub(crate) spends: BTreeMap<Vec<u8>, Used>,
+    /// Business days, once for the segment: a day's transactions are read in order, not one by one.
+    pub(crate) days: BTreeSet<Day>,
     filter: FilterBuilder,
 }
 
 impl SegmentNames {
     pub(crate) fn new() -> SegmentNames {
-        SegmentNames { entries: Vec::new(), spends: BTreeMap::new(), filter: FilterBuilder::new() }
+        SegmentNames {
+            entries: Vec::new(),
+            spends: BTreeMap::new(),
+            days: BTreeSet::new(),
+            filter: FilterBuilder::new(),
+        }
     }
 
     /// Adds a record's names. `bank` is its transaction's.
@@ -81,7 +88,11 @@ impl SegmentNames {
             match name {
                 Name::Advice(key) => self.filter.add_at(&bytes, key.sent_at),
                 Name::Bank(_, identity) => self.filter.add_at(&bytes, identity.sent_at),
-                Name::Rrn(_) | Name::Reference(_) | Name::Citizen(_) | Name::Day(_) => {}
+                Name::Day(day) => {
+                    self.days.insert(day);
+                    continue;
+                }
+                Name::Rrn(_) | Name::Reference(_) | Name::Citizen(_) => {}
             }
             self.push(bytes, place);
         }

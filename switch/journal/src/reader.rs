@@ -75,16 +75,26 @@ impl LogReader {
         let moment = self.moment();
         let mut keys = Vec::new();
         let mut seen = BTreeSet::new();
+        let mut scan = |from, to| -> Result<Vec<TxKey>, ReadError> {
+            let mut keys = Vec::new();
+            for scanned in Scan::new(self.shared.clone(), from, to) {
+                let (_, record) = scanned?;
+                let named = record.names(None).contains(name);
+                keys.extend(record.transaction.filter(|key| named && seen.insert(*key)));
+            }
+            Ok(keys)
+        };
+        let mut indexed = BTreeSet::new();
         for place in self.shared.index.places(&name_bytes(name), moment.indexed_below)? {
-            let record = self.record(place)?;
-            keys.extend(record.transaction.filter(|key| seen.insert(*key)));
-        }
-        for scanned in Scan::new(self.shared.clone(), moment.indexed_below, moment.as_of) {
-            let (_, record) = scanned?;
-            if record.names(None).contains(name) {
-                keys.extend(record.transaction.filter(|key| seen.insert(*key)));
+            if let Name::Day(_) = name {
+                let following = self.shared.files.segment_of(place.position).1;
+                keys.extend(scan(place.position, following.unwrap_or(moment.indexed_below))?);
+            } else {
+                keys.extend(self.record(place)?.transaction.filter(|key| indexed.insert(*key)));
             }
         }
+        let young = scan(moment.indexed_below, moment.as_of)?;
+        keys.extend(young.into_iter().filter(|key| !indexed.contains(key)));
         Ok(keys)
     }
 

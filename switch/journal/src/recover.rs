@@ -247,6 +247,7 @@ impl Reading<'_> {
         let checkpoint_due = base != self.began && walked.next > base;
         let (link_before, link) = (self.link, walked.link);
         let mut active = MemorySegment::written(base, &link_before, bytes.clone());
+        active.reserve(walked.frames.len());
         self.fold_segment(base, &bytes, &walked, |place, record, _| {
             let end = walked.frames.get((place.position - base) as usize);
             active.push_written(record, end.map_or(0, |length| *length as usize));

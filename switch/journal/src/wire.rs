@@ -9,7 +9,7 @@ use thiserror::Error;
 pub struct DecodeError {
     /// The record.
     pub position: Position,
-    /// The field of docs/architecture.md#records.
+    /// The field of docs/log.md#records.
     pub field: &'static str,
     /// What is wrong.
     pub fault: DecodeFault,

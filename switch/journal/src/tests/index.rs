@@ -54,6 +54,7 @@ struct Seen {
     used: Vec<(i64, i64)>,
     scanned: usize,
     named: usize,
+    in_day: usize,
 }
 
 fn see(bench: &Bench) -> Seen {
@@ -83,6 +84,7 @@ fn see(bench: &Bench) -> Seen {
         by_bank: states(&|stan| OwnName::Bank(bank("970415"), identity(stan + 500_000))),
         used: (1..=TRANSACTIONS).map(used).collect(),
         scanned: reader.scan(0).filter(|scanned| scanned.is_ok()).count(),
+        in_day: reader.named(&Name::Day(day())).unwrap().len(),
         named: reader.named(&Name::Rrn(Rrn(*b"212300000001"))).unwrap().len(),
     }
 }
@@ -117,6 +119,7 @@ fn answers_do_not_hang_on_checkpoint_or_index() {
     assert_eq!(seen.by_advice.iter().flatten().count(), 100);
     assert_eq!(seen.by_bank.iter().flatten().count(), 50);
     assert_eq!(seen.named, TRANSACTIONS as usize);
+    assert_eq!(seen.in_day, 320, "all but the refused ones");
     assert!(!checkpoints(dir).is_empty());
     assert!(paths(dir, |name| name.ends_with(".segment")).len() > 5);
 
