@@ -75,7 +75,8 @@ pub(super) struct Status {
 }
 
 impl Switch {
-    /// The program beside this one. Under cargo it is built first, so that it is the one of these sources.
+    /// The program beside this one, built first when it is not there. Under cargo it is always built, so that it is the one
+    /// of these sources.
     ///
     /// # Errors
     /// [`SwitchError::Build`].
@@ -87,9 +88,10 @@ impl Switch {
             .map(|parent| if parent.ends_with("deps") { parent.join("..") } else { parent.into() });
         let directory = directory.unwrap_or_default();
         let program = directory.join("atm-switch");
-        let Some(cargo) = std::env::var_os("CARGO") else {
-            let there = program.is_file();
-            return there.then_some(program).ok_or_else(|| SwitchError::Build("no cargo around".to_owned()));
+        let cargo = match std::env::var_os("CARGO") {
+            Some(cargo) => cargo,
+            None if program.is_file() => return Ok(program),
+            None => "cargo".into(),
         };
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--package", "server", "--bin", "atm-switch"]);

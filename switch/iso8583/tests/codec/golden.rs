@@ -49,6 +49,31 @@ fn golden_bytes_read_back_as_their_source() {
     }
 }
 
+/// docs/examples.md shows the golden messages of the terminal link; `UPDATE_GOLDEN=1` writes it anew too.
+#[test]
+fn the_examples_in_docs_are_the_golden_messages() {
+    let mut page = String::from(
+        "# Examples: every message as hex and described\n\nIn `ascii-1987`, without the frame's header; MACs, keys and citizens are made up. Written by a test from\n`tests/golden/iso8583/messages.txt`, where the other dialects' files lie too. What is sensitive is masked, as in every log.\n",
+    );
+    for golden in golden_files::goldens(Dialect::ascii_1987().name()) {
+        let hex: String = golden.bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        let lines: Vec<&str> =
+            hex.as_bytes().chunks(96).map(|line| str::from_utf8(line).expect("hex")).collect();
+        let title = golden.name.replace('-', " ");
+        page += &format!(
+            "\n## {title}\n\n```text\n{}\n```\n\n```text\n{}```\n",
+            lines.join("\n"),
+            golden.description
+        );
+    }
+    let path = golden_files::path("../../../docs/examples.md");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &page).expect("the page can be written");
+    }
+    let kept = fs::read_to_string(path).expect("docs/examples.md can be read");
+    assert!(kept == page, "docs/examples.md is not the golden set; UPDATE_GOLDEN=1 writes it");
+}
+
 #[test]
 fn every_message_type_of_the_interface_is_there() {
     let there: BTreeSet<String> =
