@@ -31,6 +31,9 @@ const WIDE_SEGMENT_BYTES: u64 = 768 << 20;
 const ROUND_RECORDS: u64 = 360_000;
 const RECOVERED_RECORDS: u64 = 600_000;
 
+/// The record of a position.
+type Draw = fn(Position) -> Record;
+
 fn main() {
     let argument = std::env::args_os().nth(1).map(PathBuf::from);
     let root =
@@ -48,14 +51,14 @@ fn main() {
             floor * WRITERS as f64
         );
     }
-    let rates: [(&str, &str, &dyn Fn(Position) -> Record, usize, u64); 4] = [
-        ("money", "money, 500 bytes each, no segment sealed", &money_record, MONEY_BYTES, WIDE_SEGMENT_BYTES),
-        ("flow", "withdrawals: INTENT, OUTCOME, COMPLETE", &flow_record, FLOW_BYTES, WIDE_SEGMENT_BYTES),
-        ("evidence", "evidence, 2 kB each", &evidence_record, EVIDENCE_BYTES, WIDE_SEGMENT_BYTES),
+    let rates: [(&str, &str, Draw, usize, u64); 4] = [
+        ("money", "money, 500 bytes each, no segment sealed", money_record, MONEY_BYTES, WIDE_SEGMENT_BYTES),
+        ("flow", "withdrawals: INTENT, OUTCOME, COMPLETE", flow_record, FLOW_BYTES, WIDE_SEGMENT_BYTES),
+        ("evidence", "evidence, 2 kB each", evidence_record, EVIDENCE_BYTES, WIDE_SEGMENT_BYTES),
         (
             "indexed",
             "money, segments of 64 MiB sealed and indexed meanwhile",
-            &money_record,
+            money_record,
             MONEY_BYTES,
             64 << 20,
         ),
@@ -117,7 +120,7 @@ fn floor(root: &Path, group_bytes: usize) -> f64 {
     rate
 }
 
-fn synced(dir: &Path, record: &dyn Fn(Position) -> Record, segment_bytes: u64) -> Round {
+fn synced(dir: &Path, record: Draw, segment_bytes: u64) -> Round {
     let (told, events) = mpsc::channel();
     let on_event = Box::new(move |event| drop(told.send(event)));
     let options = Options::new(dir.to_owned(), keys());
