@@ -28,21 +28,34 @@ pub(crate) fn build(
     values: &[(u8, &[u8])],
     out: &mut Vec<u8>,
 ) -> Result<(), BuildError> {
-    let (mut halves, mut value_bytes, mut last) = ([0; 2], 0, 0);
+    let (mut halves, mut value_bytes, mut last) = ([0; 2], 0, 1);
     for &(element, value) in values {
-        if matches!(element, 0 | 1 | 65 | 129..) {
-            return Err(BuildError { element, kind: BuildErrorKind::NotAnElement });
-        }
         if element <= last {
-            return Err(BuildError { element, kind: BuildErrorKind::NotAscending });
+            return Err(out_of_place(element));
         }
         last = element;
         let place = bitmap::place(element);
         halves[place / 64] |= bitmap::TOP >> (place % 64);
         value_bytes += value.len();
     }
+    if last > 128 {
+        return Err(out_of_place(last));
+    }
+    if halves[1] & bitmap::TOP != 0 {
+        return Err(out_of_place(65));
+    }
     let whole = Whole { mti, present: Bitmap::of(halves), value_bytes };
     append(dialect, whole, values.iter().copied(), out)
+}
+
+/// Why an element cannot stand where it does: its number, or the one before.
+#[cold]
+fn out_of_place(element: u8) -> BuildError {
+    let kind = match element {
+        0 | 1 | 65 | 129.. => BuildErrorKind::NotAnElement,
+        _ => BuildErrorKind::NotAscending,
+    };
+    BuildError { element, kind }
 }
 
 /// What is known of a message before its values are written.
