@@ -513,3 +513,28 @@ pub fn used(log: &[Record]) -> BTreeMap<(Pseudonym, Day), (i64, i64)> {
 pub fn is(body: &Body, name: &str) -> bool {
     body.name() == name
 }
+
+pub const AMOUNT: u64 = 2_000_000;
+
+/// Sends a two-step withdrawal; gives the request and the bank's 0200.
+pub fn withdrawal(world: &mut World) -> (Message, (LinkId, Message)) {
+    let request = world.money("01", AMOUNT);
+    world.terminal(request.clone());
+    let asked = world.taken(bank_link(BIDV), 200);
+    (request, asked)
+}
+
+/// A withdrawal whose 00 the terminal has.
+pub fn approved(world: &mut World) -> Message {
+    let (request, asked) = withdrawal(world);
+    world.bank_answers(&asked, "00");
+    assert_eq!(world.code(210), "00");
+    request
+}
+
+/// The use of the limits, all citizens and days together.
+#[track_caller]
+pub fn used_is(world: &World, amount: i64, count: i64) {
+    let sum = used(&world.log).into_values().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    assert_eq!(sum, (amount, count), "use of the day's limits");
+}
