@@ -124,7 +124,7 @@ impl FedIndex {
                 drop(index);
                 Index::remove(directory.path())?;
                 let (index, _) = Index::open(directory.path())?;
-                let rebuilt = Some(reason.to_string());
+                let rebuilt = rebuilt.or(Some(reason.to_string()));
                 Ok(FedIndex { index, below: 0, filters: Filters::default(), rebuilt })
             }
         }

@@ -144,7 +144,13 @@ fn answers_do_not_hang_on_checkpoint_or_index() {
     for (name, damage, rebuilt) in cases {
         damage();
         let bench = open(dir).unwrap();
-        assert_eq!(bench.recovered.index_rebuilt.is_some(), rebuilt, "{name}");
+        let said = bench.recovered.index_rebuilt.clone();
+        assert_eq!(said.is_some(), rebuilt, "{name}");
+        assert_eq!(
+            said.is_some_and(|said| said == name),
+            name == "sled had panicked",
+            "the reason is its own"
+        );
         let now = see(&bench);
         assert_eq!(now, seen, "{name}");
         bench.log.close();
