@@ -283,7 +283,9 @@ impl Processor {
         let exponent = self.config.issuers.get(&bank_id).map_or(0, |issuer| issuer.amount_exponent);
         let Some(live) = self.live.get_mut(&key) else { return };
         let echoes = messages::echoes(message, &live.transaction, exponent);
-        let code = message.get(39).and_then(Code::parse).unwrap_or(Code::UNSAFE);
+        // What names no code refuses nothing either: it is no answer of this request's, as one with another amount.
+        let code = message.get(39).and_then(Code::parse);
+        let (code, echoes) = (code.unwrap_or(Code::UNSAFE), echoes && code.is_some());
         let trigger = match (code, echoes) {
             (Code::APPROVED, true) => Trigger::BankApproves,
             (Code::APPROVED, false) => Trigger::BankApprovesOther,
@@ -345,8 +347,13 @@ impl Processor {
             Code::APPROVED => Trigger::Acknowledged,
             Code::ORIGINAL_UNKNOWN if live.transaction.approval_seen => Trigger::UnknownThoughApproved,
             Code::ORIGINAL_UNKNOWN if has_tombstones => Trigger::UnknownTombstoned,
+            // Said twice of what was sent once: the second 25 has to answer a 0421 behind the bank's own timer.
+            Code::ORIGINAL_UNKNOWN if saf.unknowns > 0 && saf.attempts == saf.unknown_at => {
+                return self.stray(link, message);
+            }
             Code::ORIGINAL_UNKNOWN => {
                 saf.unknowns += 1;
+                saf.unknown_at = saf.attempts;
                 if saf.unknowns == 1 { Trigger::UnknownFirst } else { Trigger::UnknownSecond }
             }
             _ => {

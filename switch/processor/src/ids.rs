@@ -80,6 +80,15 @@ impl Day {
         [mmdd / 1000, mmdd / 100 % 10, mmdd / 10 % 10, mmdd % 10].map(|digit| b'0' + digit as u8)
     }
 
+    /// The day that an RRN names by the last digit of its year and its number in that year, in the year nearest to
+    /// that of `near`.
+    pub(crate) fn of_rrn(year_digit: u32, ordinal: u32, near: Day) -> Option<Day> {
+        let year_near = near.0 / 10_000;
+        let year = (year_near + 5) - (year_near + 5 + 10 - year_digit) % 10;
+        let date = Date::from_ordinal_date(i32::try_from(year).ok()?, u16::try_from(ordinal).ok()?).ok()?;
+        Day::new(year * 10_000 + u32::from(u8::from(date.month())) * 100 + u32::from(date.day()))
+    }
+
     /// Day of the year, 1 to 366.
     pub fn ordinal(self) -> u16 {
         let month = Month::try_from((self.0 / 100 % 100) as u8).unwrap_or(Month::January);

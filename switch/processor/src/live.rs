@@ -69,6 +69,8 @@ pub(crate) struct Saf {
     pub(crate) refusals: u32,
     /// How often the bank said 25.
     pub(crate) unknowns: u32,
+    /// How often it was sent when the bank last said so.
+    pub(crate) unknown_at: u32,
 }
 
 /// How long a reversal rests before its next turn.

@@ -17,7 +17,7 @@ use crate::processor::{
     BLOCKED_PER_TRANSACTION_MAX, Fact, FindAsker, Processor, SHED_KEYS_MAX, Timer, counts_against_limits,
 };
 use crate::record::{BlockSubject, Kind};
-use crate::standing::LiveReference;
+use crate::standing::{LiveReference, REFERENCES_MAX};
 use crate::transaction::Transaction;
 
 /// A reference whose money transaction was declined with one of these serves again: a wrong PIN or too large an amount
@@ -463,8 +463,11 @@ impl Processor {
         if let Some(Err(code)) = account.map(|account| self.check_bank(&account, amount_minor)) {
             return self.refuse(key, code);
         }
-        if kind == Kind::Verification && self.standing.references.len() >= crate::standing::REFERENCES_MAX {
-            return self.refuse(key, Code::UNAVAILABLE);
+        if kind == Kind::Verification {
+            self.standing.references.forget_expired(self.now.wall_ms);
+            if self.standing.references.len() >= REFERENCES_MAX {
+                return self.refuse(key, Code::UNAVAILABLE);
+            }
         }
         if let Some(live) = self.live.get_mut(&key) {
             live.stages.verified = self.now.mono_us;

@@ -126,8 +126,8 @@ impl Standing {
         Rrn(rrn)
     }
 
-    /// The next identity at a bank that `in_flight` does not hold: STANs wrap within a second only past 999,999 of
-    /// them, and one that is still waited for is skipped.
+    /// The next identity at a bank that `in_flight` does not hold. A STAN that comes round while DE7 stands still, as
+    /// it does behind a clock that was set back, takes the next second: no name is ever given twice.
     pub fn next_bank_identity(
         &mut self,
         bank: Institution,
@@ -137,7 +137,11 @@ impl Standing {
         let last = self.banks.get(&bank).copied().unwrap_or(BankIdentity { sent_at: now, stan: 0 });
         let mut next = BankIdentity { sent_at: last.sent_at.max(now), stan: last.stan };
         loop {
-            next.stan = if next.stan >= 999_999 { 1 } else { next.stan + 1 };
+            next.stan += 1;
+            if next.stan > 999_999 {
+                next.stan = 1;
+                next.sent_at = next.sent_at.max(UtcSeconds(last.sent_at.0 + 1));
+            }
             if !in_flight(next) {
                 self.banks.insert(bank, next);
                 return next;
@@ -145,14 +149,14 @@ impl Standing {
         }
     }
 
+    /// The day stands in the RRN itself: a record may be of another one, across midnight or behind a clock that was set
+    /// back.
     fn raise_rrn(&mut self, rrn: Rrn, at_ms: i64) {
-        let day = Day::of_unix_ms(at_ms);
-        let prefix = format!("{}{:03}", day.yyyymmdd() / 10_000 % 10, day.ordinal());
-        let Some(number) = std::str::from_utf8(&rrn.0).ok().and_then(|text| text.strip_prefix(&prefix))
-        else {
+        let digits = |range: std::ops::Range<usize>| std::str::from_utf8(&rrn.0[range]).ok()?.parse().ok();
+        let (Some(year), Some(ordinal), Some(number)) = (digits(0..1), digits(1..4), digits(4..12)) else {
             return;
         };
-        if let Ok(number) = number.parse() {
+        if let Some(day) = Day::of_rrn(year, ordinal, Day::of_unix_ms(at_ms)) {
             self.rrn = self.rrn.max(Some((day, number)));
         }
     }

@@ -7,8 +7,15 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use iso8583::Message;
-use processor::{Code, Command, Day, Input, LinkId, State, Verdict};
+use processor::{
+    Block, BlockSubject, Body, Code, Command, Day, Found, Input, LinkId, State, TerminalId, Ticket, Verdict,
+};
 use support::*;
+
+const TERMINALS: [(LinkId, &str); 2] = [(TERMINAL, "HN000001"), (LinkId::Terminal(2), "HN000002")];
+
+/// A bank has taken a request in by then, or never does: its own timer, which a reversal's second 25 waits for.
+const BANK_TIMER_US: u64 = 59_000_000;
 
 /// A small generator of our own, so that a seed is a walk for ever.
 struct Dice(u64);
@@ -26,7 +33,8 @@ impl Dice {
 
 type Name = (LinkId, Vec<u8>, Vec<u8>);
 
-/// Both banks' books: what each request moved, and what each reversal gave back.
+/// Both banks' books: what each request moved, and what each reversal gave back. BIDV keeps tombstones, Vietcombank
+/// keeps none.
 #[derive(Default)]
 struct Books {
     debits: BTreeMap<Name, u64>,
@@ -52,7 +60,9 @@ impl Books {
             _ => return echo(message, "00"),
         };
         let answer = echo(message, code);
-        self.answers.insert(own, answer.clone());
+        if code != "25" {
+            self.answers.insert(own, answer.clone());
+        }
         answer
     }
 
@@ -78,9 +88,11 @@ impl Books {
                 let before = self.given_back.insert(original, amount - left);
                 assert!(before.is_none(), "a second reversal under another name: {message:?}");
             }
-            None => {
+            None if link == bank_link(BIDV) => {
                 self.tombstones.insert(original);
+                return "25";
             }
+            None => return "25",
         }
         "00"
     }
@@ -92,20 +104,33 @@ struct Walk {
     dice: Dice,
     books: Books,
     to_switch: Vec<(LinkId, Message)>,
+    /// Requests and reversals on their way to a bank, and when they left.
+    to_bank: Vec<(u64, LinkId, Message)>,
+    /// The log has answered; the switch has not heard it yet.
+    found: Vec<(Ticket, Found)>,
     requests: Vec<Message>,
     advices: Vec<Message>,
-    references: Vec<(u32, credential::Reference)>,
+    references: Vec<(u32, &'static str, credential::Reference)>,
+    /// Refusals that the terminals were told of what is recorded.
+    refused: BTreeMap<Vec<u8>, String>,
     day: u32,
     away: BTreeSet<LinkId>,
 }
 
 impl Walk {
     fn new(seed: u64) -> Walk {
+        let mut config = config();
+        config.limits.in_flight_max = 12;
+        let mut world = World::with(config);
+        world.sign_on_on(TERMINALS[1].0, TERMINALS[1].1);
         Walk {
-            world: World::new(),
+            world,
             dice: Dice(seed),
             books: Books::default(),
             to_switch: Vec::new(),
+            to_bank: Vec::new(),
+            found: Vec::new(),
+            refused: BTreeMap::new(),
             requests: Vec::new(),
             advices: Vec::new(),
             references: Vec::new(),
@@ -115,13 +140,13 @@ impl Walk {
     }
 
     fn step(&mut self) {
-        match self.dice.roll(40) {
+        match self.dice.roll(50) {
             0..=7 => self.new_request(),
             8..=9 => self.repeat(),
             10..=13 => self.advise(),
             14 => {
                 if let Some(advice) = self.dice.pick(&self.advices).cloned() {
-                    self.world.terminal(advice);
+                    self.say(advice);
                 }
             }
             15..=24 => self.deliver(),
@@ -130,7 +155,7 @@ impl Walk {
             30..=33 => self.world.sync(),
             34..=36 => {
                 let ms = [10, 1_000, 16_000, 61_000][self.dice.roll(4) as usize];
-                self.world.pass_ms(ms);
+                self.pass_ms(ms);
             }
             37 => self.cut_or_join(),
             38 if self.dice.roll(6) == 0 => {
@@ -140,6 +165,15 @@ impl Walk {
                 }
             }
             39 if self.dice.roll(6) == 0 => self.restart(),
+            40..=44 => self.answer_of_the_log(),
+            45 => self.world.holds_finds = self.dice.roll(2) == 0,
+            46..=47 => self.reach_a_bank(),
+            48 if self.dice.roll(4) == 0 => self.block(),
+            49 => match self.dice.roll(40) {
+                0 => self.pass_ms(86_400_000),
+                1..=6 => self.world.skew_ms = [0, -7_200_000, 7_200_000, -3_000][self.dice.roll(4) as usize],
+                _ => {}
+            },
             _ => {}
         }
         self.carry();
@@ -151,17 +185,89 @@ impl Walk {
         let mti = if processing == "33" { 100 } else { 200 };
         let amount = 50_000 * (1 + self.dice.roll(100));
         let mut request = self.world.request_of(who, mti, processing, amount);
+        let terminal = TERMINALS[self.dice.roll(2) as usize].1;
+        request.set_text(41, terminal);
         if processing == "40" {
             request.set_text(103, "12010000000009");
         }
-        let usable: Vec<_> = self.references.iter().filter(|(whose, _)| *whose == who).cloned().collect();
+        let is_usable = |(whose, at, _): &&(u32, &str, _)| *whose == who && *at == terminal;
+        let usable: Vec<_> = self.references.iter().filter(is_usable).cloned().collect();
         if mti == 200
-            && let Some((_, reference)) = self.dice.pick(&usable)
+            && let Some((.., reference)) = self.dice.pick(&usable)
         {
             set_reference(&mut request, *reference);
         }
+        if mti == 200 && self.dice.roll(3) == 0 {
+            self.set_status(&mut request);
+        }
         self.requests.push(request.clone());
-        self.world.terminal(request);
+        self.say(request);
+    }
+
+    /// DE48 about any earlier request of the terminal.
+    fn set_status(&mut self, request: &mut Message) {
+        let is_its = |it: &&Message| it.mti().value() == 200 && it.get(41) == request.get(41);
+        let earlier: Vec<_> = self.requests.iter().filter(is_its).cloned().collect();
+        let Some(last) = self.dice.pick(&earlier) else { return };
+        let amount = last.number(4).unwrap();
+        let (outcome, left) = [(0, 0), (1, amount), (2, amount / 2), (9, 0)][self.dice.roll(4) as usize];
+        let name = format!("0200{}{}", last.text(11).unwrap(), last.text(7).unwrap());
+        request.set_text(48, &format!("{name}{outcome}{left:012}"));
+    }
+
+    fn say(&mut self, message: Message) {
+        let at = TERMINALS.iter().find(|(_, id)| message.text(41) == Some(id)).unwrap();
+        self.world.terminal_on(at.0, message);
+    }
+
+    /// Time passes, but no request stays on the way to a bank for longer than the bank's own timer.
+    fn pass_ms(&mut self, ms: u64) {
+        let until_us = self.world.now.mono_us + ms * 1000;
+        let late = |(left_us, ..): &(u64, LinkId, Message)| left_us + BANK_TIMER_US < until_us;
+        while let Some(place) = self.to_bank.iter().position(late) {
+            let (_, link, message) = self.to_bank.remove(place);
+            self.at_the_bank(link, &message);
+        }
+        self.world.pass_ms(ms);
+    }
+
+    /// The log answers a question, late and in any order; or the answer arrives, later still.
+    fn answer_of_the_log(&mut self) {
+        if self.dice.roll(2) == 0 && !self.world.finds.is_empty() {
+            let place = self.dice.roll(self.world.finds.len() as u64) as usize;
+            let (ticket, lookup) = self.world.finds.remove(place);
+            if self.dice.roll(20) > 0 {
+                self.found.push((ticket, self.world.find(&lookup)));
+            }
+        } else if !self.found.is_empty() {
+            let place = self.dice.roll(self.found.len() as u64) as usize;
+            let (ticket, found) = self.found.remove(place);
+            self.world.input(Input::Found(ticket, Box::new(found)));
+        }
+    }
+
+    fn block(&mut self) {
+        let subject = match self.dice.roll(3) {
+            0 => BlockSubject::Citizen(citizen(2).1),
+            1 => BlockSubject::Terminal(TerminalId(*b"HN000002")),
+            _ => BlockSubject::Bank(institution(VIETCOMBANK)),
+        };
+        let set = self.dice.roll(3) == 0;
+        self.world.command(Command::Block(Block { subject, set, by: "walk".into() }));
+    }
+
+    fn reach_a_bank(&mut self) {
+        if self.to_bank.is_empty() {
+            return;
+        }
+        let place = self.dice.roll(self.to_bank.len() as u64) as usize;
+        let (_, link, message) = self.to_bank.remove(place);
+        self.at_the_bank(link, &message);
+    }
+
+    fn at_the_bank(&mut self, link: LinkId, message: &Message) {
+        let answer = self.books.take(link, message, &mut self.dice);
+        self.to_switch.push((link, answer));
     }
 
     fn repeat(&mut self) {
@@ -172,7 +278,7 @@ impl Walk {
         if self.dice.roll(6) == 0 {
             request.set_text(3, "019900");
         }
-        self.world.terminal(request);
+        self.say(request);
     }
 
     fn advise(&mut self) {
@@ -194,7 +300,7 @@ impl Walk {
             advice.set_number(4, amount + 50_000, 12);
         }
         self.advices.push(advice.clone());
-        self.world.terminal(advice);
+        self.say(advice);
     }
 
     /// One of the answers under way arrives, twice now and then, or falsified, or never.
@@ -241,15 +347,20 @@ impl Walk {
     }
 
     fn restart(&mut self) {
-        self.world.restart(config());
+        let mut config = config();
+        config.limits.in_flight_max = 12;
+        self.world.restart(config);
         self.to_switch.clear();
+        self.found.clear();
         self.away.clear();
         let syncs = std::mem::replace(&mut self.world.syncs, true);
         for bank in [BIDV, VIETCOMBANK] {
             self.world.input(Input::LinkUp(bank_link(bank)));
         }
         self.world.input(Input::LinkUp(TERMINAL));
-        self.world.sign_on("HN000001");
+        for (link, terminal) in TERMINALS {
+            self.world.sign_on_on(link, terminal);
+        }
         self.world.syncs = syncs;
     }
 
@@ -267,14 +378,13 @@ impl Walk {
                     if self.away.contains(&link) || self.dice.roll(15) == 0 {
                         continue;
                     }
-                    let answer = self.books.take(link, &message, &mut self.dice);
                     if message.mti().value() == 800 {
-                        self.to_switch.insert(0, (link, answer));
-                        let (link, answer) = self.to_switch.remove(0);
                         let LinkId::Bank(bank, _) = link else { continue };
-                        self.world.bank(&bank.to_string(), answer);
+                        self.world.bank(&bank.to_string(), echo(&message, "00"));
+                    } else if self.dice.roll(4) == 0 {
+                        self.to_bank.push((self.world.now.mono_us, link, message));
                     } else {
-                        self.to_switch.push((link, answer));
+                        self.at_the_bank(link, &message);
                     }
                 }
                 LinkId::Terminal(_) => self.terminal_hears(&message),
@@ -283,19 +393,53 @@ impl Walk {
     }
 
     fn terminal_hears(&mut self, answer: &Message) {
+        if answer.mti().value() == 210 {
+            self.told(answer);
+        }
         let Some(template) = answer.get(112).filter(|_| answer.mti().value() == 110) else { return };
         let Some(place) = template.windows(3).position(|three| three == [0xDF, 0x51, 16]) else { return };
         let reference = credential::Reference(template[place + 3..place + 19].try_into().unwrap());
         let who: u32 = answer.text(2).unwrap()[12..18].parse().unwrap();
-        self.references.push((who, reference));
+        let at = TERMINALS.iter().find(|(_, id)| answer.text(41) == Some(id)).unwrap();
+        self.references.push((who, at.1, reference));
+    }
+
+    /// What was once refused, and recorded so, is never approved.
+    fn told(&mut self, answer: &Message) {
+        let code = answer.text(39).unwrap();
+        let mut name = answer.get(41).unwrap().to_vec();
+        name.extend_from_slice(answer.get(7).unwrap());
+        name.extend_from_slice(answer.get(11).unwrap());
+        if code == "00" {
+            assert_eq!(self.refused.get(&name), None, "approved after a refusal: {answer:?}");
+        } else if !matches!(code, "94" | "30") {
+            let mut request = answer.clone();
+            request.set_mti(iso8583::Mti::new(200));
+            // 91 is also what a terminal hears while the log cannot be asked: that says nothing for ever.
+            let state = transactions(&self.world.log).get(&key_of(&request)).map(|it| it.state);
+            if state.is_some_and(|it| !matches!(it, State::Approved | State::Completed)) {
+                self.refused.insert(name, code.to_owned());
+            }
+        }
     }
 
     /// Everything works again, for long enough.
     fn heal(&mut self) {
         self.world.syncs = true;
         self.world.sync();
+        self.world.holds_finds = false;
+        for (ticket, lookup) in std::mem::take(&mut self.world.finds) {
+            let found = self.world.find(&lookup);
+            self.found.push((ticket, found));
+        }
+        for (ticket, found) in std::mem::take(&mut self.found) {
+            self.world.input(Input::Found(ticket, Box::new(found)));
+        }
         for link in std::mem::take(&mut self.away) {
             self.world.input(Input::LinkUp(link));
+        }
+        for (_, link, message) in std::mem::take(&mut self.to_bank) {
+            self.at_the_bank(link, &message);
         }
         for _ in 0..200 {
             self.carry_all();
@@ -372,11 +516,32 @@ impl Walk {
                 sum.1 += 1;
             }
         }
+        self.audit_names(seed);
         let mut counted = used(&self.world.log);
         counted.retain(|_, sum| *sum != (0, 0));
         assert_eq!(counted, expected_use, "seed {seed}: use of the limits");
         assert_eq!(self.world.processor.in_flight(), 0, "seed {seed}");
         assert_eq!(self.world.processor.reversals_open(), 0, "seed {seed}");
+    }
+}
+
+impl Walk {
+    /// No name towards a bank is given twice, but a reversal keeps its own.
+    fn audit_names(&self, seed: u64) {
+        let mut given = BTreeMap::new();
+        let all = transactions(&self.world.log);
+        for record in &self.world.log {
+            let identity = match &record.body {
+                Body::Intent(intent) => intent.identity,
+                Body::Reversal(reversal) => reversal.identity,
+                _ => continue,
+            };
+            let key = record.transaction.unwrap();
+            let name = (all[&key].bank(), identity);
+            let owner = (key, record.body.name());
+            let before = given.insert(name, owner).unwrap_or(owner);
+            assert_eq!(before, owner, "seed {seed}: {name:?} is given twice");
+        }
     }
 }
 
@@ -402,6 +567,7 @@ fn random_walks_end_with_books_that_agree() {
         *paths.entry(path).or_default() += 1;
     }
     for path in [
+        "INTENT OUTCOME NOTE",
         "INTENT OUTCOME COMPLETE",
         "INTENT OUTCOME REVERSAL REVERSED",
         "INTENT REVERSAL REVERSED",

@@ -79,6 +79,8 @@ pub struct World {
     /// Questions to the log that the test answers by hand.
     pub holds_finds: bool,
     pub finds: Vec<(Ticket, Lookup)>,
+    /// How far the wall clock is off.
+    pub skew_ms: i64,
     next_stan: u32,
     starts: u8,
 }
@@ -118,6 +120,7 @@ impl World {
             closed: Vec::new(),
             holds_finds: false,
             finds: Vec::new(),
+            skew_ms: 0,
             next_stan: 0,
             starts: 1,
         };
@@ -139,10 +142,14 @@ impl World {
     }
 
     pub fn sign_on(&mut self, terminal: &str) {
+        self.sign_on_on(TERMINAL, terminal);
+    }
+
+    pub fn sign_on_on(&mut self, link: LinkId, terminal: &str) {
         let mut message = Message::new(Mti::new(800));
         let stan = self.stan();
         message.set(7, &self.de7()).set_number(11, stan, 6).set_text(41, terminal).set_number(70, 1, 3);
-        self.terminal(message);
+        self.terminal_on(link, message);
     }
 
     /// The process ends; another goes on with what is durable.
@@ -177,7 +184,7 @@ impl World {
 
     fn step_us(&mut self, us: u64) {
         self.now.mono_us += us;
-        self.now.wall_ms = START_MS + ((self.now.mono_us - 1_000_000) / 1000) as i64;
+        self.now.wall_ms = START_MS + self.skew_ms + ((self.now.mono_us - 1_000_000) / 1000) as i64;
     }
 
     /// Everything appended becomes durable.
@@ -350,17 +357,16 @@ impl World {
     }
 
     pub fn terminal(&mut self, message: Message) {
+        self.terminal_on(TERMINAL, message);
+    }
+
+    pub fn terminal_on(&mut self, link: LinkId, message: Message) {
         let digits = message.get(2).unwrap_or_default();
         let citizen = Pan::parse(digits).ok().map(|pan| {
             let serial = std::str::from_utf8(&pan.digits()[12..18]).unwrap().parse().unwrap();
             citizen(serial).1
         });
-        self.input(Input::Received {
-            link: TERMINAL,
-            message,
-            authenticity: Authenticity::Authentic,
-            citizen,
-        });
+        self.input(Input::Received { link, message, authenticity: Authenticity::Authentic, citizen });
     }
 
     pub fn bank(&mut self, bank: &str, message: Message) {

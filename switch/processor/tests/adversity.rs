@@ -1,0 +1,110 @@
+//! What peers, clocks and the log do that nobody plans for: each test is a way in which money or time was once lost.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use iso8583::{Message, Mti};
+use processor::{
+    Event, Institution, LiveReference, Processor, REFERENCES_MAX, References, Standing, UtcSeconds, Verdict,
+};
+use support::*;
+
+const AMOUNT: u64 = 2_000_000;
+
+/// A network that doubles a bank's 25 ended the reversal before the bank's own timer had run out: an original that came
+/// to the bank later stayed debited.
+#[test]
+fn a_25_that_comes_twice_ends_no_reversal() {
+    let mut world = World::new();
+    let request = world.money_of(2, "01", AMOUNT);
+    world.terminal(request.clone());
+    world.taken(bank_link(VIETCOMBANK), 200);
+    world.pass_ms(15_000);
+    let reversal = world.taken(bank_link(VIETCOMBANK), 420);
+    for _ in 0..3 {
+        world.bank_answers(&reversal, "25");
+    }
+    assert_eq!(world.records(&request), "INTENT REVERSAL");
+    world.pass_ms(60_000);
+    let again = world.taken(bank_link(VIETCOMBANK), 421);
+    world.bank_answers(&again, "25");
+    assert_eq!(world.records(&request), "INTENT REVERSAL REVERSED!");
+}
+
+/// A 0210 without DE39 was taken for a decline: what the bank had debited was not given back.
+#[test]
+fn an_answer_without_a_code_is_no_decline() {
+    let mut world = World::new();
+    let request = world.money("01", AMOUNT);
+    world.terminal(request.clone());
+    let (_, asked) = world.taken(bank_link(BIDV), 200);
+    let mut answer = Message::new(Mti::new(210));
+    for element in [3, 4, 7, 11, 37, 41] {
+        answer.set(element, asked.get(element).unwrap());
+    }
+    world.bank(BIDV, answer);
+    assert_eq!(world.code(210), "96");
+    assert_eq!(world.records(&request), "INTENT REVERSAL");
+    world.taken(bank_link(BIDV), 420);
+    assert!(world.has_event(|event| matches!(event, Event::OtherEcho(_))));
+}
+
+/// While a clock that was set back catches up, DE7 towards a bank stands still: STANs came round under the same DE7.
+#[test]
+fn names_towards_a_bank_differ_while_the_clock_is_behind() {
+    let bank: Institution = BIDV.parse().unwrap();
+    let mut standing = Standing::default();
+    let mut given = BTreeSet::new();
+    standing.next_bank_identity(bank, UtcSeconds(1_000), |_| false);
+    for _ in 0..1_100_000 {
+        let name = standing.next_bank_identity(bank, UtcSeconds(900), |_| false);
+        assert!(given.insert((name.sent_at, name.stan)), "{name:?} is given twice");
+    }
+}
+
+/// A switch that was full of references answered 91 to every verification, also when all of them had expired.
+#[test]
+fn references_that_have_expired_make_room() {
+    let mut world = World::new();
+    let reference = |number: usize| {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let live = LiveReference {
+            citizen: citizen(2).1,
+            terminal: "HN000001".as_bytes().try_into().map(processor::TerminalId).unwrap(),
+            acquirer: institution(BIDV),
+            expires_at_ms: START_MS - 1,
+            biometric_matched: true,
+            uses: Vec::new(),
+        };
+        (credential::Reference(bytes), live)
+    };
+    let references: References = (0..REFERENCES_MAX).map(reference).collect::<Vec<_>>().into();
+    let standing = Standing { references, ..Standing::default() };
+    world.processor = Processor::new(config(), [9; 32], world.now, standing, Vec::new(), 0);
+    world.connect();
+    world.verified_reference(1);
+}
+
+/// RRNs that were given while the clock stood before midnight again were given once more after a restart.
+#[test]
+fn rrns_differ_across_a_restart_behind_a_clock_that_was_set_back() {
+    let mut world = World::new();
+    let first = world.request(200, "31", 0);
+    world.terminal(first.clone());
+    world.verdict(Verdict::Unavailable);
+    world.skew_ms = -7_200_000;
+    world.pass_ms(1);
+    let mut given = BTreeSet::from([world.taken(TERMINAL, 210).1.get(37).unwrap().to_vec()]);
+    for _ in 0..2 {
+        let request = world.request(200, "31", 0);
+        world.terminal(request);
+        world.verdict(Verdict::Unavailable);
+        let rrn = world.taken(TERMINAL, 210).1.get(37).unwrap().to_vec();
+        assert!(given.insert(rrn.clone()), "{} is given twice", String::from_utf8_lossy(&rrn));
+        world.restart(config());
+        world.connect();
+    }
+}
