@@ -61,7 +61,7 @@ class Card:
 
 
 class Registry:
-    """The side door of the simulated registry (docs/decisions/0005-registry.md): biometric sessions for DF32."""
+    """The side door of the simulated registry (docs/decisions/0006-registry.md): biometric sessions for DF32."""
 
     def __init__(self, url, ca_file):
         self._url = url + "/v1/biometric-sessions"
@@ -205,7 +205,7 @@ class Terminal:
 
 
 def wrong_elements(answer):
-    """Which elements an answer lacks or has too many by the table of section 2; empty when it is as it must be."""
+    """Which elements an answer lacks or has too many by docs/interface.md#elements; empty when it is as it must be."""
     always, sometimes = ANSWER_ELEMENTS[answer["t"]]
     if answer["t"] in ("0110", "0210") and answer[39] not in CODES_WITHOUT_RRN:
         always = always | {37}

@@ -81,7 +81,7 @@ pub fn run(address: &str) -> Result<(), String> {
 /// Answers every request and advice with 00 and the elements that docs/interface.md wants back.
 struct Approver;
 
-/// The MTI of an answer, and which elements it carries as the request had them (docs/interface.md, section 2).
+/// The MTI of an answer, and which elements it carries as the request had them (docs/interface.md#elements).
 const ANSWERS: [(&[&str], &str, &[u32]); 3] = [
     (&["0200", "0201"], "0210", &[3, 4, 7, 11, 37, 41, 102]),
     (&["0420", "0421"], "0430", &[4, 7, 11, 37, 41]),

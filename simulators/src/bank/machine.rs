@@ -49,7 +49,7 @@ pub struct MachineConfig {
     pub id: Box<str>,
     /// DE49: the currency of all accounts.
     pub currency: u16,
-    /// Digits behind the ledger's minor unit in DE4, 54 and 95: 0 or 2 (docs/interface.md#de-4).
+    /// Digits behind the ledger's minor unit in DE4, 54 and 95: 0 or 2 (docs/interface.md#messages).
     pub amount_exponent: u8,
     /// Accounts with their opening balances, minor units.
     pub accounts: BTreeMap<Box<str>, i64>,

@@ -1,4 +1,4 @@
-//! The bodies of request and answer, field by field as docs/interface.md section 5 writes them.
+//! The bodies of request and answer, field by field as docs/interface.md#registry writes them.
 
 use credential::CitizenNumber;
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ pub(super) struct Matched {
     pub(super) score: u8,
 }
 
-/// The side door's request: docs/decisions/0005-registry.md.
+/// The side door's request: docs/decisions/0006-registry.md.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionRequest {

@@ -207,7 +207,7 @@ impl Machine {
         }
     }
 
-    /// The judgement of docs/interface.md section 5, in its order.
+    /// The judgement of docs/interface.md#registry, in its order.
     fn judge(
         &self,
         now_s: i64,

@@ -18,9 +18,9 @@ pub use jws::{PublicKey, SecretKey};
 pub use machine::{HttpAnswer, Machine, MachineConfig, Override, Population, Reply, SeenCard};
 pub use session::{SESSION_LIFE_S, Sessions};
 
-/// Where a switch asks (docs/interface.md, section 5).
+/// Where a switch asks (docs/interface.md#registry).
 pub const VERIFICATIONS_PATH: &str = "/v1/citizen-verifications";
 
 /// Where a simulated terminal gets a biometric session. No part of the contract: a real terminal talks to the
-/// registry's own biometric service, which the switch never sees (docs/decisions/0005-registry.md).
+/// registry's own biometric service, which the switch never sees (docs/decisions/0006-registry.md).
 pub const SESSIONS_PATH: &str = "/v1/biometric-sessions";

@@ -1,4 +1,4 @@
-//! The card reader: what it asks of a chip, and the proof that it writes into DE112 (docs/interface.md, template E1).
+//! The card reader: what it asks of a chip, and the proof that it writes into DE112 (docs/interface.md#proof).
 
 use hmac::{Hmac, KeyInit, Mac};
 use iso8583::Message;

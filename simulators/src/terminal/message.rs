@@ -1,4 +1,4 @@
-//! The messages that a terminal sends, element by element (docs/interface.md, "Which elements stand in which message").
+//! The messages that a terminal sends, element by element (docs/interface.md#elements).
 
 use iso8583::{Message, Mti};
 use time::Duration;

@@ -1,4 +1,4 @@
-//! The adapter to the identity registry: docs/interface.md section 5 in one file, so that another contract can take its place.
+//! The adapter to the identity registry: docs/interface.md#registry in one file, so that another contract can take its place.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -388,7 +388,7 @@ impl Answer {
     }
 }
 
-/// Citizen, card, chip, biometric: the first that fails gives the code (docs/interface.md section 5).
+/// Citizen, card, chip, biometric: the first that fails gives the code (docs/interface.md#registry).
 fn judge(body: &AnswerBody, kind: Kind) -> Outcome {
     let matched = body.biometric.as_ref().map(|biometric| biometric.matched);
     let cash_out = kind == Kind::Withdrawal;

@@ -22,7 +22,7 @@ use crate::registry::{
 const REGISTRY_CONNECTIONS_MAX: usize = 64;
 
 /// The card is on the reader now: DE7 of a request that a chip has signed lies so near to the switch's clock, either
-/// way (docs/interface.md, "The proof").
+/// way (docs/interface.md#proof).
 const PROOF_AGE_S_MAX: i64 = 120;
 
 /// Checks proofs.
