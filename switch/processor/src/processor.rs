@@ -280,6 +280,10 @@ impl Processor {
     fn transaction_timer(&mut self, key: TxKey) {
         let Some(live) = self.live.get_mut(&key) else { return };
         live.timer_us = None;
+        if live.state == State::Sent {
+            // What was waited for was the bank, though it has not answered.
+            live.stages.bank_answered = self.now.mono_us;
+        }
         match live.state {
             State::Verifying | State::IntentSyncing | State::Sent | State::OutcomeSyncing => {
                 self.advance(key, Trigger::Deadline, Fact::Nothing);
