@@ -85,6 +85,17 @@ impl Switch {
         }
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it was not started, or has ended by itself.
+    pub fn pid(&mut self) -> u32 {
+        let process = self.process.as_mut().expect("it was started");
+        let ended = process.try_wait().expect("a child can be waited for");
+        assert!(ended.is_none(), "it has ended by itself: {ended:?}");
+        process.id()
+    }
+
     /// Sends a signal by its name, as `kill` knows it.
     ///
     /// # Panics
@@ -131,6 +142,15 @@ impl Switch {
     pub fn log(&self) -> Vec<Value> {
         let lines = self.told(&["log", "show", "--json"]);
         lines.lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+    }
+
+    /// Kinds of its log's records, in order.
+    ///
+    /// # Panics
+    /// As [`Switch::told`].
+    pub fn log_kinds(&self) -> Vec<String> {
+        let kind = |record: &Value| record["record"].as_str().expect("a record has a kind").to_owned();
+        self.log().iter().map(kind).collect()
     }
 
     /// What it wrote to standard error in all its runs.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use credential::Pan;
 use keys::{Key, LinkCodec, LinkMac, MacKey};
@@ -12,13 +13,23 @@ use simulators::audit::{Audit, Evidence, audit, read_log};
 use simulators::bank::{self, Bank, BankConfig, Entry, FaultRule, Line, read_lines};
 use simulators::citizens::Country;
 use simulators::registry::{self, Certificates, Registry, RegistryConfig, SecretKey, Sessions};
-use simulators::terminal::{self, Card, Notes, Order, Setup, Steps, What};
+use simulators::terminal::{self, Card, Fault, Notes, Order, Setup, Steps, What, net_out_vnd};
+use tokio::time::{sleep, timeout};
 
 use crate::program::{Switch, write_private};
 
 const SEED: u64 = 7;
 const BANK: &str = "970418";
 const TERMINAL: &str = "HN000001";
+
+/// A terminal of the switch that no simulator plays: a test speaks for it, with [`bare_keys`]. The golden messages name it.
+pub const BARE_TERMINAL: &str = "HN000017";
+
+/// Longer than anything here takes: a test that waits so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pause between two looks at something that comes about by itself.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Citizens of this world by their index, each with one account at the bank.
 pub const CITIZENS: u64 = 3;
@@ -33,8 +44,19 @@ pub struct World {
     pub bank: bank::Handle,
     /// The registry.
     pub registry: registry::Handle,
+    /// Where the switch takes terminals.
+    pub terminals: SocketAddr,
     dir: tempfile::TempDir,
     next_order: u64,
+}
+
+/// What the switch connects to in the bank's place.
+#[derive(Clone, Copy, Debug)]
+pub struct Issuer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// More lines of its `[[issuer]]`.
+    pub settings: &'static str,
 }
 
 impl World {
@@ -43,11 +65,20 @@ impl World {
     /// # Panics
     /// When a part does not start: a test cannot go on.
     pub async fn start(faults: FaultRule) -> World {
+        World::start_with(faults, None).await
+    }
+
+    /// The same; the switch may take somebody else for the bank.
+    ///
+    /// # Panics
+    /// As [`World::start`].
+    pub async fn start_with(faults: FaultRule, issuer: Option<Issuer>) -> World {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let certificates = Certificates::mint().expect("certificates");
         let registry = start_registry(&certificates).await;
         let bank = start_bank(dir.path(), faults).await;
-        configure(dir.path(), &registry, &certificates, bank.addr());
+        let issuer = issuer.unwrap_or(Issuer { address: bank.addr(), settings: "" });
+        configure(dir.path(), &registry, &certificates, issuer);
         let mut switch = Switch::new(dir.path());
         let lines: String =
             (0..CITIZENS).map(|index| format!("{},860001234{index},1\n", number(index))).collect();
@@ -55,8 +86,9 @@ impl World {
         let file = dir.path().join("bank.csv");
         switch.told(&["enrolment", "import", &file.to_string_lossy(), "--bank", BANK]);
         let addresses = switch.start();
-        let terminal = start_terminal(address(&addresses));
-        World { switch, terminal, bank, registry, dir, next_order: 0 }
+        let terminals = address(&addresses);
+        let terminal = start_terminal(terminals);
+        World { switch, terminal, bank, registry, terminals, dir, next_order: 0 }
     }
 
     /// Kills the switch with SIGKILL and starts it again on the same port.
@@ -85,6 +117,77 @@ impl World {
             rrn_front: None,
             fault: None,
         }
+    }
+
+    /// Has the first citizen served, and tells in one line how the visit ended.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn visit(&mut self, what: What, amount_vnd: u64, steps: Steps, fault: Option<Fault>) -> String {
+        let mut order = self.order(0, what, amount_vnd, steps);
+        order.fault = fault;
+        let finished = timeout(PATIENCE, self.terminal.perform(order)).await.expect("the visit ends");
+        let finished = finished.expect("the terminal runs");
+        let code = finished.code.map_or("--".to_owned(), |code| String::from_utf8_lossy(&code).into_owned());
+        let told = [finished.told.amounts.as_deref(), finished.told.statement.as_deref()];
+        let told =
+            told.into_iter().flatten().map(|told| format!(" {} characters", told.len())).collect::<String>();
+        format!("{code} {:?} {}{told}", finished.outcome, finished.net_out_vnd)
+    }
+
+    /// Waits until every advice is answered.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn advices_answered(&self) {
+        let settled = timeout(PATIENCE, self.terminal.settled()).await;
+        settled.expect("advices are answered").expect("the terminal runs");
+    }
+
+    /// Waits until every advice is answered and the ledger agrees with the notes.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn settled(&self) {
+        self.advices_answered().await;
+        let cash = net_out_vnd(&self.terminal.movements()).values().sum::<i64>();
+        let since = Instant::now();
+        while self.net_minor() != cash {
+            assert!(since.elapsed() < PATIENCE, "ledger {} and cash {cash}", self.net_minor());
+            sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// Waits until the switch says of itself, by `atm-switch status`, what is asked for.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn status(&self, what: &str, is_so: impl Fn(&Value) -> bool) {
+        let since = Instant::now();
+        loop {
+            let status = serde_json::from_str(&self.switch.told(&["status"])).expect("a status is JSON");
+            if is_so(&status) {
+                return;
+            }
+            assert!(since.elapsed() < PATIENCE, "not {what}: {status}");
+            sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// Waits until the bank can be asked.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn bank_ready(&self) {
+        self.status("a bank ready", |status| status["banks_ready"] == serde_json::json!([BANK])).await;
+    }
+
+    /// Waits until the bank has acknowledged every reversal.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn reversals_acknowledged(&self) {
+        self.status("all reversed", |status| status["reversals_open"] == 0).await;
     }
 
     /// The bank's money entries so far.
@@ -133,6 +236,11 @@ pub fn number(citizen: u64) -> String {
 
 fn address(addresses: &Value) -> SocketAddr {
     addresses["terminals"].as_str().and_then(|text| text.parse().ok()).expect("an address")
+}
+
+/// The keys of [`BARE_TERMINAL`].
+pub fn bare_keys() -> LinkMac {
+    peer_keys(6, 7)
 }
 
 /// The two ends of a link's keys: the switch's and the peer's.
@@ -220,14 +328,15 @@ fn start_terminal(switch: SocketAddr) -> terminal::Handle {
     terminal::start(setup).expect("the terminal starts")
 }
 
-fn configure(dir: &Path, registry: &registry::Handle, certificates: &Certificates, bank: SocketAddr) {
+fn configure(dir: &Path, registry: &registry::Handle, certificates: &Certificates, issuer: Issuer) {
     let write = |name: &str, text: &str| write_private(&dir.join(name), text).expect("a file");
     let key = |byte: u8| format!("{byte:02x}").repeat(32);
     write(
         "keys.toml",
         &format!(
             "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\n[terminal.{TERMINAL}]\nmac_to_switch = \"{}\"\n\
-             mac_from_switch = \"{}\"\nchallenge = \"{}\"\n[bank.{BANK}]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\n",
+             mac_from_switch = \"{}\"\nchallenge = \"{}\"\n[bank.{BANK}]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\n\
+             [terminal.{BARE_TERMINAL}]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\nchallenge = \"{}\"\n",
             key(11),
             key(12),
             key(13),
@@ -235,7 +344,10 @@ fn configure(dir: &Path, registry: &registry::Handle, certificates: &Certificate
             key(2),
             key(3),
             key(4),
-            key(5)
+            key(5),
+            key(6),
+            key(7),
+            key(8)
         ),
     );
     write("ca.pem", &certificates.ca_pem);
@@ -250,9 +362,11 @@ fn configure(dir: &Path, registry: &registry::Handle, certificates: &Certificate
         &format!(
             "[switch]\nid = \"switch-1\"\nlog_dir = \"log\"\nenrolment_dir = \"enrolment\"\nkeys_file = \"keys.toml\"\n\
              first_day = \"2026-05-01\"\n\
-             [terminals]\nlisten = \"{}\"\n[[terminal]]\nid = \"{TERMINAL}\"\nacquirer = \"{BANK}\"\n\
-             [[issuer]]\nid = \"{BANK}\"\nname = \"BIDV\"\naddresses = [\"{bank}\"]\nreconnect_ms_min = 20\n\
-             reconnect_ms_max = 200\n\
+             [terminals]\nlisten = \"{}\"\naccepts_per_second_max = 100000\n\
+             [[terminal]]\nid = \"{TERMINAL}\"\nacquirer = \"{BANK}\"\n\
+             [[terminal]]\nid = \"{BARE_TERMINAL}\"\nacquirer = \"{BANK}\"\n\
+             [[issuer]]\nid = \"{BANK}\"\nname = \"BIDV\"\naddresses = [\"{}\"]\nreconnect_ms_min = 20\n\
+             reconnect_ms_max = 200\n{}\
              [registry]\nurl = \"{}\"\nca_file = \"ca.pem\"\nsigning_key_file = \"signing.pem\"\nkid = \"switch-1\"\n\
              [[registry.key]]\nkid = \"registry-1\"\nfile = \"registry.pem\"\n\
              [credential]\ncsca_dir = \"csca\"\n[operator]\nsocket = \"operator.sock\"\n\
@@ -260,6 +374,8 @@ fn configure(dir: &Path, registry: &registry::Handle, certificates: &Certificate
              [timers]\nregistry_ms_max = 2000\nissuer_response_ms_max = 2000\nmargin_ms = 500\nanswer_ms_max = 5000\n\
              terminal_wait_ms = 8000\nreversal_repeat_ms_min = 200\nreversal_repeat_ms_max = 1000\n",
             free.expect("a free port"),
+            issuer.address,
+            issuer.settings,
             registry.url()
         ),
     );

@@ -2,42 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use simulators::bank::{Fault as BankFault, no_faults};
-use simulators::terminal::{Fault, Outcome, Steps, What, net_out_vnd};
+use simulators::terminal::{Fault, Outcome, Steps, What};
 use std::sync::Arc;
 use std::time::Duration;
-use tests::world::{World, number};
-
-/// Longer than anything here takes: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until every advice is answered and the ledger agrees with the notes.
-async fn settled(world: &World) {
-    tokio::time::timeout(PATIENCE, world.terminal.settled()).await.expect("advices are answered").unwrap();
-    let cash = net_out_vnd(&world.terminal.movements()).values().sum::<i64>();
-    let since = std::time::Instant::now();
-    while world.net_minor() != cash {
-        assert!(since.elapsed() < PATIENCE, "ledger {} and cash {cash}", world.net_minor());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// How the visit ended, in one line.
-async fn visit(world: &mut World, what: What, amount_vnd: u64, steps: Steps, fault: Option<Fault>) -> String {
-    let mut order = world.order(0, what, amount_vnd, steps);
-    order.fault = fault;
-    let finished = tokio::time::timeout(PATIENCE, world.terminal.perform(order)).await;
-    let finished = finished.expect("the visit ends").unwrap();
-    let code = finished.code.map_or("--".to_owned(), |code| String::from_utf8_lossy(&code).into_owned());
-    let told = [finished.told.amounts.as_deref(), finished.told.statement.as_deref()];
-    let told =
-        told.into_iter().flatten().map(|told| format!(" {} characters", told.len())).collect::<String>();
-    format!("{code} {:?} {}{told}", finished.outcome, finished.net_out_vnd)
-}
-
-/// Kinds of the log's records, in order.
-fn kinds(log: &[serde_json::Value]) -> Vec<&str> {
-    log.iter().map(|record| record["record"].as_str().unwrap()).collect()
-}
+use tests::world::{PATIENCE, World, number};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_transaction_is_carried_through_to_the_bank_and_back() {
@@ -52,16 +20,16 @@ async fn every_transaction_is_carried_through_to_the_bank_and_back() {
         (to, 300_000, Steps::Two, "00 Whole 0"),
     ];
     for (what, amount, steps, expected) in table {
-        assert_eq!(visit(&mut world, what.clone(), *amount, *steps, None).await, *expected, "{what:?}");
+        assert_eq!(world.visit(what.clone(), *amount, *steps, None).await, *expected, "{what:?}");
     }
-    settled(&world).await;
+    world.settled().await;
     assert_eq!(world.net_minor(), 1_000_000);
     assert!(world.switch.end("TERM").success());
     let audit = world.audit();
     assert!(audit.is_clean(), "{:?}", audit.findings);
     assert_eq!((audit.uses, audit.approved, audit.declined, audit.reversed), (3, 4, 0, 0));
-    let log = world.switch.log();
-    let count = |kind: &str| kinds(&log).iter().filter(|name| **name == kind).count();
+    let kinds = world.switch.log_kinds();
+    let count = |kind: &str| kinds.iter().filter(|name| **name == kind).count();
     assert_eq!((count("INTENT"), count("OUTCOME"), count("COMPLETE"), count("VERIFICATION")), (6, 6, 3, 5));
     assert!(world.switch.told(&["log", "verify"]).contains("records are good"));
     let secret = number(0);
@@ -87,13 +55,9 @@ async fn what_does_not_leave_is_given_back() {
         (700_000, None, "91 Declined 0"),
     ];
     for (amount, fault, expected) in table {
-        assert_eq!(
-            visit(&mut world, What::Withdrawal, *amount, Steps::Two, *fault).await,
-            *expected,
-            "{amount}"
-        );
+        assert_eq!(world.visit(What::Withdrawal, *amount, Steps::Two, *fault).await, *expected, "{amount}");
     }
-    settled(&world).await;
+    world.settled().await;
     assert_eq!(world.net_minor(), 500_000);
     assert!(world.switch.end("TERM").success());
     let audit = world.audit();
@@ -118,7 +82,7 @@ async fn a_kill_between_request_and_answer_is_reversed_by_the_next_start() {
     world.kill_and_restart();
     let finished = tokio::time::timeout(PATIENCE, visit).await.unwrap().unwrap();
     assert!(finished.outcome != Outcome::Whole, "{finished:?}");
-    settled(&world).await;
+    world.settled().await;
     assert_eq!(world.net_minor(), 0);
     assert!(world.switch.end("TERM").success());
     let audit = world.audit();
