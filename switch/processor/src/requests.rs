@@ -134,7 +134,9 @@ impl Processor {
 
     fn shed_request(&mut self, incoming: &Incoming) {
         if !self.shed.contains_key(&incoming.key) {
-            if self.shed.len() >= SHED_KEYS_MAX {
+            // A repeat may have its answer in the log, which has not been asked: silence contradicts none.
+            let is_repeat = incoming.message.mti().is_repeat();
+            if self.shed.len() >= SHED_KEYS_MAX || is_repeat {
                 return;
             }
             let until_us = self.in_ms(self.config.timers.terminal_wait_ms);

@@ -108,3 +108,26 @@ fn rrns_differ_across_a_restart_behind_a_clock_that_was_set_back() {
         world.connect();
     }
 }
+
+/// A repeat that came while too much was in flight was told 91 of what had been approved before.
+#[test]
+fn a_repeat_that_there_is_no_room_for_is_told_nothing_else_than_before() {
+    let mut config = config();
+    config.limits.in_flight_max = 1;
+    let mut world = World::with(config);
+    let mut transfer = world.money("40", AMOUNT);
+    transfer.set_text(103, "12010000000009");
+    world.terminal(transfer.clone());
+    let asked = world.taken(bank_link(BIDV), 200);
+    world.bank_answers(&asked, "00");
+    assert_eq!(world.code(210), "00");
+    let running = world.request(200, "01", AMOUNT);
+    world.terminal(running);
+    transfer.set_mti(transfer.mti().repeat());
+    world.terminal(transfer.clone());
+    world.silent(TERMINAL, 210);
+    world.verdict(Verdict::Unavailable);
+    assert_eq!(world.code(210), "91");
+    world.terminal(transfer);
+    assert_eq!(world.code(210), "00");
+}

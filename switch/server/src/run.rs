@@ -1,5 +1,6 @@
 //! From a good configuration to a running switch and back: recover first, then accept; drain, then stop.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let options = Options::new(settings.switch.log_dir.clone(), settings.keys.data.clone());
     let opened = SegmentLog::open(options, Box::new(move |event| news.told(event)));
     let (log, recovered) = opened.map_err(|error| format!("log: {error}"))?;
-    tell_recovered(&recovered);
+    tell_recovered(&recovered, &settings);
     let now = clock.now();
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
 
@@ -112,12 +113,21 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     wait_for_the_end(ended, &bus, &stop, &settings).await
 }
 
-fn tell_recovered(recovered: &Recovered) {
+fn tell_recovered(recovered: &Recovered, settings: &Settings) {
     if let Some(cut) = &recovered.cut {
         tracing::warn!(%cut, "the log's end");
     }
     let day = recovered.standing.day.map(|day| day.to_string());
     tracing::info!(records = recovered.next, open = recovered.open.len(), day, "log recovered");
+    let mut unreachable = BTreeMap::new();
+    for bank in recovered.open.iter().filter_map(processor::Transaction::bank) {
+        if !settings.issuers.contains_key(&bank) {
+            *unreachable.entry(bank).or_insert(0_usize) += 1;
+        }
+    }
+    for (bank, open) in unreachable {
+        tracing::error!(%bank, open, "transactions are open at a bank that is not configured: they wait");
+    }
 }
 
 /// Identities and days come from the wall clock: one that stands far behind the log would give them twice.
