@@ -56,7 +56,7 @@ fn append(criterion: &mut Criterion) {
             let mut left = iterations;
             while left > 0 {
                 let piece = left.min(PIECE);
-                let records: Vec<Record> = (next..next + piece).map(|position| record(position)).collect();
+                let records: Vec<Record> = (next..next + piece).map(record).collect();
                 let begun = Instant::now();
                 for record in &records {
                     match log.append(next, record) {

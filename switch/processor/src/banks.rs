@@ -398,10 +398,11 @@ impl Processor {
     }
 
     /// Sends reversals as far as the window and the connections allow.
-    fn pump(&mut self, bank_id: Institution) {
+    pub(crate) fn pump(&mut self, bank_id: Institution) {
         let Some(issuer) = self.config.issuers.get(&bank_id) else { return };
         let (window_max, exponent) = (issuer.reversals_in_flight_max, issuer.amount_exponent);
         let silence_us = self.in_ms(self.config.timers.reversal_repeat_ms_min);
+        let again_us = self.in_ms(self.config.timers.reversal_repeat_ms_max);
         loop {
             let Some(bank) = self.banks.get_mut(&bank_id) else { return };
             if bank.window.len() >= window_max || !bank.is_ready() {
@@ -417,8 +418,11 @@ impl Processor {
                 live.reversal_due = true;
                 continue;
             }
-            let Some(message) = messages::bank_reversal(&live.transaction, exponent, live.saf.attempts > 0)
-            else {
+            let is_repeat = live.saf.attempts > 0;
+            let Some(message) = messages::bank_reversal(&live.transaction, exponent, is_repeat) else {
+                live.saf.stage = SafStage::Resting;
+                self.event(Event::ReversalUnsendable(key));
+                self.wait_until(key, Some(again_us));
                 continue;
             };
             let Some(number) = bank.next_link() else { return };

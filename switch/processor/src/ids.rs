@@ -89,11 +89,20 @@ impl Day {
         Day::new(year * 10_000 + u32::from(u8::from(date.month())) * 100 + u32::from(date.day()))
     }
 
+    /// Calendar days from another day to this one.
+    pub fn days_after(self, other: Day) -> i64 {
+        let julian = |day: Day| i64::from(day.date().map_or(0, Date::to_julian_day));
+        julian(self) - julian(other)
+    }
+
+    fn date(self) -> Option<Date> {
+        let month = Month::try_from((self.0 / 100 % 100) as u8).ok()?;
+        Date::from_calendar_date((self.0 / 10_000) as i32, month, (self.0 % 100) as u8).ok()
+    }
+
     /// Day of the year, 1 to 366.
     pub fn ordinal(self) -> u16 {
-        let month = Month::try_from((self.0 / 100 % 100) as u8).unwrap_or(Month::January);
-        Date::from_calendar_date((self.0 / 10_000) as i32, month, (self.0 % 100) as u8)
-            .map_or(1, Date::ordinal)
+        self.date().map_or(1, Date::ordinal)
     }
 }
 

@@ -231,6 +231,10 @@ pub enum Event {
     BankSaysOtherwise(TxKey),
     /// A bank has refused a reversal with this code; it is sent again.
     ReversalRefused(TxKey, Code),
+    /// A bank does not answer a reversal; it is sent again, with growing pauses.
+    ReversalSilent(TxKey),
+    /// A reversal has no form on its bank's link any more; it waits, and is tried again.
+    ReversalUnsendable(TxKey),
     /// An advice speaks of cash where nothing was approved.
     CashUnexplained(TxKey),
     /// A message that no peer of ours sends, by the element that is wrong.
@@ -259,6 +263,8 @@ impl Event {
             | Event::LateApproval(_)
             | Event::BankSaysOtherwise(_)
             | Event::ReversalRefused(..)
+            | Event::ReversalSilent(_)
+            | Event::ReversalUnsendable(_)
             | Event::CashUnexplained(_) => true,
             Event::Answered(_)
             | Event::AdviceAnswered(_)

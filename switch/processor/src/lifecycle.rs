@@ -634,7 +634,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             T::ReversalRefusedOften => {
                 stays.write(Write::Note(Noted::ReversalRefused)).ask(Ask::ReversalAgain).suspend()
             }
-            T::ReversalSilence => stays.ask(Ask::ReversalAgain),
+            T::ReversalSilence => stays.ask(Ask::ReversalAgain).alarm(),
             T::BankApproves => stays.write(Write::Note(Noted::ApprovalSeen)),
             T::BankDeclines
             | T::BankSawTwice

@@ -16,6 +16,9 @@ use crate::record::{Body, Position, Record};
 /// that was under way.
 const SEEDS_PER_TERMINAL_MAX: usize = 2;
 
+/// A cutover opens no day further away: a day that was typed wrong could never be taken back.
+const CUTOVER_DAYS_MAX: i64 = 31;
+
 /// A terminal that has signed on.
 pub(crate) struct Session {
     link: LinkId,
@@ -96,6 +99,13 @@ impl Processor {
         match command {
             Command::Cutover(day) if day <= self.day() => {
                 let refusal = format!("business day {day} is not later than the open one, {}", self.day());
+                self.emit(Output::Commanded(ticket, Err(refusal)));
+            }
+            Command::Cutover(day) if day.days_after(self.day()) > CUTOVER_DAYS_MAX => {
+                let refusal = format!(
+                    "business day {day} is more than {CUTOVER_DAYS_MAX} days after the open one, {}",
+                    self.day()
+                );
                 self.emit(Output::Commanded(ticket, Err(refusal)));
             }
             Command::Cutover(day) => {

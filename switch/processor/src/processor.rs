@@ -182,8 +182,11 @@ impl Processor {
     }
 
     /// Takes a new configuration; what is in flight keeps the deadlines it was given.
+    /// Reversals that had no bank, or no form on its link, are tried again.
     pub fn reconfigure(&mut self, config: Config) {
         self.config = config;
+        let banks: Vec<Institution> = self.banks.keys().copied().collect();
+        banks.into_iter().for_each(|bank| self.pump(bank));
     }
 
     /// The open business day.
@@ -465,8 +468,8 @@ impl Processor {
             .unwrap_or_else(|| panic!("{key}: no rule for {trigger:?} of a {kind:?} in {}", before.name()));
         let to = self.write(key, kind, &cell, fact);
         self.owe(key, before, &cell, trigger);
-        if cell.alarm && cell.suspense.is_none() {
-            self.alarm(key, trigger);
+        if trigger == Trigger::ReversalSilence {
+            self.event(Event::ReversalSilent(key));
         }
         if let Some(suspense) = cell.suspense {
             self.event(Event::Suspended(key, suspense));
@@ -477,13 +480,6 @@ impl Processor {
             && !matches!(to, State::IntentSyncing | State::OutcomeSyncing)
         {
             self.release(key);
-        }
-    }
-
-    fn alarm(&mut self, key: TxKey, trigger: Trigger) {
-        match trigger {
-            Trigger::BankApproves | Trigger::BankApprovesOther => self.event(Event::LateApproval(key)),
-            _ => {}
         }
     }
 

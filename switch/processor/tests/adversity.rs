@@ -131,3 +131,31 @@ fn a_repeat_that_there_is_no_room_for_is_told_nothing_else_than_before() {
     world.terminal(transfer);
     assert_eq!(world.code(210), "00");
 }
+
+/// A configuration that was read again once left reversals unsent: of a bank that had gone from it and came back, and
+/// for amounts that had no form on the link for a while.
+#[test]
+fn a_reversal_outlives_every_configuration() {
+    for changes in ["bank gone", "exponent too large"] {
+        let mut world = World::new();
+        let request = approved(&mut world);
+        let bank = institution(BIDV);
+        let mut other = config();
+        if changes == "bank gone" {
+            other.issuers.remove(&bank);
+        } else {
+            other.issuers.get_mut(&bank).unwrap().amount_exponent = 9;
+        }
+        world.processor.reconfigure(other);
+        let advice = world.advice(420, &request, None);
+        world.terminal(advice);
+        assert_eq!(world.code(430), "00");
+        world.silent(bank_link(BIDV), 420);
+        world.processor.reconfigure(config());
+        world.pass_ms(300_000);
+        let reversal =
+            world.sent.iter().find(|(_, it)| matches!(it.mti().value(), 420 | 421)).cloned().unwrap();
+        world.bank_answers(&reversal, "00");
+        assert_eq!(world.records(&request), "INTENT OUTCOME REVERSAL REVERSED", "{changes}");
+    }
+}

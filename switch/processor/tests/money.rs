@@ -245,6 +245,7 @@ fn a_bank_that_is_silent_is_91_and_a_reversal_until_it_acknowledges() {
     assert_eq!(first.1.text(39), Some("68"));
     assert_eq!(first.1.text(95).unwrap()[..12], *"000000000000");
     world.pass_ms(5_000);
+    assert!(world.has_event(|event| matches!(event, Event::ReversalSilent(_)) && event.is_alarm()));
     let again = world.taken(bank_link(BIDV), 421);
     for element in [7, 11, 15, 37, 90, 95] {
         assert_eq!(again.1.get(element), first.1.get(element), "DE{element} of the 0421");

@@ -45,7 +45,7 @@ Reversing | UnknownSecond | REVERSED | - | - | Reversed | S!
 Reversing | UnknownFirst | - | - | later | = |
 Reversing | UnknownThoughApproved ReversalRefused | - | - | 0421 | = | !
 Reversing | ReversalRefusedOften | NOTE | - | 0421 | = | S!
-Reversing | ReversalSilence | - | - | 0421 | = |
+Reversing | ReversalSilence | - | - | 0421 | = | !
 Reversing | BankApproves | NOTE | - | - | = |
 Reversing | BankDeclines BankSawTwice BankApprovesOther BankDeclinesOther BankLinkDown | - | - | - | = |
 Declined Reversed | BankApproves BankApprovesOther | REVERSAL | - | 0420 | Reversing | !

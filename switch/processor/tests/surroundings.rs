@@ -74,8 +74,10 @@ fn a_cutover_while_a_request_is_verified_counts_against_the_new_day() {
     assert_eq!(asked.1.text(15), Some("0504"));
     let day = used(&world.log).into_keys().next().unwrap().1;
     assert_eq!(day.to_string(), "2022-05-04");
-    world.command(Command::Cutover("2022-05-04".parse().unwrap()));
-    assert!(world.commanded[1].1.is_err(), "no day opens twice");
+    for wrong in ["2022-05-04", "2022-05-03", "2099-05-05", "2022-06-05"] {
+        world.command(Command::Cutover(wrong.parse().unwrap()));
+        assert!(world.commanded.pop().unwrap().1.is_err(), "{wrong} does not open");
+    }
     world.restart(config());
     assert_eq!(world.processor.day().to_string(), "2022-05-04");
 }

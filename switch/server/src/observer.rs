@@ -134,6 +134,8 @@ fn name(event: &Event) -> &'static str {
         Event::LateApproval(_) => "late_approval",
         Event::BankSaysOtherwise(_) => "bank_says_otherwise",
         Event::ReversalRefused(..) => "reversal_refused",
+        Event::ReversalSilent(_) => "reversal_silent",
+        Event::ReversalUnsendable(_) => "reversal_unsendable",
         Event::CashUnexplained(_) => "cash_unexplained",
         Event::FormatError(..) => "format_error",
         Event::TerminalSignedOn(_) => "terminal_signed_on",
