@@ -48,7 +48,6 @@ pub struct PilotArguments {
 /// # Errors
 /// What went wrong before there was something to audit.
 pub async fn pilot(arguments: PilotArguments) -> Result<bool, Box<dyn Error>> {
-    let begun = Instant::now();
     let temporary = tempfile::tempdir()?;
     let directory = match &arguments.keep {
         Some(directory) => new_directory(directory)?,
@@ -58,6 +57,7 @@ pub async fn pilot(arguments: PilotArguments) -> Result<bool, Box<dyn Error>> {
     let stage = Stage::new(plan.clone(), &arguments.kill_switch_at)?;
     eprintln!("building the switch, if that is not done yet");
     let program = Switch::find().await?;
+    let begun = Instant::now();
     let town = Town::set_up(&plan, stage.waits, &directory, stage.faults()).await?;
     let mut switch = Switch::new(program, town.config.clone());
     for (bank, file) in BANKS.iter().zip(&town.enrolment) {
