@@ -11,8 +11,6 @@ use processor::{
 };
 use support::*;
 
-const AMOUNT: u64 = 2_000_000;
-
 /// A network that doubles a bank's 25 ended the reversal before the bank's own timer had run out: an original that came
 /// to the bank later stayed debited.
 #[test]
@@ -158,4 +156,53 @@ fn a_reversal_outlives_every_configuration() {
         world.bank_answers(&reversal, "00");
         assert_eq!(world.records(&request), "INTENT OUTCOME REVERSAL REVERSED", "{changes}");
     }
+}
+
+/// The table marks cells that a person has to see; each of them tells an event that alarms.
+#[test]
+fn every_alarm_of_the_table_is_told() {
+    let is_told = |world: &World| world.has_event(Event::is_alarm);
+    let reversing = |world: &mut World| {
+        let (request, asked) = withdrawal(world);
+        world.pass_ms(15_000);
+        let reversal = world.taken(bank_link(BIDV), 420);
+        world.events.clear();
+        (request, asked, reversal)
+    };
+    let mut world = World::new();
+    let (_, asked) = withdrawal(&mut world);
+    let mut other = echo(&asked.1, "00");
+    other.set_number(4, 1, 12);
+    world.events.clear();
+    world.bank(BIDV, other);
+    assert!(is_told(&world), "an approval of another amount");
+
+    let mut world = World::new();
+    let (_, asked, reversal) = reversing(&mut world);
+    world.bank_answers(&reversal, "96");
+    assert!(is_told(&world), "a reversal that is refused");
+    world.events.clear();
+    world.bank_answers(&asked, "00");
+    world.events.clear();
+    world.bank_answers(&reversal, "25");
+    assert!(is_told(&world), "a bank that does not know what it approved");
+
+    let mut world = World::new();
+    let _ = reversing(&mut world);
+    world.pass_ms(5_000);
+    assert!(is_told(&world), "a reversal without an answer");
+
+    let mut world = World::new();
+    let (_, asked, reversal) = reversing(&mut world);
+    world.bank_answers(&reversal, "00");
+    world.events.clear();
+    world.bank_answers(&asked, "00");
+    assert!(is_told(&world), "an approval of what was reversed");
+
+    let mut world = World::new();
+    let (_, asked) = withdrawal(&mut world);
+    world.bank_answers(&asked, "51");
+    world.events.clear();
+    world.bank_answers(&asked, "00");
+    assert!(is_told(&world), "an approval of what was declined");
 }
