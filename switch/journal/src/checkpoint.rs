@@ -1,8 +1,6 @@
 //! The checkpoint at a segment's seal: the switch's standing and what is open, so that a start reads only what follows.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 
 use keys::DataKeys;
 use processor::{Position, Standing};
@@ -10,13 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Link;
 use crate::names::Place;
+use crate::storage::Shelf;
 
 /// Another meaning of the fields has another number here; a checkpoint of a different one is passed over.
 const LAYOUT: u32 = 1;
-const SUFFIX: &str = ".checkpoint";
-const UNFINISHED: &str = "checkpoint.part";
-/// The newest, and the one before it.
-const KEPT: usize = 2;
 const MAC_BYTES: usize = 32;
 
 /// What a checkpoint says: all of it is about the records below `next`, which were synced.
@@ -37,31 +32,21 @@ impl Checkpoint {
         Checkpoint { layout: LAYOUT, next, link, standing, open }
     }
 
-    /// Writes it beside the log, durable before older ones are removed.
-    pub(crate) fn write(&self, dir: &Path, keys: &DataKeys) -> io::Result<()> {
+    /// Its bytes, as [`Checkpoint::newest`] reads them.
+    ///
+    /// # Errors
+    /// None that a writer into memory can have.
+    pub(crate) fn to_bytes(&self, keys: &DataKeys) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         ciborium::into_writer(self, &mut body).map_err(io::Error::other)?;
-        let unfinished = dir.join(UNFINISHED);
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&mac(keys, &body))?;
-        file.write_all(&body)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, dir.join(format!("{:020}{SUFFIX}", self.next)))?;
-        File::open(dir)?.sync_all()?;
-        for old in all(dir)?.into_iter().rev().skip(KEPT) {
-            fs::remove_file(old)?;
-        }
-        Ok(())
+        let mut bytes = mac(keys, &body).to_vec();
+        bytes.append(&mut body);
+        Ok(bytes)
     }
 
     /// The newest one that is whole and ours.
-    pub(crate) fn newest(dir: &Path, keys: &DataKeys) -> io::Result<Option<Checkpoint>> {
-        for path in all(dir)?.into_iter().rev() {
-            if let Some(checkpoint) = read(&fs::read(path)?, keys) {
-                return Ok(Some(checkpoint));
-            }
-        }
-        Ok(None)
+    pub(crate) fn newest(shelf: &dyn Shelf, keys: &DataKeys) -> io::Result<Option<Checkpoint>> {
+        Ok(shelf.checkpoints()?.iter().find_map(|bytes| read(bytes, keys)))
     }
 }
 
@@ -74,17 +59,4 @@ fn read(bytes: &[u8], keys: &DataKeys) -> Option<Checkpoint> {
 fn mac(keys: &DataKeys, body: &[u8]) -> [u8; MAC_BYTES] {
     // No link of the chain has this in front: a checkpoint is no record, and no record a checkpoint.
     keys.chain(b"atm-switch log checkpoint  1    ", body)
-}
-
-fn all(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.strip_suffix(SUFFIX).is_some_and(|digits| digits.len() == 20)) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
 }

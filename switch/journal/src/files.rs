@@ -1,33 +1,31 @@
 //! Single records read from segment files, by their places.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use processor::Position;
 
 use crate::error::ReadError;
 use crate::frame::{self, FRAME_BYTES_MAX};
 use crate::names::Place;
-use crate::storage::Directory;
+use crate::storage::Shelf;
 
 /// Most records end within so many bytes: one read is enough for them.
 const READ_BYTES: usize = 1024;
 
 /// The log's segment files.
 pub(crate) struct Files {
-    directory: Directory,
+    shelf: Arc<dyn Shelf>,
     bases: RwLock<Vec<Position>>,
 }
 
 impl Files {
-    pub(crate) fn new(directory: Directory, bases: Vec<Position>) -> Files {
-        Files { directory, bases: RwLock::new(bases) }
+    pub(crate) fn new(shelf: Arc<dyn Shelf>, bases: Vec<Position>) -> Files {
+        Files { shelf, bases: RwLock::new(bases) }
     }
 
-    pub(crate) fn directory(&self) -> &Directory {
-        &self.directory
+    pub(crate) fn shelf(&self) -> &dyn Shelf {
+        &*self.shelf
     }
 
     /// A segment begins here: the newest of all.
@@ -48,30 +46,16 @@ impl Files {
     /// # Errors
     /// [`ReadError::Io`].
     pub(crate) fn frame(&self, place: Place) -> Result<Vec<u8>, ReadError> {
-        let path = self.directory.segment(self.segment_of(place.position).0);
+        let base = self.segment_of(place.position).0;
         let read = || -> io::Result<Vec<u8>> {
-            let file = File::open(&path)?;
-            let mut bytes = read_at(&file, READ_BYTES, place.offset)?;
+            let mut bytes = self.shelf.read_at(base, place.offset.into(), READ_BYTES)?;
             let length = frame::length(&bytes).min(FRAME_BYTES_MAX);
             if length > bytes.len() {
-                bytes = read_at(&file, length, place.offset)?;
+                bytes = self.shelf.read_at(base, place.offset.into(), length)?;
             }
             bytes.truncate(length);
             Ok(bytes)
         };
-        read().map_err(|error| ReadError::Io { path: path.clone(), error })
+        read().map_err(|error| ReadError::Io { path: self.shelf.segment(base), error })
     }
-}
-
-fn read_at(file: &File, length: usize, offset: u32) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    let mut filled = 0;
-    while filled < length {
-        match file.read_at(&mut bytes[filled..], u64::from(offset) + filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
 }

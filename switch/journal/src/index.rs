@@ -25,9 +25,34 @@ const BAD_MARK: &str = "index.bad";
 /// sled's own error, or its panic. What it says is for people alone.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("index: {0}")]
-pub struct IndexError(String);
+pub struct IndexError(pub(crate) String);
 
-/// The index.
+/// What the log needs of an index over its sealed segments, wherever that is kept.
+pub(crate) trait NameIndex: Send + Sync {
+    /// How far the index is fed: the position, and the chain's link before it.
+    fn fed(&self) -> Result<Option<(Position, Link)>, IndexError>;
+
+    /// Adds a sealed segment, from `base` up to `next`. Feeding one again changes nothing.
+    fn feed(
+        &self,
+        base: Position,
+        next: Position,
+        link: &Link,
+        names: SegmentNames,
+        filter: &SegmentFilter,
+    ) -> Result<(), IndexError>;
+
+    /// The filter of a segment that was fed.
+    fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError>;
+
+    /// The records with this name, of segments before `below`, oldest first; for a day the beginnings of its segments.
+    fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError>;
+
+    /// What segments before `below` say that was used under this name.
+    fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError>;
+}
+
+/// The index in sled.
 pub(crate) struct Index {
     /// There until the index is dropped.
     trees: Option<Trees>,
@@ -92,9 +117,10 @@ impl Index {
             Ok(Index { trees: Some(Trees { db, names, meta }), mark })
         })
     }
+}
 
-    /// How far the index is fed: the position, and the chain's link before it.
-    pub(crate) fn fed(&self) -> Result<Option<(Position, Link)>, IndexError> {
+impl NameIndex for Index {
+    fn fed(&self) -> Result<Option<(Position, Link)>, IndexError> {
         self.guarded(|trees| {
             let fed = trees.meta.get(b"fed")?;
             Ok(fed.and_then(|fed| {
@@ -104,8 +130,7 @@ impl Index {
         })
     }
 
-    /// Adds a sealed segment, from `base` up to `next`. Feeding one again changes nothing.
-    pub(crate) fn feed(
+    fn feed(
         &self,
         base: Position,
         next: Position,
@@ -124,18 +149,8 @@ impl Index {
                 }
                 trees.names.apply_batch(batch)?;
             }
-            for day in &names.days {
-                let mut name = name_bytes(&Name::Day(*day));
-                name.extend_from_slice(&base.to_be_bytes());
-                trees.names.insert(name, &0_u32.to_be_bytes())?;
-            }
-            for (name, used) in &names.spends {
-                let mut name = name.clone();
-                name.extend_from_slice(&base.to_be_bytes());
-                let mut value = [0; 16];
-                value[..8].copy_from_slice(&used.amount_minor.to_be_bytes());
-                value[8..].copy_from_slice(&used.count.to_be_bytes());
-                trees.names.insert(name, &value)?;
+            for (name, value) in segment_entries(&names, base) {
+                trees.names.insert(name, value)?;
             }
             trees.meta.insert(filter_name(base), filter_bytes)?;
             trees.db.flush()?;
@@ -146,48 +161,64 @@ impl Index {
         })
     }
 
-    /// The filter of a segment that was fed.
-    pub(crate) fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
+    fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
         let bytes = self.guarded(|trees| trees.meta.get(filter_name(base)))?;
         let bytes = bytes.ok_or_else(|| IndexError(format!("the filter of segment {base:020} is gone")))?;
         ciborium::from_reader(&*bytes).map_err(|error| IndexError(error.to_string()))
     }
 
-    /// The records with this name, of segments before `below`, oldest first; for a day the beginnings of its segments.
-    pub(crate) fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
+    fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
         self.guarded(|trees| {
             let mut places = Vec::new();
             for entry in trees.names.scan_prefix(name) {
                 let (key, offset) = entry?;
-                let position = key.get(name.len()..).and_then(|rest| rest.try_into().ok());
-                let offset = (*offset).try_into().ok();
-                if let (Some(position), Some(offset)) = (position, offset) {
-                    let place = Place {
-                        position: Position::from_be_bytes(position),
-                        offset: u32::from_be_bytes(offset),
-                    };
-                    places.extend((place.position < below).then_some(place));
-                }
+                places.extend(place(name, &key, &offset).filter(|place| place.position < below));
             }
             Ok(places)
         })
     }
 
-    /// What segments before `below` say that was used under this name.
-    pub(crate) fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError> {
+    fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError> {
         self.guarded(|trees| {
             let mut sum = Used::default();
             for entry in trees.names.scan_prefix(name) {
                 let (key, value) = entry?;
-                let base = key.get(name.len()..).and_then(|rest| rest.try_into().ok());
-                let before = base.is_some_and(|base| Position::from_be_bytes(base) < below);
-                if let Some((amount, count)) = value.split_first_chunk().filter(|_| before) {
-                    sum.amount_minor += i64::from_be_bytes(*amount);
-                    sum.count += count.try_into().map_or(0, i64::from_be_bytes);
-                }
+                add_used(&mut sum, name, &key, &value, below);
             }
             Ok(sum)
         })
+    }
+}
+
+/// The entries that a segment has once, not for each record: its days, and what citizens have used.
+pub(crate) fn segment_entries(names: &SegmentNames, base: Position) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let of_segment = |mut name: Vec<u8>| {
+        name.extend_from_slice(&base.to_be_bytes());
+        name
+    };
+    let days = names.days.iter().map(|day| name_bytes(&Name::Day(*day)));
+    let days = days.map(|name| (of_segment(name), 0_u32.to_be_bytes().to_vec()));
+    let spends = names.spends.iter().map(|(name, used)| {
+        let mut value = used.amount_minor.to_be_bytes().to_vec();
+        value.extend_from_slice(&used.count.to_be_bytes());
+        (of_segment(name.clone()), value)
+    });
+    days.chain(spends).collect()
+}
+
+/// What an entry under `name` says of a record's place.
+pub(crate) fn place(name: &[u8], key: &[u8], offset: &[u8]) -> Option<Place> {
+    let position = Position::from_be_bytes(key.get(name.len()..)?.try_into().ok()?);
+    Some(Place { position, offset: u32::from_be_bytes(offset.try_into().ok()?) })
+}
+
+/// Adds what an entry under `name` says was used in a segment before `below`.
+pub(crate) fn add_used(sum: &mut Used, name: &[u8], key: &[u8], value: &[u8], below: Position) {
+    let base = key.get(name.len()..).and_then(|rest| rest.try_into().ok());
+    let before = base.is_some_and(|base| Position::from_be_bytes(base) < below);
+    if let Some((amount, count)) = value.split_first_chunk().filter(|_| before) {
+        sum.amount_minor += i64::from_be_bytes(*amount);
+        sum.count += count.try_into().map_or(0, i64::from_be_bytes);
     }
 }
 

@@ -10,41 +10,47 @@ use crate::error::ReadError;
 use crate::files::Files;
 use crate::fold::{Fold, FoldError, Placed};
 use crate::frame::Link;
-use crate::index::Index;
+use crate::index::NameIndex;
 use crate::memory::MemorySegment;
 use crate::names::{Place, SegmentNames, transaction_name};
 use crate::reader::{read_record, tell_places};
-use crate::shared::{LogEvent, Phase, Shared};
+use crate::shared::{LogEvent, Phase, Shared, State};
 
 /// Runs until the log ends or the index fails. `fold` is the sum of the indexed segments.
 pub(crate) fn index_loop(shared: &Shared, mut fold: Fold) {
     while let Some((segment, link)) = sealed(shared) {
-        let (base, next) = (segment.base(), segment.next());
-        let fed = names_of(shared, &segment, &mut fold).and_then(|names| {
-            let filter = names.filter(base);
-            shared.index.feed(base, next, &link, names, &filter)?;
-            Ok(filter)
-        });
-        let filter = match fed {
-            Ok(filter) => filter,
-            Err(error) => {
-                (shared.on_event)(LogEvent::IndexFailed(error.to_string()));
-                return;
-            }
-        };
-        fold.forget_ended();
-        write_checkpoint(shared, next, link, &fold);
-        let mut state = shared.lock();
-        state.sealed.pop_front();
-        state.filters.push(filter);
+        if let Err(error) = index_segment(shared, &segment, link, &mut fold) {
+            (shared.on_event)(LogEvent::IndexFailed(error.to_string()));
+            return;
+        }
     }
+}
+
+/// Feeds the index with the oldest sealed segment, writes the checkpoint behind it, and lets go of it.
+pub(crate) fn index_segment(
+    shared: &Shared,
+    segment: &MemorySegment,
+    link: Link,
+    fold: &mut Fold,
+) -> Result<(), ReadError> {
+    let (base, next) = (segment.base(), segment.next());
+    let names = names_of(shared, segment, fold)?;
+    let filter = names.filter(base);
+    shared.index.feed(base, next, &link, names, &filter)?;
+    fold.forget_ended();
+    write_checkpoint(shared, next, link, fold);
+    let mut state = shared.lock();
+    state.sealed.pop_front();
+    state.filters.push(filter);
+    Ok(())
 }
 
 /// Writes down the sum of the segments before `next`.
 pub(crate) fn write_checkpoint(shared: &Shared, next: Position, link: Link, fold: &Fold) {
     let open = fold.open.values().map(|placed| placed.places.clone()).collect();
     let checkpoint = Checkpoint::new(next, link, fold.standing.clone(), open);
-    if let Err(error) = checkpoint.write(shared.files.directory().path(), &shared.keys) {
+    let bytes = checkpoint.to_bytes(&shared.keys);
+    if let Err(error) = bytes.and_then(|bytes| shared.files.shelf().put_checkpoint(next, &bytes)) {
         (shared.on_event)(LogEvent::CheckpointFailed(error.to_string()));
     }
 }
@@ -57,14 +63,18 @@ fn sealed(shared: &Shared) -> Option<(Arc<MemorySegment>, Link)> {
         if state.phase != Phase::Running {
             return None;
         }
-        if let Some(segment) = state.sealed.front()
-            && shared.synced() > segment.next()
-        {
-            let following = state.sealed.get(1).map_or(&state.active, |following| following);
-            return Some((segment.clone(), *following.link_before()));
+        if let Some(ready) = sealed_and_durable(shared, &state) {
+            return Some(ready);
         }
         state = shared.sealed.wait(state).expect("no holder of the log's lock panics");
     }
+}
+
+/// The oldest sealed segment, if a record behind it is durable, and the link that its last record has.
+pub(crate) fn sealed_and_durable(shared: &Shared, state: &State) -> Option<(Arc<MemorySegment>, Link)> {
+    let segment = state.sealed.front().filter(|segment| shared.synced() > segment.next())?;
+    let following = state.sealed.get(1).map_or(&state.active, |following| following);
+    Some((segment.clone(), *following.link_before()))
 }
 
 fn names_of(shared: &Shared, segment: &MemorySegment, fold: &mut Fold) -> Result<SegmentNames, ReadError> {
@@ -76,7 +86,7 @@ fn names_of(shared: &Shared, segment: &MemorySegment, fold: &mut Fold) -> Result
         let record = read_record(frame, position, Unseal::Leave)?;
         let place = Place { position, offset };
         let earlier = |key: &TxKey, places: &[Place]| {
-            earlier(key, places, segment.base(), &shared.index, &shared.files)
+            earlier(key, places, segment.base(), &*shared.index, &shared.files)
         };
         let bank = fold.apply(place, &record, earlier).map_err(|error| match error {
             FoldError::Broken(broken) => damaged(broken.to_string()),
@@ -92,7 +102,7 @@ pub(crate) fn earlier(
     key: &TxKey,
     places: &[Place],
     below: Position,
-    index: &Index,
+    index: &dyn NameIndex,
     files: &Files,
 ) -> Result<Option<Placed>, ReadError> {
     let places =

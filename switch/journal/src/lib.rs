@@ -23,6 +23,7 @@ mod recover;
 mod samples;
 mod scan;
 mod shared;
+pub mod simulated;
 mod storage;
 mod syncer;
 #[cfg(test)]

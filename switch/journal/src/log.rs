@@ -7,14 +7,14 @@ use std::thread::JoinHandle;
 use keys::DataKeys;
 use processor::{Position, Record, Standing, Transaction};
 
-use crate::fold::begins;
+use crate::fold::{Fold, begins};
 use crate::frame::{self, FRAME_BYTES_MAX, Link};
 use crate::indexer;
 use crate::memory::MemorySegment;
 use crate::reader::LogReader;
 use crate::recover::{self, Lock};
-use crate::shared::{LogEvent, Phase, Piece, Shared, Spare, State};
-use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Storage};
+use crate::shared::{LogEvent, OnEvent, Phase, Piece, Shared, Spare, State};
+use crate::storage::{Directory, SEGMENT_HEAD_BYTES, SegmentFile, Shelf, Storage};
 use crate::syncer;
 use crate::{AppendError, Journal, OpenError};
 
@@ -76,7 +76,7 @@ pub struct Cut {
 
 /// The log.
 pub struct SegmentLog {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     next: Position,
     head: Link,
     frame: Vec<u8>,
@@ -85,7 +85,18 @@ pub struct SegmentLog {
     unindexed_segments_max: usize,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the log is open: a second process is refused.
-    _lock: Lock,
+    lock: Option<Lock>,
+}
+
+/// A log that was read, and what its threads begin with.
+pub(crate) struct Opened {
+    pub(crate) log: SegmentLog,
+    pub(crate) recovered: Recovered,
+    /// The active segment, and the file that it is written to.
+    pub(crate) base: Position,
+    pub(crate) file: Box<dyn SegmentFile>,
+    /// The sum of the sealed segments.
+    pub(crate) sealed_fold: Fold,
 }
 
 impl SegmentLog {
@@ -100,21 +111,49 @@ impl SegmentLog {
     ) -> Result<(SegmentLog, Recovered), OpenError> {
         let directory = Directory::new(&options.dir, options.segment_bytes);
         let storage = Arc::new(directory.clone());
-        SegmentLog::open_on(options, directory, storage, on_event)
+        SegmentLog::open_on(options, Arc::new(directory), storage, on_event)
     }
 
     pub(crate) fn open_on(
         options: Options,
-        directory: Directory,
+        shelf: Arc<dyn Shelf>,
         storage: Arc<dyn Storage>,
-        on_event: Box<dyn Fn(LogEvent) + Send + Sync>,
+        on_event: OnEvent,
     ) -> Result<(SegmentLog, Recovered), OpenError> {
+        let lock = recover::lock(&options.dir)?;
+        let Opened { mut log, recovered, base, file, sealed_fold } =
+            SegmentLog::recover_on(&options, &shelf, &storage, on_event)?;
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+            thread.map_err(|error| OpenError::io(&options.dir, error))
+        };
+        let (for_syncer, for_keeper, for_indexer) =
+            (log.shared.clone(), log.shared.clone(), log.shared.clone());
+        let (syncer_storage, keeper_storage) = (storage.clone(), storage);
+        log.threads = vec![
+            spawn(
+                "log-sync",
+                Box::new(move || syncer::sync_loop(&for_syncer, &*syncer_storage, base, file)),
+            )?,
+            spawn("log-spare", Box::new(move || syncer::keep_spare(&for_keeper, &*keeper_storage)))?,
+            spawn("log-index", Box::new(move || indexer::index_loop(&for_indexer, sealed_fold)))?,
+        ];
+        log.lock = Some(lock);
+        Ok((log, recovered))
+    }
+
+    /// Reads a log and makes durable what it read; nobody syncs, allocates or indexes yet.
+    pub(crate) fn recover_on(
+        options: &Options,
+        shelf: &Arc<dyn Shelf>,
+        storage: &Arc<dyn Storage>,
+        on_event: OnEvent,
+    ) -> Result<Opened, OpenError> {
         let bounds = Options::SEGMENT_BYTES_MIN..=Options::SEGMENT_BYTES_MAX;
         if !bounds.contains(&options.segment_bytes) {
             return Err(OpenError::SegmentBytes(options.segment_bytes));
         }
-        let lock = recover::lock(&options.dir)?;
-        let found = recover::recover(&directory, &options.keys)?;
+        let found = recover::recover(shelf, &options.keys)?;
         let file = storage.open(found.active.base()).map_err(|error| OpenError::io(&options.dir, error))?;
         let open = recover::opened(&found.fold, &found.files, &options.keys)?;
         let (next, base, link) = (found.active.next(), found.active.base(), *found.active.link_before());
@@ -129,25 +168,12 @@ impl SegmentLog {
             phase: Phase::Running,
             syncer_waits: false,
         };
-        let shared = Arc::new(Shared::new(state, found.files, found.index, options.keys, on_event));
+        let shared = Shared::new(state, found.files, found.index, options.keys.clone(), on_event);
+        let shared = Arc::new(shared);
         storage.note_synced(next);
         if found.checkpoint_due {
             indexer::write_checkpoint(&shared, base, link, &found.sealed_fold);
         }
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-            thread.map_err(|error| OpenError::io(&options.dir, error))
-        };
-        let (for_syncer, for_keeper, for_indexer) = (shared.clone(), shared.clone(), shared.clone());
-        let (syncer_storage, keeper_storage) = (storage.clone(), storage);
-        let threads = vec![
-            spawn(
-                "log-sync",
-                Box::new(move || syncer::sync_loop(&for_syncer, &*syncer_storage, base, file)),
-            )?,
-            spawn("log-spare", Box::new(move || syncer::keep_spare(&for_keeper, &*keeper_storage)))?,
-            spawn("log-index", Box::new(move || indexer::index_loop(&for_indexer, found.sealed_fold)))?,
-        ];
         let log = SegmentLog {
             shared,
             next,
@@ -156,8 +182,8 @@ impl SegmentLog {
             segment_bytes: options.segment_bytes,
             waiting_bytes_max: options.waiting_bytes_max,
             unindexed_segments_max: options.unindexed_segments_max,
-            threads,
-            _lock: lock,
+            threads: Vec::new(),
+            lock: None,
         };
         let recovered = Recovered {
             standing: found.fold.standing,
@@ -166,7 +192,7 @@ impl SegmentLog {
             cut: found.cut,
             index_rebuilt: found.index_rebuilt,
         };
-        Ok((log, recovered))
+        Ok(Opened { log, recovered, base, file, sealed_fold: found.sealed_fold })
     }
 
     /// For look-ups, from any thread.
@@ -196,6 +222,7 @@ impl SegmentLog {
         for thread in self.threads.drain(..) {
             thread.join().expect("the log's threads do not panic");
         }
+        self.lock = None;
     }
 
     fn may_roll(&self, state: &State) -> bool {

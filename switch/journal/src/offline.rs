@@ -1,8 +1,8 @@
 //! A log read from its files alone, without index or lock: for tools, also beside a switch that is running.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use keys::DataKeys;
 use processor::{Body, Name, Position, Record, Transaction, TxKey};
@@ -11,11 +11,11 @@ use crate::codec::Unseal;
 use crate::error::ReadError;
 use crate::frame::{self, Next};
 use crate::reader::{Told, read_record};
-use crate::storage::{Directory, SEGMENT_HEAD_BYTES};
+use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Shelf};
 
 /// The files of a log.
 pub struct LogFiles {
-    directory: Directory,
+    shelf: Arc<dyn Shelf>,
     keys: DataKeys,
 }
 
@@ -31,7 +31,11 @@ pub enum Wanted {
 impl LogFiles {
     /// Names the log; nothing is read yet.
     pub fn new(dir: &Path, keys: DataKeys) -> LogFiles {
-        LogFiles { directory: Directory::new(dir, 0), keys }
+        LogFiles::on(Arc::new(Directory::new(dir, 0)), keys)
+    }
+
+    pub(crate) fn on(shelf: Arc<dyn Shelf>, keys: DataKeys) -> LogFiles {
+        LogFiles { shelf, keys }
     }
 
     /// Every record from `from` on, up to where nothing or nothing whole is written yet.
@@ -39,8 +43,8 @@ impl LogFiles {
     /// # Errors
     /// [`ReadError::Io`]: the directory cannot be read.
     pub fn scan(&self, from: Position) -> Result<FileScan<'_>, ReadError> {
-        let io = |error| ReadError::Io { path: self.directory.path().to_owned(), error };
-        let bases = self.directory.bases().map_err(io)?;
+        let io = |error| ReadError::Io { path: self.shelf.path().to_owned(), error };
+        let bases = self.shelf.bases().map_err(io)?;
         let first = bases.partition_point(|base| *base <= from).saturating_sub(1);
         let bases = bases.get(first..).unwrap_or_default().to_vec();
         Ok(FileScan { files: self, bases, segment: 0, bytes: None, offset: 0, next: 0, from, ended: false })
@@ -113,9 +117,11 @@ impl FileScan<'_> {
             let bytes = match &self.bytes {
                 Some(bytes) => bytes,
                 None => {
-                    let path = self.files.directory.segment(base);
+                    let shelf = &self.files.shelf;
                     (self.offset, self.next) = (SEGMENT_HEAD_BYTES, base);
-                    self.bytes.insert(fs::read(&path).map_err(|error| ReadError::Io { path, error })?)
+                    let read = shelf.read(base);
+                    self.bytes
+                        .insert(read.map_err(|error| ReadError::Io { path: shelf.segment(base), error })?)
                 }
             };
             if Some(self.next) == following {

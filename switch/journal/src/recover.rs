@@ -15,13 +15,13 @@ use crate::files::Files;
 use crate::filter::Filters;
 use crate::fold::{Fold, FoldError, Placed};
 use crate::frame::{self, Link};
-use crate::index::Index;
+use crate::index::NameIndex;
 use crate::indexer::earlier;
 use crate::log::Cut;
 use crate::memory::MemorySegment;
 use crate::names::{Place, SegmentNames, transaction_name};
 use crate::reader::{read_record, tell_places};
-use crate::storage::{Directory, SEGMENT_HEAD_BYTES, read_segment_head, segment_head};
+use crate::storage::{SEGMENT_HEAD_BYTES, Shelf, read_segment_head, segment_head};
 use crate::walk::{Walked, walk};
 
 /// So many records of the segment that was fed last are looked up again at a start: sled has been seen to lose the end
@@ -40,7 +40,7 @@ pub(crate) struct Start {
     pub(crate) active: MemorySegment,
     pub(crate) head: Link,
     pub(crate) cut: Option<Cut>,
-    pub(crate) index: Index,
+    pub(crate) index: Box<dyn NameIndex>,
     pub(crate) filters: Filters,
     pub(crate) files: Files,
     /// Why the index was thrown away.
@@ -73,22 +73,22 @@ pub(crate) fn lock(dir: &Path) -> Result<Lock, OpenError> {
 }
 
 /// Reads the log, cuts what was never synced, and leaves all the rest durable.
-pub(crate) fn recover(directory: &Directory, keys: &DataKeys) -> Result<Start, OpenError> {
-    let io = |error| OpenError::io(directory.path(), error);
-    directory.remove_unfinished().map_err(io)?;
-    let mut bases = directory.bases().map_err(io)?;
-    let checkpoint = Checkpoint::newest(directory.path(), keys).map_err(io)?;
-    let noted = directory.noted_synced();
-    directory.open_note().map_err(io)?;
+pub(crate) fn recover(shelf: &Arc<dyn Shelf>, keys: &DataKeys) -> Result<Start, OpenError> {
+    let io = |error| OpenError::io(shelf.path(), error);
+    shelf.remove_unfinished().map_err(io)?;
+    let mut bases = shelf.bases().map_err(io)?;
+    let checkpoint = Checkpoint::newest(&**shelf, keys).map_err(io)?;
+    let noted = shelf.noted_synced();
+    shelf.open_note().map_err(io)?;
     if bases.is_empty() && checkpoint.is_none() && noted == 0 {
-        directory.put_segment(0, &segment_head(0, &frame::genesis(keys))).map_err(io)?;
+        shelf.put_segment(0, &segment_head(0, &frame::genesis(keys))).map_err(io)?;
         bases.push(0);
     }
-    let fed = FedIndex::open(directory, &bases)?;
+    let fed = FedIndex::open(shelf, &bases)?;
     // A checkpoint is written only when a record behind it is durable.
     let synced = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.next + 1).max(noted);
     let mut reading = Reading {
-        directory,
+        shelf,
         keys,
         fed: fed.below,
         began: 0,
@@ -97,7 +97,7 @@ pub(crate) fn recover(directory: &Directory, keys: &DataKeys) -> Result<Start, O
         fold: Fold::default(),
         index: fed.index,
         filters: fed.filters,
-        files: Files::new(directory.clone(), bases.clone()),
+        files: Files::new(shelf.clone(), bases.clone()),
     };
     if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.next <= fed.below) {
         reading.begin_at(checkpoint)?;
@@ -108,7 +108,7 @@ pub(crate) fn recover(directory: &Directory, keys: &DataKeys) -> Result<Start, O
 
 /// The index, as far as it can be believed.
 struct FedIndex {
-    index: Index,
+    index: Box<dyn NameIndex>,
     /// It knows the segments before this one.
     below: Position,
     filters: Filters,
@@ -116,14 +116,14 @@ struct FedIndex {
 }
 
 impl FedIndex {
-    fn open(directory: &Directory, bases: &[Position]) -> Result<FedIndex, OpenError> {
-        let (index, rebuilt) = Index::open(directory.path())?;
-        match FedIndex::believe(&index, directory, bases) {
+    fn open(shelf: &Arc<dyn Shelf>, bases: &[Position]) -> Result<FedIndex, OpenError> {
+        let (index, rebuilt) = shelf.open_index()?;
+        match FedIndex::believe(&*index, shelf, bases) {
             Ok((below, filters)) => Ok(FedIndex { index, below, filters, rebuilt }),
             Err(reason) => {
                 drop(index);
-                Index::remove(directory.path())?;
-                let (index, _) = Index::open(directory.path())?;
+                shelf.remove_index()?;
+                let (index, _) = shelf.open_index()?;
                 let rebuilt = rebuilt.or(Some(reason.to_string()));
                 Ok(FedIndex { index, below: 0, filters: Filters::default(), rebuilt })
             }
@@ -131,10 +131,9 @@ impl FedIndex {
     }
 
     /// How far the index is fed, where that and what it says of its last segment is what the log says.
-    /// How far the index is fed, where that and what it says of its last segment is what the log says.
     fn believe(
-        index: &Index,
-        directory: &Directory,
+        index: &dyn NameIndex,
+        shelf: &Arc<dyn Shelf>,
         bases: &[Position],
     ) -> Result<(Position, Filters), Box<dyn std::error::Error>> {
         let mut filters = Filters::default();
@@ -142,10 +141,10 @@ impl FedIndex {
             let due = bases.len() > 1;
             return if due { Err("it was not there, or empty".into()) } else { Ok((0, filters)) };
         };
-        if read_segment_head(&directory.head(below)?, below) != Some(link) {
+        if read_segment_head(&shelf.head(below)?, below) != Some(link) {
             return Err("it was fed from another log".into());
         }
-        let files = Files::new(directory.clone(), bases.to_vec());
+        let files = Files::new(shelf.clone(), bases.to_vec());
         let mut last = None;
         for base in bases.iter().copied().filter(|base| *base < below) {
             filters.push(index.filter(base)?);
@@ -170,7 +169,7 @@ impl FedIndex {
 
 /// The log while it is read, segment by segment.
 struct Reading<'a> {
-    directory: &'a Directory,
+    shelf: &'a Arc<dyn Shelf>,
     keys: &'a DataKeys,
     /// The index knows the segments before this one already.
     fed: Position,
@@ -180,7 +179,7 @@ struct Reading<'a> {
     next: Position,
     link: Link,
     fold: Fold,
-    index: Index,
+    index: Box<dyn NameIndex>,
     filters: Filters,
     files: Files,
 }
@@ -209,33 +208,12 @@ impl Reading<'_> {
         index_rebuilt: Option<String>,
     ) -> Result<Start, OpenError> {
         let Some(last) = bases.last().copied() else {
-            return Err(missing(self.next, self.directory.path()));
+            return Err(missing(self.next, self.shelf.path()));
         };
         // A last segment was made only when everything in front of it was synced.
         synced = synced.max(last);
-        let (walker, walks) = sync_channel(WALKED_AHEAD);
-        let mut walk = Walk { directory: self.directory, keys: self.keys, next: self.next, link: self.link };
-        let (bytes, walked) = std::thread::scope(|scope| {
-            scope.spawn(move || {
-                for (index, base) in bases.iter().enumerate() {
-                    let following = bases.get(index + 1).copied();
-                    let walked = walk.segment(*base, following, following.unwrap_or(synced));
-                    let ended = walked.is_err();
-                    // Who reads has failed and gone away when this cannot be sent.
-                    if walker.send(walked).is_err() || ended {
-                        return;
-                    }
-                }
-            });
-            for base in bases {
-                let (bytes, walked) = walks.recv().expect("the walker sends one for each or an error")?;
-                if *base == last {
-                    return Ok((bytes, walked));
-                }
-                self.add_sealed(*base, &bytes, walked)?;
-            }
-            Err(missing(self.next, self.directory.path()))
-        })?;
+        let walk = Walk { shelf: self.shelf, keys: self.keys, next: self.next, link: self.link };
+        let (bytes, walked) = self.read_segments(walk, bases, last, synced)?;
         let cut = walked.broken.map(|reason| Cut { position: walked.next, reason: reason.to_owned() });
         let synced = synced.max(walked.synced);
         let (base, bytes, walked) = if cut.is_none() && walked.next <= synced {
@@ -264,6 +242,42 @@ impl Reading<'_> {
             files: self.files,
             index_rebuilt,
             checkpoint_due,
+        })
+    }
+
+    /// Adds all segments but the last, which is given back as it was walked. The walk is a thread of its own, ahead of
+    /// what is folded, where there is anything to be ahead of.
+    fn read_segments(
+        &mut self,
+        mut walk: Walk<'_>,
+        bases: &[Position],
+        last: Position,
+        synced: Position,
+    ) -> Result<(Arc<Vec<u8>>, Walked), OpenError> {
+        if bases == [last] {
+            return walk.segment(last, None, synced);
+        }
+        let (walker, walks) = sync_channel(WALKED_AHEAD);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for (index, base) in bases.iter().enumerate() {
+                    let following = bases.get(index + 1).copied();
+                    let walked = walk.segment(*base, following, following.unwrap_or(synced));
+                    let ended = walked.is_err();
+                    // Who reads has failed and gone away when this cannot be sent.
+                    if walker.send(walked).is_err() || ended {
+                        return;
+                    }
+                }
+            });
+            for base in bases {
+                let (bytes, walked) = walks.recv().expect("the walker sends one for each or an error")?;
+                if *base == last {
+                    return Ok((bytes, walked));
+                }
+                self.add_sealed(*base, &bytes, walked)?;
+            }
+            Err(missing(self.next, self.shelf.path()))
         })
     }
 
@@ -298,7 +312,7 @@ impl Reading<'_> {
             let record = read_record(frame, position, Unseal::Leave)?;
             let place = Place { position, offset: offset as u32 };
             let Reading { fold, index, files, .. } = self;
-            let earlier = |key: &TxKey, places: &[Place]| earlier(key, places, base, index, files);
+            let earlier = |key: &TxKey, places: &[Place]| earlier(key, places, base, &**index, files);
             let bank = fold.apply(place, &record, earlier).map_err(|error| match error {
                 FoldError::Broken(broken) => OpenError::Sequence { position, broken },
                 FoldError::Earlier(error) => OpenError::Read(error),
@@ -319,14 +333,14 @@ impl Reading<'_> {
         whole: &Walked,
         synced: Position,
     ) -> Result<(Position, Arc<Vec<u8>>, Walked), OpenError> {
-        let io = |error| OpenError::io(self.directory.path(), error);
+        let io = |error| OpenError::io(self.shelf.path(), error);
         let from = synced.clamp(base, whole.next);
         let kept = walk(&bytes, base, Some(from), &self.link, self.keys);
         let mut anew = segment_head(from, &kept.link).to_vec();
         anew.extend_from_slice(&bytes[kept.end..]);
-        self.directory.put_segment(from, &anew).map_err(io)?;
+        self.shelf.put_segment(from, &anew).map_err(io)?;
         if from != base {
-            self.directory.truncate_segment(base, kept.end as u64).map_err(io)?;
+            self.shelf.truncate_segment(base, kept.end as u64).map_err(io)?;
             self.add_sealed(base, &bytes[..kept.end], kept)?;
             self.files.push(from);
         }
@@ -335,9 +349,7 @@ impl Reading<'_> {
     }
 
     fn sync(&self, base: Position) -> Result<(), OpenError> {
-        let path = self.directory.segment(base);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(|error| OpenError::io(&path, error))?;
-        self.directory.sync().map_err(|error| OpenError::io(self.directory.path(), error))
+        self.shelf.sync_segment(base).map_err(|error| OpenError::io(&self.shelf.segment(base), error))
     }
 }
 
@@ -347,7 +359,7 @@ fn missing(position: Position, path: &Path) -> OpenError {
 
 /// The chain as it is followed from segment to segment, ahead of what is folded.
 struct Walk<'a> {
-    directory: &'a Directory,
+    shelf: &'a Arc<dyn Shelf>,
     keys: &'a DataKeys,
     next: Position,
     link: Link,
@@ -362,11 +374,11 @@ impl Walk<'_> {
         following: Option<Position>,
         mut synced: Position,
     ) -> Result<(Arc<Vec<u8>>, Walked), OpenError> {
-        let path = self.directory.segment(base);
+        let path = self.shelf.segment(base);
         if base != self.next {
             return Err(missing(self.next, &path));
         }
-        let mut bytes = fs::read(&path).map_err(|error| OpenError::io(&path, error))?;
+        let mut bytes = self.shelf.read(base).map_err(|error| OpenError::io(&path, error))?;
         let walked = walk(&bytes, base, following, &self.link, self.keys);
         if walked.broken.is_some() {
             synced = synced.max(frame::highest_synced(&bytes[walked.end..], walked.next));

@@ -1,7 +1,6 @@
 //! Records in order, from segment files and from memory.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::sync::Arc;
 
 use processor::{Position, Record};
@@ -82,8 +81,9 @@ impl Scan {
         }
         self.source = if frames.is_empty() {
             let (base, following) = self.shared.files.segment_of(self.next);
-            let path = self.shared.files.directory().segment(base);
-            let bytes = fs::read(&path).map_err(|error| ReadError::Io { path, error })?;
+            let shelf = self.shared.files.shelf();
+            let read = shelf.read(base);
+            let bytes = read.map_err(|error| ReadError::Io { path: shelf.segment(base), error })?;
             let until = following.unwrap_or(self.end);
             Source::File { bytes, offset: SEGMENT_HEAD_BYTES, position: base, until }
         } else {

@@ -9,7 +9,7 @@ use processor::Position;
 
 use crate::files::Files;
 use crate::filter::Filters;
-use crate::index::Index;
+use crate::index::NameIndex;
 use crate::memory::MemorySegment;
 
 /// What the log tells its owner, from threads of its own: the callback must not wait.
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) sealed: Condvar,
     synced: AtomicU64,
     pub(crate) files: Files,
-    pub(crate) index: Index,
+    pub(crate) index: Box<dyn NameIndex>,
     pub(crate) keys: DataKeys,
     pub(crate) on_event: OnEvent,
 }
@@ -92,7 +92,13 @@ pub(crate) enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, files: Files, index: Index, keys: DataKeys, on_event: OnEvent) -> Shared {
+    pub(crate) fn new(
+        state: State,
+        files: Files,
+        index: Box<dyn NameIndex>,
+        keys: DataKeys,
+        on_event: OnEvent,
+    ) -> Shared {
         let synced = AtomicU64::new(state.next());
         let (work, spare, sealed) = (Condvar::new(), Condvar::new(), Condvar::new());
         Shared { state: Mutex::new(state), work, spare, sealed, synced, files, index, keys, on_event }

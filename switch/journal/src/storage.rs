@@ -1,7 +1,9 @@
 //! Segment files in a directory: names, heads, preallocation, and the order in which they become part of the log.
+//!
+//! [`Storage`] is what a running log needs of a disk, [`Shelf`] what a start and look-ups need; [`Directory`] is both.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -9,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use processor::Position;
 
 use crate::frame::Link;
+use crate::index::{Index, IndexError, NameIndex};
 
 /// Bytes of a segment's head: CRC-32 (4), name and version of the format (8), position of its first record (8), the
 /// chain's link before that (32), zeros.
@@ -19,6 +22,10 @@ const SUFFIX: &str = ".segment";
 const SPARE: &str = "spare.ready";
 const SYNCED: &str = "synced.note";
 const UNFINISHED: &str = "unfinished.part";
+const CHECKPOINT_SUFFIX: &str = ".checkpoint";
+const UNFINISHED_CHECKPOINT: &str = "checkpoint.part";
+/// The newest, and the one before it.
+pub(crate) const CHECKPOINTS_KEPT: usize = 2;
 const ZEROS_BYTES: usize = 1 << 20;
 
 /// What the log needs of a disk. Tests put one in front that fails.
@@ -36,6 +43,63 @@ pub(crate) trait Storage: Send + Sync {
     /// Notes that every record below `position` is durable. The note itself is not synced: it reaches the disk late,
     /// but never says too much.
     fn note_synced(&self, position: Position);
+}
+
+/// What a start and look-ups need of the place where segments stand. The simulation puts one in memory.
+pub(crate) trait Shelf: Send + Sync {
+    /// The directory, for messages.
+    fn path(&self) -> &Path;
+
+    /// Where the segment that begins at `base` stands, for messages.
+    fn segment(&self, base: Position) -> PathBuf {
+        self.path().join(format!("{base:020}{SUFFIX}"))
+    }
+
+    /// The first positions of all segments, in order.
+    fn bases(&self) -> io::Result<Vec<Position>>;
+
+    /// At most `bytes_max` bytes of a segment from `offset` on: fewer where it ends before.
+    fn read_at(&self, base: Position, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>>;
+
+    /// A whole segment.
+    fn read(&self, base: Position) -> io::Result<Vec<u8>>;
+
+    /// The head of a segment.
+    fn head(&self, base: Position) -> io::Result<[u8; SEGMENT_HEAD_BYTES]> {
+        let head = self.read_at(base, 0, SEGMENT_HEAD_BYTES)?;
+        head.try_into().map_err(|_| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Removes what a start or an allocation had begun and not ended.
+    fn remove_unfinished(&self) -> io::Result<()>;
+
+    /// Puts a segment with these first bytes in place, durable as a whole or not there at all. One that begins at the
+    /// same position is replaced.
+    fn put_segment(&self, base: Position, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts a segment that is followed by another, to give back what it does not use; durable.
+    fn truncate_segment(&self, base: Position, bytes: u64) -> io::Result<()>;
+
+    /// Makes a segment, and the names of all, durable.
+    fn sync_segment(&self, base: Position) -> io::Result<()>;
+
+    /// Opens the file that [`Storage::note_synced`] writes to.
+    fn open_note(&self) -> io::Result<()>;
+
+    /// What [`Storage::note_synced`] has left; 0 where nothing whole is there.
+    fn noted_synced(&self) -> Position;
+
+    /// The bytes of all checkpoints that are kept, the newest first.
+    fn checkpoints(&self) -> io::Result<Vec<Vec<u8>>>;
+
+    /// Keeps a checkpoint of the records before `next`, durable before older ones are removed.
+    fn put_checkpoint(&self, next: Position, bytes: &[u8]) -> io::Result<()>;
+
+    /// Opens the index that stands beside the segments; `Some` says why one was thrown away.
+    fn open_index(&self) -> Result<(Box<dyn NameIndex>, Option<String>), IndexError>;
+
+    /// Throws an index away that nothing has open.
+    fn remove_index(&self) -> Result<(), IndexError>;
 }
 
 /// A segment that is written to.
@@ -60,24 +124,33 @@ impl Directory {
         Directory { path: path.to_owned(), segment_bytes, note: Arc::default() }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Makes the directory's names durable.
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// All checkpoints, the oldest first.
+    fn checkpoint_paths(&self) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let digits = name.and_then(|name| name.strip_suffix(CHECKPOINT_SUFFIX));
+            if digits.is_some_and(|digits| digits.len() == 20) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+impl Shelf for Directory {
+    fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the segment that begins at `base` stands.
-    pub(crate) fn segment(&self, base: Position) -> PathBuf {
-        self.path.join(format!("{base:020}{SUFFIX}"))
-    }
-
-    /// The head of a segment.
-    pub(crate) fn head(&self, base: Position) -> io::Result<[u8; SEGMENT_HEAD_BYTES]> {
-        let mut head = [0; SEGMENT_HEAD_BYTES];
-        File::open(self.segment(base))?.read_exact_at(&mut head, 0)?;
-        Ok(head)
-    }
-
-    /// The first positions of all segments, in order.
-    pub(crate) fn bases(&self) -> io::Result<Vec<Position>> {
+    fn bases(&self) -> io::Result<Vec<Position>> {
         let mut bases = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
@@ -90,8 +163,7 @@ impl Directory {
         Ok(bases)
     }
 
-    /// Removes what a start or an allocation had begun and not ended.
-    pub(crate) fn remove_unfinished(&self) -> io::Result<()> {
+    fn remove_unfinished(&self) -> io::Result<()> {
         remove_if_there(&self.path.join(UNFINISHED))?;
         // A spare of another size was made under another configuration.
         let spare = self.path.join(SPARE);
@@ -103,9 +175,7 @@ impl Directory {
         }
     }
 
-    /// Puts a segment with these first bytes in place, durable as a whole or not there at all. One that begins at the
-    /// same position is replaced.
-    pub(crate) fn put_segment(&self, base: Position, bytes: &[u8]) -> io::Result<()> {
+    fn put_segment(&self, base: Position, bytes: &[u8]) -> io::Result<()> {
         self.prepare_spare()?;
         let unfinished = self.path.join(UNFINISHED);
         fs::rename(self.path.join(SPARE), &unfinished)?;
@@ -116,32 +186,73 @@ impl Directory {
         self.sync()
     }
 
-    /// Cuts a segment that is followed by another, to give back what it does not use.
-    pub(crate) fn truncate_segment(&self, base: Position, bytes: u64) -> io::Result<()> {
+    fn truncate_segment(&self, base: Position, bytes: u64) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.segment(base))?;
         file.set_len(bytes)?;
         file.sync_all()
     }
 
-    /// Opens the file that [`Storage::note_synced`] writes to.
-    pub(crate) fn open_note(&self) -> io::Result<()> {
+    fn read_at(&self, base: Position, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>> {
+        let file = File::open(self.segment(base))?;
+        let mut bytes = vec![0; bytes_max];
+        let mut filled = 0;
+        while filled < bytes_max {
+            match file.read_at(&mut bytes[filled..], offset + filled as u64)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    fn read(&self, base: Position) -> io::Result<Vec<u8>> {
+        fs::read(self.segment(base))
+    }
+
+    fn sync_segment(&self, base: Position) -> io::Result<()> {
+        File::open(self.segment(base))?.sync_all()?;
+        self.sync()
+    }
+
+    fn open_note(&self) -> io::Result<()> {
         let path = self.path.join(SYNCED);
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         let _ = self.note.set(file);
         Ok(())
     }
 
-    /// What [`Storage::note_synced`] has left; 0 where nothing whole is there.
-    pub(crate) fn noted_synced(&self) -> Position {
+    fn noted_synced(&self) -> Position {
         let note = fs::read(self.path.join(SYNCED)).unwrap_or_default();
         let position =
             note.get(..8).and_then(|position| position.try_into().ok()).map(Position::from_be_bytes);
         position.filter(|position| note == synced_note(*position)).unwrap_or(0)
     }
 
-    /// Makes the directory's names durable.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+    fn checkpoints(&self) -> io::Result<Vec<Vec<u8>>> {
+        self.checkpoint_paths()?.into_iter().rev().map(fs::read).collect()
+    }
+
+    fn put_checkpoint(&self, next: Position, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = self.path.join(UNFINISHED_CHECKPOINT);
+        let mut file = File::create(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, self.path.join(format!("{next:020}{CHECKPOINT_SUFFIX}")))?;
+        self.sync()?;
+        for old in self.checkpoint_paths()?.into_iter().rev().skip(CHECKPOINTS_KEPT) {
+            fs::remove_file(old)?;
+        }
+        Ok(())
+    }
+
+    fn open_index(&self) -> Result<(Box<dyn NameIndex>, Option<String>), IndexError> {
+        let (index, rebuilt) = Index::open(&self.path)?;
+        Ok((Box::new(index), rebuilt))
+    }
+
+    fn remove_index(&self) -> Result<(), IndexError> {
+        Index::remove(&self.path)
     }
 }
 

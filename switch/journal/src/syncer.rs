@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use processor::Position;
 
-use crate::shared::{LogEvent, Phase, Piece, Shared, Spare};
+use crate::shared::{LogEvent, Phase, Piece, Shared, Spare, State};
 use crate::storage::{SegmentFile, Storage};
 
 /// Pause before another try to allocate on a full disk.
@@ -22,18 +22,10 @@ pub(crate) fn sync_loop(
     while let Some((pieces, next)) = take(shared) {
         let before = base;
         let written = write(shared, storage, &mut base, &mut file, pieces);
-        if let Err(error) = written {
-            let mut state = shared.lock();
-            state.phase = Phase::Failed;
-            drop(state);
-            shared.spare.notify_all();
-            shared.sealed.notify_all();
-            (shared.on_event)(LogEvent::Failed(format!("segment {base:020}: {error}")));
-            return;
+        if let Err(error) = written.and_then(|()| file.sync()) {
+            return failed(shared, base, &error);
         }
-        shared.set_synced(next);
-        (shared.on_event)(LogEvent::Synced(next));
-        storage.note_synced(next);
+        durable(shared, storage, next);
         if base != before {
             // The indexer looks at the synced position under the lock: it must not miss this.
             drop(shared.lock());
@@ -42,17 +34,29 @@ pub(crate) fn sync_loop(
     }
 }
 
+/// Nothing more will be durable.
+pub(crate) fn failed(shared: &Shared, base: Position, error: &io::Error) {
+    let mut state = shared.lock();
+    state.phase = Phase::Failed;
+    drop(state);
+    shared.spare.notify_all();
+    shared.sealed.notify_all();
+    (shared.on_event)(LogEvent::Failed(format!("segment {base:020}: {error}")));
+}
+
+/// Every record below `next` is durable.
+pub(crate) fn durable(shared: &Shared, storage: &dyn Storage, next: Position) {
+    shared.set_synced(next);
+    (shared.on_event)(LogEvent::Synced(next));
+    storage.note_synced(next);
+}
+
 /// Everything appended so far, and the position below which it ends. Waits while there is nothing; `None`: the end.
 fn take(shared: &Shared) -> Option<(Vec<Piece>, Position)> {
     let mut state = shared.lock();
     loop {
-        let base = state.active.base();
-        let mut pieces: Vec<Piece> = state.queue.drain(..).collect();
-        state.queued_bytes = 0;
-        let waiting = state.active.take_waiting();
-        pieces.extend(waiting.map(|(offset, bytes)| Piece { base, offset, bytes }));
-        if !pieces.is_empty() {
-            return Some((pieces, state.next()));
+        if let Some(waiting) = take_waiting(&mut state) {
+            return Some(waiting);
         }
         if state.phase != Phase::Running {
             return None;
@@ -63,7 +67,18 @@ fn take(shared: &Shared) -> Option<(Vec<Piece>, Position)> {
     }
 }
 
-fn write(
+/// Everything appended so far, and the position below which it ends; `None` where nothing waits.
+pub(crate) fn take_waiting(state: &mut State) -> Option<(Vec<Piece>, Position)> {
+    let base = state.active.base();
+    let mut pieces: Vec<Piece> = state.queue.drain(..).collect();
+    state.queued_bytes = 0;
+    let waiting = state.active.take_waiting();
+    pieces.extend(waiting.map(|(offset, bytes)| Piece { base, offset, bytes }));
+    (!pieces.is_empty()).then(|| (pieces, state.next()))
+}
+
+/// Writes pieces where they belong; the last segment is not synced yet.
+pub(crate) fn write(
     shared: &Shared,
     storage: &dyn Storage,
     base: &mut Position,
@@ -82,7 +97,23 @@ fn write(
         }
         file.write_at(&piece.bytes, piece.offset)?;
     }
-    file.sync()
+    Ok(())
+}
+
+/// Makes the spare that is missing, and tells when the disk has become full or has room again.
+pub(crate) fn allocate(shared: &Shared, storage: &dyn Storage) {
+    let failed = storage.prepare_spare().err();
+    let mut state = shared.lock();
+    let was_full = std::mem::replace(&mut state.disk_full, failed.is_some());
+    if failed.is_none() {
+        state.spare = Spare::Ready;
+    }
+    drop(state);
+    match failed {
+        Some(error) if !was_full => (shared.on_event)(LogEvent::DiskFull(error.to_string())),
+        None if was_full => (shared.on_event)(LogEvent::DiskRoom),
+        Some(_) | None => {}
+    }
 }
 
 /// Keeps one segment allocated ahead until the log ends.
@@ -94,22 +125,8 @@ pub(crate) fn keep_spare(shared: &Shared, storage: &dyn Storage) {
             continue;
         }
         drop(state);
-        let failed = storage.prepare_spare().err();
+        allocate(shared, storage);
         state = shared.lock();
-        let was_full = std::mem::replace(&mut state.disk_full, failed.is_some());
-        if failed.is_none() {
-            state.spare = Spare::Ready;
-        }
-        let event = match failed {
-            Some(error) if !was_full => Some(LogEvent::DiskFull(error.to_string())),
-            None if was_full => Some(LogEvent::DiskRoom),
-            Some(_) | None => None,
-        };
-        if let Some(event) = event {
-            drop(state);
-            (shared.on_event)(event);
-            state = shared.lock();
-        }
         if state.spare == Spare::Missing && state.phase == Phase::Running {
             let waited = shared.spare.wait_timeout(state, ALLOCATION_RETRY);
             state = waited.expect("no holder of the log's lock panics").0;

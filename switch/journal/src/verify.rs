@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use keys::DataKeys;
 use processor::{Position, TxKey};
@@ -19,7 +20,7 @@ use crate::json::hex;
 use crate::log::Cut;
 use crate::names::Place;
 use crate::reader::{read_record, tell_places};
-use crate::storage::{Directory, SEGMENT_HEAD_BYTES};
+use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Shelf};
 use crate::walk::{Walked, walk};
 
 /// A log's length and its chain's head. Kept elsewhere, it shows later that nothing in front of it was changed or cut.
@@ -92,13 +93,13 @@ pub fn verify(dir: &Path, keys: &DataKeys, expected: Option<Head>) -> Result<Rep
     let io = |error| OpenError::io(dir, error);
     let directory = Directory::new(dir, 0);
     let bases = directory.bases().map_err(io)?;
-    let checkpoint = Checkpoint::newest(dir, keys).map_err(io)?;
+    let checkpoint = Checkpoint::newest(&directory, keys).map_err(io)?;
     let mut heads: Vec<Head> = expected.into_iter().collect();
     heads.extend(checkpoint.map(|checkpoint| Head { records: checkpoint.next, link: checkpoint.link }));
     let vouched = heads.iter().map(|head| head.records).max().unwrap_or(0).max(directory.noted_synced());
     let mut check = Check {
         keys,
-        files: Files::new(directory.clone(), bases.clone()),
+        files: Files::new(Arc::new(directory.clone()), bases.clone()),
         heads,
         fold: Fold::default(),
         report: Report {

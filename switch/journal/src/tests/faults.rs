@@ -10,7 +10,7 @@ use processor::Position;
 
 use super::{Bench, open, open_on, options};
 use crate::samples::{intent, key};
-use crate::storage::{Directory, SegmentFile, Storage};
+use crate::storage::{Directory, SegmentFile, Shelf, Storage};
 use crate::{AppendError, Journal, LogEvent, OpenError};
 
 /// What the disk does wrong.
@@ -80,7 +80,7 @@ impl SegmentFile for FaultyFile {
 fn open_faulty(dir: &Path, faults: &Arc<Faults>) -> Result<Bench, OpenError> {
     let directory = Directory::new(dir, options(dir).segment_bytes);
     let storage = Arc::new(FaultyDisk { directory: directory.clone(), faults: faults.clone() });
-    open_on(dir, directory, storage)
+    open_on(dir, Arc::new(directory), storage)
 }
 
 fn faults(syncs_left: u64) -> Arc<Faults> {

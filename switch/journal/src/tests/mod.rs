@@ -18,7 +18,7 @@ use processor::{Class, Found, Lookup, OwnName, Position, Record, State};
 use crate::samples::{
     self, advice_key, bank, citizen, complete, day, declined, identity, intent, key, outcome, reversal,
 };
-use crate::storage::{Directory, Storage};
+use crate::storage::{Directory, Shelf, Storage};
 use crate::{AppendError, Finder, Journal, LogEvent, OpenError, Options, Recovered, SegmentLog};
 
 /// A log and what it has told.
@@ -34,12 +34,12 @@ pub(crate) fn options(dir: &Path) -> Options {
 
 pub(crate) fn open(dir: &Path) -> Result<Bench, OpenError> {
     let directory = Directory::new(dir, options(dir).segment_bytes);
-    open_on(dir, directory.clone(), Arc::new(directory))
+    open_on(dir, Arc::new(directory.clone()), Arc::new(directory))
 }
 
 pub(crate) fn open_on(
     dir: &Path,
-    directory: Directory,
+    shelf: Arc<dyn Shelf>,
     storage: Arc<dyn Storage>,
 ) -> Result<Bench, OpenError> {
     let events = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
@@ -48,7 +48,7 @@ pub(crate) fn open_on(
         told.0.lock().unwrap().push(event);
         told.1.notify_all();
     };
-    let (log, recovered) = SegmentLog::open_on(options(dir), directory, storage, Box::new(on_event))?;
+    let (log, recovered) = SegmentLog::open_on(options(dir), shelf, storage, Box::new(on_event))?;
     Ok(Bench { log, recovered, events })
 }
 
