@@ -120,7 +120,7 @@ impl World {
                 self.processor.handle(self.now, Input::Found(ticket, Box::new(found)));
             }
             Output::Verify(ticket, _) => self.verify(ticket),
-            Output::Close(_) | Output::Commanded(..) | Output::Event(_) => {}
+            Output::Close(_) | Output::Commanded(..) | Output::Retried { .. } | Output::Event(_) => {}
         }
     }
 

@@ -11,6 +11,7 @@ use crate::live::{Live, Pause, SafStage};
 use crate::messages;
 use crate::processor::{Fact, FindAsker, Processor, Timer};
 use crate::record::{Carried, Outcome};
+use crate::saf::{SafFault, SafFaultSeen, SafFaults};
 
 /// A reversal that a bank has refused so often is flagged SUSPENSE; it is sent on all the same.
 pub(crate) const REFUSALS_TOLD: u32 = 10;
@@ -32,7 +33,17 @@ pub(crate) struct Bank {
     /// Reversals that wait for the window, in the order in which they became durable.
     queue: VecDeque<TxKey>,
     /// Reversals at the bank.
-    window: BTreeSet<TxKey>,
+    pub(crate) window: BTreeSet<TxKey>,
+    /// All that are owed, by the wall clock of their REVERSAL record: the oldest first.
+    pub(crate) owed: BTreeSet<(i64, TxKey)>,
+    /// Of these, the ones that rest until their next turn.
+    pub(crate) resting: BTreeSet<(i64, TxKey)>,
+    /// What went wrong last with a reversal.
+    pub(crate) last_fault: Option<SafFaultSeen>,
+    /// All that went wrong with reversals since the start.
+    pub(crate) faults: SafFaults,
+    /// That no connection is there for them is told once, until one is.
+    pub(crate) has_told_no_link: bool,
     /// The connection that was used last.
     turn: u8,
 }
@@ -89,10 +100,14 @@ impl Processor {
         if link.is_ready {
             self.event(Event::BankAway(LinkId::Bank(bank_id, number)));
         }
+        let now_ms = self.now.wall_ms;
+        let lost = self.banks.get_mut(&bank_id).filter(|bank| is_last && !bank.owed.is_empty());
+        let fault = lost.map(|bank| bank.no_link(now_ms));
         for key in window.into_iter().rev() {
             self.wait_until(key, None);
+            self.set_saf_stage(key, SafStage::Queued);
             if let (Some(live), Some(bank)) = (self.live.get_mut(&key), self.banks.get_mut(&bank_id)) {
-                live.saf.stage = SafStage::Queued;
+                live.saf.last_fault = fault;
                 bank.queue.push_front(key);
             }
         }
@@ -162,6 +177,9 @@ impl Processor {
         match (ask.code, is_approved) {
             (SIGN_ON, true) => {
                 link.is_ready = true;
+                if let Some(bank) = self.banks.get_mut(&bank_id) {
+                    bank.has_told_no_link = false;
+                }
                 self.event(Event::BankReady(id));
                 self.pump(bank_id);
             }
@@ -339,6 +357,7 @@ impl Processor {
         let (exponent, has_tombstones) = issuer.map_or((0, false), |it| (it.amount_exponent, it.tombstones));
         let Some(live) = self.live.get_mut(&key) else { return };
         if !messages::echoes(message, &live.transaction, exponent) {
+            self.saf_fault(key, SafFault::OtherEcho);
             return self.event(Event::OtherEcho(key));
         }
         let code = message.get(39).and_then(Code::parse).unwrap_or(Code::UNSAFE);
@@ -348,7 +367,7 @@ impl Processor {
             Code::ORIGINAL_UNKNOWN if live.transaction.approval_seen => Trigger::UnknownThoughApproved,
             Code::ORIGINAL_UNKNOWN if has_tombstones => Trigger::UnknownTombstoned,
             // Said twice of what was sent once: the second 25 has to answer a 0421 behind the bank's own timer.
-            Code::ORIGINAL_UNKNOWN if saf.unknowns > 0 && saf.attempts == saf.unknown_at => {
+            Code::ORIGINAL_UNKNOWN if saf.waits_for_bank_timer() => {
                 return self.stray(link, message);
             }
             Code::ORIGINAL_UNKNOWN => {
@@ -371,6 +390,10 @@ impl Processor {
         ) {
             self.event(Event::ReversalRefused(key, code));
         }
+        let is_owed = self.live.get(&key).is_some_and(|live| live.state == State::Reversing);
+        if is_owed && !matches!(trigger, Trigger::Acknowledged | Trigger::UnknownTombstoned) {
+            self.saf_fault(key, SafFault::Refused(code));
+        }
         self.advance(key, trigger, Fact::Acknowledged(code));
     }
 
@@ -392,8 +415,16 @@ impl Processor {
             return;
         };
         let Some(bank_id) = live.transaction.bank() else { return };
-        live.saf.stage = SafStage::Queued;
-        self.banks.entry(bank_id).or_default().queue.push_back(key);
+        self.set_saf_stage(key, SafStage::Queued);
+        let now_ms = self.now.wall_ms;
+        let bank = self.banks.entry(bank_id).or_default();
+        bank.queue.push_back(key);
+        if !bank.is_ready() {
+            let fault = bank.no_link(now_ms);
+            if let Some(live) = self.live.get_mut(&key) {
+                live.saf.last_fault = live.saf.last_fault.or(Some(fault));
+            }
+        }
         self.pump(bank_id);
     }
 
@@ -414,21 +445,22 @@ impl Processor {
                 continue;
             }
             if live.unsynced.is_some() {
-                live.saf.stage = SafStage::Idle;
                 live.reversal_due = true;
+                self.set_saf_stage(key, SafStage::Idle);
                 continue;
             }
             let is_repeat = live.saf.attempts > 0;
             let Some(message) = messages::bank_reversal(&live.transaction, exponent, is_repeat) else {
-                live.saf.stage = SafStage::Resting;
+                self.saf_fault(key, SafFault::Unsendable);
+                self.set_saf_stage(key, SafStage::Resting);
                 self.event(Event::ReversalUnsendable(key));
                 self.wait_until(key, Some(again_us));
                 continue;
             };
             let Some(number) = bank.next_link() else { return };
             bank.window.insert(key);
-            live.saf.stage = SafStage::Asked;
             live.saf.attempts += 1;
+            self.set_saf_stage(key, SafStage::Asked);
             self.send(LinkId::Bank(bank_id, number), message);
             self.wait_until(key, Some(silence_us));
         }
@@ -446,9 +478,9 @@ impl Processor {
             Pause::Refusal => doubled,
             Pause::BankTimer => issuer_own_timer_ms,
         };
-        live.saf.stage = SafStage::Resting;
         let bank = live.transaction.bank();
         let at_us = self.in_ms(pause_ms);
+        self.set_saf_stage(key, SafStage::Resting);
         if let Some(bank_id) = bank {
             if let Some(bank) = self.banks.get_mut(&bank_id) {
                 bank.window.remove(&key);
@@ -460,6 +492,7 @@ impl Processor {
 
     /// The reversal is over.
     pub(crate) fn leave_queue(&mut self, key: TxKey, bank: Option<Institution>) {
+        self.leave_owed(key);
         if let Some(live) = self.live.get_mut(&key) {
             live.saf = Default::default();
         }

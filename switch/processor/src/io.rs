@@ -5,6 +5,7 @@ use iso8583::Message;
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
 use crate::record::{Block, Evidence, Kind, Position, Record, Suspense};
+use crate::saf::SafRetry;
 use crate::transaction::Transaction;
 
 /// The two clocks, handed in with every input.
@@ -83,6 +84,15 @@ pub enum Output {
     Close(LinkId),
     /// An operator's command is done, durable where it has to be; or why it was refused.
     Commanded(Ticket, Result<(), String>),
+    /// [`Command::SafRetry`] is done.
+    Retried {
+        /// The command's.
+        ticket: Ticket,
+        /// Reversals that were taken up.
+        taken: usize,
+        /// Reversals of the same banks that rest on: above [`crate::RETRIED_MAX`], or waiting for a bank's own timer.
+        resting: usize,
+    },
     /// Something that metrics count and people may have to see.
     Event(Event),
 }
@@ -202,6 +212,8 @@ pub enum Command {
     Block(Block),
     /// Take no new requests; what is in flight ends. For a shutdown.
     Drain,
+    /// Take resting reversals up now; answered by [`Output::Retried`].
+    SafRetry(SafRetry),
 }
 
 /// What metrics count and people may have to see. Those for which [`Event::is_alarm`] holds go to the log as warnings.

@@ -19,6 +19,7 @@ mod network;
 mod processor;
 mod record;
 mod requests;
+mod saf;
 mod standing;
 mod transaction;
 
@@ -29,11 +30,13 @@ pub use io::{
     Output, OwnName, Ticket, Used, Verdict, VerifyRequest,
 };
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
+pub use live::SafStage;
 pub use processor::Processor;
 pub use record::{
     Advice, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent, Kind,
     LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Reversal, Spend, Suspense,
     Verification,
 };
+pub use saf::{RETRIED_MAX, SafBank, SafEntry, SafFault, SafFaultSeen, SafFaults, SafRetry};
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};

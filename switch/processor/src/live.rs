@@ -8,6 +8,7 @@ use crate::intake::Incoming;
 use crate::io::{LinkId, LinkedAccount};
 use crate::lifecycle::State;
 use crate::record::{Evidence, Position};
+use crate::saf::SafFaultSeen;
 use crate::transaction::Transaction;
 
 /// A transaction in memory.
@@ -71,6 +72,16 @@ pub(crate) struct Saf {
     pub(crate) unknowns: u32,
     /// How often it was sent when the bank last said so.
     pub(crate) unknown_at: u32,
+    /// What went wrong last.
+    pub(crate) last_fault: Option<SafFaultSeen>,
+}
+
+impl Saf {
+    /// The bank has said 25 to what was sent last: asked again before its own timer has run out, its second 25 would
+    /// prove nothing.
+    pub(crate) fn waits_for_bank_timer(&self) -> bool {
+        self.unknowns > 0 && self.attempts == self.unknown_at
+    }
 }
 
 /// How long a reversal rests before its next turn.
@@ -86,8 +97,8 @@ pub(crate) enum Pause {
 
 /// Where a reversal stands in its bank's queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum SafStage {
-    /// Not in the queue.
+pub enum SafStage {
+    /// Not in the queue: its record is not durable yet.
     #[default]
     Idle,
     /// Waits for the window.
@@ -96,6 +107,18 @@ pub(crate) enum SafStage {
     Asked,
     /// Waits for its next turn.
     Resting,
+}
+
+impl SafStage {
+    /// The name in commands and docs.
+    pub fn name(self) -> &'static str {
+        match self {
+            SafStage::Idle => "syncing",
+            SafStage::Queued => "queued",
+            SafStage::Asked => "at the bank",
+            SafStage::Resting => "resting",
+        }
+    }
 }
 
 /// Moments of a request, microseconds; 0 where it has not come so far.

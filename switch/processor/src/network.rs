@@ -116,6 +116,7 @@ impl Processor {
                 let position = self.append_act(Body::Block(block));
                 self.commands.push_back((position, ticket, None));
             }
+            Command::SafRetry(which) => self.retry_reversals(ticket, which),
             Command::Drain => {
                 self.is_draining = true;
                 if let Some(earlier) = self.draining.replace(ticket) {

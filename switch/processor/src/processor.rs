@@ -22,6 +22,7 @@ use crate::network::Session;
 use crate::record::{
     Advice, Body, Declined, Evidence, Intent, Kind, Outcome, Position, Record, Reversal, Spend, Verification,
 };
+use crate::saf::SafFault;
 use crate::standing::Standing;
 use crate::transaction::Transaction;
 
@@ -204,11 +205,6 @@ impl Processor {
         self.in_flight.len()
     }
 
-    /// Reversals that a bank has not acknowledged, in all.
-    pub fn reversals_open(&self) -> usize {
-        self.live.values().filter(|live| live.state == State::Reversing).count()
-    }
-
     /// Banks with a connection that can carry transactions.
     pub fn banks_ready(&self) -> Vec<Institution> {
         self.banks.iter().filter(|(_, bank)| bank.is_ready()).map(|(id, _)| *id).collect()
@@ -293,7 +289,10 @@ impl Processor {
             }
             State::Approved => self.advance(key, Trigger::Aged, Fact::Nothing),
             State::Reversing => match live.saf.stage {
-                SafStage::Asked => self.advance(key, Trigger::ReversalSilence, Fact::Nothing),
+                SafStage::Asked => {
+                    self.saf_fault(key, SafFault::Silent);
+                    self.advance(key, Trigger::ReversalSilence, Fact::Nothing);
+                }
                 SafStage::Resting => self.enqueue_reversal(key),
                 SafStage::Idle | SafStage::Queued => {}
             },
@@ -551,7 +550,10 @@ impl Processor {
                     self.event(Event::Reversed(key));
                 }
             }
-            State::Reversing => self.wait_until(key, None),
+            State::Reversing => {
+                self.wait_until(key, None);
+                self.join_owed(key);
+            }
             State::Unknown | State::Verifying => {}
         }
         if !has_answer_due
@@ -764,7 +766,10 @@ impl Processor {
         self.live.insert(key, live);
         match state {
             State::Sent => self.advance(key, Trigger::Deadline, Fact::Nothing),
-            State::Reversing => self.enqueue_reversal(key),
+            State::Reversing => {
+                self.join_owed(key);
+                self.enqueue_reversal(key);
+            }
             State::Approved if !is_flagged => {
                 let at_us = self.in_ms(aged_in_ms);
                 self.wait_until(key, Some(at_us));

@@ -33,6 +33,8 @@ pub struct Transaction {
     pub declined: Option<Declined>,
     /// The reversal, the newest.
     pub reversal: Option<Reversal>,
+    /// Wall clock of the newest REVERSAL, milliseconds since 1970; 0 without one.
+    pub reversing_since_ms: i64,
     /// The identity check.
     pub verification: Option<Verification>,
     /// Wall clock of its newest record, milliseconds since 1970.
@@ -83,6 +85,7 @@ impl Transaction {
             approval_seen: false,
             declined: None,
             reversal: None,
+            reversing_since_ms: 0,
             verification: None,
             last_at_ms: 0,
             advices: Vec::new(),
@@ -134,6 +137,7 @@ impl Transaction {
                 // Only a late approval leads back from an end to REVERSING.
                 self.approval_seen |= matches!(before, State::Declined | State::Reversed);
                 self.reversal = Some(reversal.clone());
+                self.reversing_since_ms = record.at_ms;
             }
             Body::Verification(verification) => {
                 self.request = Some(verification.request.clone());

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use iso8583::Message;
 use processor::{
-    Block, BlockSubject, Body, Code, Command, Day, Found, Input, LinkId, State, TerminalId, Ticket, Verdict,
+    Block, BlockSubject, Body, Code, Command, Day, Found, Input, LinkId, SafRetry, SafStage, State,
+    TerminalId, Ticket, Verdict,
 };
 use support::*;
 
@@ -171,12 +172,36 @@ impl Walk {
             48 if self.dice.roll(4) == 0 => self.block(),
             49 => match self.dice.roll(40) {
                 0 => self.pass_ms(86_400_000),
+                7..=9 => {
+                    self.world.command(Command::SafRetry(SafRetry::All));
+                }
                 1..=6 => self.world.skew_ms = [0, -7_200_000, 7_200_000, -3_000][self.dice.roll(4) as usize],
                 _ => {}
             },
             _ => {}
         }
         self.carry();
+        if self.dice.roll(20) == 0 {
+            self.audit_saf();
+        }
+    }
+
+    /// What is counted as waiting for a bank is what the records say.
+    fn audit_saf(&self) {
+        let mut waiting: BTreeMap<_, usize> = BTreeMap::new();
+        for transaction in transactions(&self.world.log).into_values() {
+            if transaction.state == State::Reversing {
+                *waiting.entry(transaction.bank().unwrap()).or_default() += 1;
+            }
+        }
+        for bank in self.world.processor.saf_banks() {
+            let expected = waiting.get(&bank.bank).copied().unwrap_or(0);
+            let entries: Vec<_> = self.world.processor.saf_entries(bank.bank).collect();
+            let at = |stage| entries.iter().filter(|entry| entry.stage == stage).count();
+            assert_eq!((bank.reversals, entries.len()), (expected, expected));
+            assert_eq!((bank.asked, bank.resting), (at(SafStage::Asked), at(SafStage::Resting)));
+            assert_eq!(bank.oldest_at_ms, entries.iter().map(|entry| entry.since_ms).min());
+        }
     }
 
     fn new_request(&mut self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use iso8583::Message;
-use processor::{Command, Input, LinkId};
+use processor::{Command, Input, Institution, LinkId, Now, SafBank, SafEntry, TxKey};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,11 +28,52 @@ pub enum Inbound {
     /// For the processor as it is.
     Input(Box<Input>),
     /// An operator commands; the answer goes back by the channel.
-    Operator(Command, oneshot::Sender<Result<(), String>>),
+    Operator(Command, oneshot::Sender<Result<Done, String>>),
     /// The configuration was read again.
     Reconfigure(Box<processor::Config>),
     /// An operator asks how things stand.
     Status(oneshot::Sender<Value>),
+    /// An operator asks what waits for the banks.
+    Saf(SafQuestion, oneshot::Sender<SafAnswer>),
+}
+
+/// What a command that was carried out has to tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Done {
+    /// Nothing more than that.
+    Done,
+    /// So many reversals were taken up, and so many rest on.
+    Retried {
+        /// Taken up.
+        taken: usize,
+        /// Resting on.
+        resting: usize,
+    },
+}
+
+/// Which reversals are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SafQuestion {
+    /// The oldest of each bank, or of one.
+    List {
+        /// Of this one.
+        bank: Option<Institution>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// That of one transaction.
+    One(TxKey),
+}
+
+/// What waits for the banks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SafAnswer {
+    /// When that was.
+    pub now: Now,
+    /// The banks that were asked for.
+    pub banks: Vec<SafBank>,
+    /// The reversals, by bank and age.
+    pub entries: Vec<SafEntry>,
 }
 
 /// The queue of messages to be written on one connection. Dropping it closes the connection.

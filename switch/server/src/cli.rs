@@ -77,6 +77,9 @@ pub enum Command {
     /// Take a terminal, bank or citizen again.
     #[command(after_help = "Example:\n  atm-switch unblock bank 970418 --config atm-switch.toml")]
     Unblock(BlockArgs),
+    /// What waits for the banks: reversals, sent until acknowledged.
+    #[command(subcommand)]
+    Saf(SafCommand),
     /// Take no new requests; returns when nothing is in flight. The process goes on.
     Drain {
         /// The switch that is meant.
@@ -110,6 +113,59 @@ pub struct BlockArgs {
     /// The configuration file.
     #[command(flatten)]
     pub config: ConfigFile,
+}
+
+/// Looking after the reversals that wait for banks.
+#[derive(Subcommand, Debug)]
+pub enum SafCommand {
+    /// A line for each bank, then the oldest reversals of each.
+    #[command(after_help = "Examples:
+  atm-switch saf list --config atm-switch.toml
+  atm-switch saf list --bank 970418 --limit 100 --json --config atm-switch.toml")]
+    List {
+        /// This bank's alone.
+        #[arg(long)]
+        bank: Option<String>,
+        /// At most so many reversals, 1,000 at the most.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// One reversal, and the records of its transaction.
+    #[command(after_help = "Examples:
+  atm-switch saf show 612300000001 --config atm-switch.toml
+  atm-switch saf show 0200/970418/HN000001/2026-05-03T01:02:03Z/000017 --config atm-switch.toml")]
+    Show {
+        /// Transaction key or RRN.
+        transaction: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Take up reversals that rest, before their time: one, a bank's, or all. The bank's window is kept.
+    #[command(after_help = "Examples:
+  atm-switch saf retry --bank 970418 --config atm-switch.toml
+  atm-switch saf retry 0200/970418/HN000001/2026-05-03T01:02:03Z/000017 --config atm-switch.toml
+  atm-switch saf retry --config atm-switch.toml")]
+    Retry {
+        /// Transaction key.
+        #[arg(conflicts_with = "bank")]
+        transaction: Option<String>,
+        /// This bank's.
+        #[arg(long)]
+        bank: Option<String>,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
 }
 
 /// Looking into the log.

@@ -15,10 +15,11 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, oneshot};
 
 use crate::admin::Health;
-use crate::bus::{BusEnd, Inbound, Outbox};
+use crate::bus::{BusEnd, Done, Inbound, Outbox, SafAnswer, SafQuestion};
 use crate::clock::Clock;
 use crate::finder::Finders;
 use crate::observer::{Observer, is_bank};
+use crate::saf_view;
 use crate::verifier::Verifier;
 
 /// Inputs taken at once from each queue. Bounds how long what ends work waits behind what begins it.
@@ -100,7 +101,7 @@ pub(crate) struct EventLoop {
 struct Running {
     owned: EventLoop,
     outboxes: HashMap<LinkId, Outbox>,
-    commands: HashMap<Ticket, oneshot::Sender<Result<(), String>>>,
+    commands: HashMap<Ticket, oneshot::Sender<Result<Done, String>>>,
     last_command: u64,
     /// Inputs that the loop answers itself, within the batch.
     own_inputs: VecDeque<Input>,
@@ -187,7 +188,10 @@ impl Running {
             Inbound::Reconfigure(config) => self.owned.processor.reconfigure(*config),
             Inbound::Status(answer) => {
                 // Whoever asked may be gone.
-                let _ = answer.send(self.status());
+                let _ = answer.send(self.status(now));
+            }
+            Inbound::Saf(question, answer) => {
+                let _ = answer.send(self.saf(now, question));
             }
         }
     }
@@ -226,13 +230,18 @@ impl Running {
                 Output::Close(link) => {
                     self.outboxes.remove(&link);
                 }
-                Output::Commanded(ticket, result) => {
-                    if let Some(answer) = self.commands.remove(&ticket) {
-                        let _ = answer.send(result);
-                    }
+                Output::Commanded(ticket, result) => self.commanded(ticket, result.map(|()| Done::Done)),
+                Output::Retried { ticket, taken, resting } => {
+                    self.commanded(ticket, Ok(Done::Retried { taken, resting }));
                 }
                 Output::Event(event) => self.observer.event(&event),
             }
+        }
+    }
+
+    fn commanded(&mut self, ticket: Ticket, result: Result<Done, String>) {
+        if let Some(answer) = self.commands.remove(&ticket) {
+            let _ = answer.send(result);
         }
     }
 
@@ -303,15 +312,35 @@ impl Running {
         gauges.terminal_inputs.set(self.owned.bus.terminals.len() as f64);
         gauges.other_inputs.set(self.owned.bus.others.len() as f64);
         gauges.references.set(processor.standing().references.len() as f64);
+        for bank in processor.saf_banks() {
+            self.observer.saf(&bank, now.wall_ms);
+        }
     }
 
-    fn status(&self) -> Value {
+    fn saf(&self, now: Now, question: SafQuestion) -> SafAnswer {
+        let processor = &self.owned.processor;
+        match question {
+            SafQuestion::List { bank, limit } => {
+                let banks = processor.saf_banks().filter(|it| bank.is_none_or(|wanted| it.bank == wanted));
+                let banks: Vec<_> = banks.collect();
+                let entries = banks.iter().flat_map(|it| processor.saf_entries(it.bank)).take(limit);
+                SafAnswer { now, entries: entries.collect(), banks }
+            }
+            SafQuestion::One(key) => {
+                let entries = processor.saf_entry(key).into_iter().collect();
+                SafAnswer { now, banks: Vec::new(), entries }
+            }
+        }
+    }
+
+    fn status(&self, now: Now) -> Value {
         let processor = &self.owned.processor;
         let banks_up = self.outboxes.keys().filter(|link| is_bank(link)).count();
         json!({
             "business_day": processor.day().to_string(),
             "requests_in_flight": processor.in_flight(),
             "reversals_open": processor.reversals_open(),
+            "saf": processor.saf_banks().map(|bank| saf_view::bank(&bank, now)).collect::<Vec<_>>(),
             "terminal_links_up": self.outboxes.len() - banks_up,
             "bank_links_up": banks_up,
             "banks_ready": processor.banks_ready().iter().map(ToString::to_string).collect::<Vec<_>>(),

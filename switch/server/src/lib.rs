@@ -15,4 +15,6 @@ mod observer;
 pub mod operator;
 pub mod registry;
 pub mod run;
+pub mod saf_commands;
+mod saf_view;
 mod verifier;

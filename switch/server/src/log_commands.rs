@@ -86,11 +86,16 @@ pub fn verify(settings: &Settings, head: Option<&str>, out: &mut impl Write) -> 
     }
 }
 
-fn files(settings: &Settings) -> LogFiles {
+pub(crate) fn files(settings: &Settings) -> LogFiles {
     LogFiles::new(&settings.switch.log_dir, settings.keys.data.clone())
 }
 
-fn print(position: Position, record: &Record, json: bool, out: &mut impl Write) -> Result<(), String> {
+pub(crate) fn print(
+    position: Position,
+    record: &Record,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), String> {
     let written = if json {
         writeln!(out, "{}", record_json(position, record))
     } else {
@@ -108,7 +113,7 @@ struct Criteria {
 
 impl Criteria {
     fn parse(by: &FindBy) -> Result<Criteria, String> {
-        let key = named("key", by.key.as_deref(), key)?.map(Wanted::Key);
+        let key = named("key", by.key.as_deref(), parse_key)?.map(Wanted::Key);
         let rrn = named("rrn", by.rrn.as_deref(), |text| Rrn::parse(text.as_bytes()))?;
         let terminal = named("terminal", by.terminal.as_deref(), |text| TerminalId::parse(text.as_bytes()))?;
         let wanted = key.or(rrn.map(|rrn| Wanted::Name(Name::Rrn(rrn))));
@@ -129,7 +134,7 @@ fn named<T>(name: &str, text: Option<&str>, parse: impl Fn(&str) -> Option<T>) -
 }
 
 /// Reads what [`TxKey`] writes: the terminal is 8 characters of any kind, so the others are taken off both ends.
-fn key(text: &str) -> Option<TxKey> {
+pub(crate) fn parse_key(text: &str) -> Option<TxKey> {
     let (class, rest) = text.split_once('/')?;
     let (acquirer, rest) = rest.split_once('/')?;
     let (rest, stan) = rest.rsplit_once('/')?;
@@ -154,12 +159,12 @@ mod tests {
             "0200/970418/HN000001/2026-05-03T01:02:03Z/000017",
             "0420/1/A/B C/D /2026-12-31T23:59:59Z/999999",
         ] {
-            assert_eq!(key(text).unwrap().to_string(), text);
+            assert_eq!(parse_key(text).unwrap().to_string(), text);
         }
         for text in
             ["0210/970418/HN000001/2026-05-03T01:02:03Z/000017", "0200/970418/HN1/2026-05-03T01:02:03Z/1", ""]
         {
-            assert_eq!(key(text), None, "{text}");
+            assert_eq!(parse_key(text), None, "{text}");
         }
     }
 }

@@ -60,7 +60,7 @@ fn advice_gist(advice: &Option<Advice>) -> String {
     advice.as_ref().map_or(String::new(), |advice| format!(" by {}", advice.key))
 }
 
-fn identity_text(identity: BankIdentity) -> String {
+pub(crate) fn identity_text(identity: BankIdentity) -> String {
     format!("{}/{:06}", text(&identity.sent_at.to_de7()), identity.stan)
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn utc(at: UtcSeconds) -> String {
     rfc3339(OffsetDateTime::from_unix_timestamp(at.0).ok())
 }
 
-fn utc_ms(at_ms: i64) -> String {
+pub(crate) fn utc_ms(at_ms: i64) -> String {
     rfc3339(OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok())
 }
 

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use enrolment::Mode;
-use server::cli::{BlockArgs, Cli, Command, EnrolmentCommand, LogCommand, LogFormat};
+use server::cli::{BlockArgs, Cli, Command, EnrolmentCommand, LogCommand, LogFormat, SafCommand};
 use server::config::{self, Settings};
 use server::operator::{self, Request};
-use server::{enrolment_commands, log_commands, run};
+use server::{enrolment_commands, log_commands, run, saf_commands};
 
 /// Exit status of a bad configuration, as `check` gives it.
 const BAD_CONFIGURATION: u8 = 2;
@@ -66,6 +66,15 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Cutover { day, config } => ask(&config.file, &Request::Cutover { day })?,
         Command::Block(args) => block(args, true)?,
         Command::Unblock(args) => block(args, false)?,
+        Command::Saf(SafCommand::List { bank, limit, json, config }) => {
+            blocking(saf_commands::list(&settings(&config.file)?, bank, limit, json, out))?;
+        }
+        Command::Saf(SafCommand::Show { transaction, json, config }) => {
+            blocking(saf_commands::show(&settings(&config.file)?, &transaction, json, out))?;
+        }
+        Command::Saf(SafCommand::Retry { transaction, bank, config }) => {
+            blocking(saf_commands::retry(&settings(&config.file)?, transaction, bank, out))?;
+        }
         Command::Drain { config } => ask(&config.file, &Request::Drain)?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,
     }
@@ -86,14 +95,17 @@ fn block(args: BlockArgs, set: bool) -> Result<(), Failure> {
 
 fn ask(config: &Path, request: &Request) -> Result<(), Failure> {
     let settings = settings(config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let answer = runtime.block_on(operator::ask(&settings.operator_socket, request))?;
+    let answer = blocking(operator::ask(&settings.operator_socket, request))?;
     match answer.get("status") {
         Some(status) => println!("{status:#}"),
         None => println!("done"),
     }
     Ok(())
+}
+
+fn blocking<T>(asking: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(asking)
 }
 
 fn start_tracing(format: LogFormat) {

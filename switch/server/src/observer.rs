@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use processor::{Answered, Code, Event, Kind, LinkId};
+use processor::{Answered, Code, Event, Institution, Kind, LinkId, SafBank};
 
 /// Alarms that are written out in a second; those above are counted and their number is told once.
 const ALARM_LINES_MAX: u32 = 100;
@@ -17,6 +17,7 @@ pub(crate) struct Observer {
     answered: HashMap<(Kind, Code), Counter>,
     stages: [Histogram; STAGES.len()],
     events: HashMap<&'static str, Counter>,
+    saf: HashMap<Institution, SafMetrics>,
     pub(crate) gauges: Gauges,
     pub(crate) batch: Histogram,
     pub(crate) undeliverable: Counter,
@@ -36,6 +37,13 @@ pub(crate) struct Gauges {
     pub(crate) references: Gauge,
 }
 
+/// What waits for one bank.
+struct SafMetrics {
+    reversals: Gauge,
+    oldest_age: Gauge,
+    faults: Vec<Counter>,
+}
+
 struct AlarmPace {
     since: Instant,
     told: u32,
@@ -48,6 +56,7 @@ impl Observer {
             answered: HashMap::new(),
             stages: STAGES.map(|stage| histogram!("atm_switch_stage_seconds", "stage" => stage)),
             events: HashMap::new(),
+            saf: HashMap::new(),
             gauges: Gauges {
                 in_flight: gauge!("atm_switch_requests_in_flight"),
                 terminals_up: gauge!("atm_switch_links_up", "side" => "terminal"),
@@ -79,6 +88,17 @@ impl Observer {
         }
     }
 
+    /// Sets what waits for a bank.
+    pub(crate) fn saf(&mut self, bank: &SafBank, now_ms: i64) {
+        let metrics = self.saf.entry(bank.bank).or_insert_with(|| SafMetrics::new(bank));
+        metrics.reversals.set(bank.reversals as f64);
+        let age_ms = bank.oldest_at_ms.map_or(0, |oldest_ms| (now_ms - oldest_ms).max(0));
+        metrics.oldest_age.set(age_ms as f64 / 1000.0);
+        for (counter, (_, count)) in metrics.faults.iter().zip(bank.faults.each()) {
+            counter.absolute(count);
+        }
+    }
+
     fn answered(&mut self, answered: &Answered) {
         let (kind, code) = (answered.kind, answered.code);
         let counter =
@@ -94,6 +114,19 @@ impl Observer {
         ];
         for (histogram, us) in self.stages.iter().zip(stages).filter(|(_, us)| *us > 0) {
             histogram.record(us as f64 / 1e6);
+        }
+    }
+}
+
+impl SafMetrics {
+    fn new(bank: &SafBank) -> SafMetrics {
+        let id = bank.bank.to_string();
+        let fault =
+            |(name, _)| counter!("atm_switch_saf_errors_total", "bank" => id.clone(), "error" => name);
+        SafMetrics {
+            reversals: gauge!("atm_switch_saf_reversals", "bank" => id.clone()),
+            oldest_age: gauge!("atm_switch_saf_oldest_age_seconds", "bank" => id.clone()),
+            faults: bank.faults.each().into_iter().map(fault).collect(),
         }
     }
 }

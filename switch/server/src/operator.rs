@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use credential::CitizenNumber;
 use keys::DataKeys;
-use processor::{Block, BlockSubject, Command, Day, Institution, TerminalId};
+use processor::{Block, BlockSubject, Command, Day, Institution, SafRetry, TerminalId, TxKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,10 +14,15 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::bus::Inbound;
+use crate::bus::{Done, Inbound, SafQuestion};
+use crate::log_commands::parse_key;
+use crate::saf_view;
 
 /// Operators' connections at once; more wait.
 const CONNECTIONS_MAX: usize = 16;
+
+/// Reversals that one answer lists; a command that asks for more is refused.
+pub const SAF_LISTED_MAX: usize = 1_000;
 
 /// Bytes of a command.
 const LINE_BYTES_MAX: u64 = 4_096;
@@ -48,6 +53,28 @@ pub enum Request {
     Drain,
     /// How things stand.
     Status,
+    /// What waits for the banks, the oldest first.
+    #[serde(rename = "saf-list")]
+    SafList {
+        /// This bank's alone.
+        bank: Option<String>,
+        /// At most so many reversals; [`SAF_LISTED_MAX`] is the most.
+        limit: usize,
+    },
+    /// What a transaction's reversal waits for.
+    #[serde(rename = "saf-show")]
+    SafShow {
+        /// Its key.
+        key: String,
+    },
+    /// Take resting reversals up now: one, a bank's, or all.
+    #[serde(rename = "saf-retry")]
+    SafRetry {
+        /// This one.
+        key: Option<String>,
+        /// This bank's.
+        bank: Option<String>,
+    },
 }
 
 /// What can be blocked.
@@ -133,6 +160,24 @@ async fn answer(
             loop_queue.send(Inbound::Status(answer)).await.map_err(stopping)?;
             return Ok(json!({ "ok": true, "status": status.await.map_err(stopping)? }));
         }
+        Request::SafList { limit, .. } if limit > SAF_LISTED_MAX => {
+            return Err(format!("limit: {limit} is more than {SAF_LISTED_MAX}"));
+        }
+        Request::SafList { bank, limit } => {
+            let bank = bank.map(|bank| bank.parse::<Institution>()).transpose()?;
+            return saf(SafQuestion::List { bank, limit }, loop_queue).await;
+        }
+        Request::SafShow { key } => return saf(SafQuestion::One(transaction(&key)?), loop_queue).await,
+        Request::SafRetry { key: Some(_), bank: Some(_) } => {
+            return Err("a transaction or a bank, not both".to_owned());
+        }
+        Request::SafRetry { key: Some(key), bank: None } => {
+            Command::SafRetry(SafRetry::One(transaction(&key)?))
+        }
+        Request::SafRetry { key: None, bank: Some(bank) } => {
+            Command::SafRetry(SafRetry::Bank(bank.parse::<Institution>()?))
+        }
+        Request::SafRetry { key: None, bank: None } => Command::SafRetry(SafRetry::All),
         Request::Drain => Command::Drain,
         Request::Cutover { day } => Command::Cutover(day.parse::<Day>()?),
         Request::Block { subject, id, set } => {
@@ -143,7 +188,26 @@ async fn answer(
     let (answer, done) = oneshot::channel();
     loop_queue.send(Inbound::Operator(command, answer)).await.map_err(stopping)?;
     let done = timeout(COMMAND_MAX, done).await.map_err(|_| "not done yet; it goes on".to_owned())?;
-    done.map_err(stopping)?.map(|()| json!({ "ok": true }))
+    Ok(match done.map_err(stopping)?? {
+        Done::Done => json!({ "ok": true }),
+        Done::Retried { taken, resting } => json!({ "ok": true, "taken_up": taken, "resting": resting }),
+    })
+}
+
+/// The event loop only copies what is asked for; it is written out here.
+async fn saf(question: SafQuestion, loop_queue: &mpsc::Sender<Inbound>) -> Result<Value, String> {
+    let (answer, asked) = oneshot::channel();
+    loop_queue.send(Inbound::Saf(question, answer)).await.map_err(stopping)?;
+    let saf = asked.await.map_err(stopping)?;
+    let banks: Vec<Value> = saf.banks.iter().map(|bank| saf_view::bank(bank, saf.now)).collect();
+    let reversals: Vec<Value> = saf.entries.iter().map(|entry| saf_view::entry(entry, saf.now)).collect();
+    let waiting: usize = saf.banks.iter().map(|bank| bank.reversals).sum();
+    let more = waiting.saturating_sub(reversals.len());
+    Ok(json!({ "ok": true, "banks": banks, "reversals": reversals, "more": more }))
+}
+
+fn transaction(key: &str) -> Result<TxKey, String> {
+    parse_key(key).ok_or_else(|| format!("`{key}` is no transaction key"))
 }
 
 fn stopping<E>(_: E) -> String {

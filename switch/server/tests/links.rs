@@ -208,3 +208,36 @@ async fn a_bank_is_connected_to_again_and_its_forged_answers_are_told() {
         assert_eq!(told(&mut end.others).await, "link down");
     }
 }
+
+/// All that waits for a bank's link is written at once, and what somebody waits for in front of a machine comes first.
+#[tokio::test]
+async fn reversals_are_written_behind_live_requests() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (bus, mut end) = bus();
+    keep_bank(listener.local_addr().unwrap().to_string(), bus);
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let (_, outbox) = link_up(&mut end.others).await;
+    let said = [(420, 1), (200, 2), (421, 3), (420, 4), (800, 5), (200, 6)];
+    // Nothing is written in between: one thread runs this test, and nothing is awaited here.
+    for (mti, stan) in said {
+        let mut message = Message::new(Mti::new(mti));
+        message.set_text(7, "0503010203").set_number(11, stan, 6);
+        outbox.try_send(Box::new(message)).unwrap();
+    }
+    let codec = LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 };
+    let (mut buffer, mut heard) = (Vec::new(), Vec::new());
+    while heard.len() < said.len() {
+        match codec.receive(&buffer, |_| Some(&peer_end())).unwrap() {
+            Received::Message { consumed, message, .. } => {
+                heard.push(message.number(11).unwrap());
+                buffer.drain(..consumed);
+            }
+            Received::Incomplete => {
+                let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut buffer)).await;
+                assert_ne!(read.expect("the messages come").unwrap(), 0, "closed");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(heard, [2, 5, 6, 1, 3, 4]);
+}

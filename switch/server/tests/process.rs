@@ -233,6 +233,43 @@ fn it_is_started_commanded_watched_and_drained() {
 }
 
 #[test]
+fn what_waits_for_a_bank_is_told_also_when_nothing_does() {
+    let mut switch = Switch::new();
+    let addresses = switch.start();
+    let told = switch.told(&["saf", "list"]);
+    assert_eq!(told, "970418 no link: 0 reversals, 0 at the bank, 0 resting, oldest -, last error -\n");
+    let listed: Value = serde_json::from_str(&switch.told(&["saf", "list", "--json"])).unwrap();
+    assert_eq!((&listed["more"], listed["reversals"].as_array().unwrap().len()), (&Value::from(0), 0));
+    assert_eq!(listed["banks"][0]["bank"], "970418");
+    assert_eq!(switch.told(&["saf", "retry"]), "0 taken up, 0 rest on\n");
+    assert_eq!(switch.told(&["saf", "retry", "--bank", "970418"]), "0 taken up, 0 rest on\n");
+    let key = "0200/970418/HN000001/2026-05-03T01:02:03Z/000017";
+    for (arguments, reason) in [
+        (&["saf", "retry", key][..], "no reversal of it is owed"),
+        (&["saf", "retry", "17"], "`17` is no transaction key"),
+        (&["saf", "show", key], "no transaction of that name is in the log"),
+        (&["saf", "list", "--limit", "1001"], "limit: 1001 is more than 1000"),
+        (&["saf", "list", "--bank", "x"], "`x` is not 1 to 11 digits"),
+    ] {
+        let output = switch.command(arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && told.contains(reason), "{arguments:?}: {told}");
+    }
+    let status: Value = serde_json::from_str(&switch.told(&["status"])).unwrap();
+    assert_eq!(status["saf"][0]["reversals"], 0);
+    let metrics = page(&addresses, "/metrics");
+    for line in [
+        "atm_switch_saf_reversals{bank=\"970418\"} 0",
+        "atm_switch_saf_oldest_age_seconds{bank=\"970418\"} 0",
+        "atm_switch_saf_errors_total{bank=\"970418\",error=\"silent\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    assert!(switch.end("TERM").success());
+    assert!(!switch.command(&["saf", "list"]).status.success(), "no switch is there to ask");
+}
+
+#[test]
 fn what_was_acknowledged_survives_a_kill() {
     let mut switch = Switch::new();
     switch.start();

@@ -75,6 +75,8 @@ pub struct World {
     /// The seeds that the newest question to the verifier may use.
     pub seed_ids: Vec<[u8; 8]>,
     pub commanded: Vec<(Ticket, Result<(), String>)>,
+    /// Of each retry: reversals taken up, and those that rest on.
+    pub retried: Vec<(usize, usize)>,
     pub closed: Vec<LinkId>,
     /// Questions to the log that the test answers by hand.
     pub holds_finds: bool,
@@ -117,6 +119,7 @@ impl World {
             verifies: Vec::new(),
             seed_ids: Vec::new(),
             commanded: Vec::new(),
+            retried: Vec::new(),
             closed: Vec::new(),
             holds_finds: false,
             finds: Vec::new(),
@@ -230,6 +233,7 @@ impl World {
             }
             Output::Close(link) => self.closed.push(link),
             Output::Commanded(ticket, result) => self.commanded.push((ticket, result)),
+            Output::Retried { taken, resting, .. } => self.retried.push((taken, resting)),
             Output::Event(event) => self.events.push(event),
         }
     }

@@ -112,7 +112,8 @@ impl Reader {
     }
 }
 
-/// Writes what is queued until the queue is dropped: all that waits goes into one write.
+/// Writes what is queued until the queue is dropped: all that waits goes into one write, reversals behind the rest of it:
+/// nobody stands in front of a machine and waits for them.
 pub(crate) async fn write_queued<'k>(
     mut half: OwnedWriteHalf,
     mut queue: mpsc::Receiver<Box<Message>>,
@@ -123,6 +124,7 @@ pub(crate) async fn write_queued<'k>(
     let mut messages = Vec::new();
     let mut bytes = Vec::new();
     while queue.recv_many(&mut messages, WRITE_MESSAGES_MAX).await > 0 {
+        messages.sort_by_key(|message| matches!(message.mti().value(), 420 | 421));
         for message in messages.drain(..) {
             if let Err(error) = codec.send(&message, keys(&message), &mut bytes) {
                 tracing::error!(%error, mti = message.mti().value(), "a message cannot be written");
