@@ -225,9 +225,10 @@ async fn reversals_are_written_behind_live_requests() {
         outbox.try_send(Box::new(message)).unwrap();
     }
     let codec = LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 };
+    let keys = peer_end();
     let (mut buffer, mut heard) = (Vec::new(), Vec::new());
     while heard.len() < said.len() {
-        match codec.receive(&buffer, |_| Some(&peer_end())).unwrap() {
+        match codec.receive(&buffer, |_| Some(&keys)).unwrap() {
             Received::Message { consumed, message, .. } => {
                 heard.push(message.number(11).unwrap());
                 buffer.drain(..consumed);
