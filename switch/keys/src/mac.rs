@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use iso8583::{Message, View};
+use mutant::Mutant;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -77,7 +78,8 @@ impl LinkMac {
         let (Some(mac), Some(offset)) = (view.raw(element), view.offset(element)) else {
             return Err(MacError::Missing);
         };
-        if self.verify.verify(&view.bytes()[..offset], mac) { Ok(()) } else { Err(MacError::Wrong) }
+        let is_right = self.verify.verify(&view.bytes()[..offset], mac) || mutant::is(Mutant::MacNotChecked);
+        if is_right { Ok(()) } else { Err(MacError::Wrong) }
     }
 
     /// Puts a place for the MAC into a message that is to be sent; [`LinkMac::sign_bytes`] fills it.

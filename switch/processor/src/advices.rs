@@ -1,6 +1,7 @@
 //! 0220, 0221, 0420, 0421, and the status of the last transaction in DE48: always taken, never lost.
 
 use iso8583::Message;
+use mutant::Mutant;
 
 use crate::amount;
 use crate::config::TerminalConfig;
@@ -24,9 +25,8 @@ pub(crate) struct AdviceFact {
 impl Processor {
     /// An advice that the original in memory has taken already.
     pub(crate) fn is_known_advice(&self, incoming: &Incoming) -> bool {
-        self.live
-            .get(&incoming.subject())
-            .is_some_and(|live| taken(&live.transaction, incoming.key).is_some())
+        let live = self.live.get(&incoming.subject()).filter(|_| !mutant::is(Mutant::AdviceTakenTwice));
+        live.is_some_and(|live| taken(&live.transaction, incoming.key).is_some())
     }
 
     /// The stored answer: 00, or 94 for other content under its key.
@@ -79,8 +79,10 @@ impl Processor {
             self.event(Event::CashUnexplained(subject));
         }
         let key = incoming.key;
-        if let (Some(live), Some(link)) = (self.live.get_mut(&subject), incoming.link) {
-            live.waiting.push((link, answer));
+        match (self.live.get_mut(&subject), incoming.link) {
+            (_, Some(link)) if mutant::is(Mutant::AdviceAnsweredBeforeDurable) => self.send(link, answer),
+            (Some(live), Some(link)) => live.waiting.push((link, answer)),
+            (None, _) | (_, None) => {}
         }
         let fact = AdviceFact { advice: incoming.advice(), kind: incoming.kind };
         self.advance(subject, trigger, Fact::Advice(Box::new(fact)));

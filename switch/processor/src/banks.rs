@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use iso8583::Message;
+use mutant::Mutant;
 
+use crate::broken;
 use crate::ids::{BankIdentity, Code, Day, Institution, TxKey, UtcSeconds};
 use crate::io::{Event, Found, LinkId, Lookup, Output, OwnName};
 use crate::lifecycle::{State, Trigger};
 use crate::live::{Live, Pause, SafStage};
 use crate::messages;
 use crate::processor::{Fact, FindAsker, Processor, Timer};
-use crate::record::{Carried, Outcome};
+use crate::record::{BlockSubject, Carried, Outcome};
 use crate::saf::{SafFault, SafFaultSeen, SafFaults};
 
 /// A reversal that a bank has refused so often is flagged SUSPENSE; it is sent on all the same.
@@ -108,12 +110,17 @@ impl Processor {
             self.set_saf_stage(key, SafStage::Queued);
             if let (Some(live), Some(bank)) = (self.live.get_mut(&key), self.banks.get_mut(&bank_id)) {
                 live.saf.last_fault = fault;
-                bank.queue.push_front(key);
+                if !mutant::is(Mutant::SafWindowLostWithLink) {
+                    bank.queue.push_front(key);
+                }
             }
         }
         for key in asked {
-            if self.live.get(&key).is_some_and(|live| live.state == State::IntentSyncing) {
+            let state = self.live.get(&key).map(|live| live.state);
+            if state == Some(State::IntentSyncing) {
                 self.advance(key, Trigger::BankLinkDown, Fact::Nothing);
+            } else if state == Some(State::Sent) && mutant::is(Mutant::LinkDownDeclinesSent) {
+                self.advance(key, Trigger::BankDeclines, Fact::Nothing);
             }
         }
     }
@@ -245,7 +252,10 @@ impl Processor {
         let Some(bank_id) = live.transaction.bank() else { return };
         live.stages.asked = now_us;
         let exponent = self.config.issuers.get(&bank_id).map_or(0, |issuer| issuer.amount_exponent);
-        let message = messages::bank_request(&live.transaction, exponent);
+        let mut message = messages::bank_request(&live.transaction, exponent);
+        if mutant::is(Mutant::DayOfSending) {
+            message = message.map(|message| broken::with_day(message, self.day()));
+        }
         let number = self.banks.get_mut(&bank_id).and_then(Bank::next_link);
         // Without a connection the deadline decides, as for a message that is lost on its way.
         if let (Some(message), Some(number)) = (message, number) {
@@ -255,7 +265,11 @@ impl Processor {
 
     /// 0210 or 0430.
     fn bank_answer(&mut self, link: LinkId, bank_id: Institution, identity: BankIdentity, message: Message) {
+        let by_stan = mutant::is(Mutant::AnswersByStanAlone);
+        let identity = if by_stan { self.named_by_stan(bank_id, identity) } else { identity };
         let known = self.banks.get(&bank_id).and_then(|bank| bank.names.get(&identity)).copied();
+        let of_any = mutant::is(Mutant::AnswerFromAnotherBank);
+        let known = if of_any { known.or(self.named_by_any_bank(identity)) } else { known };
         match known {
             Some(key) => self.bank_answer_for(key, link, identity, message),
             None => {
@@ -307,7 +321,7 @@ impl Processor {
         let trigger = match (code, echoes) {
             (Code::APPROVED, true) => Trigger::BankApproves,
             (Code::APPROVED, false) => Trigger::BankApprovesOther,
-            (Code::DUPLICATE, true) => Trigger::BankSawTwice,
+            (Code::DUPLICATE, true) if !mutant::is(Mutant::SawTwiceIsDecline) => Trigger::BankSawTwice,
             (_, true) => Trigger::BankDeclines,
             (_, false) => Trigger::BankDeclinesOther,
         };
@@ -361,11 +375,14 @@ impl Processor {
             return self.event(Event::OtherEcho(key));
         }
         let code = message.get(39).and_then(Code::parse).unwrap_or(Code::UNSAFE);
+        let is_approval_seen =
+            live.transaction.approval_seen && !mutant::is(Mutant::UnknownBelievedThoughApproved);
         let saf = &mut live.saf;
         let trigger = match code {
             Code::APPROVED => Trigger::Acknowledged,
-            Code::ORIGINAL_UNKNOWN if live.transaction.approval_seen => Trigger::UnknownThoughApproved,
+            Code::ORIGINAL_UNKNOWN if is_approval_seen => Trigger::UnknownThoughApproved,
             Code::ORIGINAL_UNKNOWN if has_tombstones => Trigger::UnknownTombstoned,
+            Code::ORIGINAL_UNKNOWN if mutant::is(Mutant::UnknownEndsReversal) => Trigger::UnknownTombstoned,
             // Said twice of what was sent once: the second 25 has to answer a 0421 behind the bank's own timer.
             Code::ORIGINAL_UNKNOWN if saf.waits_for_bank_timer() => {
                 return self.stray(link, message);
@@ -431,7 +448,13 @@ impl Processor {
     /// Sends reversals as far as the window and the connections allow.
     pub(crate) fn pump(&mut self, bank_id: Institution) {
         let Some(issuer) = self.config.issuers.get(&bank_id) else { return };
+        if mutant::is(Mutant::BlockStopsReversals)
+            && self.standing.blocks.contains(&BlockSubject::Bank(bank_id))
+        {
+            return;
+        }
         let (window_max, exponent) = (issuer.reversals_in_flight_max, issuer.amount_exponent);
+        let now = self.now_seconds();
         let silence_us = self.in_ms(self.config.timers.reversal_repeat_ms_min);
         let again_us = self.in_ms(self.config.timers.reversal_repeat_ms_max);
         loop {
@@ -450,6 +473,10 @@ impl Processor {
                 continue;
             }
             let is_repeat = live.saf.attempts > 0;
+            if is_repeat && mutant::is(Mutant::FreshReversalIdentity) {
+                let identity = self.standing.next_bank_identity(bank_id, now, |_| false);
+                broken::rename_reversal(live, bank, identity);
+            }
             let Some(message) = messages::bank_reversal(&live.transaction, exponent, is_repeat) else {
                 self.saf_fault(key, SafFault::Unsendable);
                 self.set_saf_stage(key, SafStage::Resting);
@@ -479,6 +506,7 @@ impl Processor {
             Pause::BankTimer => issuer_own_timer_ms,
         };
         let bank = live.transaction.bank();
+        let is_dropped = live.saf.attempts >= 3 && mutant::is(Mutant::ReversalDroppedAfterTries);
         let at_us = self.in_ms(pause_ms);
         self.set_saf_stage(key, SafStage::Resting);
         if let Some(bank_id) = bank {
@@ -487,7 +515,7 @@ impl Processor {
             }
             self.pump(bank_id);
         }
-        self.wait_until(key, Some(at_us));
+        self.wait_until(key, Some(at_us).filter(|_| !is_dropped));
     }
 
     /// The reversal is over.

@@ -2,8 +2,10 @@
 
 use credential::{Pan, Pseudonym};
 use iso8583::Message;
+use mutant::Mutant;
 
 use crate::amount;
+use crate::broken;
 use crate::config::{Config, TerminalConfig};
 use crate::ids::{Class, Code, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
 use crate::io::LinkId;
@@ -66,6 +68,8 @@ pub(crate) fn read(
         sent_at: UtcSeconds::from_de7(value(7), now).ok_or(7)?,
         stan: message.number(11).ok_or(11)? as u32,
     };
+    let is_undated = mutant::is(Mutant::KeyWithoutDate) && message.mti().is_repeat();
+    let key = if is_undated { broken::dated_today(key, now) } else { key };
     let processing: [u8; 6] = value(3).try_into().map_err(|_| 3)?;
     let kind = kind(class, processing);
     let scaled = amount::from_link(message.number(4).unwrap_or(0), terminal.amount_exponent);

@@ -7,6 +7,7 @@
 mod advices;
 mod amount;
 mod banks;
+mod broken;
 mod config;
 mod entropy;
 mod ids;

@@ -1,5 +1,7 @@
 //! The state table: every state against every event, without wildcards (docs/lifecycle.md#states).
 
+use mutant::Mutant;
+
 use crate::record::{ClaimReason, Kind, NoteReason, Suspense};
 
 /// Where a transaction stands. INTENT_SYNCING and OUTCOME_SYNCING are SENT and APPROVED whose record is not durable yet.
@@ -387,6 +389,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             T::Completion | T::CompletionOther => {
                 Step::to(S::Tombstone).write(Write::Claim(Claimed::CompletionWithoutApproval)).suspend()
             }
+            T::ReversalWhole if mutant::is(Mutant::UnknownOriginalWithoutTombstone) => stays,
             T::ReversalWhole => Step::to(S::Tombstone).write(Write::Tombstone),
             T::ReversalPart | T::ReversalNothing => Step::to(S::Tombstone).write(Write::Tombstone).suspend(),
             T::ReversalOver => Step::to(S::Tombstone).write(Write::Claim(Claimed::MoreThanAsked)).suspend(),
@@ -414,6 +417,9 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::ReversalSilence => return None,
         },
         S::Verifying => match trigger {
+            T::Verified if mutant::is(Mutant::RequestBeforeIntentDurable) => {
+                Step::to(S::Sent).write(Write::Intent).ask(Ask::Request)
+            }
             T::Verified => Step::to(S::IntentSyncing).write(Write::Intent),
             T::Refused => Step::to(S::Declined).write(Write::Declined).answer(Answer::Refusal),
             T::BankLinkDown => stays,
@@ -451,6 +457,9 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
         },
         S::IntentSyncing => match trigger {
             T::IntentSynced => Step::to(S::Sent).ask(Ask::Request),
+            T::ReversalWhole if mutant::is(Mutant::ReversalWhileIntentSyncsIgnored) => {
+                stays.write(Write::Note(Noted::AdviceAgain))
+            }
             T::BankLinkDown | T::Deadline | T::ReversalWhole => {
                 Step::to(S::Declined).write(Write::Declined).answer(Answer::Unavailable)
             }
@@ -489,6 +498,9 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             T::BankApproves => Step::to(S::OutcomeSyncing).write(Write::OutcomeThenClaimed),
             T::BankDeclines => Step::to(S::Declined).write(Write::Declined).answer(Answer::Refusal),
             T::BankSawTwice | T::BankLinkDown => stays,
+            T::Deadline if mutant::is(Mutant::NoReversalOnTimeout) => {
+                Step::to(S::Declined).write(Write::Declined).answer(Answer::Unavailable)
+            }
             T::Deadline => {
                 Step::to(S::Reversing).write(Write::Reversal).answer(Answer::Unavailable).ask(Ask::Reversal)
             }
@@ -497,6 +509,9 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
                 .answer(Answer::Unsafe)
                 .ask(Ask::Reversal)
                 .alarm(),
+            T::ReversalWhole if mutant::is(Mutant::ReversalBeforeAnswerIgnored) => {
+                stays.write(Write::Note(Noted::AdviceAgain))
+            }
             T::ReversalWhole => Step::to(S::Reversing).write(Write::Reversal).ask(Ask::Reversal),
             T::ReversalPart => Step::to(S::Reversing).write(Write::Reversal).ask(Ask::Reversal).suspend(),
             T::ReversalNothing => stays.write(Write::Claim(Claimed::CashWithoutApproval)).suspend(),
@@ -525,6 +540,9 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             T::OutcomeSynced if state == S::OutcomeSyncing => Step::to(S::Approved).answer(Answer::Approved),
             T::Deadline if state == S::OutcomeSyncing => {
                 Step::to(S::Reversing).write(Write::Reversal).answer(Answer::Unavailable).ask(Ask::Reversal)
+            }
+            T::Aged if mutant::is(Mutant::UnconfirmedApprovalReversed) => {
+                Step::to(S::Reversing).write(Write::Reversal).ask(Ask::Reversal)
             }
             T::Aged if state == S::Approved => stays.write(Write::Note(Noted::PastItsAge)).suspend_for_age(),
             T::ReversalWhole | T::ReversalPart => {
@@ -599,6 +617,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
                 stays.write(Write::Claim(Claimed::CashWithoutApproval)).suspend()
             }
             T::ReversalOver => stays.write(Write::Claim(Claimed::MoreThanAsked)).suspend(),
+            T::BankApproves if mutant::is(Mutant::LateApprovalOfDeclinedDropped) => stays,
             T::BankApproves | T::BankApprovesOther if state == S::Declined => {
                 Step::to(S::Reversing).write(Write::Reversal).ask(Ask::Reversal).alarm()
             }
@@ -636,6 +655,9 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             }
             T::ReversalSilence => stays.ask(Ask::ReversalAgain).alarm(),
             T::BankApproves => stays.write(Write::Note(Noted::ApprovalSeen)),
+            T::BankDeclines if mutant::is(Mutant::LateDeclineEndsReversal) => {
+                Step::to(S::Reversed).write(Write::Reversed)
+            }
             T::BankDeclines
             | T::BankSawTwice
             | T::BankApprovesOther
@@ -659,6 +681,7 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             | T::Aged => return None,
         },
         S::Reversed => match trigger {
+            T::BankApproves if mutant::is(Mutant::LateApprovalAfterReversedDropped) => stays,
             T::BankApproves | T::BankApprovesOther => {
                 Step::to(S::Reversing).write(Write::Reversal).ask(Ask::Reversal).alarm()
             }

@@ -2,6 +2,7 @@
 
 use credential::{ProofBuilder, Reference, Tag};
 use iso8583::{Message, Mti};
+use mutant::Mutant;
 
 use crate::amount::{self, DE54_ENTRY, DE62_LINE};
 use crate::config::Config;
@@ -20,6 +21,9 @@ pub(crate) fn stored_code(transaction: &Transaction) -> Option<Code> {
     match transaction.state {
         State::Approved | State::Completed | State::Verified | State::OutcomeSyncing => Some(Code::APPROVED),
         State::Declined => transaction.declined.as_ref().map(|declined| declined.code),
+        State::Reversing if transaction.approval_seen && mutant::is(Mutant::LateApprovalForwarded) => {
+            Some(Code::APPROVED)
+        }
         State::Reversing | State::Reversed => transaction.reversal.as_ref().map(|reversal| reversal.answer),
         State::Tombstone => Some(Code::DUPLICATE),
         State::Unknown | State::Verifying | State::IntentSyncing | State::Sent => None,
@@ -128,7 +132,8 @@ pub(crate) fn bank_reversal(transaction: &Transaction, exponent: u8, is_repeat: 
     {
         message.set(42, acceptor);
     }
-    let original = sent.identity;
+    let is_misnamed = mutant::is(Mutant::OriginalDataNamesReversal);
+    let original = if is_misnamed { reversal.identity } else { sent.identity };
     let de90 = format!(
         "0200{:06}{}{}{:011}",
         original.stan,
@@ -137,7 +142,11 @@ pub(crate) fn bank_reversal(transaction: &Transaction, exponent: u8, is_repeat: 
         0
     );
     message.set_text(90, &de90);
-    message.set_text(95, &amount::to_de95(amount::to_link(reversal.left_minor, exponent)?));
+    let (left_minor, asked_minor) = (reversal.left_minor, transaction.request.as_ref()?.content.amount_minor);
+    let left_minor =
+        if mutant::is(Mutant::LeftAmountSwapped) { asked_minor - left_minor } else { left_minor };
+    let exponent = if mutant::is(Mutant::LeftAmountWithoutDecimals) { 0 } else { exponent };
+    message.set_text(95, &amount::to_de95(amount::to_link(left_minor, exponent)?));
     Some(message)
 }
 
@@ -168,7 +177,8 @@ fn name(message: &mut Message, identity: BankIdentity) {
 /// Whether a bank's answer echoes what it was asked: DE4, 37 and 41. DE7 and 11 are how it was found.
 pub(crate) fn echoes(answer: &Message, transaction: &Transaction, exponent: u8) -> bool {
     let Some(request) = &transaction.request else { return false };
-    answer.number(4) == amount::to_link(request.content.amount_minor, exponent)
+    (answer.number(4) == amount::to_link(request.content.amount_minor, exponent)
+        || mutant::is(Mutant::EchoSkipsAmount))
         && answer.get(37) == Some(&request.rrn.0)
         && answer.get(41) == Some(&transaction.key.terminal.0)
 }

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use credential::Pseudonym;
 use iso8583::Message;
+use mutant::Mutant;
 
 use crate::advices::AdviceFact;
 use crate::banks::Bank;
+use crate::broken;
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::ids::{Code, Day, Institution, TerminalId, TxKey, UtcSeconds};
@@ -127,7 +129,7 @@ impl Processor {
             entropy: Entropy::new(entropy),
             now,
             started_us: now.mono_us,
-            standing,
+            standing: broken::at_start(standing),
             next,
             unsynced: VecDeque::new(),
             live: BTreeMap::new(),
@@ -316,7 +318,8 @@ impl Processor {
     /// Whether an answer that has seen the records below `as_of` misses one of a transaction that has since left
     /// memory.
     pub(crate) fn is_stale(&self, key: TxKey, as_of: Position) -> bool {
-        self.evicted.iter().any(|(_, evicted, newest)| *evicted == key && *newest >= as_of)
+        !mutant::is(Mutant::StaleLookUpBelieved)
+            && self.evicted.iter().any(|(_, evicted, newest)| *evicted == key && *newest >= as_of)
     }
 
     /// What the answer to a question does not show yet of a citizen's day.
@@ -353,7 +356,7 @@ impl Processor {
         let live = transaction.and_then(|key| self.live.get_mut(&key));
         let folded = live.map(|live| {
             live.transaction.apply(&record).expect("the table leads only to records that may follow");
-            live.unsynced = Some(position);
+            live.unsynced = Some(position).filter(|_| !broken::is_not_waited_for(&record.body));
             &live.transaction
         });
         self.standing.apply(&record, folded);
@@ -441,7 +444,7 @@ impl Processor {
         }
     }
 
-    fn answer_request(&mut self, key: TxKey) {
+    pub(crate) fn answer_request(&mut self, key: TxKey) {
         self.in_flight.remove(&key);
         let Some(live) = self.live.get_mut(&key) else { return };
         live.stages.answered = self.now.mono_us;
@@ -467,6 +470,9 @@ impl Processor {
             .unwrap_or_else(|| panic!("{key}: no rule for {trigger:?} of a {kind:?} in {}", before.name()));
         let to = self.write(key, kind, &cell, fact);
         self.owe(key, before, &cell, trigger);
+        if broken::answers_early(kind, before, trigger, to) {
+            self.answer_request(key);
+        }
         if trigger == Trigger::ReversalSilence {
             self.event(Event::ReversalSilent(key));
         }
@@ -571,7 +577,7 @@ impl Processor {
             Write::Intent => vec![self.intent(key, kind)],
             Write::Outcome => vec![outcome(fact)],
             Write::OutcomeThenClaimed => {
-                if self.was_claimed_complete(key) {
+                if self.was_claimed_complete(key) && !mutant::is(Mutant::EarlyCompletionForgotten) {
                     vec![outcome(fact), Body::Complete(None)]
                 } else {
                     vec![outcome(fact)]
@@ -637,9 +643,11 @@ impl Processor {
         let (request, sent) = (transaction.request.as_ref()?, transaction.sent.as_ref()?);
         let amount_minor = request.content.amount_minor as i64;
         let back = |amount_minor, count| {
-            Some(Spend { citizen: request.content.citizen, day: sent.day, amount_minor, count })
+            let day = if mutant::is(Mutant::LimitGivenBackOnOpenDay) { self.day() } else { sent.day };
+            Some(Spend { citizen: request.content.citizen, day, amount_minor, count })
         };
         match body {
+            Body::Reversal(_) if mutant::is(Mutant::LimitNotGivenBack) => None,
             Body::Declined(_) if holds => back(-amount_minor, -1),
             Body::Reversal(reversal) if holds && reversal.left_minor == 0 => back(-amount_minor, -1),
             Body::Reversal(reversal) if holds => back(reversal.left_minor as i64 - amount_minor, 0),
@@ -715,14 +723,17 @@ impl Processor {
         let transaction = &live.transaction;
         let bank_id = transaction.bank().expect("only what was sent to a bank is reversed");
         let before = transaction.reversal.clone();
-        let stored = messages::stored_code(transaction).filter(|code| *code != Code::APPROVED);
+        let of_intent = transaction.sent.as_ref().map_or(day, |sent| sent.day);
+        let day = if mutant::is(Mutant::ReversalOnOriginalDay) { of_intent } else { day };
+        let stored = messages::stored_code(transaction)
+            .filter(|code| *code != Code::APPROVED || mutant::is(Mutant::ReversedApprovalAnswersApproved));
         let answer = match cell.answer {
             Answer::Unsafe => Code::UNSAFE,
             Answer::Nothing => stored.unwrap_or(Code::UNAVAILABLE),
             Answer::Unavailable | Answer::Approved | Answer::Refusal => Code::UNAVAILABLE,
         };
         let advice = fact.advice();
-        let identity = match &before {
+        let identity = match before.as_ref().filter(|_| !mutant::is(Mutant::ReopenedUnderNewIdentity)) {
             Some(reversal) => reversal.identity,
             None => {
                 let bank = self.banks.entry(bank_id).or_default();
@@ -734,6 +745,7 @@ impl Processor {
         };
         let left_minor = match (&before, &advice) {
             (Some(before), _) => before.left_minor,
+            (None, Some(_)) if mutant::is(Mutant::PartialReversedWhole) => 0,
             (None, Some(advice)) => advice.content.left_minor.unwrap_or(0),
             (None, None) => 0,
         };
@@ -765,11 +777,14 @@ impl Processor {
         live.saf.attempts = u32::from(state == State::Reversing);
         self.live.insert(key, live);
         match state {
+            State::Sent if mutant::is(Mutant::UnresolvedIntentIgnored) => {}
             State::Sent => self.advance(key, Trigger::Deadline, Fact::Nothing),
+            State::Reversing if mutant::is(Mutant::SafForgottenAtRestart) => {}
             State::Reversing => {
                 self.join_owed(key);
                 self.enqueue_reversal(key);
             }
+            State::Approved if mutant::is(Mutant::ApprovedAgeForgotten) => {}
             State::Approved if !is_flagged => {
                 let at_us = self.in_ms(aged_in_ms);
                 self.wait_until(key, Some(at_us));

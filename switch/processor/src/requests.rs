@@ -2,6 +2,7 @@
 
 use credential::{Proof, Pseudonym, Reference};
 use iso8583::Message;
+use mutant::Mutant;
 
 use crate::amount;
 use crate::ids::{Class, Code, Day, TxKey};
@@ -38,7 +39,7 @@ impl Processor {
         authenticity: Authenticity,
         citizen: Option<Pseudonym>,
     ) {
-        if authenticity == Authenticity::Forged {
+        if authenticity == Authenticity::Forged && !mutant::is(Mutant::ForgedAnswerAccepted) {
             self.event(Event::Forged(link));
             if matches!(link, LinkId::Terminal(_)) && !message.mti().is_response() {
                 self.send(link, messages::bare(&message, Code::PROOF));
@@ -103,7 +104,7 @@ impl Processor {
         if !is_request && self.is_known_advice(&incoming) {
             return self.repeated_advice(incoming);
         }
-        if is_request && !self.has_room_for(&incoming) {
+        if (is_request || mutant::is(Mutant::AdviceShed)) && !self.has_room_for(&incoming) {
             return;
         }
         let wants_use = incoming.kind.is_some_and(counts_against_limits) && is_request;
@@ -124,7 +125,7 @@ impl Processor {
     /// Sheds a request that there is no room for, with 91 and unrecorded: nothing keyed has begun. Its key is refused
     /// again for as long as its terminal may repeat it.
     fn has_room_for(&mut self, incoming: &Incoming) -> bool {
-        let is_shed = self.shed.contains_key(&incoming.key);
+        let is_shed = self.shed.contains_key(&incoming.key) && !mutant::is(Mutant::ShedKeyExecuted);
         if !is_shed && self.in_flight.len() < self.config.limits.in_flight_max {
             return true;
         }
@@ -203,10 +204,13 @@ impl Processor {
         self.forget_answered_finds();
     }
 
-    fn request_found(&mut self, incoming: Incoming, found: Found) {
+    fn request_found(&mut self, incoming: Incoming, mut found: Found) {
         if self.live.contains_key(&incoming.key) {
             return self.repeated_request(incoming);
         }
+        found.own.take_if(|_| mutant::is(Mutant::RepeatsExecuted));
+        let is_burnt = |own: &mut Transaction| own.state == State::Tombstone;
+        found.own.take_if(|own| is_burnt(own) && mutant::is(Mutant::TombstoneDoesNotStopRequest));
         if let Some(transaction) = found.own {
             self.in_flight.remove(&incoming.key);
             self.live.insert(incoming.key, Live::new(transaction));
@@ -339,6 +343,7 @@ impl Processor {
         let content = &self.work(key).incoming.content;
         let (citizen, amount_minor) = (content.citizen, content.amount_minor as i64);
         let pending = self.used_since(citizen, day, found.as_of);
+        let pending = if mutant::is(Mutant::LimitIgnoresInFlight) { Default::default() } else { pending };
         let limits = &self.config.limits;
         let amount_after = found.used.amount_minor + pending.amount_minor + amount_minor;
         if amount_after > limits.citizen_day_minor_max as i64 {
@@ -516,7 +521,8 @@ impl Processor {
             Some(work) => Some(&work.incoming.content),
             None => live.transaction.request.as_ref().map(|request| &request.content),
         };
-        if known.is_some_and(|known| *known != incoming.content) {
+        if known.is_some_and(|known| *known != incoming.content) && !mutant::is(Mutant::OtherContentAccepted)
+        {
             self.event(Event::OtherContent(key));
             self.refuse_other_content(key, incoming);
             return;
@@ -537,6 +543,9 @@ impl Processor {
         live.answer_due = true;
         live.stages = Default::default();
         self.event(Event::Repeated(key));
+        if mutant::is(Mutant::StoredAnswerBeforeDurable) {
+            self.answer_request(key);
+        }
         self.release(key);
     }
 
@@ -587,10 +596,10 @@ fn is_money(kind: Kind) -> bool {
 /// Whether a reference may vouch for one more money transaction.
 fn serves(reference: &LiveReference) -> bool {
     reference.uses.len() < REFERENCE_INTENTS_MAX
-        && reference
-            .uses
-            .iter()
-            .all(|(_, declined)| declined.is_some_and(|code| SERVES_AGAIN_AFTER.contains(&code)))
+        && reference.uses.iter().all(|(_, declined)| {
+            mutant::is(Mutant::ReferenceServesTwice)
+                || declined.is_some_and(|code| SERVES_AGAIN_AFTER.contains(&code))
+        })
 }
 
 /// The account at the bank that DE100 names, else at the default account's bank; DE102 names one by number or alias

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use credential::{Pseudonym, Reference};
+use mutant::Mutant;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
@@ -135,7 +136,11 @@ impl Standing {
         in_flight: impl Fn(BankIdentity) -> bool,
     ) -> BankIdentity {
         let last = self.banks.get(&bank).copied().unwrap_or(BankIdentity { sent_at: now, stan: 0 });
-        let mut next = BankIdentity { sent_at: last.sent_at.max(now), stan: last.stan };
+        if last.stan == 999_999 && mutant::is(Mutant::StanWrapReusesIdentity) {
+            return last;
+        }
+        let sent_at = if mutant::is(Mutant::BankTimeFallsWithClock) { now } else { last.sent_at.max(now) };
+        let mut next = BankIdentity { sent_at, stan: last.stan };
         loop {
             next.stan += 1;
             if next.stan > 999_999 {

@@ -11,6 +11,8 @@ use server::config::{self, Settings};
 use server::operator::{self, Request};
 use server::{enrolment_commands, log_commands, run, saf_commands};
 
+const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
+
 /// Exit status of a bad configuration, as `check` gives it.
 const BAD_CONFIGURATION: u8 = 2;
 

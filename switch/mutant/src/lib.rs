@@ -1,0 +1,41 @@
+//! Broken rules, compiled for tests alone: each breaks one rule of docs/lifecycle.md in one place, and the simulation
+//! has to find it.
+//!
+//! Without the feature `mutants` nothing is left of them: [`is`] is the constant `false`. With it one rule at a time is
+//! broken, for the whole process, by `activate`.
+
+mod rules;
+
+pub use rules::Mutant;
+
+/// Whether broken rules are compiled in. The program that serves asserts that they are not.
+pub const COMPILED: bool = cfg!(feature = "mutants");
+
+/// Whether this rule is the broken one.
+#[cfg(not(feature = "mutants"))]
+#[inline(always)]
+pub const fn is(_: Mutant) -> bool {
+    false
+}
+
+/// Whether this rule is the broken one.
+#[cfg(feature = "mutants")]
+#[inline(always)]
+pub fn is(mutant: Mutant) -> bool {
+    active::NUMBER.load(std::sync::atomic::Ordering::Relaxed) == mutant as usize + 1
+}
+
+/// Breaks a rule, in all threads from here on, or none. What runs meanwhile may see either: change it between runs.
+#[cfg(feature = "mutants")]
+pub fn activate(mutant: Option<Mutant>) {
+    let number = mutant.map_or(0, |mutant| mutant as usize + 1);
+    active::NUMBER.store(number, std::sync::atomic::Ordering::Relaxed);
+}
+
+#[cfg(feature = "mutants")]
+mod active {
+    use std::sync::atomic::AtomicUsize;
+
+    /// 0: none; else one more than the rule's place in [`crate::Mutant::ALL`].
+    pub(crate) static NUMBER: AtomicUsize = AtomicUsize::new(0);
+}

@@ -1,0 +1,309 @@
+//! The list of broken rules: docs/mutants.md shows it as a table.
+
+macro_rules! mutants {
+    ($($variant:ident = $name:literal, $rule:literal, fault: $fault:literal, shows: $shows:literal;)*) => {
+        /// A broken rule.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Mutant {
+            $(#[doc = $rule] $variant,)*
+        }
+
+        impl Mutant {
+            /// All of them, in the order of docs/mutants.md.
+            pub const ALL: &[Mutant] = &[$(Mutant::$variant),*];
+
+            /// Its name on command lines and in reports.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Mutant::$variant => $name,)*
+                }
+            }
+
+            /// What it does, and the place in docs/lifecycle.md that forbids it.
+            pub const fn rule(self) -> &'static str {
+                match self {
+                    $(Mutant::$variant => $rule,)*
+                }
+            }
+
+            /// The faults without which it does nothing.
+            pub const fn fault(self) -> &'static str {
+                match self {
+                    $(Mutant::$variant => $fault,)*
+                }
+            }
+
+            /// What ledgers, cassettes, terminals or the log's bytes then show.
+            pub const fn shows(self) -> &'static str {
+                match self {
+                    $(Mutant::$variant => $shows,)*
+                }
+            }
+        }
+    };
+}
+
+impl Mutant {
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<Mutant> {
+        Mutant::ALL.iter().copied().find(|mutant| mutant.name() == name)
+    }
+}
+
+mutants! {
+    // The one rule for sending.
+    ApprovalBeforeOutcomeDurable = "approval-before-outcome-durable",
+        "A 00 leaves before its OUTCOME is durable (one rule for sending).",
+        fault: "a crash in OUTCOME's sync window",
+        shows: "cash left, and the log has no OUTCOME: the INTENT is reversed";
+    UnavailableBeforeReversalDurable = "unavailable-before-reversal-durable",
+        "A 91 leaves in OUTCOME_SYNCING before its REVERSAL is durable (one rule for sending).",
+        fault: "a slow fsync at the deadline, and a crash that keeps OUTCOME and loses REVERSAL",
+        shows: "the terminal was told 91, the debit stays without cash";
+    RequestBeforeIntentDurable = "request-before-intent-durable",
+        "The 0200 leaves before its INTENT is durable (promise 2).",
+        fault: "a crash in INTENT's sync window",
+        shows: "a debit of an identity that the log does not hold";
+    ReversalBeforeDurable = "reversal-before-durable",
+        "91 and 0420 leave before their REVERSAL is durable (one rule for sending).",
+        fault: "a crash in REVERSAL's sync window",
+        shows: "the bank's ledger has an 0420 whose identity the log does not hold";
+    DeclineBeforeDurable = "decline-before-durable",
+        "A decline leaves before its DECLINED is durable (one rule for sending).",
+        fault: "a crash in DECLINED's sync window",
+        shows: "the terminal was told a code that the log does not hold";
+    VerificationBeforeDurable = "verification-before-durable",
+        "The 0110 leaves before its VERIFICATION is durable (one rule for sending).",
+        fault: "a crash in VERIFICATION's sync window",
+        shows: "the terminal holds a reference that the log does not";
+    StoredAnswerBeforeDurable = "stored-answer-before-durable",
+        "A stored answer leaves for a repeat before its record is durable (one rule for sending).",
+        fault: "an 0201 in a sync window, and a crash in it",
+        shows: "the terminal was told 91 or a decline, the log does not hold it; a debit stays without cash";
+    AdviceAnsweredBeforeDurable = "advice-answered-before-durable",
+        "0230 and 0430 leave before their record is durable (one rule for sending).",
+        fault: "a crash in the sync window of an advice",
+        shows: "the terminal forgets an advice that the log does not hold: cash and ledger differ, or APPROVED for ever";
+
+    // A bank's answers.
+    NoReversalOnTimeout = "no-reversal-on-timeout",
+        "A bank's silence ends in DECLINED instead of a reversal (SENT, deadline).",
+        fault: "the bank carries out and does not answer; a restart in SENT",
+        shows: "a debit without cash and without an 0420";
+    LinkDownDeclinesSent = "link-down-declines-sent",
+        "A lost bank link ends what was sent as DECLINED (scenario: link lost after the send).",
+        fault: "the last link to a bank breaks between 0200 and 0210",
+        shows: "a debit without cash and without an 0420";
+    LateApprovalForwarded = "late-approval-forwarded",
+        "A late approval answers the repeat while the reversal is under way (scenario: late approval).",
+        fault: "an answer behind its deadline, and an 0201 behind it; a fsync slower than the deadline",
+        shows: "the terminal pays, the bank reverses: cash without a debit";
+    LateApprovalAfterReversedDropped = "late-approval-after-reversed-dropped",
+        "A late approval behind REVERSED is dropped instead of reopening it (REVERSED, 0210 with 00).",
+        fault: "a bank without tombstones that holds a 0200 back beyond its own timer, and two 25",
+        shows: "a debit without cash, REVERSED in the log";
+    LateApprovalOfDeclinedDropped = "late-approval-of-declined-dropped",
+        "A late approval behind DECLINED is dropped instead of reversed (DECLINED, 0210 with 00).",
+        fault: "a bank that declines and then says the truth",
+        shows: "a debit without cash, DECLINED in the log";
+    LateDeclineEndsReversal = "late-decline-ends-reversal",
+        "A late decline ends the reversal (scenario: late decline).",
+        fault: "a bank that approves, and declines late, while the 0420 is not acknowledged",
+        shows: "REVERSED in the log, the debit stays";
+    SawTwiceIsDecline = "saw-twice-is-decline",
+        "A 94 from a bank counts as a decline (SENT, 0210 with 94).",
+        fault: "a doubled 0200 whose first answer is lost, at a bank that answers repeats with 94",
+        shows: "a debit without cash and without an 0420";
+    EchoSkipsAmount = "echo-skips-amount",
+        "DE4 of a bank's answer is not compared (scenario: other echo).",
+        fault: "an answer that echoes another amount",
+        shows: "00 to the terminal and OUTCOME in the log, where 96 and a reversal belong";
+    AnswersByStanAlone = "answers-by-stan-alone",
+        "A bank's answer finds its request by DE11 alone (keys).",
+        fault: "an answer with the DE11 of what is in flight and an older DE7, as behind a STAN wrap",
+        shows: "an OUTCOME, DECLINED or REVERSED that the bank's ledger does not know";
+    AnswerFromAnotherBank = "answer-from-another-bank",
+        "An answer counts whichever bank sends it (scenario: one from another bank).",
+        fault: "an answer that arrives on another bank's link",
+        shows: "OUTCOME or DECLINED in the log, and nothing in the ledger of the bank that was asked";
+    ForgedAnswerAccepted = "forged-answer-accepted",
+        "A message with a wrong MAC counts (scenario: 0210 with a wrong MAC; wrong MAC).",
+        fault: "forged answers and requests",
+        shows: "OUTCOME in the log, and nothing in the bank's ledger; a record of a request that nobody sent";
+    MacNotChecked = "mac-not-checked",
+        "A MAC is not compared with what was signed (scenario: 0210 with a wrong MAC).",
+        fault: "bytes that change on a link, in the runs with real keys",
+        shows: "OUTCOME in the log, and nothing or another amount in the bank's ledger";
+    DayOfSending = "day-of-sending",
+        "DE15 of a 0200 is the day of its sending, not of its INTENT (day).",
+        fault: "a cutover in INTENT's sync window",
+        shows: "the bank's ledger has another day than INTENT";
+
+    // Reversals towards banks.
+    FreshReversalIdentity = "fresh-reversal-identity",
+        "Each 0421 has an identity of its own (promise 3).",
+        fault: "silence to an 0420",
+        shows: "the bank's ledger has several 0420 for one original";
+    ReopenedUnderNewIdentity = "reopened-under-new-identity",
+        "A reversal that is reopened takes a new identity (REVERSED, 0210 with 00).",
+        fault: "a bank without tombstones that holds a 0200 back beyond two 25",
+        shows: "two REVERSAL records of one transaction with two identities";
+    ReversalDroppedAfterTries = "reversal-dropped-after-tries",
+        "A reversal is sent three times, then no more (promise 3).",
+        fault: "a bank that is silent to, or refuses, an 0420 three times",
+        shows: "REVERSING at the end, the debit stays";
+    SafWindowLostWithLink = "saf-window-lost-with-link",
+        "What was at the bank when its link broke is not sent again (promise 3).",
+        fault: "a bank link that breaks between 0420 and 0430",
+        shows: "REVERSING at the end, the debit stays";
+    BlockStopsReversals = "block-stops-reversals",
+        "A blocked bank gets no reversals (scenario: bank blocked).",
+        fault: "an operator's block of a bank that is owed a reversal, until the end",
+        shows: "REVERSING at the end, the debit stays";
+    UnknownEndsReversal = "unknown-ends-reversal",
+        "The first 25 ends a reversal where the bank keeps no tombstones (REVERSING, 25).",
+        fault: "an 0420 that overtakes its 0200 at a bank without tombstones, whose answer is lost",
+        shows: "REVERSED in the log after one 25, the debit stays";
+    UnknownBelievedThoughApproved = "unknown-believed-though-approved",
+        "A 25 is believed though an approval was seen (REVERSING, 25 and an approval was seen).",
+        fault: "a bank that answers an 0420 with 25 by mistake",
+        shows: "REVERSED in the log, the debit stays";
+    PartialReversedWhole = "partial-reversed-whole",
+        "A partial dispense is reversed whole (DE95).",
+        fault: "a machine that dispenses a part",
+        shows: "cash without a debit";
+    LeftAmountSwapped = "left-amount-swapped",
+        "DE95 towards the bank is what did not leave (DE95).",
+        fault: "any reversal",
+        shows: "the bank gives back the wrong part";
+    LeftAmountWithoutDecimals = "left-amount-without-decimals",
+        "DE95 towards the bank is written without the decimal places of its link (DE95).",
+        fault: "a partial dispense at a bank with two decimals",
+        shows: "the bank gives back too much";
+    OriginalDataNamesReversal = "original-data-names-reversal",
+        "DE90 towards the bank names the reversal itself (keys).",
+        fault: "any reversal",
+        shows: "the bank answers 25, the debit stays";
+    ReversalOnOriginalDay = "reversal-on-original-day",
+        "A reversal settles in the original's day, which may be closed (day).",
+        fault: "a cutover between INTENT and REVERSAL",
+        shows: "REVERSAL and the bank's ledger name a day that an earlier CUTOVER closed";
+
+    // What terminals advise.
+    UnconfirmedApprovalReversed = "unconfirmed-approval-reversed",
+        "An APPROVED past its age is reversed (at a restart: never reversed by a timer).",
+        fault: "a terminal that is cut off for longer than the age after it has paid",
+        shows: "cash without a debit";
+    UnknownOriginalWithoutTombstone = "unknown-original-without-tombstone",
+        "An 0420 whose original is unknown burns no key (unknown, 0420).",
+        fault: "a 0200 that arrives behind its 0420",
+        shows: "the terminal was acknowledged, the log has no record of it; the 0200 is carried out";
+    TombstoneDoesNotStopRequest = "tombstone-does-not-stop-request",
+        "A burnt key is carried out all the same (TOMBSTONE; its 0200 gets 94).",
+        fault: "a 0200 that arrives behind its 0420",
+        shows: "INTENT behind TOMBSTONE: the log refuses it, or a debit without cash";
+    ReversalWhileIntentSyncsIgnored = "reversal-while-intent-syncs-ignored",
+        "An 0420 in INTENT_SYNCING is noted and the 0200 leaves all the same (INTENT_SYNCING, 0420).",
+        fault: "a fsync slower than the terminal's patience",
+        shows: "a debit without cash behind an acknowledged 0420";
+    ReversalBeforeAnswerIgnored = "reversal-before-answer-ignored",
+        "An 0420 in SENT is noted and not carried out (SENT, 0420).",
+        fault: "a terminal that gives up before the bank has answered",
+        shows: "a debit without cash behind an acknowledged 0420";
+    ReversedApprovalAnswersApproved = "reversed-approval-answers-approved",
+        "The repeat of an APPROVED that was reversed answers 00 (promise 4).",
+        fault: "an 0201 that arrives behind the 0420",
+        shows: "the terminal is told 00 behind REVERSAL";
+    EarlyCompletionForgotten = "early-completion-forgotten",
+        "A 0220 before the bank's answer does not complete its OUTCOME (SENT, 0220).",
+        fault: "a terminal that restarts with notes in escrow while the bank is asked",
+        shows: "the log ends in APPROVED though it has taken the 0220";
+    AdviceTakenTwice = "advice-taken-twice",
+        "0221 and 0421 are recorded once more (scenario: 0421, 0221).",
+        fault: "an answer to an advice that is lost",
+        shows: "two records of one advice key";
+    AdviceShed = "advice-shed",
+        "An advice is shed at overload (scenario: overload).",
+        fault: "more in flight than the limit when an advice comes",
+        shows: "an 0430 or 0230 with 91";
+
+    // Requests, keys and limits.
+    RepeatsExecuted = "repeats-executed",
+        "The repeat of what has ended is carried out again (promise 4).",
+        fault: "an 0201 behind the end: an answer that is lost, a restart",
+        shows: "a second INTENT of a key: the log refuses it, or a second debit";
+    KeyWithoutDate = "key-without-date",
+        "A repeat's key takes the day of the switch's clock instead of its own (keys).",
+        fault: "a repeat behind midnight of what began before it",
+        shows: "another answer, or a second record, for one key";
+    YearOfTheClock = "year-of-the-clock",
+        "DE7 is read in the year of the switch's clock (keys).",
+        fault: "a transaction across New Year's midnight",
+        shows: "30 to a request in time; an answer of a bank that finds nothing";
+    OtherContentAccepted = "other-content-accepted",
+        "Other content under a known key gets the stored answer (scenario: same key, other content).",
+        fault: "a terminal whose counter fell back",
+        shows: "00 for an amount that was never approved: cash without a debit";
+    StaleLookUpBelieved = "stale-look-up-believed",
+        "A look-up that began before the transaction's last record is believed (keys: asks the log first).",
+        fault: "a slow look-up while its transaction ends",
+        shows: "a record that cannot follow, or a second INTENT of a key";
+    ShedKeyExecuted = "shed-key-executed",
+        "A shed key is carried out when it is repeated (never recorded: shed keys are refused again).",
+        fault: "overload, and an 0201 behind it",
+        shows: "91 and 00 for one key";
+    ReferenceServesTwice = "reference-serves-twice",
+        "A reference vouches for a second money transaction (INTENT consumes it).",
+        fault: "a terminal that uses a reference again",
+        shows: "two INTENT with one reference";
+    LimitIgnoresInFlight = "limit-ignores-in-flight",
+        "What is in flight does not count against a citizen's day (limits).",
+        fault: "one citizen at several machines at once",
+        shows: "the INTENT of a citizen's day are above the limit";
+    LimitNotGivenBack = "limit-not-given-back",
+        "A reversal gives nothing back to the citizen's day (limits).",
+        fault: "any reversal",
+        shows: "the log's use of a day is not what its transactions come to";
+    LimitGivenBackOnOpenDay = "limit-given-back-on-open-day",
+        "A reversal or decline gives back to the open day, not to INTENT's (day).",
+        fault: "a cutover between INTENT and its end",
+        shows: "the log's use of a day falls below zero, or stays too high";
+
+    // What a restart takes up, and counters.
+    SafForgottenAtRestart = "saf-forgotten-at-restart",
+        "REVERSING is not taken up at a restart (at a restart).",
+        fault: "a restart while a reversal waits",
+        shows: "REVERSING at the end, the debit stays";
+    UnresolvedIntentIgnored = "unresolved-intent-ignored",
+        "An INTENT without an end is not reversed at a restart (at a restart).",
+        fault: "a restart in SENT, and a terminal that is gone",
+        shows: "an INTENT without an end; a debit without cash";
+    ApprovedAgeForgotten = "approved-age-forgotten",
+        "APPROVED has no age after a restart (APPROVED, past its age).",
+        fault: "a restart in APPROVED, and a terminal that is gone",
+        shows: "APPROVED at the end without SUSPENSE";
+    CompleteForgotten = "complete-forgotten",
+        "COMPLETE leaves a transaction APPROVED for who reads the log (COMPLETED).",
+        fault: "a restart, or a look-up, behind COMPLETE",
+        shows: "NOTE of age or REVERSAL behind COMPLETE: cash without a debit";
+    CutoverForgottenAtRestart = "cutover-forgotten-at-restart",
+        "The open day is not taken up at a restart (day).",
+        fault: "a restart behind a cutover",
+        shows: "INTENT with a day before the last CUTOVER";
+    BankCountersForgotten = "bank-counters-forgotten",
+        "The counters towards banks begin anew at a restart (counters resume above the highest durable value).",
+        fault: "a restart within a second, or behind a clock that was set back",
+        shows: "an identity given twice, or below an earlier one";
+    RrnCounterForgotten = "rrn-counter-forgotten",
+        "The counter of DE37 begins anew at a restart (counters resume above the highest durable value).",
+        fault: "a restart on the same day",
+        shows: "two requests with one DE37 of the switch";
+    BankTimeFallsWithClock = "bank-time-falls-with-clock",
+        "DE7 towards a bank follows a clock that steps back (keys).",
+        fault: "a clock that is set back",
+        shows: "the identities of a bank fall in the log";
+    StanWrapReusesIdentity = "stan-wrap-reuses-identity",
+        "At its end the STAN gives the last identity again (scenario: STAN wraps).",
+        fault: "a STAN that wraps",
+        shows: "two INTENT with one identity";
+}
