@@ -1,5 +1,6 @@
 //! The program atm-switch as a process of its own, for tests: built first, started, signalled, asked.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,18 @@ use serde_json::Value;
 /// A start that takes longer has failed.
 const START_MAX: Duration = Duration::from_secs(60);
 
-/// The program, built once in the profile of the tests.
+/// The program, built once in the profile of whoever asks.
 ///
 /// # Panics
 /// When it does not build.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        let (profile, more): (_, &[&str]) =
+            if cfg!(debug_assertions) { ("debug", &[]) } else { ("release", &["--release"]) };
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "server", "--bin", "atm-switch"])
+            .args(more)
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status();
         assert!(built.is_ok_and(|status| status.success()), "atm-switch does not build");
@@ -29,7 +33,7 @@ pub fn program() -> &'static Path {
             assert!(directory.pop(), "a test stands in cargo's target directory");
         }
         directory.pop();
-        directory.join("debug/atm-switch")
+        directory.join(profile).join("atm-switch")
     })
 }
 
@@ -48,12 +52,18 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
 pub struct Switch {
     dir: PathBuf,
     process: Option<Child>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Switch {
     /// Not started yet.
     pub fn new(dir: &Path) -> Switch {
-        Switch { dir: dir.to_owned(), process: None }
+        Switch { dir: dir.to_owned(), process: None, environment: Vec::new() }
+    }
+
+    /// Sets a variable of the environment for every run from now on, not for commands.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.environment.push((name.to_owned(), value.into()));
     }
 
     /// Starts it and waits until it accepts terminals; gives the addresses that it tells.
@@ -61,6 +71,18 @@ impl Switch {
     /// # Panics
     /// With what it wrote, when it does not come up.
     pub fn start(&mut self) -> Value {
+        self.launch();
+        match self.wait_ready() {
+            Ok(addresses) => addresses,
+            Err(status) => panic!("not started, {status}: {}", self.stderr()),
+        }
+    }
+
+    /// Starts it without waiting for anything.
+    ///
+    /// # Panics
+    /// When there is no such program.
+    pub fn launch(&mut self) {
         let addresses = self.dir.join("addresses.json");
         let _ = std::fs::remove_file(&addresses);
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(self.stderr_path());
@@ -70,19 +92,55 @@ impl Switch {
             .arg(self.config_path())
             .arg("--addresses")
             .arg(&addresses)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::from(stderr.expect("the directory can be written")))
             .spawn();
-        let process = self.process.insert(process.expect("the program starts"));
+        self.process = Some(process.expect("the program starts"));
+    }
+
+    /// Waits until what was launched accepts terminals; gives the addresses that it tells.
+    ///
+    /// # Errors
+    /// The status with which it has ended instead.
+    ///
+    /// # Panics
+    /// With what it wrote, when neither comes about.
+    pub fn wait_ready(&mut self) -> Result<Value, ExitStatus> {
         let since = Instant::now();
+        let process = self.process.as_mut().expect("it was launched");
         loop {
-            if let Ok(text) = std::fs::read_to_string(&addresses) {
-                return serde_json::from_str(&text).expect("addresses are JSON");
+            if let Ok(text) = std::fs::read_to_string(self.dir.join("addresses.json")) {
+                return Ok(serde_json::from_str(&text).expect("addresses are JSON"));
             }
-            let ended = process.try_wait().expect("a child can be waited for");
-            let told = || std::fs::read_to_string(self.dir.join("stderr")).unwrap_or_default();
-            assert!(ended.is_none() && since.elapsed() < START_MAX, "not started: {}", told());
+            if let Some(status) = process.try_wait().expect("a child can be waited for") {
+                self.process = None;
+                return Err(status);
+            }
+            assert!(since.elapsed() < START_MAX, "not started in {START_MAX:?}");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let since = Instant::now();
+        let process = self.process.as_mut().expect("it was launched");
+        loop {
+            if let Some(status) = process.try_wait().expect("a child can be waited for") {
+                self.process = None;
+                return status;
+            }
+            assert!(since.elapsed() < START_MAX, "still there after {START_MAX:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What it wrote to standard error in all its runs.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.stderr_path()).unwrap_or_default()
     }
 
     /// Its process.
@@ -153,7 +211,7 @@ impl Switch {
         self.log().iter().map(kind).collect()
     }
 
-    /// What it wrote to standard error in all its runs.
+    /// The file that standard error goes to.
     pub fn stderr_path(&self) -> PathBuf {
         self.dir.join("stderr")
     }
