@@ -172,7 +172,12 @@ pub fn terminal_id(number: usize) -> String {
 
 fn terminal_tap(acknowledged: Acknowledged, moments: Arc<Moments>) -> Tap {
     Arc::new(move |way, frame| match (way, mti(frame)) {
-        (Way::There, Some(220 | 420)) => moments.advised.notify_waiters(),
+        (Way::There, said) => {
+            acknowledged.note_asked(frame);
+            if matches!(said, Some(220 | 420)) {
+                moments.advised.notify_waiters();
+            }
+        }
         (Way::Back, said) => {
             // Noted before it goes on: what was sent counts, whether it arrives or not.
             acknowledged.note(frame);
@@ -180,7 +185,6 @@ fn terminal_tap(acknowledged: Acknowledged, moments: Arc<Moments>) -> Tap {
                 moments.answered.notify_waiters();
             }
         }
-        (Way::There, _) => {}
     })
 }
 

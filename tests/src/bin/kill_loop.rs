@@ -32,7 +32,8 @@ async fn main() -> ExitCode {
     let bar = ProgressBar::new(u64::from(arguments.rounds));
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} kills, {msg} visits, {elapsed} gone");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let rounds = Rounds { rounds: arguments.rounds, seed: arguments.seed, wild: arguments.proxy, visits_min: 0 };
+    let rounds =
+        Rounds { rounds: arguments.rounds, seed: arguments.seed, wild: arguments.proxy, visits_min: 0 };
     let report = play(rounds, |round, visits| {
         bar.set_message(visits.to_string());
         bar.set_position(u64::from(round));
