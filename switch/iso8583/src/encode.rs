@@ -1,5 +1,7 @@
 //! From values to wire bytes: one quick pass that checks while it writes, and a slow one that says what is wrong.
 
+use mutant::Mutant;
+
 use crate::bitmap::{self, Bitmap};
 use crate::check;
 use crate::dialect::Dialect;
@@ -223,6 +225,10 @@ fn put_length(prefix: Prefix, length: usize, window: &mut [u8], at: usize) -> us
 /// Fills `target` with a value that was checked.
 fn convert(wire: Wire, value: &[u8], target: &mut [u8]) {
     match wire {
+        Wire::Bcd if value.len() > 19 && mutant::is(Mutant::OriginalDataPackedBackwards) => {
+            pack(value, target);
+            target.iter_mut().for_each(|byte| *byte = byte.rotate_left(4));
+        }
         Wire::Canonical => target.copy_from_slice(value),
         Wire::Ebcdic => to_ebcdic(value, target),
         Wire::Bcd | Wire::BcdTrack => pack(value, target),

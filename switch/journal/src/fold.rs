@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use mutant::Mutant;
 use processor::{Body, BrokenSequence, Institution, Record, Standing, Transaction, TxKey};
 
 use crate::names::Place;
@@ -63,6 +64,7 @@ impl Fold {
         self.standing.apply(record, Some(&placed.transaction));
         if !placed.transaction.state.is_open()
             && let Some(placed) = self.open.remove(&key)
+            && !mutant::is(Mutant::EndedTransactionsForgotten)
         {
             self.ended.insert(key, placed.places);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mutant::Mutant;
 use processor::{Position, TxKey};
 
 use crate::checkpoint::Checkpoint;
@@ -47,7 +48,8 @@ pub(crate) fn index_segment(
 
 /// Writes down the sum of the segments before `next`.
 pub(crate) fn write_checkpoint(shared: &Shared, next: Position, link: Link, fold: &Fold) {
-    let open = fold.open.values().map(|placed| placed.places.clone()).collect();
+    let open = fold.open.values().filter(|_| !mutant::is(Mutant::CheckpointForgetsOpen));
+    let open = open.map(|placed| placed.places.clone()).collect();
     let checkpoint = Checkpoint::new(next, link, fold.standing.clone(), open);
     let bytes = checkpoint.to_bytes(&shared.keys);
     if let Err(error) = bytes.and_then(|bytes| shared.files.shelf().put_checkpoint(next, &bytes)) {
@@ -72,7 +74,10 @@ fn sealed(shared: &Shared) -> Option<(Arc<MemorySegment>, Link)> {
 
 /// The oldest sealed segment, if a record behind it is durable, and the link that its last record has.
 pub(crate) fn sealed_and_durable(shared: &Shared, state: &State) -> Option<(Arc<MemorySegment>, Link)> {
-    let segment = state.sealed.front().filter(|segment| shared.synced() > segment.next())?;
+    let segment = state
+        .sealed
+        .front()
+        .filter(|segment| shared.synced() > segment.next() || mutant::is(Mutant::CheckpointBeforeDurable))?;
     let following = state.sealed.get(1).map_or(&state.active, |following| following);
     Some((segment.clone(), *following.link_before()))
 }

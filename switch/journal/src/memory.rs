@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use credential::Pseudonym;
+use mutant::Mutant;
 use processor::{BankIdentity, Body, Day, Position, Record, TxKey, Used};
 
 use crate::frame::Link;
@@ -114,6 +115,7 @@ impl MemorySegment {
             add(&mut self.advices, advice.key, place);
         }
         match &record.body {
+            Body::Intent(_) if mutant::is(Mutant::IntentNamesForgotten) => {}
             Body::Intent(intent) => add(&mut self.identities, intent.identity, place),
             Body::Reversal(reversal) => add(&mut self.identities, reversal.identity, place),
             Body::Outcome(_)

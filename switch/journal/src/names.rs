@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use credential::Pseudonym;
+use mutant::Mutant;
 use processor::{BankIdentity, Day, Institution, Name, Position, Record, TxKey, Used};
 
 use crate::codec::{bank_bytes, key_bytes};
 use crate::filter::{FilterBuilder, SegmentFilter};
+use crate::fold::begins;
 
 /// Where a record stands: its position, and its offset in its segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
@@ -78,7 +80,8 @@ impl SegmentNames {
 
     /// Adds a record's names. `bank` is its transaction's.
     pub(crate) fn add(&mut self, place: Place, record: &Record, bank: Option<Institution>) {
-        if let Some(key) = record.transaction {
+        let is_named = !mutant::is(Mutant::LaterNamesForgotten) || begins(&record.body);
+        if let Some(key) = record.transaction.filter(|_| is_named) {
             let name = transaction_name(&key);
             self.filter.add_at(&name, key.sent_at);
             self.push(name, place);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use keys::DataKeys;
+use mutant::Mutant;
 use processor::{Position, TxKey};
 
 use crate::checkpoint::Checkpoint;
@@ -99,7 +100,9 @@ pub(crate) fn recover(shelf: &Arc<dyn Shelf>, keys: &DataKeys) -> Result<Start, 
         filters: fed.filters,
         files: Files::new(shelf.clone(), bases.clone()),
     };
-    if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.next <= fed.below) {
+    if let Some(checkpoint) =
+        checkpoint.filter(|it| it.next <= fed.below || mutant::is(Mutant::LostIndexNotRebuilt))
+    {
         reading.begin_at(checkpoint)?;
     }
     bases.retain(|base| *base >= reading.next);
@@ -158,6 +161,7 @@ impl FedIndex {
             let record = read_record(&frame, position, Unseal::Leave)?;
             if let Some(key) = record.transaction
                 && !index.places(&transaction_name(&key), below)?.contains(&place)
+                && !mutant::is(Mutant::RottenIndexBelieved)
             {
                 return Err(format!("it has lost record {position}").into());
             }
@@ -216,7 +220,9 @@ impl Reading<'_> {
         let (bytes, walked) = self.read_segments(walk, bases, last, synced)?;
         let cut = walked.broken.map(|reason| Cut { position: walked.next, reason: reason.to_owned() });
         let synced = synced.max(walked.synced);
-        let (base, bytes, walked) = if cut.is_none() && walked.next <= synced {
+        let acts_at_once = mutant::is(Mutant::RestartActsBeforeSync);
+        let is_believed = walked.next <= synced || acts_at_once || mutant::is(Mutant::FailedSyncTailBelieved);
+        let (base, bytes, walked) = if cut.is_none() && is_believed {
             (last, bytes, walked)
         } else {
             self.settle(last, bytes, &walked, synced)?
@@ -230,7 +236,9 @@ impl Reading<'_> {
             let end = walked.frames.get((place.position - base) as usize);
             active.push_written(record, end.map_or(0, |length| *length as usize));
         })?;
-        self.sync(base)?;
+        if !acts_at_once {
+            self.sync(base)?;
+        }
         Ok(Start {
             fold: self.fold,
             sealed_fold,
@@ -380,10 +388,10 @@ impl Walk<'_> {
         }
         let mut bytes = self.shelf.read(base).map_err(|error| OpenError::io(&path, error))?;
         let walked = walk(&bytes, base, following, &self.link, self.keys);
-        if walked.broken.is_some() {
+        if walked.broken.is_some() && !mutant::is(Mutant::LaterRecordsNotBelieved) {
             synced = synced.max(frame::highest_synced(&bytes[walked.end..], walked.next));
         }
-        if walked.next < synced {
+        if walked.next < synced && !mutant::is(Mutant::CutAtAnyBadRecord) {
             let reason = walked.broken.unwrap_or("nothing stands in its place");
             return Err(OpenError::damaged(walked.next, &path, walked.end, reason));
         }

@@ -180,6 +180,10 @@ mutants! {
         "DE95 towards the bank is written without the decimal places of its link (DE95).",
         fault: "a partial dispense at a bank with two decimals",
         shows: "the bank gives back too much";
+    OriginalDataPackedBackwards = "original-data-packed-backwards",
+        "A number of more than 19 digits is packed with its nibbles swapped: DE90 in BCD dialects (interface: dialects).",
+        fault: "any reversal at a bank that speaks BCD",
+        shows: "the bank refuses each 0421, the debit stays";
     OriginalDataNamesReversal = "original-data-names-reversal",
         "DE90 towards the bank names the reversal itself (keys).",
         fault: "any reversal",
@@ -222,6 +226,10 @@ mutants! {
         "0221 and 0421 are recorded once more (scenario: 0421, 0221).",
         fault: "an answer to an advice that is lost",
         shows: "two records of one advice key";
+    RepeatAnsweredAsRepeat = "repeat-answered-as-repeat",
+        "The answer to a repeat keeps the repeat's mark: 0421 gets 0431 (scenario: 0421, 0221).",
+        fault: "an answer to an advice or request that is lost",
+        shows: "a terminal is told an MTI that no answer has, and owes its advice for ever";
     AdviceShed = "advice-shed",
         "An advice is shed at overload (scenario: overload).",
         fault: "more in flight than the limit when an advice comes",
@@ -306,4 +314,58 @@ mutants! {
         "At its end the STAN gives the last identity again (scenario: STAN wraps).",
         fault: "a STAN that wraps",
         shows: "two INTENT with one identity";
+
+    // The log: what a start reads, checks and makes durable.
+    CutAtAnyBadRecord = "cut-at-any-bad-record",
+        "A bad record is cut off with all that follows, also where it was synced (at a restart: stop and name it).",
+        fault: "a byte that flips in a record that was durable",
+        shows: "the start goes on, and what terminals and banks were told is not in the log";
+    LaterRecordsNotBelieved = "later-records-not-believed",
+        "What later records say was synced does not keep a bad record from being cut (at a restart).",
+        fault: "a power loss that takes the note of the synced position, then a byte that flips",
+        shows: "the start goes on, and what terminals and banks were told is not in the log";
+    RestartActsBeforeSync = "restart-acts-before-sync",
+        "A start acts on what a killed process left unsynced, before it syncs it (at a restart).",
+        fault: "a kill between write and sync, then a power loss behind the start",
+        shows: "an answer or 0420 of a record that the log does not hold; the next start refuses";
+    FailedSyncTailBelieved = "failed-sync-tail-believed",
+        "A start syncs the tail that a failed sync left, instead of writing it anew (at a restart).",
+        fault: "a sync that fails, then a power loss behind the start",
+        shows: "an answer or 0420 of a record that the log does not hold; the next start refuses";
+    OldSegmentNotSynced = "old-segment-not-synced",
+        "A new segment is begun before the one in front of it is synced (log: a segment's name vouches for all before it).",
+        fault: "a power loss behind the change of segments",
+        shows: "a hole in the log: the start refuses, or answers without records";
+    CheckpointBeforeDurable = "checkpoint-before-durable",
+        "A checkpoint and the index take a segment before it is durable (a checkpoint vouches for what was synced).",
+        fault: "a power loss between a segment's seal and its sync",
+        shows: "the start refuses a log that was cut as a power loss may cut it";
+    CheckpointForgetsOpen = "checkpoint-forgets-open",
+        "A checkpoint does not hold what is open (at a restart).",
+        fault: "a restart behind a checkpoint while a reversal or intent of an older segment is open",
+        shows: "REVERSING or SENT at the end, the debit stays";
+    EndedTransactionsForgotten = "ended-transactions-forgotten",
+        "A start forgets what has ended when a record behind the end comes (COMPLETED, DECLINED, REVERSED: notes, claims, reopening).",
+        fault: "a note, claim or late approval behind an end, then a restart",
+        shows: "the start refuses the log, or its index cannot go on";
+    IntentNamesForgotten = "intent-names-forgotten",
+        "The log does not find a request by its name towards the bank (keys: (bank, DE7, DE11) is indexed).",
+        fault: "a bank that declines and then says the truth, behind the end",
+        shows: "a debit without cash, DECLINED in the log";
+    LaterNamesForgotten = "later-names-forgotten",
+        "The index knows a transaction's first record alone (promise 4).",
+        fault: "a repeat, or a record behind the end, once the segments are sealed",
+        shows: "another answer than the one before; the start refuses the log";
+    OldKeysForgotten = "old-keys-forgotten",
+        "What memory does not hold is taken for absent (keys: asks the log first).",
+        fault: "a repeat of what stands in a sealed segment",
+        shows: "two INTENT of one key: a second debit";
+    LostIndexNotRebuilt = "lost-index-not-rebuilt",
+        "A start with an empty index begins at the checkpoint all the same (log: the index can be deleted).",
+        fault: "a lost index, and a repeat of what stands before the checkpoint",
+        shows: "two INTENT of one key: a second debit";
+    RottenIndexBelieved = "rotten-index-believed",
+        "A start does not hold the index against the log (log: built anew when it cannot be believed).",
+        fault: "an index that has lost names, and a repeat of what stood under them",
+        shows: "two INTENT of one key: a second debit";
 }

@@ -32,7 +32,9 @@ pub(crate) fn stored_code(transaction: &Transaction) -> Option<Code> {
 
 /// An answer that says no more than a code.
 pub(crate) fn bare(message: &Message, code: Code) -> Message {
-    let mut answer = Message::new(message.mti().response());
+    let keeps_mark = message.mti().is_repeat() && mutant::is(Mutant::RepeatAnsweredAsRepeat);
+    let mti = message.mti().response();
+    let mut answer = Message::new(if keeps_mark { mti.repeat() } else { mti });
     for element in ECHOED {
         if let Some(value) = message.get(element) {
             answer.set(element, value);
