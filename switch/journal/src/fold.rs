@@ -58,6 +58,9 @@ impl Fold {
                 vacant.insert(Box::new(placed.unwrap_or_else(new)))
             }
         };
+        if matches!(record.body, Body::Complete(_)) && mutant::is(Mutant::CompleteForgotten) {
+            return Ok(placed.transaction.bank());
+        }
         let applied = placed.transaction.apply(record);
         placed.places.push(place);
         let bank = placed.transaction.bank();

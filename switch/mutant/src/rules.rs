@@ -291,17 +291,17 @@ mutants! {
         fault: "a restart in APPROVED, and a terminal that is gone",
         shows: "APPROVED at the end without SUSPENSE";
     CompleteForgotten = "complete-forgotten",
-        "COMPLETE leaves a transaction APPROVED for who reads the log (COMPLETED).",
-        fault: "a restart, or a look-up, behind COMPLETE",
-        shows: "NOTE of age or REVERSAL behind COMPLETE: cash without a debit";
+        "A start reads over COMPLETE: the transaction is APPROVED again (COMPLETED).",
+        fault: "a restart behind COMPLETE, and a terminal that repeats its 0220 or is gone",
+        shows: "a second COMPLETE, or a NOTE of age or REVERSAL behind COMPLETE";
     CutoverForgottenAtRestart = "cutover-forgotten-at-restart",
         "The open day is not taken up at a restart (day).",
         fault: "a restart behind a cutover",
         shows: "INTENT with a day before the last CUTOVER";
     BankCountersForgotten = "bank-counters-forgotten",
         "The counters towards banks begin anew at a restart (counters resume above the highest durable value).",
-        fault: "a restart within a second, or behind a clock that was set back",
-        shows: "an identity given twice, or below an earlier one";
+        fault: "a restart within the second of the last identity, or behind a clock that was set back",
+        shows: "an identity given twice, or below one that stands before it in the log";
     RrnCounterForgotten = "rrn-counter-forgotten",
         "The counter of DE37 begins anew at a restart (counters resume above the highest durable value).",
         fault: "a restart on the same day",

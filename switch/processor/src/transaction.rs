@@ -1,7 +1,6 @@
 //! A transaction as its records tell it: one fold for recovery, for look-ups and for live traffic.
 
 use credential::Reference;
-use mutant::Mutant;
 
 use crate::ids::{BankIdentity, Day, Institution, TxKey};
 use crate::lifecycle::State;
@@ -184,7 +183,6 @@ impl Transaction {
                     .then_some(State::Reversing)
             }
             Body::Reversed(_) => is(&[State::Reversing]).then_some(State::Reversed),
-            Body::Complete(_) if mutant::is(Mutant::CompleteForgotten) => Some(self.state),
             Body::Complete(_) => is(&[State::Approved]).then_some(State::Completed),
             Body::Tombstone(_) => is(&[State::Unknown]).then_some(State::Tombstone),
             Body::Claim(..) if self.state == State::Unknown => Some(State::Tombstone),
