@@ -345,8 +345,8 @@ mutants! {
         fault: "a restart behind a checkpoint while a reversal or intent of an older segment is open",
         shows: "REVERSING or SENT at the end, the debit stays";
     EndedTransactionsForgotten = "ended-transactions-forgotten",
-        "A start forgets what has ended when a record behind the end comes (COMPLETED, DECLINED, REVERSED: notes, claims, reopening).",
-        fault: "a note, claim or late approval behind an end, then a restart",
+        "A start forgets what has ended, also when a record reopens it (REVERSED, DECLINED, 0210 with 00).",
+        fault: "a late approval that reopens an end, then a restart or a seal while both stand in one segment",
         shows: "the start refuses the log, or its index cannot go on";
     IntentNamesForgotten = "intent-names-forgotten",
         "The log does not find a request by its name towards the bank (keys: (bank, DE7, DE11) is indexed).",
