@@ -1,10 +1,12 @@
 //! What needs more than one crate: flows, crash, interop.
 
 pub mod acknowledged;
+pub mod drain;
 pub mod foreign_bank;
 pub mod foreign_spec;
 pub mod goldens;
 pub mod load;
+pub mod owed;
 pub mod program;
 pub mod proxy;
 pub mod rounds;
