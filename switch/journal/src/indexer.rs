@@ -112,6 +112,6 @@ pub(crate) fn earlier(
 ) -> Result<Option<Placed>, ReadError> {
     let places =
         if places.is_empty() { index.places(&transaction_name(key), below)? } else { places.to_vec() };
-    let transaction = tell_places(key, &places, files, Unseal::Leave)?;
+    let transaction = tell_places(key, &places, |place| files.frame(place), Unseal::Leave)?;
     Ok(transaction.map(|transaction| Placed { transaction, places }))
 }

@@ -11,7 +11,6 @@ use processor::{
 use crate::Finder;
 use crate::codec::{self, Unseal};
 use crate::error::ReadError;
-use crate::files::Files;
 use crate::fold::begins;
 use crate::frame::{self, Next};
 use crate::names::{Place, advice_name, identity_name, name_bytes, spend_name, transaction_name};
@@ -331,14 +330,14 @@ fn tell(key: &TxKey, frames: &Frames, unseal: Unseal<'_>) -> Result<Option<Told>
     Ok((!told.records.is_empty()).then_some(told))
 }
 
-/// The transaction whose records stand at these places; `None` where there are none.
+/// The transaction whose records stand at these places, as `frame` reads them; `None` where there are none.
 pub(crate) fn tell_places(
     key: &TxKey,
     places: &[Place],
-    files: &Files,
+    mut frame: impl FnMut(Place) -> Result<Vec<u8>, ReadError>,
     unseal: Unseal<'_>,
 ) -> Result<Option<Transaction>, ReadError> {
-    let frames = places.iter().map(|place| Ok((place.position, files.frame(*place)?)));
+    let frames = places.iter().map(|place| Ok((place.position, frame(*place)?)));
     let frames: Frames = frames.collect::<Result<_, ReadError>>()?;
     Ok(tell(key, &frames, unseal)?.map(|told| told.transaction))
 }

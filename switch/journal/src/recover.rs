@@ -12,7 +12,7 @@ use processor::{Position, TxKey};
 use crate::checkpoint::Checkpoint;
 use crate::codec::Unseal;
 use crate::error::{OpenError, ReadError};
-use crate::files::Files;
+use crate::files::{Files, Nearby};
 use crate::filter::Filters;
 use crate::fold::{Fold, FoldError, Placed};
 use crate::frame::{self, Link};
@@ -194,11 +194,15 @@ impl Reading<'_> {
         (self.began, self.next) = (checkpoint.next, checkpoint.next);
         self.link = checkpoint.link;
         self.fold.standing = checkpoint.standing;
-        for places in checkpoint.open {
+        let mut open = checkpoint.open;
+        open.sort_unstable_by_key(|places| places.first().copied());
+        let mut nearby = Nearby::new(&self.files);
+        for places in open {
             let Some(first) = places.first() else { continue };
-            let record = read_record(&self.files.frame(*first)?, first.position, Unseal::Leave)?;
+            let record = read_record(&nearby.frame(*first)?, first.position, Unseal::Leave)?;
             let Some(key) = record.transaction else { continue };
-            if let Some(transaction) = tell_places(&key, &places, &self.files, Unseal::Leave)? {
+            let told = tell_places(&key, &places, |place| nearby.frame(place), Unseal::Leave)?;
+            if let Some(transaction) = told {
                 self.fold.open.insert(key, Box::new(Placed { transaction, places }));
             }
         }
@@ -410,8 +414,9 @@ pub(crate) fn opened(
     let mut placed: Vec<(&TxKey, &Box<Placed>)> = fold.open.iter().collect();
     placed.sort_unstable_by_key(|(_, placed)| placed.places.first().copied());
     let mut open = Vec::with_capacity(placed.len());
+    let mut nearby = Nearby::new(files);
     for (key, placed) in placed {
-        open.extend(tell_places(key, &placed.places, files, Unseal::Open(keys))?);
+        open.extend(tell_places(key, &placed.places, |place| nearby.frame(place), Unseal::Open(keys))?);
     }
     Ok(open)
 }
