@@ -4,6 +4,7 @@ pub mod audit;
 pub mod bank;
 pub mod citizens;
 pub mod link;
+pub mod load;
 pub mod pilot;
 pub mod registry;
 pub mod terminal;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::{bank, citizens, pilot, registry, terminal};
+use simulators::{bank, citizens, load, pilot, registry, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -26,6 +26,8 @@ enum Part {
     },
     /// A synthetic citizen's card as JSON, its chip's key included.
     Card(citizens::Arguments),
+    /// Load on a real switch, audited.
+    Load(load::LoadArguments),
     /// The pilot of 2022, replayed through a real switch.
     Pilot(pilot::PilotArguments),
     /// A terminal that one citizen visits.
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
             println!("{}", citizens::card(&arguments));
             Ok(true)
         }
+        Part::Load(arguments) => load::load(arguments).await,
         Part::Pilot(arguments) => pilot::pilot(arguments).await,
         Part::Terminal(visit) => terminal::run(visit).await,
         Part::Registry(arguments) => run_registry(arguments).await.map(|()| true),

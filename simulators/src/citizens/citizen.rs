@@ -64,6 +64,11 @@ impl Citizen {
         }
     }
 
+    /// When the card expires, `YYMMDD`.
+    pub(crate) fn expiry_digits(&self) -> &str {
+        &self.expiry
+    }
+
     /// The index of a number, if the population has it.
     pub(super) fn index_of(seed: u64, number: &CitizenNumber) -> Option<u64> {
         let digits = std::str::from_utf8(number.digits()).ok()?;

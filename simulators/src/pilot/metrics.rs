@@ -12,7 +12,7 @@ const STAGES: [(&str, &str); 6] = [
 
 /// Median and 99th percentile of each stage in microseconds, from the page's cumulative buckets or quantiles in seconds.
 /// A stage that the page does not have is left out.
-pub(super) fn stages(page: &str) -> Vec<(String, f64, f64)> {
+pub(crate) fn stages(page: &str) -> Vec<(String, f64, f64)> {
     let stages = STAGES.iter().filter_map(|(key, name)| {
         let quantile = |wanted: &str| {
             let line = page.lines().find(|line| {

@@ -3,12 +3,12 @@
 mod chance;
 mod command;
 mod draw;
-mod metrics;
+pub(crate) mod metrics;
 mod places;
 mod plan;
 mod report;
 mod run;
-mod switch;
+pub(crate) mod switch;
 mod town;
 mod traffic;
 

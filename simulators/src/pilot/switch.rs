@@ -22,10 +22,12 @@ const METRICS_BYTES_MAX: u64 = 8 << 20;
 const END_S_MAX: u64 = 60;
 /// And a command to the running switch.
 const COMMAND_S_MAX: u64 = 20;
+/// Showing the whole log of a long load takes longer.
+const LOG_S_MAX: u64 = 900;
 
 /// What went wrong with the switch's process.
 #[derive(Debug, Error)]
-pub(super) enum SwitchError {
+pub(crate) enum SwitchError {
     /// The program is not there and cannot be built.
     #[error("atm-switch cannot be built; try `cargo build --release -p server` yourself: {0}")]
     Build(String),
@@ -49,7 +51,7 @@ pub(super) enum SwitchError {
 }
 
 /// The program and the directory in which it runs.
-pub(super) struct Switch {
+pub(crate) struct Switch {
     program: PathBuf,
     config: PathBuf,
     addresses: PathBuf,
@@ -65,13 +67,13 @@ struct Addresses {
 
 /// What the pilot reads of `atm-switch status`.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Status {
+pub(crate) struct Status {
     /// Requests between arrival and answer.
-    pub(super) requests_in_flight: usize,
+    pub(crate) requests_in_flight: usize,
     /// Reversals that no bank has acknowledged.
-    pub(super) reversals_open: usize,
+    pub(crate) reversals_open: usize,
     /// Banks that can be asked.
-    pub(super) banks_ready: Vec<String>,
+    pub(crate) banks_ready: Vec<String>,
 }
 
 impl Switch {
@@ -80,7 +82,7 @@ impl Switch {
     ///
     /// # Errors
     /// [`SwitchError::Build`].
-    pub(super) async fn find() -> Result<PathBuf, SwitchError> {
+    pub(crate) async fn find() -> Result<PathBuf, SwitchError> {
         let own = std::env::current_exe()?;
         // Tests run one directory further down.
         let directory = own
@@ -108,7 +110,7 @@ impl Switch {
     }
 
     /// The switch of a configuration file; its own log goes beside it, to `switch.log`.
-    pub(super) fn new(program: PathBuf, config: PathBuf) -> Switch {
+    pub(crate) fn new(program: PathBuf, config: PathBuf) -> Switch {
         let beside = |name: &str| config.with_file_name(name);
         Switch {
             program,
@@ -123,7 +125,7 @@ impl Switch {
     ///
     /// # Errors
     /// [`SwitchError`].
-    pub(super) async fn start(&mut self) -> Result<SocketAddr, SwitchError> {
+    pub(crate) async fn start(&mut self) -> Result<SocketAddr, SwitchError> {
         let _ = std::fs::remove_file(&self.addresses);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.program);
@@ -155,7 +157,7 @@ impl Switch {
     ///
     /// # Errors
     /// [`SwitchError::Io`].
-    pub(super) async fn metrics(&self) -> Result<String, SwitchError> {
+    pub(crate) async fn metrics(&self) -> Result<String, SwitchError> {
         let text = std::fs::read(&self.addresses)?;
         let addresses: Addresses = serde_json::from_slice(&text).map_err(io::Error::other)?;
         let mut stream = TcpStream::connect(addresses.admin).await?;
@@ -171,7 +173,7 @@ impl Switch {
     ///
     /// # Errors
     /// [`SwitchError::Io`].
-    pub(super) async fn kill(&mut self) -> Result<(), SwitchError> {
+    pub(crate) async fn kill(&mut self) -> Result<(), SwitchError> {
         if let Some(mut process) = self.process.take() {
             process.kill().await?;
         }
@@ -182,7 +184,7 @@ impl Switch {
     ///
     /// # Errors
     /// [`SwitchError`].
-    pub(super) async fn end(&mut self) -> Result<(), SwitchError> {
+    pub(crate) async fn end(&mut self) -> Result<(), SwitchError> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         if let Some(id) = process.id() {
             let told = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
@@ -206,15 +208,35 @@ impl Switch {
     ///
     /// # Errors
     /// [`SwitchError::Command`] with what it said.
-    pub(super) async fn command<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Result<Vec<u8>, SwitchError> {
+    pub(crate) async fn command<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Result<Vec<u8>, SwitchError> {
         command(&self.program, &self.config, arguments).await
+    }
+
+    /// Its process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+
+    /// Writes its whole log to a file, as `log show --json` prints it: a long one never stands in memory as text.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub(crate) async fn log_to(&self, file: &Path) -> Result<(), SwitchError> {
+        let mut command = Command::new(&self.program);
+        command.args(["log", "show", "--json"]).arg("--config").arg(&self.config);
+        command.stdin(Stdio::null()).stdout(std::fs::File::create(file)?).kill_on_drop(true);
+        let failed = |reason: String| SwitchError::Command { command: "log show".to_owned(), reason };
+        let status = timeout(Duration::from_secs(LOG_S_MAX), command.status())
+            .await
+            .map_err(|_| failed(format!("not done in {LOG_S_MAX} s")))??;
+        if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
     }
 
     /// How things stand.
     ///
     /// # Errors
     /// [`SwitchError::Command`].
-    pub(super) async fn status(&self) -> Result<Status, SwitchError> {
+    pub(crate) async fn status(&self) -> Result<Status, SwitchError> {
         let text = self.command(&["status"]).await?;
         serde_json::from_slice(&text)
             .map_err(|error| SwitchError::Command { command: "status".to_owned(), reason: error.to_string() })

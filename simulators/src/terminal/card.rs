@@ -28,14 +28,14 @@ const SOD_PART_BYTES: usize = 999;
 
 /// The challenge seed that the switch and this terminal share between two sign-ons.
 #[derive(Clone, Debug)]
-pub(super) struct Seed {
+pub(crate) struct Seed {
     id: [u8; 8],
     key: MacKey,
 }
 
 impl Seed {
     /// From the DE112 of a sign-on's answer; `None` when it holds no DF20.
-    pub(super) fn from_sign_on(de112: &[u8], challenge_key: &Key) -> Option<Seed> {
+    pub(crate) fn from_sign_on(de112: &[u8], challenge_key: &Key) -> Option<Seed> {
         let id: [u8; 8] = read(de112)?.into_iter().find(|(tag, _)| *tag == 0xDF20)?.1.try_into().ok()?;
         let mut mac =
             Hmac::<Sha256>::new_from_slice(challenge_key.bytes()).expect("HMAC takes a key of any length");
@@ -57,7 +57,7 @@ impl Seed {
 }
 
 /// Lets the chip prove the message: DE112, and DE113 to 115 when the switch has asked for the SOD.
-pub(super) fn prove(
+pub(crate) fn prove(
     message: &mut Message,
     chip: &dyn Chip,
     seed: &Seed,
@@ -86,7 +86,7 @@ pub(super) fn prove(
 }
 
 /// DE112 of a two-step 0200: the reference alone.
-pub(super) fn reference_template(reference: &[u8; 16]) -> Vec<u8> {
+pub(crate) fn reference_template(reference: &[u8; 16]) -> Vec<u8> {
     let mut inner = Vec::new();
     push(0xDF30, reference, &mut inner);
     template(&inner)
@@ -94,18 +94,18 @@ pub(super) fn reference_template(reference: &[u8; 16]) -> Vec<u8> {
 
 /// What an answer's DE112 says.
 #[derive(Debug, Default)]
-pub(super) struct Answered {
+pub(crate) struct Answered {
     /// DF51.
-    pub(super) reference: Option<[u8; 16]>,
+    pub(crate) reference: Option<[u8; 16]>,
     /// DF52.
-    pub(super) accounts: Vec<LinkedAccount>,
+    pub(crate) accounts: Vec<LinkedAccount>,
     /// DF53: the digest of the SOD is not known.
-    pub(super) send_sod: bool,
+    pub(crate) send_sod: bool,
 }
 
 impl Answered {
     /// Absent or malformed says nothing.
-    pub(super) fn read(message: &Message) -> Answered {
+    pub(crate) fn read(message: &Message) -> Answered {
         let mut answered = Answered::default();
         for (tag, value) in message.get(112).and_then(read).unwrap_or_default() {
             match tag {

@@ -24,7 +24,7 @@ const CONDITION: &str = "00";
 
 /// DE39 of a 0420: why the approval is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// The citizen has not taken the notes.
     Cancelled,
     /// The dispenser gave nothing.
@@ -47,7 +47,7 @@ impl Reason {
 }
 
 /// 0800 with a code of DE70. `status` is DE48 of a sign-on.
-pub(super) fn network(config: &Config, key: &TxKey, code: &str, status: Option<&str>) -> Message {
+pub(crate) fn network(config: &Config, key: &TxKey, code: &str, status: Option<&str>) -> Message {
     let mut message = Message::new(Mti::new(800));
     message.set_text(7, &key.de7()).set_number(11, key.stan.into(), 6).set_text(41, &config.de41());
     message.set_text(70, code);
@@ -58,7 +58,7 @@ pub(super) fn network(config: &Config, key: &TxKey, code: &str, status: Option<&
 }
 
 /// 0100 without its proof.
-pub(super) fn verification(config: &Config, key: &TxKey, order: &Order, rrn: Option<&[u8; 12]>) -> Message {
+pub(crate) fn verification(config: &Config, key: &TxKey, order: &Order, rrn: Option<&[u8; 12]>) -> Message {
     let mut message = keyed(config, key, order.card.pan.digits(), "330000");
     push_place(&mut message, config);
     if let Some(rrn) = rrn {
@@ -68,7 +68,7 @@ pub(super) fn verification(config: &Config, key: &TxKey, order: &Order, rrn: Opt
 }
 
 /// 0200 without its proof or reference. `status` is DE48.
-pub(super) fn financial(
+pub(crate) fn financial(
     config: &Config,
     key: &TxKey,
     order: &Order,
@@ -98,17 +98,17 @@ pub(super) fn financial(
 
 /// What an advice repeats of the request it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Original {
-    pub(super) key: TxKey,
-    pub(super) pan: [u8; 19],
-    pub(super) processing_code: Box<str>,
-    pub(super) amount_vnd: u64,
+pub(crate) struct Original {
+    pub(crate) key: TxKey,
+    pub(crate) pan: [u8; 19],
+    pub(crate) processing_code: Box<str>,
+    pub(crate) amount_vnd: u64,
     /// DE37, where the request or its answer had one.
-    pub(super) rrn: Option<[u8; 12]>,
+    pub(crate) rrn: Option<[u8; 12]>,
 }
 
 /// 0220, or with a reason 0420. `moved_vnd` is what really left, or was kept: DE95.
-pub(super) fn advice(
+pub(crate) fn advice(
     config: &Config,
     key: &TxKey,
     original: &Original,

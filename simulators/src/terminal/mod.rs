@@ -1,7 +1,7 @@
 //! A terminal: cassettes, chip reader, its duties; a machine without I/O and a thin socket driver.
 
 mod advice;
-mod card;
+pub(crate) mod card;
 mod command;
 mod config;
 mod driver;
@@ -10,7 +10,7 @@ mod io;
 mod key;
 mod machine;
 mod memory;
-mod message;
+pub(crate) mod message;
 mod notes;
 mod order;
 mod settings;

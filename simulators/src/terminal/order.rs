@@ -256,7 +256,7 @@ impl Finished {
 
 impl What {
     /// DE3: transaction type, and default account types.
-    pub(super) fn processing_code(&self) -> &'static str {
+    pub(crate) fn processing_code(&self) -> &'static str {
         match self {
             What::Withdrawal => "010000",
             What::Deposit => "210000",

@@ -1,0 +1,238 @@
+//! The terminals of a load and the citizens before them: messages made from templates, so that making them costs little.
+
+use std::sync::Arc;
+
+use credential::{CitizenNumber, Pan};
+use iso8583::{Message, Mti};
+use keys::{Key, LinkMac};
+
+use super::books::AMOUNT_VND;
+use crate::citizens::{Chip, Country};
+use crate::terminal::card::{self, Seed};
+use crate::terminal::message::{self, Original, Reason};
+use crate::terminal::{Biometrics, Card, Comparison, Config, ConfigError, Order, Steps, TxKey, What};
+
+/// The acquirer of all machines.
+pub(super) const ACQUIRER: &str = "970418";
+
+/// STAN goes from 1 to this, then round.
+const STAN_MAX: u32 = 999_999;
+
+/// What a machine is called, DE41.
+pub(super) fn name(machine: u32) -> Box<str> {
+    format!("L{machine:07}").into()
+}
+
+/// The machine that a message is for.
+pub(super) fn number(message: &Message) -> Option<u32> {
+    let digits = message.get(41)?.strip_prefix(b"L")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The cards that are put into the machines.
+pub(super) struct Citizens {
+    pans: Vec<Pan>,
+    chips: Vec<Arc<Chip>>,
+    /// Whose SOD the switch has seen.
+    pub(super) known: Vec<bool>,
+}
+
+impl Citizens {
+    /// The first so many of a population.
+    pub(super) fn of(country: &Country, count: u32, iin: [u8; 6]) -> Citizens {
+        let indices = 0..u64::from(count);
+        Citizens {
+            pans: indices.clone().map(|index| Pan::new(iin, &country.citizen(index).number)).collect(),
+            chips: indices.map(|index| Arc::new(country.chip(index))).collect(),
+            known: vec![false; count as usize],
+        }
+    }
+
+    /// Number and chip of each.
+    pub(super) fn cards(&self) -> impl Iterator<Item = (CitizenNumber, &Chip)> {
+        self.pans.iter().zip(&self.chips).map(|(pan, chip)| (pan.citizen_number(), &**chip))
+    }
+
+    fn order(&self, citizen: u32) -> Order {
+        let (pan, chip) = (self.pans[citizen as usize], Arc::clone(&self.chips[citizen as usize]));
+        Order {
+            id: 0,
+            what: What::Withdrawal,
+            amount_vnd: AMOUNT_VND,
+            notes: None,
+            card: Card { pan, chip },
+            steps: Steps::Two,
+            bank: None,
+            from_account: None,
+            rrn_front: None,
+            fault: None,
+        }
+    }
+}
+
+/// DE7 of the second that it is now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Second {
+    /// Seconds since 1970.
+    pub(super) at_s: i64,
+    de7: [u8; 10],
+}
+
+impl Second {
+    /// The second that began `at_s` seconds after 1970.
+    pub(super) fn new(at_s: i64) -> Second {
+        let text = key(100, "", at_s, 0).de7();
+        let mut de7 = [b'0'; 10];
+        de7.copy_from_slice(text.as_bytes());
+        Second { at_s, de7 }
+    }
+}
+
+/// Which of two advices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Advice {
+    /// 0220: the note has left.
+    Completion,
+    /// 0420: none has.
+    Reversal,
+}
+
+/// One terminal.
+pub(super) struct Machine {
+    /// The connection that it speaks on.
+    pub(super) connection: usize,
+    /// Its keys for messages.
+    pub(super) mac: LinkMac,
+    config: Config,
+    seed: Option<Seed>,
+    stan: u32,
+    withdrawal: Message,
+    completion: Message,
+    reversal: Message,
+}
+
+impl Machine {
+    /// The machine of a number.
+    ///
+    /// # Errors
+    /// A text that its element cannot carry.
+    pub(super) fn new(
+        number: u32,
+        connection: usize,
+        mac: LinkMac,
+        challenge: Key,
+        faces: Biometrics,
+        citizens: &Citizens,
+    ) -> Result<Machine, ConfigError> {
+        let name = name(number);
+        let config = Config::new(&name, ACQUIRER, "LOAD, HA NOI", challenge, faces)?;
+        let at = key(200, &name, 0, 0);
+        let order = citizens.order(0);
+        let withdrawal = message::financial(&config, &at, &order, None, None);
+        let original = Original {
+            key: at.clone(),
+            pan: *order.card.pan.digits(),
+            processing_code: What::Withdrawal.processing_code().into(),
+            amount_vnd: AMOUNT_VND,
+            rrn: None,
+        };
+        let completion = message::advice(&config, &key(220, &name, 0, 0), &original, AMOUNT_VND, None);
+        let reversal = message::advice(&config, &key(420, &name, 0, 0), &original, 0, Some(Reason::Dispense));
+        Ok(Machine { connection, mac, config, seed: None, stan: 0, withdrawal, completion, reversal })
+    }
+
+    /// The next DE11.
+    pub(super) fn next_stan(&mut self) -> u32 {
+        self.stan = if self.stan == STAN_MAX { 1 } else { self.stan + 1 };
+        self.stan
+    }
+
+    /// 0800/001.
+    pub(super) fn sign_on(&mut self, second: Second) -> Message {
+        let stan = self.next_stan();
+        let at = key(800, &self.config.terminal, second.at_s, stan);
+        message::network(&self.config, &at, "001", None)
+    }
+
+    /// Takes the seed out of a sign-on's answer; whether there was one.
+    pub(super) fn signed_on(&mut self, answer: &Message) -> bool {
+        self.seed = answer.get(112).and_then(|de112| Seed::from_sign_on(de112, &self.config.challenge));
+        self.seed.is_some()
+    }
+
+    /// 0100 of a citizen, with the SOD where the switch has not seen it; `None` before the sign-on.
+    pub(super) fn verification(
+        &mut self,
+        second: Second,
+        stan: u32,
+        citizens: &Citizens,
+        citizen: u32,
+    ) -> Option<Message> {
+        let order = citizens.order(citizen);
+        let at = key(100, &self.config.terminal, second.at_s, stan);
+        let mut message = message::verification(&self.config, &at, &order, None);
+        let session = (self.config.biometrics)(&Comparison {
+            citizen: order.card.pan.citizen_number(),
+            terminal: self.config.terminal.clone(),
+            at_s: second.at_s,
+            number: stan,
+        });
+        let with_sod = !citizens.known[citizen as usize];
+        card::prove(&mut message, &*order.card.chip, self.seed.as_ref()?, &session, second.at_s, with_sod);
+        Some(message)
+    }
+
+    /// 0200 with a reference.
+    pub(super) fn withdrawal(
+        &self,
+        second: Second,
+        stan: u32,
+        citizens: &Citizens,
+        citizen: u32,
+        reference: &[u8; 16],
+    ) -> Message {
+        let mut message = self.withdrawal.clone();
+        self.name(&mut message, second, stan, citizens, citizen);
+        message.set(112, &card::reference_template(reference));
+        message
+    }
+
+    /// 0220 or 0420 to a withdrawal of the same citizen, or its repeat.
+    pub(super) fn advice(
+        &self,
+        advice: Advice,
+        (second, stan): (Second, u32),
+        (original_at, original_stan): (Second, u32),
+        citizens: &Citizens,
+        citizen: u32,
+    ) -> Message {
+        let template = match advice {
+            Advice::Completion => &self.completion,
+            Advice::Reversal => &self.reversal,
+        };
+        let mut message = template.clone();
+        self.name(&mut message, second, stan, citizens, citizen);
+        let mut de90 = *b"020000000000000000000000000000000000000000";
+        de90[4..10].copy_from_slice(format!("{original_stan:06}").as_bytes());
+        de90[10..20].copy_from_slice(&original_at.de7);
+        de90[20..31].copy_from_slice(format!("{ACQUIRER:0>11}").as_bytes());
+        message.set(90, &de90);
+        message
+    }
+
+    fn name(&self, message: &mut Message, second: Second, stan: u32, citizens: &Citizens, citizen: u32) {
+        message.set(2, citizens.pans[citizen as usize].digits());
+        message.set(7, &second.de7);
+        message.set_number(11, u64::from(stan), 6);
+    }
+}
+
+/// As it is when it is sent again.
+pub(super) fn repeated(mut message: Message) -> Message {
+    message.set_mti(Mti::new(message.mti().value() + 1));
+    message
+}
+
+fn key(mti: u16, terminal: &str, sent_at_s: i64, stan: u32) -> TxKey {
+    TxKey { mti, acquirer: ACQUIRER.into(), terminal: terminal.into(), sent_at_s, stan }
+}

@@ -1,0 +1,153 @@
+//! What was counted and timed in one phase of a load.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+/// Latencies are kept up to this; a longer one counts as this. Microseconds.
+const LATENCY_US_MAX: u64 = 120_000_000;
+
+/// Decimal digits that a latency keeps.
+const DIGITS: u8 = 3;
+
+/// One phase: a rate held for so long.
+pub(super) struct Phase {
+    /// Requests that were due in the measured time.
+    pub(super) offered: u64,
+    /// Of these, those that could not be sent: no verification reference was left.
+    pub(super) unsent: u64,
+    /// 0210 with 00.
+    pub(super) accepted: u64,
+    /// Of these, those that came while the phase's clock ran.
+    pub(super) accepted_in_time: u64,
+    /// 91 without a bank having been asked.
+    pub(super) refused: u64,
+    /// 91 after INTENT.
+    pub(super) given_up: u64,
+    /// Other codes.
+    pub(super) other: BTreeMap<String, u64>,
+    /// Requests without an answer within the terminal's wait.
+    pub(super) silent: u64,
+    /// Answers that came after the switch's deadline for them.
+    pub(super) late: u64,
+    /// From the moment that a request was due to its 00, microseconds.
+    pub(super) accepted_us: Histogram<u64>,
+    /// The same to its 91.
+    pub(super) refused_us: Histogram<u64>,
+    /// From the moment that an advice was due to its answer.
+    pub(super) advice_us: Histogram<u64>,
+    /// 0220 that were sent, and answered 00.
+    pub(super) completions: Answered,
+    /// 0420 that were sent, and answered 00.
+    pub(super) reversals: Answered,
+    /// Connections that the switch closed.
+    pub(super) connections_lost: u64,
+    /// How long the phase's clock ran, seconds.
+    pub(super) seconds: f64,
+    /// How late the sender itself was, at most: microseconds behind the schedule.
+    pub(super) sender_late_us_max: u64,
+    /// CPU of the switch in this time, microseconds.
+    pub(super) switch_us: u64,
+    /// CPU of the banks.
+    pub(super) banks_us: u64,
+    /// CPU of this process.
+    pub(super) own_us: u64,
+}
+
+/// Advices of one kind.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// Sent, repeats not counted.
+    pub(super) sent: u64,
+    /// Answered 00.
+    pub(super) answered: u64,
+}
+
+impl Answered {
+    /// Neither refused nor left without an answer.
+    pub(super) fn shed(self) -> u64 {
+        self.sent - self.answered
+    }
+}
+
+impl Phase {
+    /// Nothing happened yet.
+    pub(super) fn new() -> Phase {
+        let histogram =
+            || Histogram::new_with_bounds(1, LATENCY_US_MAX, DIGITS).expect("the bounds are a histogram's");
+        Phase {
+            offered: 0,
+            unsent: 0,
+            accepted: 0,
+            accepted_in_time: 0,
+            refused: 0,
+            given_up: 0,
+            other: BTreeMap::new(),
+            silent: 0,
+            late: 0,
+            accepted_us: histogram(),
+            refused_us: histogram(),
+            advice_us: histogram(),
+            completions: Answered::default(),
+            reversals: Answered::default(),
+            connections_lost: 0,
+            seconds: 0.0,
+            sender_late_us_max: 0,
+            switch_us: 0,
+            banks_us: 0,
+            own_us: 0,
+        }
+    }
+
+    /// Approvals a second while the clock ran.
+    pub(super) fn goodput(&self) -> f64 {
+        self.accepted_in_time as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+
+    /// The rate was held: nearly everything approved, the slowest hundredth within `p99_us_max`.
+    pub(super) fn holds(&self, p99_us_max: u64) -> bool {
+        let missed = self.offered - self.accepted.min(self.offered);
+        missed * 1_000 <= self.offered && self.accepted_us.value_at_quantile(0.99) <= p99_us_max
+    }
+
+    /// CPU of the switch for each approved withdrawal, where nothing else was asked, microseconds.
+    pub(super) fn switch_us_each(&self) -> f64 {
+        self.switch_us as f64 / self.accepted.max(1) as f64
+    }
+
+    /// CPU of the switch for each request that it refused, when an approved one costs `accepted_us` as it does where
+    /// nothing is refused. Never below 0.
+    pub(super) fn switch_us_refused(&self, accepted_us: f64) -> f64 {
+        let refusing = self.switch_us as f64 - accepted_us * self.accepted as f64;
+        refusing.max(0.0) / self.refused.max(1) as f64
+    }
+}
+
+/// Records a latency, within the histogram's bounds.
+pub(super) fn note(histogram: &mut Histogram<u64>, us: u64) {
+    histogram.saturating_record(us.max(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_holds_when_nearly_all_is_approved_and_quick() {
+        let mut phase = Phase::new();
+        (phase.offered, phase.accepted) = (1_000, 999);
+        (0..985).for_each(|_| note(&mut phase.accepted_us, 900));
+        (0..14).for_each(|_| note(&mut phase.accepted_us, 20_000));
+        assert!(phase.holds(25_000) && !phase.holds(10_000));
+        phase.accepted = 998;
+        assert!(!phase.holds(25_000));
+    }
+
+    #[test]
+    fn what_refusing_costs_is_what_approving_does_not_explain() {
+        let mut phase = Phase::new();
+        (phase.switch_us, phase.accepted, phase.refused) = (1_000_000, 10_000, 20_000);
+        assert!((phase.switch_us_refused(80.0) - 10.0).abs() < 1e-9);
+        assert!(phase.switch_us_refused(200.0).abs() < 1e-9);
+    }
+}

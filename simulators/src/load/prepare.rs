@@ -1,0 +1,111 @@
+//! Before the clock of a phase starts: terminals sign on, and citizens are verified by real 0100s, in a closed loop.
+
+use std::io;
+
+use super::engine::{Asked, Engine, Ready, What};
+use crate::terminal::card::Answered;
+
+/// Verifications under way at once: enough to keep both cores busy, too few to be refused.
+const WINDOW: usize = 48;
+
+/// Citizens that visit one machine, in turn.
+pub(super) const CITIZENS_PER_MACHINE: u32 = 10;
+
+/// Without an answer for so long the switch is taken for gone, microseconds.
+const SILENCE_US_MAX: u64 = 60_000_000;
+
+/// Answers other than 00 that are borne: a busy machine misses deadlines.
+const REFUSALS_MAX: usize = 10_000;
+
+impl Engine {
+    /// Every machine signs on.
+    ///
+    /// # Errors
+    /// One is not let in, or nothing is answered.
+    pub(super) fn sign_on_all(&mut self) -> io::Result<()> {
+        let mut silent_since_us = self.now_us();
+        let mut next = 0;
+        let mut signed_on = 0;
+        while signed_on < self.machines.len() {
+            while next < self.machines.len() && self.asked.len() < WINDOW {
+                let (second, now_us) = (self.second, self.now_us());
+                self.sign_on(next as u32, second, now_us)?;
+                next += 1;
+            }
+            self.exchange()?;
+            for message in self.take_inbox() {
+                silent_since_us = self.now_us();
+                let Some((machine, _, _)) = self.asked_by(&message) else { continue };
+                if !self.machines[machine as usize].signed_on(&message) {
+                    return Err(io::Error::other("a terminal was not let in"));
+                }
+                signed_on += 1;
+            }
+            self.wait(silent_since_us)?;
+        }
+        Ok(())
+    }
+
+    /// Verifies citizens until `count` references are ready; `told` hears how many are.
+    ///
+    /// # Errors
+    /// Too many are refused, or nothing is answered.
+    pub(super) fn verify(&mut self, count: usize, mut told: impl FnMut(usize)) -> io::Result<()> {
+        let mut silent_since_us = self.now_us();
+        let mut refusals = 0;
+        let mut visit = self.ready.len() as u64;
+        while self.ready.len() < count {
+            while self.asked.len() < WINDOW && self.ready.len() + self.asked.len() < count {
+                self.ask_verification(visit)?;
+                visit += 1;
+            }
+            self.exchange()?;
+            for message in self.take_inbox() {
+                silent_since_us = self.now_us();
+                let Some((machine, _, asked)) = self.asked_by(&message) else { continue };
+                match Answered::read(&message).reference {
+                    Some(reference) => {
+                        self.citizens.known[asked.citizen as usize] = true;
+                        self.ready.push_back(Ready { machine, citizen: asked.citizen, reference });
+                    }
+                    None => refusals += 1,
+                }
+                if refusals > REFUSALS_MAX {
+                    let code = message.text(39).unwrap_or("none").to_owned();
+                    return Err(io::Error::other(format!("verifications are refused, the last with {code}")));
+                }
+            }
+            told(self.ready.len());
+            self.wait(silent_since_us)?;
+        }
+        Ok(())
+    }
+
+    /// The visits go round the machines, and at each round the citizens of a machine.
+    fn ask_verification(&mut self, visit: u64) -> io::Result<()> {
+        let machines = self.machines.len() as u64;
+        let (machine, round) = ((visit % machines) as u32, visit / machines);
+        let citizen = machine * CITIZENS_PER_MACHINE + (round % u64::from(CITIZENS_PER_MACHINE)) as u32;
+        let (second, now_us) = (self.second, self.now_us());
+        let it = &mut self.machines[machine as usize];
+        let stan = it.next_stan();
+        let message = it
+            .verification(second, stan, &self.citizens, citizen)
+            .ok_or_else(|| io::Error::other("a terminal has not signed on"))?;
+        let what = What::Verification;
+        self.send(
+            machine,
+            &message,
+            Asked { what, citizen, due_us: now_us, sent_us: now_us, second, counts: false },
+        )
+    }
+
+    fn wait(&self, silent_since_us: u64) -> io::Result<()> {
+        let now_us = self.now_us();
+        if now_us - silent_since_us > SILENCE_US_MAX {
+            return Err(io::Error::other("the switch does not answer"));
+        }
+        self.rest(now_us + 1_000);
+        Ok(())
+    }
+}

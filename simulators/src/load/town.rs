@@ -1,0 +1,366 @@
+//! What a load runs against: files, the registry in this process, banks and switch in processes of their own.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use credential::CitizenNumber;
+use hmac::{Hmac, KeyInit, Mac};
+use keys::{Key, LinkMac, MacKey};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::engine::{Engine, Processes, Waits};
+use super::machines::{ACQUIRER, Citizens, Machine, name};
+use super::prepare::CITIZENS_PER_MACHINE;
+use crate::citizens::Country;
+use crate::pilot::switch::Switch;
+use crate::registry::{self, Certificates, Population, Registry, RegistryConfig, SecretKey, SeenCard};
+use crate::terminal::matching_faces;
+
+/// The population, its registry, and all keys come from this.
+const SEED: u64 = 5;
+
+/// The IIN of citizens' PANs.
+const IIN: [u8; 6] = *b"970499";
+
+/// The banks that there can be, by their institution.
+pub(super) const BANKS: [&str; 4] = ["970418", "970415", "970436", "970405"];
+
+const REGISTRY_KID: &str = "registry-1";
+const SWITCH_KID: &str = "switch-1";
+
+/// Every account begins with this, đồng: more than any load takes out of one.
+const OPENING_VND: i64 = 1_000_000_000_000;
+
+/// A bank has to say where it listens, and to end when it is told to, within so many seconds.
+const BANK_S_MAX: u64 = 30;
+
+/// The banks have to be ready, and everything owed to them done, within so many seconds.
+const SETTLE_S_MAX: u64 = 60;
+
+/// The switch's deadlines in a load, milliseconds: short, so that an answer that misses its own is noticed; the
+/// terminal's wait is the usual one, for so long are shed keys refused again.
+const REGISTRY_MS_MAX: u64 = 1_500;
+const BANK_MS_MAX: u64 = 3_000;
+const MARGIN_MS: u64 = 500;
+const ANSWER_MS_MAX: u64 = REGISTRY_MS_MAX + BANK_MS_MAX + MARGIN_MS;
+const TERMINAL_WAIT_MS: u64 = 30_000;
+
+/// References have to outlive everything between the first 0100 and the last 0200.
+const REFERENCE_LIFE_MS: u64 = 3_600_000;
+
+/// How large a town is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// Terminals.
+    pub(super) machines: u32,
+    /// Connections that they share.
+    pub(super) connections: usize,
+    /// Banks.
+    pub(super) banks: usize,
+}
+
+/// Everything beside the terminals.
+pub(super) struct Town {
+    /// The switch.
+    pub(super) switch: Switch,
+    banks: Vec<Child>,
+    registry: registry::Handle,
+    ledgers: Vec<PathBuf>,
+}
+
+impl Town {
+    /// Sets all up below `directory` and starts it; terminals are connected and have to sign on.
+    ///
+    /// # Errors
+    /// What the system or a part said.
+    pub(super) async fn set_up(size: Size, directory: &Path) -> Result<(Town, Engine), Box<dyn Error>> {
+        let country = Country::new(SEED);
+        let citizens = Citizens::of(&country, size.machines * CITIZENS_PER_MACHINE, IIN);
+        let registry = start_registry(&country, &citizens, directory).await?;
+        let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
+        for bank in &BANKS[..size.banks] {
+            let (child, address) = start_bank(bank, directory).await?;
+            banks.push(child);
+            addresses.push(address);
+            ledgers.push(directory.join(format!("{bank}.jsonl")));
+        }
+        fs::create_dir_all(directory.join("csca"))?;
+        fs::write(directory.join("csca/csca.pem"), country.csca_pem())?;
+        write_private(&directory.join("keys.toml"), &key_file(size))?;
+        let config = directory.join("atm-switch.toml");
+        fs::write(&config, switch_config(size, &registry.url(), &addresses))?;
+        let mut switch = Switch::new(Switch::find().await?, config);
+        for (number, bank) in BANKS[..size.banks].iter().enumerate() {
+            let file = directory.join(format!("{bank}.csv"));
+            write_private(&file, &accounts(&citizens, number, size.banks))?;
+            let file = file.to_string_lossy().into_owned();
+            switch.command(&["enrolment", "import", &file, "--bank", bank]).await?;
+        }
+        let address = switch.start().await?;
+        let town = Town { switch, banks, registry, ledgers };
+        town.banks_ready(size.banks).await?;
+        let machines = machines(size, &citizens)?;
+        let waits = Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000 };
+        let engine = Engine::new(address, size.connections, machines, citizens, town.processes()?, waits)?;
+        Ok((town, engine))
+    }
+
+    fn processes(&self) -> io::Result<Processes> {
+        let gone = || io::Error::other("a process has ended by itself");
+        let banks = self.banks.iter().map(|bank| bank.id().ok_or_else(gone)).collect::<io::Result<_>>()?;
+        Ok(Processes { switch: self.switch.pid().ok_or_else(gone)?, banks })
+    }
+
+    async fn banks_ready(&self, banks: usize) -> Result<(), Box<dyn Error>> {
+        let until = Instant::now() + Duration::from_secs(SETTLE_S_MAX);
+        while self.switch.status().await?.banks_ready.len() < banks {
+            if Instant::now() > until {
+                return Err("the banks are not ready".into());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is in flight and no reversal is owed.
+    ///
+    /// # Errors
+    /// It does not come about.
+    pub(super) async fn settled(&self) -> Result<(), Box<dyn Error>> {
+        let until = Instant::now() + Duration::from_secs(SETTLE_S_MAX);
+        loop {
+            let status = self.switch.status().await?;
+            if status.reversals_open == 0 && status.requests_in_flight == 0 {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("not settled after {SETTLE_S_MAX} s: {status:?}").into());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Ends switch, banks and registry in order; the banks' ledgers are whole then. The switch's files stay.
+    ///
+    /// # Errors
+    /// One does not end well.
+    pub(super) async fn end(mut self) -> Result<(Switch, Vec<PathBuf>), Box<dyn Error>> {
+        self.switch.end().await?;
+        for mut bank in self.banks {
+            let Some(id) = bank.id() else { return Err("a bank has ended by itself".into()) };
+            Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
+            let ended = timeout(Duration::from_secs(BANK_S_MAX), bank.wait()).await??;
+            if !ended.success() {
+                return Err(format!("a bank did not end well: {ended}").into());
+            }
+        }
+        self.registry.stop().await;
+        Ok((self.switch, self.ledgers))
+    }
+}
+
+/// The cards as the registry has them on file: made once, not again for every question.
+struct OnFile(BTreeMap<CitizenNumber, SeenCard>);
+
+impl Population for OnFile {
+    fn card_of(&self, number: &CitizenNumber) -> Option<SeenCard> {
+        self.0.get(number).cloned()
+    }
+}
+
+fn on_file(country: &Country, citizens: &Citizens) -> OnFile {
+    let card = |number: CitizenNumber, sod: &[u8], dg15: &[u8]| {
+        let index = country.index_of(&number)?;
+        let seen = SeenCard {
+            document_number: String::from_utf8_lossy(&number.digits()[3..]).into_owned(),
+            expiry: country.citizen(index).expiry_digits().to_owned(),
+            sod_sha256: Sha256::digest(sod).into(),
+            dg15: dg15.to_vec(),
+        };
+        Some((number, seen))
+    };
+    OnFile(citizens.cards().filter_map(|(number, chip)| card(number, chip.sod(), chip.dg15())).collect())
+}
+
+async fn start_registry(
+    country: &Country,
+    citizens: &Citizens,
+    directory: &Path,
+) -> Result<registry::Handle, Box<dyn Error>> {
+    let switch_key = SecretKey::from_seed(SEED, "switch", SWITCH_KID);
+    let certificates = Certificates::mint()?;
+    fs::write(directory.join("registry-ca.pem"), &certificates.ca_pem)?;
+    write_private(&directory.join("signing.pem"), &switch_key.to_pkcs8_pem())?;
+    let config = RegistryConfig {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        certificates,
+        client_certificate: false,
+        http2: true,
+        machine: registry::MachineConfig {
+            seed: SEED,
+            kid: REGISTRY_KID.to_owned(),
+            switches: BTreeMap::from([(SWITCH_KID.to_owned(), switch_key.public())]),
+            population: Box::new(on_file(country, citizens)),
+            overrides: BTreeMap::new(),
+            faults: Box::new(|_| None),
+        },
+    };
+    let registry = Registry::start(config).await?;
+    fs::write(directory.join("registry.pem"), registry.public_key().to_pem())?;
+    Ok(registry)
+}
+
+/// This program's own bank, in a process of its own.
+async fn start_bank(bank: &str, directory: &Path) -> Result<(Child, SocketAddr), Box<dyn Error>> {
+    let config = directory.join(format!("bank-{bank}.toml"));
+    let [to_switch, from_switch] =
+        ["mac_to_switch", "mac_from_switch"].map(|role| hex(&key(&format!("bank {bank} {role}"))));
+    let text = format!(
+        "id = \"{bank}\"\nlisten = [\"127.0.0.1:0\"]\nledger = \"{bank}.jsonl\"\nmac_to_switch = \"{to_switch}\"\n\
+         mac_from_switch = \"{from_switch}\"\nopening_minor = {OPENING_VND}\n"
+    );
+    write_private(&config, &text)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("bank").arg("--config").arg(&config);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let out = child.stdout.take().ok_or("a bank has no standard output")?;
+    let mut lines = BufReader::new(out).lines();
+    let line = timeout(Duration::from_secs(BANK_S_MAX), lines.next_line()).await??;
+    let line = line.ok_or("a bank has ended before it listened")?;
+    let address = line.split(' ').find_map(|word| word.trim_end_matches(',').parse().ok());
+    Ok((child, address.ok_or_else(|| format!("where does it listen? {line}"))?))
+}
+
+fn machines(size: Size, citizens: &Citizens) -> Result<Vec<Machine>, Box<dyn Error>> {
+    let faces = matching_faces(SEED);
+    let machine = |number: u32| {
+        let name = name(number);
+        let [sign, verify, challenge] = TERMINAL_ROLES.map(|role| key(&format!("terminal {name} {role}")));
+        let mac = LinkMac { sign: MacKey::new(&sign), verify: MacKey::new(&verify) };
+        let connection = number as usize % size.connections;
+        Machine::new(number, connection, mac, challenge, faces.clone(), citizens)
+    };
+    Ok((0..size.machines).map(machine).collect::<Result<_, _>>()?)
+}
+
+const TERMINAL_ROLES: [&str; 3] = ["mac_to_switch", "mac_from_switch", "challenge"];
+
+fn switch_config(size: Size, registry: &str, banks: &[SocketAddr]) -> String {
+    let mut text = format!(
+        r#"[switch]
+id = "atm-switch-load"
+log_dir = "log"
+enrolment_dir = "enrolment"
+keys_file = "keys.toml"
+first_day = "2026-01-05"
+
+[terminals]
+listen = "127.0.0.1:0"
+idle_ms_max = 3600000
+
+[registry]
+url = "{registry}"
+ca_file = "registry-ca.pem"
+signing_key_file = "signing.pem"
+kid = "{SWITCH_KID}"
+
+[[registry.key]]
+kid = "{REGISTRY_KID}"
+file = "registry.pem"
+
+[credential]
+csca_dir = "csca"
+
+[timers]
+registry_ms_max = {REGISTRY_MS_MAX}
+issuer_response_ms_max = {BANK_MS_MAX}
+answer_ms_max = {ANSWER_MS_MAX}
+terminal_wait_ms = {TERMINAL_WAIT_MS}
+margin_ms = {MARGIN_MS}
+reference_life_ms = {REFERENCE_LIFE_MS}
+
+[limits]
+citizen_day_minor_max = 999999999999
+citizen_day_count_max = 1000000
+
+[operator]
+socket = "operator.sock"
+
+[admin]
+listen = "127.0.0.1:0"
+"#
+    );
+    for (bank, address) in BANKS.iter().zip(banks) {
+        let _ =
+            write!(text, "\n[[issuer]]\nid = \"{bank}\"\nname = \"{bank}\"\naddresses = [\"{address}\"]\n");
+    }
+    for number in 0..size.machines {
+        let _ = write!(text, "\n[[terminal]]\nid = \"{}\"\nacquirer = \"{ACQUIRER}\"\n", name(number));
+    }
+    text
+}
+
+fn key_file(size: Size) -> String {
+    let mut text = String::from("[data]\n");
+    for role in ["k_enc", "k_pseudonym", "k_log"] {
+        let _ = writeln!(text, "{role} = \"{}\"", hex(&key(role)));
+    }
+    for number in 0..size.machines {
+        let name = name(number);
+        let _ = writeln!(text, "[terminal.{name}]");
+        for role in TERMINAL_ROLES {
+            let _ = writeln!(text, "{role} = \"{}\"", hex(&key(&format!("terminal {name} {role}"))));
+        }
+    }
+    for bank in &BANKS[..size.banks] {
+        let _ = writeln!(text, "[bank.{bank}]");
+        for role in ["mac_to_switch", "mac_from_switch"] {
+            let _ = writeln!(text, "{role} = \"{}\"", hex(&key(&format!("bank {bank} {role}"))));
+        }
+    }
+    text
+}
+
+/// A bank's file of accounts: citizens go round the banks, one account each.
+fn accounts(citizens: &Citizens, bank: usize, banks: usize) -> String {
+    let mut text = String::from("citizen_number,account,default\n");
+    for (index, (number, _)) in citizens.cards().enumerate().filter(|(index, _)| index % banks == bank) {
+        let digits = String::from_utf8_lossy(number.digits()).into_owned();
+        let _ = writeln!(text, "{digits},{:010},1", 1_000_000 + index);
+    }
+    text
+}
+
+/// A key that belongs to a role.
+fn key(role: &str) -> Key {
+    let mut mac: Hmac<Sha256> =
+        Hmac::new_from_slice(b"keys of a load").expect("HMAC takes a key of any length");
+    mac.update(role.as_bytes());
+    Key::new(mac.finalize().into_bytes().into())
+}
+
+fn hex(key: &Key) -> String {
+    key.bytes().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// For nobody else to read.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
