@@ -22,17 +22,11 @@ use crate::bank::read_lines;
 use crate::pilot::metrics;
 use crate::terminal::write_movements;
 
-/// The slowest hundredth of a rate that holds is answered within this.
-const P99_US_MAX: u64 = 10_000;
-
 /// Steps of a search for the best rate at most.
 const STEPS_MAX: u32 = 12;
 
 /// No rate above this is offered.
 const RATE_MAX: u64 = 100_000;
-
-/// How much more than the best rate an overload offers.
-const OVERLOAD_TIMES: u64 = 3;
 
 /// References beyond those that a phase can use up: what is in flight when they would be taken again.
 const REFERENCES_SPARE: u64 = 4_000;
@@ -57,12 +51,18 @@ pub struct LoadArguments {
     /// How long a rate is offered, after a second to warm up
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
-    /// Searches the highest rate at which 99 of 100 withdrawals are answered within 10 ms and all are approved
+    /// Searches the highest rate that holds: 99 of 100 withdrawals are answered within --p99-ms, and all are approved
     #[arg(long)]
     pub find_max: bool,
-    /// Then offers three times that rate
+    /// The slowest hundredth of a rate that holds is answered within this
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub p99_ms: u64,
+    /// Searches, then offers --times that rate
     #[arg(long)]
     pub overload: bool,
+    /// How many times the best rate an overload offers
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=20))]
+    pub times: u64,
     /// How long a rate is offered in the search
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub step_seconds: u64,
@@ -106,7 +106,8 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         step_seconds: arguments.step_seconds,
         rate_max: arguments.rate_max,
         find_max: arguments.find_max || arguments.overload,
-        overload: arguments.overload,
+        p99_us_max: arguments.p99_ms * 1_000,
+        times: arguments.overload.then_some(arguments.times),
     };
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
@@ -134,7 +135,9 @@ struct Plan {
     step_seconds: u64,
     rate_max: u64,
     find_max: bool,
-    overload: bool,
+    p99_us_max: u64,
+    /// How many times the best rate is offered in the end.
+    times: Option<u64>,
 }
 
 impl Plan {
@@ -147,13 +150,13 @@ impl Plan {
         let mut report = Report::default();
         engine.sign_on_all()?;
         if !self.find_max {
-            report.held = Some((self.rate, offer(engine, self.rate, self.seconds, self.rate)?));
+            report.held = Some((self.rate, offer(engine, self.rate, self.seconds)?));
             return Ok(report);
         }
         let mut search = Search::new(self.rate, self.rate_max, STEPS_MAX);
         while let Some(rate) = search.next() {
-            let phase = offer(engine, rate, self.step_seconds, rate)?;
-            let holds = phase.holds(P99_US_MAX);
+            let phase = offer(engine, rate, self.step_seconds)?;
+            let holds = phase.holds(self.p99_us_max);
             eprintln!("{rate}/s: {phase}{}", if holds { ", holds" } else { "" });
             report.take_search_step(&phase);
             search.tell(holds);
@@ -164,22 +167,17 @@ impl Plan {
         let Some(best) = search.best() else {
             return Err("no rate holds on this machine: it is busy, or --rate is far too high".into());
         };
-        if self.overload {
-            let phase = offer(engine, best * OVERLOAD_TIMES, self.seconds, best * 3 / 2)?;
-            report.overload = Some(Overload { rate: best * OVERLOAD_TIMES, phase });
+        if let Some(times) = self.times {
+            let phase = offer(engine, best * times, self.seconds)?;
+            report.overload = Some(Overload { rate: best * times, phase });
         }
         Ok(report)
     }
 }
 
-/// One phase; as many references are ready before as `accepted` a second can use up.
-fn offer(
-    engine: &mut Engine,
-    rate: u64,
-    seconds: u64,
-    accepted: u64,
-) -> Result<Phase, Box<dyn Error + Send + Sync>> {
-    let wanted = (accepted * (seconds + 1) + REFERENCES_SPARE).min(REFERENCES_MAX);
+/// One phase; as many references are ready before as it can use up if all is approved.
+fn offer(engine: &mut Engine, rate: u64, seconds: u64) -> Result<Phase, Box<dyn Error + Send + Sync>> {
+    let wanted = (rate * (seconds + 1) + REFERENCES_SPARE).min(REFERENCES_MAX);
     let bar = ProgressBar::new(wanted);
     let style = ProgressStyle::with_template("verifying citizens {bar:40} {pos}/{len}, {elapsed} gone");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

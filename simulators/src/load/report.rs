@@ -92,9 +92,9 @@ impl Report {
     }
 }
 
-/// What must never happen.
+/// What must never happen; nor may a phase end for want of references.
 fn faults(phase: &Phase) -> u64 {
-    phase.late + phase.completions.shed() + phase.reversals.shed()
+    phase.unsent + phase.late + phase.completions.shed() + phase.reversals.shed()
 }
 
 fn figures(phase: &Phase) -> Value {

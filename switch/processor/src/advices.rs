@@ -40,7 +40,7 @@ impl Processor {
         }
         if let Some(link) = incoming.link {
             let answer = messages::advice_answer(&incoming.message, &live.transaction);
-            live.waiting.push((link, answer));
+            live.owe(link, answer);
             self.event(Event::Repeated(incoming.key));
         }
         self.release(subject);
@@ -81,7 +81,7 @@ impl Processor {
         let key = incoming.key;
         match (self.live.get_mut(&subject), incoming.link) {
             (_, Some(link)) if mutant::is(Mutant::AdviceAnsweredBeforeDurable) => self.send(link, answer),
-            (Some(live), Some(link)) => live.waiting.push((link, answer)),
+            (Some(live), Some(link)) => live.owe(link, answer),
             (None, _) | (_, None) => {}
         }
         let fact = AdviceFact { advice: incoming.advice(), kind: incoming.kind };

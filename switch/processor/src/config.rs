@@ -112,6 +112,8 @@ pub struct Limits {
     pub citizen_day_count_max: u32,
     /// Requests between arrival and answer, over all; beyond it a request is answered 91 and not recorded.
     pub in_flight_max: usize,
+    /// The same of one terminal, so that none takes the room of all.
+    pub terminal_in_flight_max: usize,
 }
 
 impl Default for Limits {
@@ -123,6 +125,7 @@ impl Default for Limits {
             citizen_day_minor_max: 100_000_000,
             citizen_day_count_max: 20,
             in_flight_max: 20_000,
+            terminal_in_flight_max: 16,
         }
     }
 }

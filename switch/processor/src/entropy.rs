@@ -27,6 +27,14 @@ impl Entropy {
         self.draw()
     }
 
+    /// A secret that never leaves the process. It is drawn beside the others: what they give does not depend on it.
+    pub(crate) fn secret(&self) -> u64 {
+        let mut mac = self.key.clone();
+        mac.update(b"secret of the process");
+        let whole = mac.finalize().into_bytes();
+        u64::from_be_bytes(std::array::from_fn(|index| whole[index]))
+    }
+
     fn draw<const N: usize>(&mut self) -> [u8; N] {
         self.drawn += 1;
         let mut mac = self.key.clone();

@@ -61,13 +61,7 @@ pub(crate) fn read(
     }
     let now = UtcSeconds(wall_ms.div_euclid(1000));
     let value = |element: u8| message.get(element).unwrap_or_default();
-    let key = TxKey {
-        class,
-        acquirer: Institution::parse(value(32)).ok_or(32)?,
-        terminal: TerminalId::parse(value(41)).ok_or(41)?,
-        sent_at: UtcSeconds::from_de7(value(7), now).ok_or(7)?,
-        stan: message.number(11).ok_or(11)? as u32,
-    };
+    let key = key(&message, class, now)?;
     let is_undated = mutant::is(Mutant::KeyWithoutDate) && message.mti().is_repeat();
     let key = if is_undated { broken::dated_today(key, now) } else { key };
     let processing: [u8; 6] = value(3).try_into().map_err(|_| 3)?;
@@ -112,6 +106,18 @@ pub(crate) fn read(
         arrived_us,
         session: None,
         message,
+    })
+}
+
+/// The name of a message. Errors: the element that is wrong.
+pub(crate) fn key(message: &Message, class: Class, now: UtcSeconds) -> Result<TxKey, u8> {
+    let value = |element: u8| message.get(element).unwrap_or_default();
+    Ok(TxKey {
+        class,
+        acquirer: Institution::parse(value(32)).ok_or(32)?,
+        terminal: TerminalId::parse(value(41)).ok_or(41)?,
+        sent_at: UtcSeconds::from_de7(value(7), now).ok_or(7)?,
+        stan: message.number(11).ok_or(11)? as u32,
     })
 }
 

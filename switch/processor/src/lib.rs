@@ -4,6 +4,7 @@
 //! [`Processor::next_deadline`] asked when to come again. Durability is an input: what depends on a record waits in
 //! here until the log says that the record's position is synced.
 
+mod admission;
 mod advices;
 mod amount;
 mod banks;
@@ -24,6 +25,7 @@ mod saf;
 mod standing;
 mod transaction;
 
+pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
 pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};
 pub use ids::{BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
 pub use io::{

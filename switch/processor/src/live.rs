@@ -11,6 +11,10 @@ use crate::record::{Evidence, Position};
 use crate::saf::SafFaultSeen;
 use crate::transaction::Transaction;
 
+/// Answers that wait for a transaction's records; the next is not given, and whoever asked repeats and is answered from
+/// what is recorded.
+pub(crate) const WAITING_MAX: usize = 8;
+
 /// A transaction in memory.
 pub(crate) struct Live {
     /// The sum of its records, those not yet durable included.
@@ -23,7 +27,8 @@ pub(crate) struct Live {
     pub(crate) asker: Option<Asker>,
     /// The answer is owed as soon as everything is durable.
     pub(crate) answer_due: bool,
-    /// Answers to advices, and refusals of other content, ready to leave once everything is durable.
+    /// Answers to advices, and refusals of other content, ready to leave once everything is durable; at most
+    /// [`WAITING_MAX`].
     pub(crate) waiting: Vec<(LinkId, Message)>,
     /// The reversal goes to the bank's queue once everything is durable.
     pub(crate) reversal_due: bool,
@@ -148,6 +153,13 @@ impl Live {
             stages: Stages::default(),
             timer_us: None,
             answer_by_us: u64::MAX,
+        }
+    }
+
+    /// Keeps an answer until everything is durable.
+    pub(crate) fn owe(&mut self, link: LinkId, answer: Message) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push((link, answer));
         }
     }
 

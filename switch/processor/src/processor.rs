@@ -9,6 +9,7 @@ use credential::Pseudonym;
 use iso8583::Message;
 use mutant::Mutant;
 
+use crate::admission::{InFlight, QueueWait, ShedKeys};
 use crate::advices::AdviceFact;
 use crate::banks::Bank;
 use crate::broken;
@@ -30,14 +31,14 @@ use crate::transaction::Transaction;
 
 /// Messages that wait while the log is asked about their transaction; the next one is dropped, and its sender repeats.
 pub(crate) const BLOCKED_PER_TRANSACTION_MAX: usize = 8;
-/// Keys that were shed and are refused again; beyond it a shed request gets silence instead of 91, and is not kept.
-pub(crate) const SHED_KEYS_MAX: usize = 100_000;
 
 /// The deciding heart of the switch. One thread owns it.
 pub struct Processor {
     pub(crate) config: Config,
     pub(crate) entropy: Entropy,
     pub(crate) now: Now,
+    /// When what is being handled came, monotonic microseconds.
+    pub(crate) arrived_us: u64,
     /// When this process took over, monotonic microseconds.
     pub(crate) started_us: u64,
     pub(crate) standing: Standing,
@@ -47,7 +48,11 @@ pub struct Processor {
     unsynced: VecDeque<(Position, TxKey)>,
     pub(crate) live: BTreeMap<TxKey, Live>,
     /// Requests between arrival and answer.
-    pub(crate) in_flight: BTreeSet<TxKey>,
+    pub(crate) in_flight: InFlight,
+    /// How long requests wait until they are handled.
+    pub(crate) queue_wait: QueueWait,
+    /// How long they wait until the log has answered.
+    pub(crate) find_wait: QueueWait,
     pub(crate) finds: BTreeMap<Ticket, Find>,
     /// Messages about a transaction that the log is being asked about.
     pub(crate) blocked: BTreeMap<TxKey, VecDeque<Incoming>>,
@@ -59,7 +64,7 @@ pub struct Processor {
     /// Day's use of the limits that an open question to the log may not have seen.
     recent_spends: VecDeque<(Position, Spend)>,
     pub(crate) reserved: BTreeMap<(Pseudonym, Day), Used>,
-    pub(crate) shed: BTreeMap<TxKey, u64>,
+    pub(crate) shed: ShedKeys,
     pub(crate) commands: VecDeque<(Position, Ticket, Option<Day>)>,
     pub(crate) draining: Option<Ticket>,
     pub(crate) is_draining: bool,
@@ -77,8 +82,6 @@ pub(crate) enum Timer {
     Transaction(TxKey),
     /// A bank's connection: the answer to a 0800, or its next echo.
     BankLink(LinkId),
-    /// A shed key may be asked for again.
-    Shed(TxKey),
 }
 
 /// A question to the log.
@@ -86,6 +89,8 @@ pub(crate) struct Find {
     pub(crate) asker: FindAsker,
     pub(crate) lookup: crate::io::Lookup,
     asked_at: Position,
+    /// When it was asked, monotonic microseconds.
+    pub(crate) asked_us: u64,
 }
 
 /// Why the log was asked.
@@ -124,16 +129,21 @@ impl Processor {
         open: Vec<Transaction>,
         next: Position,
     ) -> Processor {
+        let entropy = Entropy::new(entropy);
         let mut processor = Processor {
             config,
-            entropy: Entropy::new(entropy),
+            shed: ShedKeys::new(entropy.secret()),
+            entropy,
             now,
+            arrived_us: now.mono_us,
             started_us: now.mono_us,
             standing: broken::at_start(standing),
             next,
             unsynced: VecDeque::new(),
             live: BTreeMap::new(),
-            in_flight: BTreeSet::new(),
+            in_flight: InFlight::default(),
+            queue_wait: QueueWait::default(),
+            find_wait: QueueWait::default(),
             finds: BTreeMap::new(),
             blocked: BTreeMap::new(),
             evicted: VecDeque::new(),
@@ -142,7 +152,6 @@ impl Processor {
             sessions: BTreeMap::new(),
             recent_spends: VecDeque::new(),
             reserved: BTreeMap::new(),
-            shed: BTreeMap::new(),
             commands: VecDeque::new(),
             draining: None,
             is_draining: false,
@@ -158,7 +167,14 @@ impl Processor {
 
     /// Takes one input in; then drain [`Processor::poll_output`].
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.handle_arrived(now, now.mono_us, input);
+    }
+
+    /// The same for a message that came at `arrived_us`, monotonic microseconds, and has waited since: its deadline counts
+    /// from then, and a new request that has waited too long while all others do is answered 91.
+    pub fn handle_arrived(&mut self, now: Now, arrived_us: u64, input: Input) {
         self.now = now;
+        self.arrived_us = arrived_us.min(now.mono_us);
         match input {
             Input::LinkUp(link) => self.link_up(link),
             Input::LinkDown(link) => self.link_down(link),
@@ -271,9 +287,6 @@ impl Processor {
                 Timer::Find(ticket) => self.find_is_late(ticket),
                 Timer::Transaction(key) => self.transaction_timer(key),
                 Timer::BankLink(link) => self.bank_link_timer(link),
-                Timer::Shed(key) => {
-                    self.shed.remove(&key);
-                }
             }
         }
     }
@@ -310,7 +323,10 @@ impl Processor {
     /// Asks the log; its answer comes back under a ticket.
     pub(crate) fn ask_log(&mut self, lookup: crate::io::Lookup, asker: FindAsker, late_at_us: u64) {
         let ticket = self.ticket();
-        self.finds.insert(ticket, Find { asker, lookup: lookup.clone(), asked_at: self.next });
+        self.finds.insert(
+            ticket,
+            Find { asker, lookup: lookup.clone(), asked_at: self.next, asked_us: self.now.mono_us },
+        );
         self.start_timer(late_at_us, Timer::Find(ticket));
         self.emit(Output::Find(ticket, lookup));
     }

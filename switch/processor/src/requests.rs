@@ -5,7 +5,8 @@ use iso8583::Message;
 use mutant::Mutant;
 
 use crate::amount;
-use crate::ids::{Class, Code, Day, TxKey};
+use crate::config::TerminalConfig;
+use crate::ids::{Class, Code, Day, TerminalId, TxKey};
 use crate::intake::{self, Incoming};
 use crate::io::{
     Authenticity, Event, Found, LinkId, LinkedAccount, Lookup, Output, OwnName, Ticket, Verdict,
@@ -15,7 +16,7 @@ use crate::lifecycle::{State, Trigger};
 use crate::live::{Asker, Live, Work};
 use crate::messages;
 use crate::processor::{
-    BLOCKED_PER_TRANSACTION_MAX, Fact, FindAsker, Processor, SHED_KEYS_MAX, Timer, counts_against_limits,
+    BLOCKED_PER_TRANSACTION_MAX, Fact, FindAsker, Processor, Timer, counts_against_limits,
 };
 use crate::record::{BlockSubject, Kind};
 use crate::standing::{LiveReference, REFERENCES_MAX};
@@ -53,7 +54,7 @@ impl Processor {
     }
 
     fn terminal_says(&mut self, link: LinkId, message: Message, citizen: Option<Pseudonym>) {
-        let terminal_id = message.get(41).and_then(crate::ids::TerminalId::parse);
+        let terminal_id = message.get(41).and_then(TerminalId::parse);
         let Some((terminal_id, terminal)) =
             terminal_id.and_then(|id| Some((id, self.config.terminals.get(&id)?.clone())))
         else {
@@ -68,12 +69,17 @@ impl Processor {
         if message.mti().value() == 800 {
             return self.terminal_network(link, terminal_id, &terminal, message);
         }
-        if Class::of_mti(message.mti().value()).is_none() {
+        let Some(class) = Class::of_mti(message.mti().value()) else {
             let answer = messages::bare(&message, Code::FUNCTION_UNKNOWN);
             return self.send(link, answer);
+        };
+        if matches!(class, Class::Verification | Class::Financial)
+            && self.turns_away(link, &message, class, terminal_id, &terminal)
+        {
+            return;
         }
         let copy = message.clone();
-        match intake::read(message, link, citizen, &terminal, self.now.wall_ms, self.now.mono_us) {
+        match intake::read(message, link, citizen, &terminal, self.now.wall_ms, self.arrived_us) {
             Ok(mut incoming) => {
                 incoming.session = self.session(terminal_id, link);
                 if incoming.key.class == Class::Financial {
@@ -104,8 +110,12 @@ impl Processor {
         if !is_request && self.is_known_advice(&incoming) {
             return self.repeated_advice(incoming);
         }
-        if (is_request || mutant::is(Mutant::AdviceShed)) && !self.has_room_for(&incoming) {
-            return;
+        let is_shed = is_request
+            && self.shed.holds(self.now.mono_us, &incoming.key)
+            && !mutant::is(Mutant::ShedKeyExecuted);
+        let needs_room = is_request || mutant::is(Mutant::AdviceShed);
+        if is_shed || needs_room && !self.has_room_for(incoming.key.terminal) {
+            return self.shed_request(incoming.key, incoming.link, &incoming.message);
         }
         let wants_use = incoming.kind.is_some_and(counts_against_limits) && is_request;
         let lookup = Lookup {
@@ -122,31 +132,52 @@ impl Processor {
         self.ask_log(lookup, FindAsker::Incoming(Box::new(incoming)), late_at_us);
     }
 
-    /// Sheds a request that there is no room for, with 91 and unrecorded: nothing keyed has begun. Its key is refused
-    /// again for as long as its terminal may repeat it.
-    fn has_room_for(&mut self, incoming: &Incoming) -> bool {
-        let is_shed = self.shed.contains_key(&incoming.key) && !mutant::is(Mutant::ShedKeyExecuted);
-        if !is_shed && self.in_flight.len() < self.config.limits.in_flight_max {
-            return true;
+    /// Answers a new request with 91 before it is read, where there is more to do than can be done. What is known in memory
+    /// goes on: it is no new work, and may have another answer.
+    fn turns_away(
+        &mut self,
+        link: LinkId,
+        message: &Message,
+        class: Class,
+        terminal_id: TerminalId,
+        terminal: &TerminalConfig,
+    ) -> bool {
+        let waited_us = self.now.mono_us - self.arrived_us;
+        if self.queue_wait.admits(self.now.mono_us, waited_us) && self.has_room_for(terminal_id) {
+            return false;
         }
-        self.shed_request(incoming);
-        false
+        let Ok(key) = intake::key(message, class, self.now_seconds()) else { return false };
+        if self.live.contains_key(&key) || self.blocked.contains_key(&key) {
+            return false;
+        }
+        // What a 0200 says of the transaction before it is an advice, and never shed.
+        if class == Class::Financial {
+            self.status_of_last(message, key, terminal);
+        }
+        self.shed_request(key, Some(link), message);
+        true
     }
 
-    fn shed_request(&mut self, incoming: &Incoming) {
-        if !self.shed.contains_key(&incoming.key) {
+    fn has_room_for(&self, terminal: TerminalId) -> bool {
+        let limits = &self.config.limits;
+        self.in_flight.len() < limits.in_flight_max
+            && self.in_flight.of(terminal) < limits.terminal_in_flight_max
+    }
+
+    /// Refuses a request that there is no room for, with 91 and unrecorded: nothing keyed has begun. Its key is refused
+    /// again for as long as its terminal may repeat it.
+    fn shed_request(&mut self, key: TxKey, link: Option<LinkId>, message: &Message) {
+        let now_us = self.now.mono_us;
+        if !self.shed.holds(now_us, &key) {
             // A repeat may have its answer in the log, which has not been asked: silence contradicts none.
-            let is_repeat = incoming.message.mti().is_repeat();
-            if self.shed.len() >= SHED_KEYS_MAX || is_repeat {
+            let wait_us = self.config.timers.terminal_wait_ms.saturating_mul(1000);
+            if message.mti().is_repeat() || !self.shed.insert(now_us, wait_us, &key) {
                 return;
             }
-            let until_us = self.in_ms(self.config.timers.terminal_wait_ms);
-            self.shed.insert(incoming.key, until_us);
-            self.start_timer(until_us, Timer::Shed(incoming.key));
         }
-        self.event(Event::Shed(incoming.key));
-        if let Some(link) = incoming.link {
-            self.send(link, messages::bare(&incoming.message, Code::UNAVAILABLE));
+        self.event(Event::Shed(key));
+        if let Some(link) = link {
+            self.send(link, messages::bare(message, Code::UNAVAILABLE));
         }
     }
 
@@ -165,7 +196,7 @@ impl Processor {
                 if incoming.content.original.is_some() {
                     self.advice_found(*incoming, found);
                 } else {
-                    self.request_found(*incoming, found);
+                    self.request_found(*incoming, found, self.now.mono_us.saturating_sub(find.asked_us));
                 }
                 for next in waiting {
                     self.admit(next);
@@ -192,7 +223,7 @@ impl Processor {
                 self.in_flight.remove(&incoming.key);
                 let waiting = self.blocked.remove(&incoming.subject()).unwrap_or_default();
                 if incoming.content.original.is_none() {
-                    self.shed_request(&incoming);
+                    self.shed_request(incoming.key, incoming.link, &incoming.message);
                 }
                 for next in waiting {
                     self.admit(next);
@@ -204,7 +235,7 @@ impl Processor {
         self.forget_answered_finds();
     }
 
-    fn request_found(&mut self, incoming: Incoming, mut found: Found) {
+    fn request_found(&mut self, incoming: Incoming, mut found: Found, waited_us: u64) {
         if self.live.contains_key(&incoming.key) {
             return self.repeated_request(incoming);
         }
@@ -226,6 +257,10 @@ impl Processor {
             return;
         }
         let key = incoming.key;
+        if !self.find_wait.admits(self.now.mono_us, waited_us) {
+            self.in_flight.remove(&key);
+            return self.shed_request(key, incoming.link, &incoming.message);
+        }
         self.begin(incoming, &found);
         if let Err(code) = self.check_request(key, &found) {
             self.refuse(key, code);
@@ -555,7 +590,7 @@ impl Processor {
         let answer = messages::bare(&incoming.message, Code::DUPLICATE);
         match self.live.get_mut(&subject) {
             Some(live) => {
-                live.waiting.push((link, answer));
+                live.owe(link, answer);
                 self.release(subject);
             }
             None => self.send(link, answer),

@@ -1,4 +1,5 @@
-//! The way to the event loop: two bounded queues, what ends work before what begins it.
+//! The way to the event loop: three bounded queues, what ends work first, then what must never be refused, then what
+//! begins work.
 
 use std::time::Duration;
 
@@ -7,9 +8,13 @@ use processor::{Command, Input, Institution, LinkId, Now, SafBank, SafEntry, TxK
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-/// Terminals' inputs that wait for the event loop. At the limit a terminal's reader waits, and with it the terminal:
-/// TCP's own window is the back-pressure.
+/// Terminals' new requests that wait for the event loop. It takes all that are there at each turn, and answers those that
+/// have waited too long with 91; so the queue is full only when the loop stands still. Then a terminal's reader waits, and
+/// with it the terminal: TCP's own window is the back-pressure.
 pub const TERMINAL_INPUTS_MAX: usize = 4_096;
+
+/// Terminals' advices, sign-ons and echoes that wait for the event loop; at the limit their readers wait.
+pub const ADVICE_INPUTS_MAX: usize = 4_096;
 
 /// Inputs of banks, verifier, look-ups and operators that wait for the event loop; at the limit their senders wait.
 pub const OTHER_INPUTS_MAX: usize = 16_384;
@@ -27,6 +32,8 @@ pub enum Inbound {
     LinkUp(LinkId, Outbox),
     /// For the processor as it is.
     Input(Box<Input>),
+    /// A terminal's message, and when it came: monotonic microseconds. It may have waited.
+    Arrived(u64, Box<Input>),
     /// An operator commands; the answer goes back by the channel.
     Operator(Command, oneshot::Sender<Result<Done, String>>),
     /// The configuration was read again.
@@ -82,8 +89,10 @@ pub type Outbox = mpsc::Sender<Box<Message>>;
 /// Sends to the event loop. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bus {
-    /// What begins work.
+    /// What begins work: 0100, 0200, 0201. A terminal's connection ends here too, behind what it has asked for.
     pub terminals: mpsc::Sender<Inbound>,
+    /// What a terminal says beside: 0220, 0420, sign-on, echo. A terminal's connection begins here.
+    pub advices: mpsc::Sender<Inbound>,
     /// What ends it.
     pub others: mpsc::Sender<Inbound>,
 }
@@ -93,6 +102,8 @@ pub struct Bus {
 pub struct BusEnd {
     /// What begins work.
     pub terminals: mpsc::Receiver<Inbound>,
+    /// What a terminal says beside.
+    pub advices: mpsc::Receiver<Inbound>,
     /// What ends it.
     pub others: mpsc::Receiver<Inbound>,
 }
@@ -100,8 +111,10 @@ pub struct BusEnd {
 /// The two ends.
 pub fn bus() -> (Bus, BusEnd) {
     let (terminals, terminals_end) = mpsc::channel(TERMINAL_INPUTS_MAX);
+    let (advices, advices_end) = mpsc::channel(ADVICE_INPUTS_MAX);
     let (others, others_end) = mpsc::channel(OTHER_INPUTS_MAX);
-    (Bus { terminals, others }, BusEnd { terminals: terminals_end, others: others_end })
+    let end = BusEnd { terminals: terminals_end, advices: advices_end, others: others_end };
+    (Bus { terminals, advices, others }, end)
 }
 
 /// Tells the event loop through one of its queues; waits while the queue is full. `false`: the loop has ended.

@@ -19,7 +19,12 @@ impl Clock {
     /// Both clocks.
     pub fn now(&self) -> Now {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono_us: self.start.elapsed().as_micros() as u64, wall_ms: since.as_millis() as i64 }
+        Now { mono_us: self.mono_us(), wall_ms: since.as_millis() as i64 }
+    }
+
+    /// The monotonic clock alone, microseconds.
+    pub fn mono_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
     }
 
     /// The moment at which the monotonic clock shows `mono_us`.

@@ -15,15 +15,18 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, oneshot};
 
 use crate::admin::Health;
-use crate::bus::{BusEnd, Done, Inbound, Outbox, SafAnswer, SafQuestion};
+use crate::bus::{
+    ADVICE_INPUTS_MAX, BusEnd, Done, Inbound, OTHER_INPUTS_MAX, Outbox, SafAnswer, SafQuestion,
+};
 use crate::clock::Clock;
 use crate::finder::Finders;
 use crate::observer::{Observer, is_bank};
 use crate::saf_view;
 use crate::verifier::Verifier;
 
-/// Inputs taken at once from each queue. Bounds how long what ends work waits behind what begins it.
-const BATCH_MAX: usize = 256;
+/// New requests taken in one turn. Bounds how long what ends work, and what must never be refused, waits behind what
+/// begins work: both are taken whole at each turn, before it.
+const REQUESTS_PER_TURN_MAX: usize = 256;
 
 /// The log must be sure to take so many records of any size before another input is handled.
 const ROOM_RECORDS_MIN: usize = 8;
@@ -132,7 +135,7 @@ impl EventLoop {
 
 impl Running {
     async fn run(&mut self) {
-        let mut batch = Vec::with_capacity(2 * BATCH_MAX);
+        let mut turn = Turn::default();
         let stop = Arc::clone(&self.owned.stop);
         let news = Arc::clone(&self.owned.log_news);
         loop {
@@ -143,16 +146,23 @@ impl Running {
                 biased;
                 () = stop.notified() => return,
                 () = news.news.notified() => {}
-                first = bus.others.recv() => batch.extend(first),
-                first = bus.terminals.recv() => batch.extend(first),
+                first = bus.others.recv() => turn.others.extend(first),
+                first = bus.advices.recv() => turn.advices.extend(first),
+                first = bus.terminals.recv() => turn.requests.extend(first),
                 () = tokio::time::sleep_until(due) => {}
             }
-            fill(&mut batch, &mut bus.others);
-            fill(&mut batch, &mut bus.terminals);
-            self.observer.batch.record(batch.len() as f64);
+            fill(&mut turn.others, &mut bus.others, OTHER_INPUTS_MAX);
+            fill(&mut turn.advices, &mut bus.advices, ADVICE_INPUTS_MAX);
+            fill(&mut turn.requests, &mut bus.terminals, REQUESTS_PER_TURN_MAX);
+            self.observer.batch.record(turn.len() as f64);
             let now = self.owned.clock.now();
             self.take_synced(now);
-            for inbound in batch.drain(..) {
+            for inbound in turn.others.drain(..).chain(turn.advices.drain(..)) {
+                self.take(now, inbound);
+            }
+            // What was taken first has kept the requests waiting, and that counts.
+            let now = self.owned.clock.now();
+            for inbound in turn.requests.drain(..) {
                 self.take(now, inbound);
             }
             if self.owned.processor.next_deadline().is_some_and(|due_us| due_us <= now.mono_us) {
@@ -176,6 +186,7 @@ impl Running {
                 }
                 self.handle(now, *input);
             }
+            Inbound::Arrived(arrived_us, input) => self.handle_arrived(now, arrived_us, *input),
             Inbound::Operator(command, answer) => {
                 if command == Command::Drain {
                     self.owned.health.set_ready(false);
@@ -206,8 +217,13 @@ impl Running {
 
     /// Has one input decided, and whatever the loop itself answers on the way.
     fn handle(&mut self, now: Now, input: Input) {
+        self.handle_arrived(now, now.mono_us, input);
+    }
+
+    /// The same of what came earlier and has waited.
+    fn handle_arrived(&mut self, now: Now, arrived_us: u64, input: Input) {
         self.wait_for_room();
-        self.owned.processor.handle(now, input);
+        self.owned.processor.handle_arrived(now, arrived_us, input);
         self.carry_out();
         while let Some(input) = self.own_inputs.pop_front() {
             self.wait_for_room();
@@ -310,6 +326,7 @@ impl Running {
         gauges.log_next.set(processor.next_position() as f64);
         gauges.log_synced.set(self.synced as f64);
         gauges.terminal_inputs.set(self.owned.bus.terminals.len() as f64);
+        gauges.advice_inputs.set(self.owned.bus.advices.len() as f64);
         gauges.other_inputs.set(self.owned.bus.others.len() as f64);
         gauges.references.set(processor.standing().references.len() as f64);
         for bank in processor.saf_banks() {
@@ -352,10 +369,25 @@ impl Running {
     }
 }
 
-/// Takes what is there without waiting.
-fn fill(batch: &mut Vec<Inbound>, queue: &mut tokio::sync::mpsc::Receiver<Inbound>) {
-    for _ in 0..BATCH_MAX {
-        let Ok(inbound) = queue.try_recv() else { return };
+/// What one turn of the loop takes, in this order. Kept from turn to turn for its memory.
+#[derive(Default)]
+struct Turn {
+    others: Vec<Inbound>,
+    advices: Vec<Inbound>,
+    requests: Vec<Inbound>,
+}
+
+impl Turn {
+    fn len(&self) -> usize {
+        self.others.len() + self.advices.len() + self.requests.len()
+    }
+}
+
+/// Takes what is there without waiting, up to so many in all.
+fn fill(batch: &mut Vec<Inbound>, queue: &mut tokio::sync::mpsc::Receiver<Inbound>, max: usize) {
+    while batch.len() < max
+        && let Ok(inbound) = queue.try_recv()
+    {
         batch.push(inbound);
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Gauges {
     pub(crate) log_next: Gauge,
     pub(crate) log_synced: Gauge,
     pub(crate) terminal_inputs: Gauge,
+    pub(crate) advice_inputs: Gauge,
     pub(crate) other_inputs: Gauge,
     pub(crate) references: Gauge,
 }
@@ -65,6 +66,7 @@ impl Observer {
                 log_next: gauge!("atm_switch_log_records"),
                 log_synced: gauge!("atm_switch_log_synced_records"),
                 terminal_inputs: gauge!("atm_switch_queue_inputs", "queue" => "terminals"),
+                advice_inputs: gauge!("atm_switch_queue_inputs", "queue" => "advices"),
                 other_inputs: gauge!("atm_switch_queue_inputs", "queue" => "others"),
                 references: gauge!("atm_switch_references_live"),
             },

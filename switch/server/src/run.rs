@@ -104,6 +104,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         data: settings.keys.data.clone(),
         iin: settings.processor.iin,
         bus: bus.clone(),
+        clock,
     };
     tokio::spawn(terminal::listen(terminals, Arc::new(shared)));
     tokio::spawn(reload_on_hangup(settings.file.clone(), keys, bus.clone()));

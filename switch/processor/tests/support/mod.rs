@@ -373,6 +373,19 @@ impl World {
         self.input(Input::Received { link, message, authenticity: Authenticity::Authentic, citizen });
     }
 
+    /// A message that came so long ago and has waited since.
+    pub fn terminal_waited(&mut self, message: Message, waited_ms: u64) {
+        let who = citizen(1).1;
+        let input = Input::Received {
+            link: TERMINAL,
+            message,
+            authenticity: Authenticity::Authentic,
+            citizen: Some(who),
+        };
+        self.processor.handle_arrived(self.now, self.now.mono_us - waited_ms * 1000, input);
+        self.drain();
+    }
+
     pub fn bank(&mut self, bank: &str, message: Message) {
         self.input(Input::Received {
             link: bank_link(bank),

@@ -361,6 +361,8 @@ fn limits(section: Section<'_>) -> Option<Limits> {
     let citizen_day_count_max =
         section.number_or("citizen_day_count_max", u64::from(default.citizen_day_count_max), 1..=1_000_000);
     let in_flight_max = section.number_or("in_flight_max", default.in_flight_max as u64, 1..=1_000_000);
+    let terminal_in_flight_max =
+        section.number_or("terminal_in_flight_max", default.terminal_in_flight_max as u64, 1..=10_000);
     section.finish();
     Some(Limits {
         transaction_minor_max: transaction_minor_max?,
@@ -368,6 +370,7 @@ fn limits(section: Section<'_>) -> Option<Limits> {
         citizen_day_minor_max: citizen_day_minor_max?,
         citizen_day_count_max: citizen_day_count_max? as u32,
         in_flight_max: in_flight_max? as usize,
+        terminal_in_flight_max: terminal_in_flight_max? as usize,
     })
 }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::stream::{self, Ended, Reader};
 use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, TERMINAL_OUTBOX_MAX, tell};
+use crate::clock::Clock;
 use crate::config::TerminalLinkSettings;
 
 /// Keep-alives without a message between them that a connection may send in [`KEEP_ALIVE_WINDOW`].
@@ -58,6 +59,8 @@ pub struct Shared {
     pub iin: [u8; 6],
     /// To the event loop.
     pub bus: Bus,
+    /// When messages came.
+    pub clock: Clock,
 }
 
 /// Binds the listener.
@@ -126,7 +129,7 @@ async fn connection(
     }
     let (outbox, queue) = mpsc::channel(TERMINAL_OUTBOX_MAX);
     let own = outbox.downgrade();
-    if shared.bus.terminals.send(Inbound::LinkUp(link, outbox)).await.is_err() {
+    if shared.bus.advices.send(Inbound::LinkUp(link, outbox)).await.is_err() {
         return;
     }
     let (read, write) = stream.into_split();
@@ -172,11 +175,14 @@ impl Incoming<'_> {
         let mut first_until =
             Some(Instant::now() + Duration::from_millis(self.shared.settings.first_message_ms_max));
         let mut keep_alives = KeepAlives { since: Instant::now(), count: 0 };
+        // Of what stands in the buffer the last part came then: a message may have waited there for a full queue.
+        let mut arrived_us = self.shared.clock.mono_us();
         loop {
             let received = self.codec.receive(&self.reader.buffer, |message| mac_of(self.keys, message))?;
             let consumed = match received {
                 Received::Incomplete => {
                     self.reader.more(first_until).await?;
+                    arrived_us = self.shared.clock.mono_us();
                     continue;
                 }
                 Received::KeepAlive { consumed } => {
@@ -196,7 +202,7 @@ impl Incoming<'_> {
                     if mac.is_ok() {
                         first_until = None;
                     }
-                    self.pass_on(*message, mac).await?;
+                    self.pass_on(arrived_us, *message, mac).await?;
                     consumed
                 }
                 Received::Malformed { consumed, error } => {
@@ -212,13 +218,23 @@ impl Incoming<'_> {
         }
     }
 
-    async fn pass_on(&self, message: Message, mac: Result<(), MacError>) -> Result<(), Ended> {
+    /// A new request goes where it may be refused, and so does what is forged; everything else is never refused.
+    async fn pass_on(
+        &self,
+        arrived_us: u64,
+        message: Message,
+        mac: Result<(), MacError>,
+    ) -> Result<(), Ended> {
         let (authenticity, citizen) = match mac {
             Ok(()) => (Authenticity::Authentic, self.shared.citizen(&message)),
             Err(_) => (Authenticity::Forged, None),
         };
+        let begins_work = matches!(message.mti().value(), 100 | 200 | 201);
+        let bus = &self.shared.bus;
+        let queue = if begins_work || mac.is_err() { &bus.terminals } else { &bus.advices };
         let input = Input::Received { link: self.link, message, authenticity, citizen };
-        if tell(&self.shared.bus.terminals, input).await { Ok(()) } else { Err(Ended::Stopped) }
+        let told = queue.send(Inbound::Arrived(arrived_us, Box::new(input))).await;
+        told.map_err(|_| Ended::Stopped)
     }
 
     /// Answers 30 to the frame at the front of the buffer, as far as it can be read, signed for the terminal that it
