@@ -297,7 +297,8 @@ impl Told {
             _ => false,
         };
         self.state = after.unwrap_or_else(|| self.stated_by(kind));
-        if self.state != State::Approved && self.suspense == Some(Suspense::Age) {
+        let left_approved = self.state != State::Approved && self.suspense == Some(Suspense::Age);
+        if left_approved || &**kind == "RESOLUTION" {
             self.suspense = None;
         }
         self.suspense = self.suspense.max(*suspense);
@@ -319,6 +320,7 @@ impl Told {
             "REVERSED" => is(&[State::Reversing]),
             "COMPLETE" => is(&[State::Approved]),
             "CLAIM" | "NOTE" => true,
+            "RESOLUTION" => self.suspense.is_some(),
             _ => false,
         };
         may.then(|| self.stated_by(&record.kind))

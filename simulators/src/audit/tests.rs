@@ -242,6 +242,13 @@ fn what_is_open_or_waits_for_a_person_is_told() {
              cash 0, bank 100000, log 100000 đồng",
         ]
     );
+    let before = found.findings.len();
+    day.record("RESOLUTION", 200, 20, json!({ "by": "lan", "why": "cassettes counted" }));
+    let found = day.audit();
+    assert_eq!((found.suspense, found.findings.len()), (0, before), "a person has decided");
+    day.record("RESOLUTION", 200, 20, json!({ "by": "lan", "why": "again" }));
+    assert_eq!(day.audit().findings.len(), before + 1, "there is nothing left to decide");
+    day.log.pop();
     day.note(MovementKind::Out, Some(20), 200_000, 1);
     day.note(MovementKind::Returned, Some(20), 100_000, 0);
     day.record("COMPLETE", 200, 20, json!({}));

@@ -11,7 +11,7 @@ use crate::names::Place;
 use crate::storage::Shelf;
 
 /// Another meaning of the fields has another number here; a checkpoint of a different one is passed over.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const MAC_BYTES: usize = 32;
 
 /// What a checkpoint says: all of it is about the records below `next`, which were synced.

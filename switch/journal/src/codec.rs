@@ -5,7 +5,7 @@ use keys::{DataKeys, SEALED_BYTES};
 use processor::{
     Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
     Declined, Evidence, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Position, Record,
-    Request, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
+    Request, Resolution, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
 };
 
 use crate::wire::{DecodeError, DecodeFault, Decoded, Reader, Writer};
@@ -153,6 +153,7 @@ fn kind_of(body: &Body) -> u8 {
         Body::Verification(_) => 10,
         Body::Cutover(_) => 11,
         Body::Block(_) => 12,
+        Body::Resolution(_) => 13,
     }
 }
 
@@ -205,6 +206,10 @@ fn put_body(writer: &mut Writer<'_>, body: &Body, seal: &Seal<'_>) {
         Body::Verification(verification) => put_verification(writer, verification, seal),
         Body::Cutover(day) => put_day(writer, *day),
         Body::Block(block) => put_block(writer, block),
+        Body::Resolution(resolution) => {
+            writer.bytes("by", resolution.by.as_bytes());
+            writer.bytes("why", resolution.why.as_bytes());
+        }
     }
 }
 
@@ -260,6 +265,7 @@ fn take_body(reader: &mut Reader<'_>, kind: u8, unseal: Unseal<'_>) -> Decoded<B
         10 => Body::Verification(Box::new(take_verification(reader, unseal)?)),
         11 => Body::Cutover(take_day(reader)?),
         12 => Body::Block(take_block(reader)?),
+        13 => Body::Resolution(Resolution { by: reader.text("by")?, why: reader.text("why")? }),
         _ => return Err(reader.error("kind", DecodeFault::Value)),
     })
 }
@@ -603,7 +609,7 @@ mod tests {
     #[test]
     fn unknown_versions_and_kinds_are_named() {
         let mut bytes = encoded(&reversed(1), 3);
-        bytes[1] = 13;
+        bytes[1] = 14;
         assert_eq!(
             decode(&bytes, 3, Unseal::Open(&keys())).unwrap_err().to_string(),
             "record 3: kind: not a value of this field"

@@ -92,6 +92,7 @@ pub(crate) fn begins(body: &Body) -> bool {
         | Body::Claim(..)
         | Body::Note(..)
         | Body::Cutover(_)
-        | Body::Block(_) => false,
+        | Body::Block(_)
+        | Body::Resolution(_) => false,
     }
 }

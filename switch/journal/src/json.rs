@@ -99,6 +99,7 @@ fn body_json(body: &Body) -> Value {
             };
             json!({ "subject": { kind: subject }, "set": block.set, "by": block.by })
         }
+        Body::Resolution(resolution) => json!({ "by": resolution.by, "why": resolution.why }),
     }
 }
 

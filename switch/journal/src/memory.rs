@@ -127,7 +127,8 @@ impl MemorySegment {
             | Body::Tombstone(_)
             | Body::Verification(_)
             | Body::Cutover(_)
-            | Body::Block(_) => {}
+            | Body::Block(_)
+            | Body::Resolution(_) => {}
         }
         if let Some(spend) = record.spend {
             let used = self.spends.entry((spend.citizen, spend.day)).or_default();

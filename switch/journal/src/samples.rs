@@ -7,7 +7,7 @@ use keys::{DataKeys, Key};
 use processor::{
     Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
     Declined, Evidence, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
-    Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
+    Resolution, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
 };
 
 /// 2022-05-03T01:02:03Z, in the pilot's first days.
@@ -158,6 +158,11 @@ pub(crate) fn declined(stan: u32) -> Record {
     record(Some(key(stan)), Body::Declined(Box::new(declined)))
 }
 
+pub(crate) fn resolution(stan: u32) -> Record {
+    let resolution = Resolution::new("lan (uid 1001)", "cassettes counted: the notes were kept").unwrap();
+    record(Some(key(stan)), Body::Resolution(resolution))
+}
+
 pub(crate) fn verification(stan: u32) -> Record {
     let linked =
         |digits, alias: &str, default| LinkedBank { bank: bank(digits), alias: alias.into(), default };
@@ -193,6 +198,7 @@ pub(crate) fn each_kind() -> Vec<(&'static str, Record)> {
         ("note", Record { suspense: Some(Suspense::Age), ..note }),
         ("tombstone", record(Some(key(9)), Body::Tombstone(Some(advice(Class::Reversal, 600_009, key(9)))))),
         ("verification", verification(10)),
+        ("resolution", resolution(7)),
         ("cutover", record(None, Body::Cutover(day()))),
         (
             "block-terminal",

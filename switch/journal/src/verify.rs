@@ -65,7 +65,7 @@ pub struct Report {
     pub kinds: BTreeMap<&'static str, u64>,
     /// Transactions that are not at their end.
     pub open: u64,
-    /// Open ones that wait for a person.
+    /// Transactions that wait for a person, open or not; as many as are listed.
     pub suspense: u64,
     /// What a start would cut, because it was never synced.
     pub tail: Option<Cut>,
@@ -124,8 +124,7 @@ pub fn verify(dir: &Path, keys: &DataKeys, expected: Option<Head>) -> Result<Rep
         report.bad = Some(Bad { position: report.head.records, path: dir.to_owned(), reason });
     }
     report.open = fold.open.len() as u64;
-    let waiting = fold.open.values().filter(|placed| placed.transaction.suspense.is_some());
-    report.suspense = waiting.count() as u64;
+    report.suspense = fold.standing.suspended.len() as u64;
     Ok(report)
 }
 

@@ -71,6 +71,11 @@ impl Day {
         Day(at.year() as u32 * 10_000 + u32::from(u8::from(at.month())) * 100 + u32::from(at.day()))
     }
 
+    /// Midnight (UTC) with which it begins, milliseconds since 1970.
+    pub fn begins_ms(self) -> i64 {
+        self.date().map_or(0, |date| date.midnight().assume_utc().unix_timestamp() * 1000)
+    }
+
     /// `yyyymmdd` as a number.
     pub fn yyyymmdd(self) -> u32 {
         self.0

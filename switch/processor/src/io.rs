@@ -4,7 +4,7 @@ use credential::Pseudonym;
 use iso8583::Message;
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
-use crate::record::{Block, Evidence, Kind, Position, Record, Suspense};
+use crate::record::{Block, Evidence, Kind, Position, Record, Resolution, Suspense};
 use crate::saf::SafRetry;
 use crate::transaction::Transaction;
 
@@ -212,6 +212,8 @@ pub enum Command {
     Block(Block),
     /// Take no new requests; what is in flight ends. For a shutdown.
     Drain,
+    /// A clerk has decided about a transaction that waits for a person.
+    Resolve(TxKey, Resolution),
     /// Take resting reversals up now; answered by [`Output::Retried`].
     SafRetry(SafRetry),
 }

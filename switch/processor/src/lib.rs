@@ -23,6 +23,7 @@ mod record;
 mod requests;
 mod saf;
 mod standing;
+mod suspense;
 mod transaction;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
@@ -37,9 +38,10 @@ pub use live::SafStage;
 pub use processor::Processor;
 pub use record::{
     Advice, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent, Kind,
-    LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Reversal, Spend, Suspense,
+    LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Resolution, Reversal, Spend, Suspense,
     Verification,
 };
 pub use saf::{RETRIED_MAX, SafBank, SafEntry, SafFault, SafFaultSeen, SafFaults, SafRetry};
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
+pub use suspense::{SUSPENDED_MAX, Suspended, SuspendedSet};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};

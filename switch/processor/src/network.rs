@@ -116,6 +116,7 @@ impl Processor {
                 let position = self.append_act(Body::Block(block));
                 self.commands.push_back((position, ticket, None));
             }
+            Command::Resolve(key, resolution) => self.resolve(ticket, key, resolution),
             Command::SafRetry(which) => self.retry_reversals(ticket, which),
             Command::Drain => {
                 self.is_draining = true;

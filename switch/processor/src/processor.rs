@@ -23,7 +23,8 @@ use crate::live::{Live, Pause, SafStage};
 use crate::messages;
 use crate::network::Session;
 use crate::record::{
-    Advice, Body, Declined, Evidence, Intent, Kind, Outcome, Position, Record, Reversal, Spend, Verification,
+    Advice, Body, Declined, Evidence, Intent, Kind, Outcome, Position, Record, Resolution, Reversal, Spend,
+    Verification,
 };
 use crate::saf::SafFault;
 use crate::standing::Standing;
@@ -101,6 +102,8 @@ pub(crate) enum FindAsker {
     Limits(TxKey),
     /// A bank's answer to nothing that is in memory.
     BankAnswer(LinkId, Box<Message>),
+    /// A clerk has decided about a transaction that is not in memory.
+    Resolution(Ticket, TxKey, Box<Resolution>),
 }
 
 /// What came with a trigger, for the records of the step.
@@ -778,7 +781,8 @@ impl Processor {
         let key = transaction.key;
         let age_ms = self.config.timers.approved_age_ms_max as i64;
         let aged_in_ms = (transaction.last_at_ms + age_ms - self.now.wall_ms).clamp(0, age_ms) as u64;
-        let is_flagged = transaction.suspense.is_some();
+        // What a person has decided about is not flagged for its age once more.
+        let is_flagged = transaction.suspense.is_some() || transaction.resolution.is_some();
         let names = [
             transaction.sent.as_ref().map(|sent| sent.identity),
             transaction.reversal.as_ref().map(|reversal| reversal.identity),

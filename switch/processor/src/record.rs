@@ -72,6 +72,8 @@ pub enum Body {
     Cutover(Day),
     /// An operator blocked or unblocked something.
     Block(Block),
+    /// A person has decided: SUSPENSE is over.
+    Resolution(Resolution),
 }
 
 impl Body {
@@ -90,6 +92,7 @@ impl Body {
             Body::Verification(_) => "VERIFICATION",
             Body::Cutover(_) => "CUTOVER",
             Body::Block(_) => "BLOCK",
+            Body::Resolution(_) => "RESOLUTION",
         }
     }
 }
@@ -353,6 +356,38 @@ pub struct Block {
     pub by: Box<str>,
 }
 
+/// RESOLUTION: who has decided, and why. It changes no state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resolution {
+    /// Who, as the operator's channel knows them; [`Resolution::BY_CHARACTERS_MAX`] at most.
+    pub by: Box<str>,
+    /// Why; [`Resolution::WHY_CHARACTERS_MAX`] at most.
+    pub why: Box<str>,
+}
+
+impl Resolution {
+    /// Characters of a name.
+    pub const BY_CHARACTERS_MAX: usize = 64;
+    /// Characters of a reason.
+    pub const WHY_CHARACTERS_MAX: usize = 200;
+
+    /// A resolution that can be recorded.
+    ///
+    /// # Errors
+    /// Which of the two is empty, too long or not printable.
+    pub fn new(by: &str, why: &str) -> Result<Resolution, String> {
+        for (name, text, characters_max) in
+            [("by", by, Resolution::BY_CHARACTERS_MAX), ("why", why, Resolution::WHY_CHARACTERS_MAX)]
+        {
+            let characters = text.chars().count();
+            if text.trim().is_empty() || characters > characters_max || text.chars().any(char::is_control) {
+                return Err(format!("{name}: 1 to {characters_max} printable characters are taken"));
+            }
+        }
+        Ok(Resolution { by: by.into(), why: why.into() })
+    }
+}
+
 /// What an operator can block.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum BlockSubject {
@@ -396,7 +431,8 @@ impl Record {
             | Body::Reversed(_)
             | Body::Verification(_)
             | Body::Cutover(_)
-            | Body::Block(_) => None,
+            | Body::Block(_)
+            | Body::Resolution(_) => None,
         }
     }
 
@@ -414,7 +450,8 @@ impl Record {
             | Body::Note(..)
             | Body::Tombstone(_)
             | Body::Cutover(_)
-            | Body::Block(_) => None,
+            | Body::Block(_)
+            | Body::Resolution(_) => None,
         }
     }
 
@@ -448,7 +485,8 @@ impl Record {
             | Body::Claim(..)
             | Body::Note(..)
             | Body::Tombstone(_)
-            | Body::Block(_) => {}
+            | Body::Block(_)
+            | Body::Resolution(_) => {}
         }
         names
     }

@@ -204,6 +204,9 @@ impl Processor {
             }
             FindAsker::Limits(key) => self.limits_found(key, &found),
             FindAsker::BankAnswer(link, message) => self.bank_answer_found(link, *message, found),
+            FindAsker::Resolution(ticket, key, resolution) => {
+                self.resolution_found(ticket, key, *resolution, found);
+            }
         }
         self.forget_answered_finds();
     }
@@ -231,6 +234,7 @@ impl Processor {
             }
             FindAsker::Limits(key) => self.refuse(key, Code::UNAVAILABLE),
             FindAsker::BankAnswer(..) => {}
+            FindAsker::Resolution(ticket, key, _) => self.resolution_late(ticket, key),
         }
         self.forget_answered_finds();
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
 use crate::record::{BlockSubject, Body, Record};
+use crate::suspense::SuspendedSet;
 use crate::transaction::Transaction;
 
 /// So many references live at once; at the limit a verification is answered 91. 180 s at 5,000 verifications a second.
@@ -28,6 +29,8 @@ pub struct Standing {
     pub blocks: BTreeSet<BlockSubject>,
     /// References not yet expired when last looked at.
     pub references: References,
+    /// What waits for a person.
+    pub suspended: SuspendedSet,
 }
 
 /// The references that may still serve, oldest first in `order`.
@@ -59,6 +62,9 @@ impl Standing {
     /// Adds the next record. `transaction` is the sum of its transaction's records, this one included.
     pub fn apply(&mut self, record: &Record, transaction: Option<&Transaction>) {
         self.last_at_ms = self.last_at_ms.max(record.at_ms);
+        if let Some(transaction) = transaction {
+            self.suspended.apply(record.at_ms, transaction);
+        }
         if let Some(request) = record.request().filter(|request| !request.rrn_from_terminal) {
             self.raise_rrn(request.rrn, record.at_ms);
         }
@@ -108,7 +114,8 @@ impl Standing {
             | Body::Complete(_)
             | Body::Claim(..)
             | Body::Note(..)
-            | Body::Tombstone(_) => {}
+            | Body::Tombstone(_)
+            | Body::Resolution(_) => {}
         }
     }
 

@@ -5,8 +5,8 @@ use credential::Reference;
 use crate::ids::{BankIdentity, Day, Institution, TxKey};
 use crate::lifecycle::State;
 use crate::record::{
-    Advice, Body, Declined, Evidence, Kind, NoteReason, Outcome, Record, Request, Reversal, Suspense,
-    Verification,
+    Advice, Body, Declined, Evidence, Kind, NoteReason, Outcome, Record, Request, Resolution, Reversal,
+    Suspense, Verification,
 };
 
 /// Of a transaction's advices so many are remembered, the newest; the repeat of an older one is recorded once more.
@@ -37,6 +37,8 @@ pub struct Transaction {
     pub reversing_since_ms: i64,
     /// The identity check.
     pub verification: Option<Verification>,
+    /// A person has decided about it, the newest decision.
+    pub resolution: Option<Resolution>,
     /// Wall clock of its newest record, milliseconds since 1970.
     pub last_at_ms: i64,
     /// The advices that it took, at most [`ADVICES_MAX`].
@@ -87,6 +89,7 @@ impl Transaction {
             reversal: None,
             reversing_since_ms: 0,
             verification: None,
+            resolution: None,
             last_at_ms: 0,
             advices: Vec::new(),
         }
@@ -145,6 +148,10 @@ impl Transaction {
             }
             Body::Note(NoteReason::ApprovalSeen, _) => self.approval_seen = true,
             Body::Complete(_) if self.suspense == Some(Suspense::Age) => self.suspense = None,
+            Body::Resolution(resolution) => {
+                self.suspense = None;
+                self.resolution = Some(resolution.clone());
+            }
             Body::Complete(_)
             | Body::Reversed(_)
             | Body::Claim(..)
@@ -187,6 +194,7 @@ impl Transaction {
             Body::Tombstone(_) => is(&[State::Unknown]).then_some(State::Tombstone),
             Body::Claim(..) if self.state == State::Unknown => Some(State::Tombstone),
             Body::Claim(..) | Body::Note(..) => Some(self.state),
+            Body::Resolution(_) => self.suspense.is_some().then_some(self.state),
             Body::Cutover(_) | Body::Block(_) => None,
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use iso8583::Message;
-use processor::{Command, Input, Institution, LinkId, Now, SafBank, SafEntry, TxKey};
+use processor::{Command, Input, Institution, LinkId, Now, SafBank, SafEntry, Suspended, TxKey};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,6 +42,28 @@ pub enum Inbound {
     Status(oneshot::Sender<Value>),
     /// An operator asks what waits for the banks.
     Saf(SafQuestion, oneshot::Sender<SafAnswer>),
+    /// An operator asks what waits for a person.
+    Suspended(SuspendedQuestion, oneshot::Sender<SuspendedAnswer>),
+}
+
+/// Which transactions in SUSPENSE are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SuspendedQuestion {
+    /// Flagged at or behind this moment, milliseconds since 1970.
+    pub since_ms: i64,
+    /// At most so many, the oldest.
+    pub limit: usize,
+}
+
+/// What waits for a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SuspendedAnswer {
+    /// The transactions, the oldest flag first.
+    pub entries: Vec<(TxKey, Suspended)>,
+    /// So many more are flagged in that time.
+    pub more: usize,
+    /// The list is at its bound: the log may hold others.
+    pub is_full: bool,
 }
 
 /// What a command that was carried out has to tell.

@@ -80,6 +80,9 @@ pub enum Command {
     /// What waits for the banks: reversals, sent until acknowledged.
     #[command(subcommand)]
     Saf(SafCommand),
+    /// What waits for a person to decide.
+    #[command(subcommand)]
+    Suspense(SuspenseCommand),
     /// Take no new requests; returns when nothing is in flight. The process goes on.
     Drain {
         /// The switch that is meant.
@@ -162,6 +165,60 @@ pub enum SafCommand {
         /// This bank's.
         #[arg(long)]
         bank: Option<String>,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// Looking after what waits for a person.
+#[derive(Subcommand, Debug)]
+pub enum SuspenseCommand {
+    /// The transactions in SUSPENSE, the oldest flag first.
+    #[command(after_help = "Examples:
+  atm-switch suspense list --config atm-switch.toml
+  atm-switch suspense list --since 2026-05-03 --limit 100 --json --config atm-switch.toml")]
+    List {
+        /// Flagged on this day (UTC) or later.
+        #[arg(long, value_name = "DAY")]
+        since: Option<String>,
+        /// At most so many, 1,000 at the most.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Whether a transaction waits for a person, and its records; from the log's files.
+    #[command(after_help = "Examples:
+  atm-switch suspense show 612300000001 --config atm-switch.toml
+  atm-switch suspense show 0200/970418/HN000001/2026-05-03T01:02:03Z/000017 --config atm-switch.toml")]
+    Show {
+        /// Transaction key or RRN.
+        transaction: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Record a decision: the transaction waits no more. It moves no money.
+    #[command(after_help = "Example:
+  atm-switch suspense resolve 612300000001 --by 'Nguyen Lan' --why 'cassettes counted: no cash has left' \\
+    --config atm-switch.toml")]
+    Resolve {
+        /// Transaction key or RRN.
+        transaction: String,
+        /// Who has decided, 48 characters at most; the record has the user of the socket beside it.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why, 200 characters at most.
+        #[arg(long, value_name = "TEXT")]
+        why: String,
         /// The switch that is meant.
         #[command(flatten)]
         config: ConfigFile,

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::admin::Health;
 use crate::bus::{
     ADVICE_INPUTS_MAX, BusEnd, Done, Inbound, OTHER_INPUTS_MAX, Outbox, SafAnswer, SafQuestion,
+    SuspendedAnswer, SuspendedQuestion,
 };
 use crate::clock::Clock;
 use crate::finder::Finders;
@@ -204,6 +205,9 @@ impl Running {
             Inbound::Saf(question, answer) => {
                 let _ = answer.send(self.saf(now, question));
             }
+            Inbound::Suspended(question, answer) => {
+                let _ = answer.send(self.suspended(question));
+            }
         }
     }
 
@@ -329,6 +333,7 @@ impl Running {
         gauges.advice_inputs.set(self.owned.bus.advices.len() as f64);
         gauges.other_inputs.set(self.owned.bus.others.len() as f64);
         gauges.references.set(processor.standing().references.len() as f64);
+        gauges.suspense.set(processor.standing().suspended.len() as f64);
         for bank in processor.saf_banks() {
             self.observer.saf(&bank, now.wall_ms);
         }
@@ -350,6 +355,16 @@ impl Running {
         }
     }
 
+    fn suspended(&self, question: SuspendedQuestion) -> SuspendedAnswer {
+        let suspended = &self.owned.processor.standing().suspended;
+        let mut entries: Vec<_> =
+            suspended.iter().filter(|(_, it)| it.since_ms >= question.since_ms).collect();
+        entries.sort_unstable_by_key(|(key, it)| (it.since_ms, *key));
+        let more = entries.len().saturating_sub(question.limit);
+        entries.truncate(question.limit);
+        SuspendedAnswer { entries, more, is_full: suspended.is_full() }
+    }
+
     fn status(&self, now: Now) -> Value {
         let processor = &self.owned.processor;
         let banks_up = self.outboxes.keys().filter(|link| is_bank(link)).count();
@@ -357,6 +372,7 @@ impl Running {
             "business_day": processor.day().to_string(),
             "requests_in_flight": processor.in_flight(),
             "reversals_open": processor.reversals_open(),
+            "suspense_open": processor.standing().suspended.len(),
             "saf": processor.saf_banks().map(|bank| saf_view::bank(&bank, now)).collect::<Vec<_>>(),
             "terminal_links_up": self.outboxes.len() - banks_up,
             "bank_links_up": banks_up,

@@ -17,4 +17,5 @@ pub mod registry;
 pub mod run;
 pub mod saf_commands;
 mod saf_view;
+pub mod suspense_commands;
 mod verifier;

@@ -49,6 +49,7 @@ fn gist(body: &Body) -> String {
             " reference {:?} biometric {} rrn {}",
             verification.reference, verification.biometric_matched, verification.request.rrn
         ),
+        Body::Resolution(resolution) => format!(" by {}: {}", resolution.by, resolution.why),
         Body::Cutover(day) => format!(" {day}"),
         Body::Block(block) => {
             format!(" {} {:?} by {}", if block.set { "set" } else { "lifted" }, block.subject, block.by)
@@ -64,7 +65,7 @@ pub(crate) fn identity_text(identity: BankIdentity) -> String {
     format!("{}/{:06}", text(&identity.sent_at.to_de7()), identity.stan)
 }
 
-fn suspense(suspense: Suspense) -> &'static str {
+pub(crate) fn suspense(suspense: Suspense) -> &'static str {
     match suspense {
         Suspense::Age => "age",
         Suspense::Claim => "claim",

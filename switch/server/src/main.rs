@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use enrolment::Mode;
-use server::cli::{BlockArgs, Cli, Command, EnrolmentCommand, LogCommand, LogFormat, SafCommand};
+use server::cli::{
+    BlockArgs, Cli, Command, EnrolmentCommand, LogCommand, LogFormat, SafCommand, SuspenseCommand,
+};
 use server::config::{self, Settings};
 use server::operator::{self, Request};
-use server::{enrolment_commands, log_commands, run, saf_commands};
+use server::{enrolment_commands, log_commands, run, saf_commands, suspense_commands};
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
 
@@ -76,6 +78,15 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         }
         Command::Saf(SafCommand::Retry { transaction, bank, config }) => {
             blocking(saf_commands::retry(&settings(&config.file)?, transaction, bank, out))?;
+        }
+        Command::Suspense(SuspenseCommand::List { since, limit, json, config }) => {
+            blocking(suspense_commands::list(&settings(&config.file)?, since, limit, json, out))?;
+        }
+        Command::Suspense(SuspenseCommand::Show { transaction, json, config }) => {
+            suspense_commands::show(&settings(&config.file)?, &transaction, json, out)?;
+        }
+        Command::Suspense(SuspenseCommand::Resolve { transaction, by, why, config }) => {
+            blocking(suspense_commands::resolve(&settings(&config.file)?, &transaction, by, why, out))?;
         }
         Command::Drain { config } => ask(&config.file, &Request::Drain)?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,

@@ -36,6 +36,7 @@ pub(crate) struct Gauges {
     pub(crate) advice_inputs: Gauge,
     pub(crate) other_inputs: Gauge,
     pub(crate) references: Gauge,
+    pub(crate) suspense: Gauge,
 }
 
 /// What waits for one bank.
@@ -69,6 +70,7 @@ impl Observer {
                 advice_inputs: gauge!("atm_switch_queue_inputs", "queue" => "advices"),
                 other_inputs: gauge!("atm_switch_queue_inputs", "queue" => "others"),
                 references: gauge!("atm_switch_references_live"),
+                suspense: gauge!("atm_switch_suspense_open"),
             },
             batch: histogram!("atm_switch_batch_inputs"),
             undeliverable: counter!("atm_switch_messages_undeliverable_total"),

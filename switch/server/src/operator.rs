@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use credential::CitizenNumber;
 use keys::DataKeys;
-use processor::{Block, BlockSubject, Command, Day, Institution, SafRetry, TerminalId, TxKey};
+use processor::{Block, BlockSubject, Command, Day, Institution, Resolution, SafRetry, TerminalId, TxKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,15 +14,16 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::bus::{Done, Inbound, SafQuestion};
+use crate::bus::{Done, Inbound, SafQuestion, SuspendedQuestion};
 use crate::log_commands::parse_key;
 use crate::saf_view;
+use crate::suspense_commands;
 
 /// Operators' connections at once; more wait.
 const CONNECTIONS_MAX: usize = 16;
 
-/// Reversals that one answer lists; a command that asks for more is refused.
-pub const SAF_LISTED_MAX: usize = 1_000;
+/// Reversals, or transactions in SUSPENSE, that one answer lists; a command that asks for more is refused.
+pub const LISTED_MAX: usize = 1_000;
 
 /// Bytes of a command.
 const LINE_BYTES_MAX: u64 = 4_096;
@@ -58,7 +59,7 @@ pub enum Request {
     SafList {
         /// This bank's alone.
         bank: Option<String>,
-        /// At most so many reversals; [`SAF_LISTED_MAX`] is the most.
+        /// At most so many reversals; [`LISTED_MAX`] is the most.
         limit: usize,
     },
     /// What a transaction's reversal waits for.
@@ -66,6 +67,24 @@ pub enum Request {
     SafShow {
         /// Its key.
         key: String,
+    },
+    /// What waits for a person, the oldest first.
+    #[serde(rename = "suspense-list")]
+    SuspenseList {
+        /// Flagged on this day (UTC) or later: `2022-05-03`.
+        since: Option<String>,
+        /// At most so many; [`LISTED_MAX`] is the most.
+        limit: usize,
+    },
+    /// A person has decided about a transaction that waits for one.
+    #[serde(rename = "suspense-resolve")]
+    SuspenseResolve {
+        /// Its key.
+        key: String,
+        /// Who; the record has the socket's user beside the name.
+        by: String,
+        /// Why.
+        why: String,
     },
     /// Take resting reversals up now: one, a bank's, or all.
     #[serde(rename = "saf-retry")]
@@ -160,14 +179,21 @@ async fn answer(
             loop_queue.send(Inbound::Status(answer)).await.map_err(stopping)?;
             return Ok(json!({ "ok": true, "status": status.await.map_err(stopping)? }));
         }
-        Request::SafList { limit, .. } if limit > SAF_LISTED_MAX => {
-            return Err(format!("limit: {limit} is more than {SAF_LISTED_MAX}"));
+        Request::SafList { limit, .. } if limit > LISTED_MAX => {
+            return Err(format!("limit: {limit} is more than {LISTED_MAX}"));
         }
         Request::SafList { bank, limit } => {
             let bank = bank.map(|bank| bank.parse::<Institution>()).transpose()?;
             return saf(SafQuestion::List { bank, limit }, loop_queue).await;
         }
         Request::SafShow { key } => return saf(SafQuestion::One(transaction(&key)?), loop_queue).await,
+        Request::SuspenseList { limit, .. } if limit > LISTED_MAX => {
+            return Err(format!("limit: {limit} is more than {LISTED_MAX}"));
+        }
+        Request::SuspenseList { since, limit } => return suspended(since, limit, loop_queue).await,
+        Request::SuspenseResolve { key, by: name, why } => {
+            Command::Resolve(transaction(&key)?, Resolution::new(&format!("{name} ({by})"), &why)?)
+        }
         Request::SafRetry { key: Some(_), bank: Some(_) } => {
             return Err("a transaction or a bank, not both".to_owned());
         }
@@ -204,6 +230,24 @@ async fn saf(question: SafQuestion, loop_queue: &mpsc::Sender<Inbound>) -> Resul
     let waiting: usize = saf.banks.iter().map(|bank| bank.reversals).sum();
     let more = waiting.saturating_sub(reversals.len());
     Ok(json!({ "ok": true, "banks": banks, "reversals": reversals, "more": more }))
+}
+
+async fn suspended(
+    since: Option<String>,
+    limit: usize,
+    loop_queue: &mpsc::Sender<Inbound>,
+) -> Result<Value, String> {
+    let since_ms = match since {
+        None => i64::MIN,
+        Some(since) => since.parse::<Day>()?.begins_ms(),
+    };
+    let (answer, asked) = oneshot::channel();
+    let question = SuspendedQuestion { since_ms, limit };
+    loop_queue.send(Inbound::Suspended(question, answer)).await.map_err(stopping)?;
+    let answer = asked.await.map_err(stopping)?;
+    let entries: Vec<Value> =
+        answer.entries.iter().map(|(key, suspended)| suspense_commands::entry(key, suspended)).collect();
+    Ok(json!({ "ok": true, "suspense": entries, "more": answer.more, "list_full": answer.is_full }))
 }
 
 fn transaction(key: &str) -> Result<TxKey, String> {

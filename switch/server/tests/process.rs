@@ -269,6 +269,74 @@ fn what_waits_for_a_bank_is_told_also_when_nothing_does() {
     assert!(!switch.command(&["saf", "list"]).status.success(), "no switch is there to ask");
 }
 
+/// A 0220 about a withdrawal that the switch has never seen.
+fn unexplained_completion(stan: u64) -> Message {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let de7 = UtcSeconds(now.as_secs() as i64).to_de7();
+    let mut message = Message::new(Mti::new(220));
+    message.set_text(2, "9704990012030000017").set_text(3, "010000").set_number(4, 500_000, 12);
+    message.set(7, &de7).set_number(11, stan, 6).set_text(12, "080203").set_text(13, "0503");
+    message.set_text(32, "970418").set_text(41, "HN000001").set_text(49, "704");
+    let de7 = String::from_utf8_lossy(&de7).into_owned();
+    message.set_text(90, &format!("0200{:06}{de7}{:0>11}{:011}", stan + 500, "970418", 0));
+    message
+}
+
+#[test]
+fn what_waits_for_a_person_is_listed_and_resolved_across_kills() {
+    let mut switch = Switch::new();
+    let addresses = switch.start();
+    assert_eq!(switch.told(&["suspense", "list"]), "");
+    let mut terminal = TcpStream::connect(address(&addresses, "terminals")).unwrap();
+    for stan in [1, 2] {
+        let answer = exchange(&mut terminal, &unexplained_completion(stan)).unwrap();
+        assert_eq!((answer.mti().value(), answer.text(39)), (230, Some("00")));
+    }
+    let list = |switch: &Switch, more: &[&str]| -> Value {
+        let arguments = [&["suspense", "list", "--json"], more].concat();
+        serde_json::from_str(&switch.told(&arguments)).unwrap()
+    };
+    let listed = list(&switch, &[]);
+    let waiting = listed["suspense"].as_array().unwrap().clone();
+    assert_eq!((waiting.len(), &waiting[0]["reason"]), (2, &Value::from("claim")));
+    assert_eq!((&listed["more"], &listed["list_full"]), (&0.into(), &false.into()));
+    assert_eq!(list(&switch, &["--limit", "1"])["more"], 1);
+    assert_eq!(list(&switch, &["--since", "2099-01-01"])["suspense"].as_array().unwrap().len(), 0);
+    assert_eq!(list(&switch, &["--since", "2022-05-03"])["suspense"].as_array().unwrap().len(), 2);
+    switch.end("KILL");
+
+    let addresses = switch.start();
+    assert_eq!(list(&switch, &[]), listed, "a kill loses none");
+    let key = waiting[0]["transaction"].as_str().unwrap();
+    let shown = switch.told(&["suspense", "show", key]);
+    assert!(shown.contains("TOMBSTONE, waits for a person (claim)") && shown.contains(" CLAIM "), "{shown}");
+    let resolve = ["suspense", "resolve", key, "--by", "Lan", "--why", "cassettes counted"];
+    assert_eq!(switch.told(&resolve), "done\n");
+    let again = switch.command(&resolve);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("does not wait for a person"));
+    let nameless = switch.command(&["suspense", "resolve", key, "--by", "", "--why", "x"]);
+    assert!(!nameless.status.success());
+    switch.end("KILL");
+
+    std::fs::remove_dir_all(switch.path("log/index")).unwrap();
+    let status = switch.start();
+    assert_ne!(addresses["admin"], Value::Null);
+    let left = list(&switch, &[]);
+    assert_eq!(left["suspense"].as_array().unwrap(), &waiting[1..], "nor does a lost index");
+    assert!(switch.told(&["suspense", "show", key]).contains("TOMBSTONE, waits for nobody"));
+    let since = Instant::now();
+    while !page(&status, "/metrics").contains("atm_switch_suspense_open 1\n") {
+        assert!(since.elapsed() < PATIENCE, "the gauge is set with the next beat");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let record = switch.log().pop().unwrap();
+    assert_eq!((&record["record"], &record["why"]), (&"RESOLUTION".into(), &"cassettes counted".into()));
+    let by = record["by"].as_str().unwrap();
+    assert!(by.starts_with("Lan (uid "), "{by}");
+    assert!(switch.end("TERM").success());
+    assert!(switch.told(&["log", "verify"]).contains("1 wait for a person"));
+}
+
 #[test]
 fn what_was_acknowledged_survives_a_kill() {
     let mut switch = Switch::new();

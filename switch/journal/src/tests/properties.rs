@@ -8,7 +8,7 @@ use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use processor::{
     Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
     Declined, Evidence, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
-    Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
+    Resolution, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
 };
 
 use crate::codec::{Unseal, decode, encode};
@@ -190,7 +190,9 @@ fn other_body() -> BoxedStrategy<Body> {
     ];
     let block = (subject, any::<bool>(), text())
         .prop_map(|(subject, set, by)| Body::Block(Block { subject, set, by }));
+    let resolution = (text(), text()).prop_map(|(by, why)| Body::Resolution(Resolution { by, why }));
     prop_oneof![
+        resolution,
         advice().prop_map(Body::Complete),
         advice().prop_map(Body::Tombstone),
         (prop::sample::select(claims.to_vec()), advice())
