@@ -173,11 +173,11 @@ impl Standing {
         }
     }
 
+    /// Within one second STANs only rise: one that comes round takes the next second. A reversal that is reopened brings
+    /// an old name, also one of this second.
     fn raise_bank(&mut self, bank: Institution, identity: BankIdentity) {
         let newest = self.banks.entry(bank).or_insert(identity);
-        if identity.sent_at >= newest.sent_at {
-            *newest = identity;
-        }
+        *newest = (*newest).max(identity);
     }
 }
 

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use iso8583::{Message, Mti};
 use processor::{
-    Event, Institution, LiveReference, Processor, REFERENCES_MAX, References, Standing, UtcSeconds, Verdict,
+    Event, Institution, LinkId, LiveReference, Processor, REFERENCES_MAX, References, Standing, UtcSeconds,
+    Verdict,
 };
 use support::*;
 
@@ -59,6 +60,44 @@ fn names_towards_a_bank_differ_while_the_clock_is_behind() {
     for _ in 0..1_100_000 {
         let name = standing.next_bank_identity(bank, UtcSeconds(900), |_| false);
         assert!(given.insert((name.sent_at, name.stan)), "{name:?} is given twice");
+    }
+}
+
+/// A reversal that was reopened within the second of its name set the counter back to it: the name that was given next
+/// had been given before, and two transactions were one for the bank.
+#[test]
+fn a_reopened_reversal_brings_no_name_round_again() {
+    let mut world = World::new();
+    let mut names = BTreeSet::new();
+    let mut name = |(_, message): &(LinkId, Message)| {
+        let name = (message.get(7).unwrap().to_vec(), message.number(11).unwrap());
+        assert!(names.insert(name.clone()), "{name:?} is given twice");
+    };
+    let first = world.money("01", 500_000);
+    world.terminal(first.clone());
+    let asked = world.taken(bank_link(BIDV), 200);
+    name(&asked);
+    world.bank_answers(&asked, "00");
+    let advice = world.advice(420, &first, None);
+    world.terminal(advice);
+    let reversal = world.taken(bank_link(BIDV), 420);
+    name(&reversal);
+    world.bank_answers(&reversal, "00");
+    for reopened in [false, true] {
+        if reopened {
+            world.bank_answers(&asked, "00");
+            let again = world.taken(bank_link(BIDV), 421);
+            assert_eq!(again.1.get(11), reversal.1.get(11), "one identity for ever");
+            world.bank_answers(&again, "00");
+        }
+        let next = world.money("01", 100_000);
+        world.terminal(next.clone());
+        let asked = world.taken(bank_link(BIDV), 200);
+        name(&asked);
+        world.bank_answers(&asked, "00");
+        // At its end it leaves memory, and its name with it.
+        let completion = world.advice(220, &next, None);
+        world.terminal(completion);
     }
 }
 
