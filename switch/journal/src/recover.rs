@@ -282,6 +282,8 @@ impl Reading<'_> {
                     }
                 }
             });
+            // Gone when this returns, whatever it returns: a walker that waits for room then ends too.
+            let walks = walks;
             for base in bases {
                 let (bytes, walked) = walks.recv().expect("the walker sends one for each or an error")?;
                 if *base == last {

@@ -92,6 +92,18 @@ impl MemoryDisk {
         self.lock().stops_at = step;
     }
 
+    /// Bytes that were written and not synced.
+    pub fn unsynced_bytes(&self) -> usize {
+        let disk = self.lock();
+        let dirty = disk.segments.values().flat_map(|segment| &segment.dirty);
+        dirty.map(|(from, to)| to - from).sum()
+    }
+
+    /// Everything that is read back is on the disk: nothing waits for a sync, and none has failed.
+    pub fn is_durable(&self) -> bool {
+        self.lock().segments.values().all(|segment| segment.cached == segment.durable)
+    }
+
     /// Whether it has stopped.
     pub fn is_stopped(&self) -> bool {
         self.lock().is_stopped
@@ -136,9 +148,9 @@ impl MemoryDisk {
         self.lock().index.clear();
     }
 
-    /// The index has lost half of its names, and nothing tells.
-    pub fn rot_index(&self) {
-        self.lock().index.rot();
+    /// The index has lost the names of the newest segment that it had, and nothing tells.
+    pub fn lose_index_end(&self) {
+        self.lock().index.lose_end();
     }
 
     /// The log as its bytes tell it.
@@ -151,14 +163,20 @@ impl MemoryDisk {
         self.lock().segments.values().flat_map(|segment| segment.cached.iter().copied()).collect()
     }
 
-    /// Changes a bit of the newest segment whose head is followed by something, so many thousandths behind its head;
-    /// `false` where nothing is written yet.
-    pub fn flip(&self, thousandth: u32) -> bool {
+    /// Bytes behind the head of the newest segment.
+    pub fn newest_bytes(&self) -> usize {
+        let disk = self.lock();
+        let newest = disk.segments.last_key_value();
+        newest.map_or(0, |(_, segment)| segment.cached.len().saturating_sub(SEGMENT_HEAD_BYTES))
+    }
+
+    /// Changes a bit of a byte behind the head of the newest segment; a second time changes it back. `false` where there
+    /// is no such byte.
+    pub fn flip(&self, byte: usize) -> bool {
         let mut disk = self.lock();
-        let written = |segment: &&mut Segment| segment.cached.len() > SEGMENT_HEAD_BYTES;
-        let Some(segment) = disk.segments.values_mut().rev().find(written) else { return false };
-        let bytes = segment.cached.len() - SEGMENT_HEAD_BYTES;
-        let offset = SEGMENT_HEAD_BYTES + bytes * (thousandth as usize).min(999) / 1000;
+        let offset = SEGMENT_HEAD_BYTES + byte;
+        let newest = disk.segments.values_mut().next_back();
+        let Some(segment) = newest.filter(|segment| segment.cached.len() > offset) else { return false };
         segment.cached[offset] ^= 1;
         if let Some(byte) = segment.durable.get_mut(offset) {
             *byte ^= 1;
@@ -364,7 +382,7 @@ impl Shelf for MemoryDisk {
         let mut disk = self.step()?;
         if let Some(segment) = disk.segments.get_mut(&base) {
             segment.cached.truncate(bytes as usize);
-            segment.sync(false);
+            segment.dirty.clear();
             segment.durable.clone_from(&segment.cached);
         }
         Ok(())

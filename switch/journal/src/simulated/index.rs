@@ -32,13 +32,12 @@ impl MemoryIndex {
         *self.lock() = Entries::default();
     }
 
-    /// The names of every other record are gone, and nothing tells.
-    pub(super) fn rot(&self) {
-        let mut keep = false;
-        self.lock().names.retain(|_, _| {
-            keep = !keep;
-            keep
-        });
+    /// The names of the segment that was fed last are gone, and nothing tells.
+    pub(super) fn lose_end(&self) {
+        let mut entries = self.lock();
+        let Some(last) = entries.filters.last_key_value().map(|(base, _)| *base) else { return };
+        let position = |name: &[u8]| name.last_chunk().map_or(0, |end| Position::from_be_bytes(*end));
+        entries.names.retain(|name, _| position(name) < last);
     }
 }
 
