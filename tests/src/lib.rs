@@ -10,6 +10,7 @@ pub mod owed;
 pub mod program;
 pub mod proxy;
 pub mod rounds;
+pub mod simulation;
 pub mod spoiled_bank;
 pub mod town;
 pub mod world;

@@ -13,6 +13,7 @@ pub mod log_commands;
 pub mod log_view;
 mod observer;
 pub mod operator;
+pub mod proofs;
 pub mod registry;
 pub mod run;
 pub mod saf_commands;

@@ -1,39 +1,18 @@
-//! The adapter to the identity registry: docs/interface.md#registry in one file, so that another contract can take its place.
+//! What is asked and what an answer is worth: a question to signed bytes, signed bytes to a judged answer. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use bytes::Bytes;
 use credential::CitizenNumber;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::header::CONTENT_TYPE;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::{Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
-use processor::{Code, Evidence, Kind, Rrn, TxKey};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use processor::{Code, Kind, Rrn, TxKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower_service::Service;
 
-use crate::config::RegistrySettings;
+use super::RegistryConfigError;
 
 /// An answer's `iat` may be so many seconds off, either way; a request's `exp` is so far behind its `iat`.
 const CLOCK_S_MAX: i64 = 30;
@@ -41,35 +20,6 @@ const CLOCK_S_MAX: i64 = 30;
 /// So many `registry_ref` are remembered, the oldest forgotten first. An answer lives 30 s, so none that could still
 /// be believed is forgotten below 8,700 answers a second; the nonce binds an answer to its request in any case.
 const REFERENCES_REMEMBERED_MAX: usize = 262_144;
-
-/// An HTTP/2 connection that has been still for so long is pinged, and closed when the ping stays unanswered as long:
-/// all requests share it, so a dead one would time out each of them.
-const PING_S: u64 = 5;
-
-/// A connection that has carried nothing for so long is closed.
-const IDLE_S_MAX: u64 = 60;
-
-/// What the client may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegistryBounds {
-    /// From the question to its judged answer, connecting included.
-    pub timeout_ms: u64,
-    /// Questions that wait for an answer; the next is unavailable at once.
-    pub in_flight_max: usize,
-    /// Connections, those being opened included; a question that finds none free waits within its timeout.
-    pub connections_max: usize,
-}
-
-/// Fills bytes with what nobody can guess.
-pub type Random = dyn Fn(&mut [u8]) + Send + Sync;
-
-/// Clock and chance, handed in.
-pub struct Surroundings {
-    /// Wall clock, seconds since 1970.
-    pub now_s: Box<dyn Fn() -> i64 + Send + Sync>,
-    /// `request_id` and nonce are made of it.
-    pub random: Box<Random>,
-}
 
 /// What the registry is asked. Has no `Debug`: it is personal data from end to end.
 pub struct RegistryQuestion {
@@ -203,120 +153,61 @@ pub enum Reason {
     Said,
 }
 
-/// Why no client could be made of a configuration.
-#[derive(Debug, Error)]
-pub enum RegistryConfigError {
-    /// Not `https://host:port`.
-    #[error("the registry's url is not https://host:port")]
-    Url,
-    /// No certificate in PEM, or one that is no authority's.
-    #[error("the registry's CA file holds no certificate that can be used")]
-    Authority,
-    /// Not PKCS#8 in PEM with a P-256 key.
-    #[error("the signing key is no P-256 key in PKCS#8 PEM")]
-    SigningKey,
-    /// Not a P-256 public key in PEM.
-    #[error("the registry's key `{0}` is no P-256 public key in PEM")]
-    PinnedKey(String),
-    /// Certificate and key do not go together.
-    #[error("the client certificate or its key cannot be used: {0}")]
-    Client(String),
-}
-
-/// Asks the registry. Cheap to share: one for the whole process.
-pub struct RegistryClient {
-    http: Client<Bounded, Full<Bytes>>,
-    endpoint: Uri,
+/// One registry's contract: the switch's signing key, the registry's pinned keys, and what was seen of it.
+pub struct Contract {
     switch_id: String,
     kid: String,
     signing_key: EncodingKey,
     pinned: BTreeMap<String, DecodingKey>,
-    bounds: RegistryBounds,
-    in_flight: Semaphore,
-    surroundings: Surroundings,
     seen: Mutex<SeenReferences>,
 }
 
-impl RegistryClient {
-    /// Prepares a client; nothing is sent yet. `switch_id` is the switch's name towards the registry.
+/// A request as it is sent.
+pub struct Asked {
+    /// The compact JWS: the body of the POST.
+    pub compact: Vec<u8>,
+    kind: Kind,
+    request_id: String,
+    nonce: String,
+    request_sha256: String,
+}
+
+impl Contract {
+    /// `switch_id` is the switch's name towards the registry, `kid` the name of its signing key (PKCS#8 PEM, P-256)
+    /// there; `pinned` are the registry's keys by their names (SPKI PEM, P-256).
     ///
     /// # Errors
-    /// [`RegistryConfigError`].
+    /// [`RegistryConfigError::SigningKey`] and [`RegistryConfigError::PinnedKey`].
     pub fn new(
-        settings: &RegistrySettings,
         switch_id: &str,
-        bounds: RegistryBounds,
-        surroundings: Surroundings,
-    ) -> Result<RegistryClient, RegistryConfigError> {
-        let endpoint: Uri = format!("{}/v1/citizen-verifications", settings.url)
-            .parse()
-            .map_err(|_| RegistryConfigError::Url)?;
-        if endpoint.scheme_str() != Some("https") || endpoint.host().is_none() {
-            return Err(RegistryConfigError::Url);
-        }
-        let signing_key = EncodingKey::from_ec_pem(&settings.signing_key_pem.0)
+        kid: &str,
+        signing_key_pem: &[u8],
+        pinned: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Contract, RegistryConfigError> {
+        let signing_key = EncodingKey::from_ec_pem(signing_key_pem)
             .ok()
             .filter(|key| jsonwebtoken::crypto::sign(b"", key, Algorithm::ES256).is_ok())
             .ok_or(RegistryConfigError::SigningKey)?;
-        let pinned = settings.pinned.iter().map(|(kid, pem)| {
+        let pinned = pinned.iter().map(|(kid, pem)| {
             let key =
                 DecodingKey::from_ec_pem(pem).map_err(|_| RegistryConfigError::PinnedKey(kid.clone()))?;
             Ok((kid.clone(), key))
         });
-        let pinned = pinned.collect::<Result<_, _>>()?;
-        let timeout = Duration::from_millis(bounds.timeout_ms);
-        let http = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(IDLE_S_MAX))
-            .pool_max_idle_per_host(bounds.connections_max)
-            .http2_keep_alive_interval(Duration::from_secs(PING_S))
-            .http2_keep_alive_timeout(Duration::from_secs(PING_S))
-            .build(Bounded::new(tls(settings)?, bounds.connections_max, timeout));
-        Ok(RegistryClient {
-            http,
-            endpoint,
+        Ok(Contract {
             switch_id: switch_id.to_owned(),
-            kid: settings.kid.clone(),
+            kid: kid.to_owned(),
             signing_key,
-            pinned,
-            bounds,
-            in_flight: Semaphore::new(bounds.in_flight_max),
-            surroundings,
+            pinned: pinned.collect::<Result<_, _>>()?,
             seen: Mutex::default(),
         })
     }
 
-    /// Asks and judges. Always answers within [`RegistryBounds::timeout_ms`]; may be dropped at any time.
-    pub async fn verify(&self, question: RegistryQuestion) -> Answer {
-        let Ok(_permit) = self.in_flight.try_acquire() else {
-            return Answer::unavailable(Reason::Overload);
-        };
-        let kind = question.kind;
-        let asked = self.ask(&question);
-        let timeout = Duration::from_millis(self.bounds.timeout_ms);
-        let compact = match tokio::time::timeout(timeout, self.exchange(asked.compact.clone())).await {
-            Ok(Ok(compact)) => compact,
-            Ok(Err(reason)) => return Answer::unavailable(reason),
-            Err(_) => return Answer::unavailable(Reason::Late),
-        };
-        match self.believe(&asked, &compact) {
-            Ok(body) => Answer {
-                outcome: judge(&body, kind),
-                jws: Some(compact.as_ref().into()),
-                registry_ref: Some(body.registry_ref),
-            },
-            Err(reason) => Answer::unavailable(reason),
-        }
-    }
-
-    fn ask(&self, question: &RegistryQuestion) -> Asked {
-        let mut chance = [0; 32];
-        (self.surroundings.random)(&mut chance);
+    /// The signed request at `now_s`, seconds since 1970. `request_id` and nonce are made of `chance`, which nobody can
+    /// guess.
+    pub fn ask(&self, question: &RegistryQuestion, chance: &[u8; 32], now_s: i64) -> Asked {
         let request_id = hex(&chance[..16]);
         let nonce = BASE64URL.encode(&chance[16..]);
-        let iat = (self.surroundings.now_s)();
-        let body = RequestBody::new(question, &self.switch_id, &request_id, &nonce, iat);
+        let body = RequestBody::new(question, &self.switch_id, &request_id, &nonce, now_s);
         let mut header = jsonwebtoken::Header::new(Algorithm::ES256);
         header.typ = None;
         header.kid = Some(self.kid.clone());
@@ -325,27 +216,23 @@ impl RegistryClient {
         let payload = compact.split('.').nth(1).and_then(|payload| BASE64URL.decode(payload).ok());
         let payload = payload.expect("a compact JWS has a payload in base64url");
         let request_sha256 = hex(&Sha256::digest(payload));
-        Asked { compact: compact.into(), request_id, nonce, request_sha256 }
+        Asked { compact: compact.into_bytes(), kind: question.kind, request_id, nonce, request_sha256 }
     }
 
-    async fn exchange(&self, compact: Bytes) -> Result<Bytes, Reason> {
-        let request = Request::post(self.endpoint.clone())
-            .header(CONTENT_TYPE, "application/jose")
-            .body(Full::new(compact))
-            .map_err(|error| Reason::Transport(error.to_string()))?;
-        let response = self.http.request(request).await.map_err(|error| Reason::Transport(whole(&error)))?;
-        if response.status() != StatusCode::OK {
-            return Err(Reason::Status(response.status().as_u16()));
-        }
-        match Limited::new(response.into_body(), Evidence::ANSWER_BYTES_MAX).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Reason::TooLong),
-            Err(error) => Err(Reason::Transport(whole(error.as_ref()))),
+    /// Judges the body of an answer with status 200 that came at `now_s`. Remembers its `registry_ref`.
+    pub fn judge(&self, asked: &Asked, compact: &[u8], now_s: i64) -> Answer {
+        match self.believe(asked, compact, now_s) {
+            Ok(body) => Answer {
+                outcome: judge(&body, asked.kind),
+                jws: Some(compact.into()),
+                registry_ref: Some(body.registry_ref),
+            },
+            Err(reason) => Answer::unavailable(reason),
         }
     }
 
     /// The answer's body, once its signature, its request and its time are found right.
-    fn believe(&self, asked: &Asked, compact: &[u8]) -> Result<AnswerBody, Reason> {
+    fn believe(&self, asked: &Asked, compact: &[u8], now_s: i64) -> Result<AnswerBody, Reason> {
         let payload = verify(compact, &self.pinned)?;
         let body: AnswerBody = serde_json::from_slice(&payload).map_err(|_| Reason::Form)?;
         if body.request_id != asked.request_id
@@ -354,7 +241,6 @@ impl RegistryClient {
         {
             return Err(Reason::OtherRequest);
         }
-        let now_s = (self.surroundings.now_s)();
         let off_s = body.iat.saturating_sub(now_s);
         if !(-CLOCK_S_MAX..=CLOCK_S_MAX).contains(&off_s) || body.exp < now_s {
             return Err(Reason::Clock);
@@ -371,19 +257,9 @@ impl RegistryClient {
     }
 }
 
-impl Surroundings {
-    /// The system's clock and entropy.
-    pub fn system() -> Surroundings {
-        let now_s = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-        let random = |bytes: &mut [u8]| {
-            aws_lc_rs::rand::fill(bytes).expect("the system gives entropy once it has started");
-        };
-        Surroundings { now_s: Box::new(now_s), random: Box::new(random) }
-    }
-}
-
 impl Answer {
-    fn unavailable(reason: Reason) -> Answer {
+    /// No verdict, for this reason.
+    pub fn unavailable(reason: Reason) -> Answer {
         Answer { outcome: Outcome::Unavailable(reason), jws: None, registry_ref: None }
     }
 }
@@ -433,128 +309,6 @@ fn verify(compact: &[u8], pinned: &BTreeMap<String, DecodingKey>) -> Result<Vec<
         Ok(true) => decode(payload),
         Ok(false) | Err(_) => Err(Reason::Signature),
     }
-}
-
-/// TLS 1.3 towards the registry, its authority the only one that is trusted.
-fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector>, RegistryConfigError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&settings.ca_pem) {
-        let certificate = certificate.map_err(|_| RegistryConfigError::Authority)?;
-        roots.add(certificate).map_err(|_| RegistryConfigError::Authority)?;
-    }
-    if roots.is_empty() {
-        return Err(RegistryConfigError::Authority);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider speaks TLS 1.3")
-        .with_root_certificates(roots);
-    let config = match &settings.client {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let unusable = |error: &dyn fmt::Display| RegistryConfigError::Client(error.to_string());
-            let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
-            let chain = chain.map_err(|error| unusable(&error))?;
-            let key = PrivateKeyDer::from_pem_slice(&key.0).map_err(|error| unusable(&error))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&error))?
-        }
-    };
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    Ok(HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_only()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(tcp))
-}
-
-/// Opens connections, no more than so many at once, each within its time: TCP and TLS together, also when the
-/// question that wanted it has given up.
-#[derive(Clone)]
-struct Bounded {
-    inner: HttpsConnector<HttpConnector>,
-    free: Arc<Semaphore>,
-    timeout: Duration,
-}
-
-impl Bounded {
-    fn new(inner: HttpsConnector<HttpConnector>, connections_max: usize, timeout: Duration) -> Bounded {
-        Bounded { inner, free: Arc::new(Semaphore::new(connections_max)), timeout }
-    }
-}
-
-impl Service<Uri> for Bounded {
-    type Response = Held;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Held, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let Bounded { mut inner, free, timeout } = self.clone();
-        Box::pin(async move {
-            let connecting = async {
-                let permit = free.acquire_owned().await?;
-                Ok(Held { stream: inner.call(to).await?, _permit: permit })
-            };
-            tokio::time::timeout(timeout, connecting)
-                .await
-                .unwrap_or_else(|_| Err("cannot connect in time".into()))
-        })
-    }
-}
-
-/// A connection that counts until it is closed.
-struct Held {
-    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connection for Held {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
-    }
-}
-
-impl Read for Held {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
-    }
-}
-
-impl Write for Held {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-/// A request as it was sent.
-struct Asked {
-    compact: Bytes,
-    request_id: String,
-    nonce: String,
-    request_sha256: String,
 }
 
 /// The `registry_ref` seen last, by the first 16 bytes of their digests.
@@ -760,12 +514,6 @@ enum CardStatus {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// An error with its causes: the outermost alone says no more than "client error".
-fn whole(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.take(8).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -1,0 +1,198 @@
+//! What a proof has to pass, without I/O: the chip's checks, what the registry is asked, and what its answer comes to.
+
+use std::sync::{Arc, Mutex};
+
+use credential::{
+    CheckedChip, ChipContext, ChipRefusal, Proof, SodCache, TrustStore, VerifiedSod, check_chip,
+};
+use processor::{Code, Evidence, Verdict, VerifyRequest};
+use thiserror::Error;
+
+use crate::registry::{ActiveProof, Answer, Modality, Outcome, RegistryQuestion};
+
+/// The card is on the reader now: DE7 of a request that a chip has signed lies so near to the switch's clock, either
+/// way (docs/interface.md#proof).
+const PROOF_AGE_S_MAX: i64 = 120;
+
+/// Checks chips: the authorities that are trusted, and the security objects that were found good.
+pub struct Proofs {
+    trust: TrustStore,
+    sods: Mutex<SodCache>,
+}
+
+/// Why a proof is refused before the registry is asked. Holds nothing of the citizen.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// DE7 lies too far from the switch's clock, by so many seconds.
+    #[error("DE7 is {0} s from the switch's clock")]
+    Stale(i64),
+    /// Nobody has given the switch the terminal's challenge key.
+    #[error("the terminal has no challenge key")]
+    NoKey,
+    /// The chip's own checks.
+    #[error(transparent)]
+    Chip(#[from] ChipRefusal),
+}
+
+impl Proofs {
+    /// Nothing is known yet. `sods` bounds how many security objects are kept.
+    pub fn new(trust: TrustStore, sods: SodCache) -> Proofs {
+        Proofs { trust, sods: Mutex::new(sods) }
+    }
+
+    /// Checks the proof of a request at `now_s` (seconds since 1970) with the challenge key of its terminal, and keeps a
+    /// security object that was sent and is good.
+    ///
+    /// # Errors
+    /// [`Refusal`], the first thing that is wrong.
+    pub fn check(
+        &self,
+        request: &VerifyRequest,
+        challenge_key: Option<&[u8; 32]>,
+        now_s: i64,
+    ) -> Result<CheckedChip, Refusal> {
+        let off_s = request.key.sent_at.0 - now_s;
+        if off_s.abs() > PROOF_AGE_S_MAX {
+            return Err(Refusal::Stale(off_s));
+        }
+        let challenge_key = challenge_key.ok_or(Refusal::NoKey)?;
+        let context = ChipContext { trust: &self.trust, challenge_key, seed_ids: &request.seed_ids, now_s };
+        let known = self.known(request, now_s);
+        let is_known = known.is_some();
+        let chip = check_chip(&request.message, known, &context)?;
+        if !is_known {
+            self.sods.lock().expect("nothing panics while it holds the cache").insert(Arc::clone(&chip.sod));
+        }
+        Ok(chip)
+    }
+
+    fn known(&self, request: &VerifyRequest, now_s: i64) -> Option<Arc<VerifiedSod>> {
+        let digest = Proof::parse(request.message.get(112)?).ok()?.sod_sha256()?;
+        self.sods.lock().expect("nothing panics while it holds the cache").get(&digest, &self.trust, now_s)
+    }
+}
+
+impl Refusal {
+    /// What the terminal is told: DE39, or that it has to send the SOD.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Refusal::Chip(ChipRefusal::NeedSod) => Verdict::SendSod,
+            Refusal::Chip(ChipRefusal::Pan(_)) => Verdict::Refused(Code::BAD_PAN, None),
+            Refusal::Chip(ChipRefusal::Expired) => Verdict::Refused(Code::EXPIRED, None),
+            Refusal::Stale(_) | Refusal::NoKey | Refusal::Chip(_) => Verdict::Refused(Code::PROOF, None),
+        }
+    }
+}
+
+/// What the registry is asked about a chip that was found good.
+pub fn question(request: &VerifyRequest, chip: &CheckedChip) -> RegistryQuestion {
+    let by_finger = request
+        .message
+        .get(112)
+        .is_some_and(|de112| Proof::parse(de112).is_ok_and(|proof| proof.says_finger()));
+    let modality = if by_finger { Modality::Finger } else { Modality::Face };
+    RegistryQuestion {
+        key: request.key,
+        rrn: request.rrn,
+        kind: request.kind,
+        amount_minor: request.amount_minor,
+        currency: request.currency,
+        citizen: chip.dg1.number,
+        document_number: String::from_utf8_lossy(&chip.dg1.document_number()).into_owned(),
+        expiry: String::from_utf8_lossy(&chip.dg1.expiry.digits()).into_owned(),
+        sod_sha256: chip.sod.sod_sha256,
+        dg15_sha256: chip.dg15_sha256,
+        dsc_issuer: chip.sod.dsc_issuer.clone(),
+        dsc_serial: chip.sod.dsc_serial.clone(),
+        passive: true,
+        active: true,
+        csca_id: chip.sod.csca_id,
+        crl_age_s: None,
+        active_proof: Some(ActiveProof {
+            algorithm: chip.algorithm.clone(),
+            challenge: chip.challenge.to_vec(),
+            signature: chip.signature.clone(),
+        }),
+        biometric: chip.biometric_session.map(|session| (session, modality)),
+    }
+}
+
+/// What the registry's judged answer about a chip comes to: a verdict that is not `Unavailable` holds what proves it.
+pub fn verdict(answer: Answer, chip: &CheckedChip) -> Verdict {
+    let evidence = answer.jws.map(|registry_answer| Evidence {
+        registry_answer,
+        sod_sha256: chip.sod.sod_sha256,
+        dg15_sha256: chip.dg15_sha256,
+        passive: true,
+        active: true,
+    });
+    match (answer.outcome, evidence) {
+        (Outcome::Verified { biometric_matched }, Some(evidence)) => {
+            Verdict::Verified { biometric_matched, evidence }
+        }
+        (Outcome::Refused(code), evidence) => Verdict::Refused(code, evidence),
+        (Outcome::Verified { .. }, None) | (Outcome::Unavailable(_), _) => Verdict::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use credential::{Algorithms, PanError};
+    use iso8583::{Message, Mti};
+    use processor::{Class, Institution, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
+
+    use super::*;
+
+    const NOW_S: i64 = 1_651_543_323;
+
+    fn request(sent_at_s: i64) -> VerifyRequest {
+        VerifyRequest {
+            key: TxKey {
+                class: Class::Financial,
+                acquirer: Institution::parse(b"970418").unwrap(),
+                terminal: TerminalId(*b"HN000001"),
+                sent_at: UtcSeconds(sent_at_s),
+                stan: 1,
+            },
+            kind: Kind::Withdrawal,
+            rrn: Rrn(*b"212300000001"),
+            amount_minor: 2_000_000,
+            currency: 704,
+            seed_ids: Vec::new(),
+            message: Message::new(Mti::new(200)),
+        }
+    }
+
+    #[test]
+    fn a_proof_is_of_now_and_of_a_known_terminal() {
+        let trust = TrustStore::new([], Algorithms::all()).unwrap();
+        let proofs = Proofs::new(trust, SodCache::new(1));
+        let refusal = |off_s: i64, key: Option<&[u8; 32]>| {
+            proofs.check(&request(NOW_S + off_s), key, NOW_S).unwrap_err()
+        };
+        for off_s in [-PROOF_AGE_S_MAX - 1, PROOF_AGE_S_MAX + 1] {
+            assert!(matches!(refusal(off_s, Some(&[1; 32])), Refusal::Stale(said) if said == off_s));
+        }
+        for off_s in [-PROOF_AGE_S_MAX, PROOF_AGE_S_MAX] {
+            assert!(matches!(refusal(off_s, None), Refusal::NoKey));
+            assert!(matches!(refusal(off_s, Some(&[1; 32])), Refusal::Chip(ChipRefusal::Pan(_))));
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_code() {
+        let cases = [
+            (Refusal::Stale(121), Verdict::Refused(Code::PROOF, None)),
+            (Refusal::NoKey, Verdict::Refused(Code::PROOF, None)),
+            (ChipRefusal::NeedSod.into(), Verdict::SendSod),
+            (ChipRefusal::Pan(PanError::Form).into(), Verdict::Refused(Code::BAD_PAN, None)),
+            (ChipRefusal::Expired.into(), Verdict::Refused(Code::EXPIRED, None)),
+            (ChipRefusal::OtherCitizen.into(), Verdict::Refused(Code::PROOF, None)),
+            (ChipRefusal::Seed.into(), Verdict::Refused(Code::PROOF, None)),
+        ];
+        for (refusal, expected) in cases {
+            assert_eq!(refusal.verdict(), expected, "{refusal}");
+        }
+    }
+}

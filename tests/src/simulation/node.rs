@@ -1,0 +1,566 @@
+//! The switch of the town: processor and log as one process, its crashes and its starts.
+
+use std::path::PathBuf;
+
+use journal::simulated::{MemoryDisk, SteppedLog, Survival};
+use journal::{AppendError, Finder, Journal, LogReader, OpenError, Options};
+use processor::{
+    Code, Command, Event as Told, Evidence, Found, Input, LinkId, Output, Position, Processor, Record, State,
+    Ticket, Verdict, VerifyRequest,
+};
+
+use super::faults::Fault;
+use super::net::End;
+use super::plan::BANKS;
+use super::rows::Row;
+use super::world::{Event, World};
+
+/// In a segment with fewer bytes nothing is damaged: its few records may all be of one sync.
+const FLIPPED_BYTES_MIN: usize = 12_000;
+
+/// A process that finds no room waits so long before it stops.
+const FULL_WAIT_US: u64 = 20_000_000;
+
+/// A process that lives.
+pub(super) struct Process {
+    pub(super) processor: Processor,
+    pub(super) log: SteppedLog,
+    reader: LogReader,
+    pub(super) synced: Position,
+    /// A write or a sync is under way.
+    syncing: bool,
+}
+
+/// A crash and the moment at which it strikes: the next one of its kind after it was armed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Crash {
+    pub(super) at: Moment,
+    /// The power is lost; else only the process.
+    pub(super) power: bool,
+}
+
+/// A start that the machine stops at one of its steps, and what is left then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AimedStart {
+    pub(super) step: u64,
+    pub(super) survival: Survival,
+}
+
+/// Where a crash is aimed at: the windows in which something is said or written and not yet durable, or durable and
+/// not yet said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Moment {
+    /// At once.
+    Now,
+    /// A record was appended; nothing of it is written.
+    Appended,
+    /// Records were written and not synced.
+    Written,
+    /// Records are durable, and nobody was told.
+    Synced,
+    /// Something has left for a terminal.
+    SentToTerminal,
+    /// A refusal has left for a terminal.
+    Refused,
+    /// Something has left for a bank.
+    SentToBank,
+    /// The disk is at one of its next steps.
+    Disk(u64),
+}
+
+impl World {
+    /// Starts the switch on what its disk holds.
+    pub(super) fn start_switch(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        if self.full_until_us > self.now_us {
+            let us = self.full_until_us - self.now_us;
+            return self.after_us(us, Event::Restart);
+        }
+        self.damage_index();
+        self.damage_log();
+        if !self.violations.is_empty() {
+            return;
+        }
+        let aimed = self.aimed_start.take();
+        let stops = self.faults_on
+            && self.plan.faults.has(Fault::RecoveryCrash)
+            && self.starts > 0
+            && self.crash_chance.percent(40);
+        if let Some(aimed) = aimed {
+            self.disk.stop_at(Some(self.disk.steps() + aimed.step));
+        } else if stops {
+            let step = self.disk.steps() + u64::from(self.crash_chance.between(0, 5));
+            self.disk.stop_at(Some(step));
+        }
+        let steps_before = self.disk.steps();
+        let opened = SteppedLog::open(&self.log_options(), &self.disk);
+        let (log, recovered) = match opened {
+            Ok(opened) => opened,
+            Err(_) if self.disk.is_stopped() => {
+                self.count(Fault::RecoveryCrash);
+                self.note(|_| "the machine stops in the middle of the start".to_owned());
+                let survival = aimed.map_or_else(|| self.survival(), |aimed| aimed.survival);
+                if aimed.is_some() || self.crash_chance.percent(70) {
+                    self.disk.lose_power(survival);
+                } else {
+                    self.disk.restart();
+                }
+                return self.after_ms(500, Event::Restart);
+            }
+            Err(error) => return self.refuses_to_start(&error),
+        };
+        self.disk.stop_at(None);
+        self.start_steps = self.disk.steps() - steps_before;
+        self.starts += 1;
+        self.restarts += u64::from(self.starts > 1);
+        let entropy = std::array::from_fn(|_| self.switch_chance.bits() as u8);
+        self.note(|_| {
+            format!(
+                "switch starts: {} records, cut {:?}, {} open",
+                recovered.next,
+                recovered.cut,
+                recovered.open.len()
+            )
+        });
+        self.rows_at_start(&recovered.open);
+        let processor = Processor::new(
+            self.config.clone(),
+            entropy,
+            self.switch_now(),
+            recovered.standing,
+            recovered.open,
+            recovered.next,
+        );
+        let mut log = log;
+        if log.upkeep().is_err() {
+            self.disk.restart();
+            return self.after_ms(500, Event::Restart);
+        }
+        let reader = log.reader();
+        self.process = Some(Process { processor, log, reader, synced: recovered.next, syncing: false });
+        self.draining = false;
+        self.carry_out();
+        for bank in 0..BANKS.len() {
+            for number in 0..self.plan.links[bank] {
+                let us = u64::from(self.switch_chance.between(500, 50_000));
+                self.after_us(us, Event::BankDial { bank, number });
+            }
+        }
+    }
+
+    pub(super) fn log_options(&self) -> Options {
+        let options = Options::new(PathBuf::from("simulated"), self.data_keys.clone());
+        Options { segment_bytes: Options::SEGMENT_BYTES_MIN, ..options }
+    }
+
+    fn damage_index(&mut self) {
+        if !self.faults_on || self.starts == 0 {
+            return;
+        }
+        if self.plan.faults.has(Fault::IndexLost) && self.crash_chance.percent(50) {
+            self.count(Fault::IndexLost);
+            self.disk.lose_index();
+        } else if self.plan.faults.has(Fault::IndexRots) && self.crash_chance.percent(30) {
+            self.count(Fault::IndexRots);
+            self.disk.lose_index_end();
+        }
+    }
+
+    /// A byte of what was synced is another: the start has to say so and leave all as it is. Then the disk is repaired.
+    fn damage_log(&mut self) {
+        let bytes = self.disk.newest_bytes();
+        let is_asked = self.faults_on
+            && self.starts > 0
+            && self.plan.faults.has(Fault::ByteFlips)
+            && bytes > FLIPPED_BYTES_MIN
+            && !self.disk.is_stopped()
+            && self.crash_chance.percent(60);
+        if !is_asked {
+            return;
+        }
+        // After a power loss the note of what was synced may be old: what stands at the end vouches for the beginning, if
+        // it was not all of one slow sync.
+        let is_vouched = !self.crashed_by_power && self.disk.is_durable();
+        if !is_vouched && self.plan.faults.has(Fault::SyncSlow) {
+            return;
+        }
+        let reach = if is_vouched { bytes } else { bytes / 4 };
+        let byte = self.crash_chance.below(reach);
+        self.disk.flip(byte);
+        let opened = SteppedLog::open(&self.log_options(), &self.disk);
+        match opened {
+            Err(OpenError::Damaged { .. }) => {
+                self.count(Fault::ByteFlips);
+                self.note(|_| format!("byte {byte} of the newest segment is another: the start refuses it"));
+                self.disk.flip(byte);
+            }
+            Err(error) => self.violations.push(format!("a flipped byte is called otherwise: {error}")),
+            Ok((_, recovered)) => {
+                let what = format!("a log with a flipped byte is taken, cut {:?}", recovered.cut);
+                self.violations.push(what);
+            }
+        }
+    }
+
+    fn refuses_to_start(&mut self, error: &OpenError) {
+        self.violations.push(format!("the switch refuses to start: {error}"));
+    }
+
+    fn rows_at_start(&mut self, open: &[processor::Transaction]) {
+        for transaction in open {
+            match transaction.state {
+                State::Sent => self.rows.hit(Row::CrashBetweenIntentAndOutcome),
+                State::Approved => self.rows.hit(Row::CrashAfterOutcome),
+                _ => {}
+            }
+        }
+    }
+
+    /// Has the switch decide, if it lives, and carries out what it decided.
+    pub(super) fn switch(&mut self, input: Input) {
+        let now = self.switch_now();
+        let Some(process) = &mut self.process else { return };
+        process.processor.handle(now, input);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        let mut answers: Vec<(Ticket, Found)> = Vec::new();
+        loop {
+            let now = self.switch_now();
+            let Some(process) = &mut self.process else { return };
+            match process.processor.poll_output() {
+                Some(Output::Append(position, record)) => self.append(position, &record),
+                Some(Output::Send(link, message)) => self.switch_sends(link, &message),
+                Some(Output::Find(ticket, lookup)) => {
+                    let quick = process.reader.find_quick(&lookup);
+                    let found = match quick {
+                        Some(found) => Ok(found),
+                        None => process.reader.find(&lookup),
+                    };
+                    let mut found = match found {
+                        Ok(found) => found,
+                        Err(error) => {
+                            return self.violations.push(format!("the log cannot be read: {error}"));
+                        }
+                    };
+                    if let Some(citizen) = lookup.accounts_of {
+                        found.accounts = self.enrolled.get(&citizen).cloned().unwrap_or_default();
+                    }
+                    if self.strikes(Fault::FindSlow) {
+                        let us = u64::from(self.switch_chance.between(1_000, 4_000_000));
+                        let (start, found) = (self.starts, Box::new(found));
+                        self.after_us(us, Event::Found { start, ticket, found });
+                    } else {
+                        answers.push((ticket, found));
+                    }
+                }
+                Some(Output::Verify(ticket, request)) => self.verify(ticket, &request),
+                Some(Output::Close(link)) => self.switch_closes(link),
+                Some(Output::Commanded(..)) => self.commanded(),
+                Some(Output::Retried { .. }) => {}
+                Some(Output::Event(event)) => self.told(&event),
+                None if answers.is_empty() => break,
+                None => {
+                    let (ticket, found) = answers.remove(0);
+                    process.processor.handle(now, Input::Found(ticket, Box::new(found)));
+                }
+            }
+        }
+        self.begin_write();
+    }
+
+    fn append(&mut self, position: Position, record: &Record) {
+        let Some(process) = &mut self.process else { return };
+        let mut appended = process.log.append(position, record);
+        if appended == Err(AppendError::Full) && process.log.upkeep().is_ok() {
+            appended = process.log.append(position, record);
+        }
+        self.note(|_| {
+            let key = record.transaction.map_or_else(String::new, |key| key.to_string());
+            let flag = record.suspense.map_or_else(String::new, |it| format!(" SUSPENSE {it:?}"));
+            format!("  record {position} {} {key}{flag}", record.body.name())
+        });
+        match appended {
+            Ok(()) => self.comes_to(Moment::Appended),
+            // The disk has no room: the process waits, then stops, and the next start goes on.
+            Err(AppendError::Full) => {
+                self.crash(Crash { at: Moment::Now, power: false });
+                self.full_until_us = self.now_us + FULL_WAIT_US;
+            }
+            Err(error) => {
+                self.violations.push(format!("record {position} {} is refused: {error}", record.body.name()));
+            }
+        }
+    }
+
+    fn switch_sends(&mut self, link: LinkId, message: &iso8583::Message) {
+        let Some(conn) = self.conn_of(link) else { return };
+        self.carry(conn, false, message);
+        if matches!(link, LinkId::Bank(..)) {
+            return self.comes_to(Moment::SentToBank);
+        }
+        self.comes_to(Moment::SentToTerminal);
+        if message.mti().value() == 210 && message.text(39) != Some("00") {
+            self.comes_to(Moment::Refused);
+        }
+    }
+
+    fn switch_closes(&mut self, link: LinkId) {
+        if let Some(conn) = self.conn_of(link) {
+            self.reset(conn);
+        }
+    }
+
+    fn verify(&mut self, ticket: Ticket, request: &VerifyRequest) {
+        let is_full = self.process.as_ref().is_some_and(|process| process.log.is_disk_full());
+        let (verdict, mut us) = if is_full {
+            (Verdict::Refused(Code::UNSAFE, None), 1)
+        } else {
+            let judged = self.verdict(request);
+            (judged, u64::from(self.switch_chance.between(2_000, 400_000)))
+        };
+        if self.strikes(Fault::RegistryLate) {
+            us += 3_500_000;
+        }
+        let (start, verdict) = (self.starts, Box::new(verdict));
+        self.after_us(us, Event::Verdict { start, ticket, verdict });
+    }
+
+    fn verdict(&mut self, request: &VerifyRequest) -> Verdict {
+        if self.strikes(Fault::RegistryDown) {
+            self.rows.hit(Row::RegistryDown);
+            return Verdict::Unavailable;
+        }
+        if self.strikes(Fault::SendSod) {
+            return Verdict::SendSod;
+        }
+        let refused = self.strikes(Fault::RegistryRefuses);
+        if let Some(verdict) = self.real_verdict(request, refused) {
+            return verdict;
+        }
+        if refused {
+            let code = *self.net_chance.pick(&[
+                Code::NO_BANK,
+                Code::LOST,
+                Code::EXPIRED,
+                Code::NOT_PERMITTED,
+                Code::RESTRICTED,
+                Code::PROOF,
+            ]);
+            return Verdict::Refused(code, Some(evidence()));
+        }
+        Verdict::Verified { biometric_matched: true, evidence: evidence() }
+    }
+
+    fn commanded(&mut self) {
+        if std::mem::take(&mut self.draining) {
+            self.count(Fault::Drain);
+            self.note(|_| "drained; the switch stops and starts".to_owned());
+            // A switch that is stopped in order closes its log: everything in it is durable.
+            while let Some(process) = &mut self.process {
+                match process.log.write().and_then(|_| process.log.sync()) {
+                    Ok(None) => break,
+                    Ok(Some(_)) => {}
+                    Err(_) => break,
+                }
+            }
+            self.crash(Crash { at: Moment::Now, power: false });
+        }
+    }
+
+    fn begin_write(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        if process.syncing || process.processor.next_position() == process.synced {
+            return;
+        }
+        process.syncing = true;
+        let (start, us) = (self.starts, u64::from(self.switch_chance.between(5, 60)));
+        self.after_us(us, Event::LogWrite(start));
+    }
+
+    pub(super) fn log_write(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        match process.log.write() {
+            Ok(true) => {
+                let us = if self.sync_slow {
+                    let longest = [3_000_000, 14_000_000][self.switch_chance.below(2)];
+                    u64::from(self.switch_chance.between(500_000, longest))
+                } else {
+                    u64::from(self.switch_chance.between(80, 4_000))
+                };
+                let start = self.starts;
+                self.after_us(us, Event::LogSync(start));
+                self.comes_to(Moment::Written);
+            }
+            Ok(false) => process.syncing = false,
+            Err(_) => self.log_failed(),
+        }
+    }
+
+    pub(super) fn log_sync(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let position = match process.log.sync() {
+            Ok(Some(position)) => position,
+            Ok(None) => return,
+            Err(_) => return self.log_failed(),
+        };
+        process.synced = position;
+        process.syncing = false;
+        if process.log.upkeep().is_err() {
+            return self.log_failed();
+        }
+        self.comes_to(Moment::Synced);
+        self.switch(Input::Synced(position));
+        self.begin_write();
+    }
+
+    /// A write or sync has failed: the process stops at once, whatever the reason.
+    fn log_failed(&mut self) {
+        let power = self.disk.is_stopped();
+        if !power {
+            self.count(Fault::SyncFails);
+            self.rows.hit(Row::FsyncFails);
+        }
+        self.crash(Crash { at: Moment::Now, power });
+    }
+
+    /// A crash that was aimed at this moment strikes.
+    fn comes_to(&mut self, moment: Moment) {
+        if let Some(crash) = self.armed.filter(|crash| crash.at == moment)
+            && self.faults_on
+        {
+            self.armed = None;
+            self.count(if crash.power { Fault::PowerLoss } else { Fault::Kill });
+            self.crash(crash);
+        }
+    }
+
+    /// The process is gone, and what it held in memory.
+    pub(super) fn crash(&mut self, crash: Crash) {
+        if self.process.is_some() {
+            let survival = if crash.power { Some(self.survival()) } else { None };
+            self.crash_with(crash, survival);
+        }
+    }
+
+    /// The same; what is left of what was not synced is given where the power is lost.
+    pub(super) fn crash_with(&mut self, crash: Crash, survival: Option<Survival>) {
+        if self.process.take().is_none() {
+            return;
+        }
+        self.starts += 1;
+        self.crashed_us.push(self.now_us);
+        self.crashed_by_power = survival.is_some();
+        self.note(|_| format!("the switch is gone: {crash:?}"));
+        if let Some(survival) = survival {
+            self.note(|_| format!("  what was not synced: {survival:?}"));
+            self.disk.lose_power(survival);
+        } else {
+            self.disk.restart();
+        }
+        let conns: Vec<u64> = self.conns.keys().copied().collect();
+        for conn in conns {
+            if let Some(conn) = self.conns.get_mut(&conn) {
+                conn.switch_lives = false;
+            }
+            // What left a process before it was killed still arrives; a machine without power sends nothing more.
+            let us = if crash.power && self.crash_chance.percent(50) {
+                0
+            } else {
+                u64::from(self.crash_chance.between(3_100, 1_500_000))
+            };
+            self.after_us(us, Event::PeerDown(conn));
+        }
+        let ms = [300, 2_000, 15_000][self.crash_chance.below(3)];
+        let ms = u64::from(self.crash_chance.between(50, ms));
+        self.after_ms(ms, Event::Restart);
+    }
+
+    fn survival(&mut self) -> Survival {
+        match self.crash_chance.below(5) {
+            0 | 1 => Survival::Nothing,
+            2 => Survival::Everything,
+            3 => Survival::Front(self.crash_chance.between(1, 999)),
+            _ => Survival::Sectors(self.crash_chance.bits()),
+        }
+    }
+
+    /// A kill that no plan armed.
+    pub(super) fn kill_now(&mut self) {
+        self.count(Fault::Kill);
+        self.crash(Crash { at: Moment::Now, power: false });
+    }
+
+    /// Strikes or arms a crash.
+    pub(super) fn arm(&mut self, crash: Crash) {
+        match crash.at {
+            Moment::Now => {
+                self.count(if crash.power { Fault::PowerLoss } else { Fault::Kill });
+                self.crash(crash);
+            }
+            Moment::Disk(steps) => {
+                self.count(Fault::PowerLoss);
+                self.disk.stop_at(Some(self.disk.steps() + steps));
+            }
+            _ => self.armed = Some(crash),
+        }
+    }
+
+    pub(super) fn operate(&mut self, command: Command) {
+        self.switch(Input::Operator(Ticket(self.events), command));
+    }
+
+    /// A bank takes a connection.
+    pub(super) fn bank_dial(&mut self, bank: usize, number: u8) {
+        let end = End::Bank(bank, number);
+        if self.process.is_none() || self.conn_of(World::link_of(0, end)).is_some() {
+            return;
+        }
+        if self.banks[bank].away_until_us > self.now_us {
+            let ms = (self.banks[bank].away_until_us - self.now_us) / 1000 + 200;
+            return self.after_ms(ms, Event::BankDial { bank, number });
+        }
+        self.connect(end);
+        self.switch(Input::LinkUp(World::link_of(0, end)));
+    }
+
+    fn told(&mut self, event: &Told) {
+        self.rows.told(event);
+        if event.is_alarm() {
+            self.note(|_| format!("  alarm: {event:?}"));
+        }
+    }
+}
+
+pub(super) fn evidence() -> Evidence {
+    Evidence {
+        registry_answer: (*b"simulated.registry.answer").into(),
+        sod_sha256: [3; 32],
+        dg15_sha256: [4; 32],
+        passive: true,
+        active: true,
+    }
+}
+
+impl World {
+    /// Before the first start: what an earlier year of this switch has left, so that counters are not at their beginning.
+    pub(super) fn write_history(&mut self) {
+        let disk: &MemoryDisk = &self.disk;
+        let records = super::history::records(&self.plan, &self.data_keys, |citizen| self.pan(citizen));
+        let Ok((mut log, _)) = SteppedLog::open(&self.log_options(), disk) else {
+            return self.violations.push("an empty log cannot be made".to_owned());
+        };
+        let positions = 0..;
+        for (position, record) in positions.zip(&records) {
+            if let Err(error) = log.append(position, record) {
+                return self.violations.push(format!("the history is refused: {error}"));
+            }
+        }
+        if log.write().and_then(|_| log.sync()).and_then(|_| log.upkeep()).is_err() {
+            self.violations.push("the history cannot be written".to_owned());
+        }
+    }
+}
