@@ -57,7 +57,7 @@ pub struct Crashed {
 
 /// The script of a seed: three visits at two machines, and up to two kinds of trouble.
 fn script(seed: u64) -> Plan {
-    let faults = [seed % 14, seed / 14 % 14].into_iter().filter(|_| seed % 5 != 0);
+    let faults = [seed % 14, seed / 14 % 14].into_iter().filter(|_| !seed.is_multiple_of(5));
     let faults = faults.fold(FaultSet::NONE, |set, at| set.with(TROUBLES[at as usize]));
     let mut plan = Plan::with(seed, faults, VISITS);
     plan.terminals = 2;

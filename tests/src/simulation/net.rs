@@ -192,7 +192,9 @@ impl World {
         };
         match (to_switch, end) {
             (true, End::Bank(bank, _)) => {
-                self.cross(bank, &message);
+                if !forged {
+                    self.cross(bank, &message);
+                }
                 if !forged && self.process.is_some() {
                     self.note_truth(bank, &message);
                 }

@@ -448,8 +448,12 @@ impl World {
 
     /// The same; what is left of what was not synced is given where the power is lost.
     pub(super) fn crash_with(&mut self, crash: Crash, survival: Option<Survival>) {
-        if self.process.take().is_none() {
-            return;
+        let Some(process) = self.process.take() else { return };
+        if process.processor.in_flight() > 0 {
+            self.rows.hit(Row::CrashBeforeIntent);
+        }
+        if self.conns.values().filter(|conn| matches!(conn.end, End::Terminal(_))).count() > 1 {
+            self.rows.hit(Row::EveryoneReconnects);
         }
         self.starts += 1;
         self.crashed_us.push(self.now_us);

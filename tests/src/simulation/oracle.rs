@@ -111,7 +111,7 @@ pub(super) fn judge(world: &mut World) -> Vec<Violation> {
         Err(what) => return vec![Violation { rule: "the log reads back", what }],
     };
     let log = fold(world, &records, &mut found);
-    count_rows(world, &records, &log);
+    count_rows(world, &records);
     judge_books(world, &log, &mut found);
     judge_banks(world, &log, &mut found);
     judge_answers(world, &log, &mut found);
@@ -164,11 +164,11 @@ fn fold(world: &World, records: &[Record], found: &mut Vec<Violation>) -> Log {
             day = *next;
         }
         let Some(key) = record.transaction else { continue };
-        if let Some(advice) = record.advice() {
-            if !log.advices.insert(advice.key) {
-                let what = format!("{} of {key}", advice.key);
-                found.push(Violation { rule: "an advice is taken once", what });
-            }
+        if let Some(advice) = record.advice()
+            && !log.advices.insert(advice.key)
+        {
+            let what = format!("{} of {key}", advice.key);
+            found.push(Violation { rule: "an advice is taken once", what });
         }
         if let Some(request) = record.request().filter(|request| !request.rrn_from_terminal)
             && let Some(other) = rrns.insert(request.rrn.0, key)
@@ -183,9 +183,7 @@ fn fold(world: &World, records: &[Record], found: &mut Vec<Violation>) -> Log {
         let mut broken = |rule, what: String| found.push(Violation { rule, what: format!("{key}: {what}") });
         let mut name = |bank: Institution, identity: BankIdentity, is_new: bool| {
             let owner = names.entry((bank, identity)).or_insert(key);
-            if *owner != key
-                || is_new && *owner == key && before == Standing::Nothing && told.reversal.is_some()
-            {
+            if *owner != key {
                 return Err(format!("{identity:?} at {bank} is also that of {owner}"));
             }
             if is_new {
@@ -606,7 +604,7 @@ fn judge_answers(world: &World, log: &Log, found: &mut Vec<Violation>) {
 
 /// An advice that came while nothing had left for the bank is recorded as its original's DECLINED.
 fn is_of_declined(world: &World, heard: &Heard, own: &BTreeMap<terminal::TxKey, &Told>) -> bool {
-    let name = (heard.terminal, heard.stan, heard.de7.to_vec());
+    let name = (heard.terminal, (heard.stan, heard.de7.to_vec()));
     let Some((stan, de7)) = world.originals.get(&name) else { return false };
     own.iter().any(|(key, told)| {
         (key.stan, key.de7().as_bytes()) == (*stan, de7)
@@ -657,7 +655,7 @@ fn judge_limits(world: &World, records: &[Record], log: &Log, found: &mut Vec<Vi
 }
 
 /// What the records tell of the scenarios that were come to.
-fn count_rows(world: &mut World, records: &[Record], log: &Log) {
+fn count_rows(world: &mut World, records: &[Record]) {
     let mut kinds: BTreeMap<TxKey, Vec<&'static str>> = BTreeMap::new();
     let mut stans: BTreeMap<Institution, u32> = BTreeMap::new();
     let mut days = BTreeSet::new();
@@ -667,11 +665,11 @@ fn count_rows(world: &mut World, records: &[Record], log: &Log) {
         let before = kinds.entry(key).or_default();
         match &record.body {
             Body::Declined(declined)
-                if declined.code == Code::UNAVAILABLE && declined.bank_code.is_none() =>
+                if declined.code == Code::UNAVAILABLE
+                    && declined.bank_code.is_none()
+                    && (before.contains(&"INTENT") || declined.request.is_some()) =>
             {
-                if before.contains(&"INTENT") || declined.request.is_some() {
-                    world.rows.hit(Row::BankLinkDownBeforeSend);
-                }
+                world.rows.hit(Row::BankLinkDownBeforeSend);
             }
             Body::Declined(declined) if declined.evidence.is_some() => {
                 world.rows.hit(Row::RegistryRefuses);
@@ -720,5 +718,4 @@ fn count_rows(world: &mut World, records: &[Record], log: &Log) {
             world.rows.hit(row);
         }
     }
-    let _ = log;
 }

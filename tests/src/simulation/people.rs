@@ -551,7 +551,7 @@ impl World {
     pub(super) fn remember_said(&mut self, number: usize, message: &Message) {
         if let (Some(de90), Some(de7)) = (message.get(90), message.get(7)) {
             let stan = std::str::from_utf8(&de90[4..10]).ok().and_then(|it| it.parse().ok()).unwrap_or(0);
-            let own = (number, message.number(11).unwrap_or(0) as u32, de7.to_vec());
+            let own = (number, (message.number(11).unwrap_or(0) as u32, de7.to_vec()));
             self.originals.insert(own, (stan, de90[10..20].to_vec()));
         }
         if !self.faults_on || message.mti().value() == 800 {

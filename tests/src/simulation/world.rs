@@ -74,6 +74,9 @@ pub(super) enum Trouble {
     ReuseReference,
 }
 
+/// A message's own name at its machine.
+pub(super) type StanAndDe7 = (u32, Vec<u8>);
+
 struct Scheduled {
     at_us: u64,
     order: u64,
@@ -147,7 +150,7 @@ pub(super) struct World {
     /// DE37 of the approvals that terminals have heard.
     pub(super) approved_rrns: BTreeSet<Vec<u8>>,
     /// Originals of the advices that terminals have sent: DE90's STAN and DE7, by the advice's own.
-    pub(super) originals: BTreeMap<(usize, u32, Vec<u8>), (u32, Vec<u8>)>,
+    pub(super) originals: BTreeMap<(usize, StanAndDe7), StanAndDe7>,
     pub(super) terminals: Vec<TerminalSite>,
     pub(super) banks: Vec<BankSite>,
     pub(super) enrolled: Arc<Enrolled>,
