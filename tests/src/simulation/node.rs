@@ -104,6 +104,7 @@ impl World {
                 let survival = aimed.map_or_else(|| self.survival(), |aimed| aimed.survival);
                 if aimed.is_some() || self.crash_chance.percent(70) {
                     self.disk.lose_power(survival);
+                    self.crashed_by_power = true;
                 } else {
                     self.disk.restart();
                 }

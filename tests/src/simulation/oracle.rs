@@ -718,4 +718,12 @@ fn count_rows(world: &mut World, records: &[Record]) {
             world.rows.hit(row);
         }
     }
+    // These hang on the hour, the counter and the load, not on a draw.
+    for (fault, row) in [
+        (Fault::Midnight, Row::Midnight),
+        (Fault::StanWrap, Row::StanWraps),
+        (Fault::Overload, Row::Overload),
+    ] {
+        (0..world.rows.of(row)).for_each(|_| world.counts.add(fault));
+    }
 }
