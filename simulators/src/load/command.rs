@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::books;
 use super::cpu;
-use super::engine::Engine;
+use super::engine::{Engine, WARM_UP_S};
 use super::machines::{ACQUIRER, name};
 use super::measure::Phase;
 use super::report::{Overload, Report};
@@ -25,11 +25,11 @@ use crate::terminal::write_movements;
 /// Steps of a search for the best rate at most.
 const STEPS_MAX: u32 = 12;
 
+/// How long refusals alone are measured.
+const REFUSALS_S: u64 = 2;
+
 /// No rate above this is offered.
 const RATE_MAX: u64 = 100_000;
-
-/// References beyond those that a phase can use up: what is in flight when they would be taken again.
-const REFERENCES_SPARE: u64 = 4_000;
 
 /// The switch gives out no more references than this at once.
 const REFERENCES_MAX: u64 = 850_000;
@@ -78,6 +78,9 @@ pub struct LoadArguments {
     /// Banks, each a process of its own
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=BANKS.len() as i64))]
     pub banks: u32,
+    /// The switch's limits.in_flight_max: a small one makes an overload of any rate
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub in_flight_max: u32,
     /// One JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -98,6 +101,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         machines: arguments.terminals,
         connections: arguments.connections.min(arguments.terminals) as usize,
         banks: arguments.banks as usize,
+        in_flight_max: arguments.in_flight_max,
     };
     let (town, engine) = Town::set_up(size, &directory).await?;
     let plan = Plan {
@@ -111,7 +115,15 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     };
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
-    let (engine, offered) = tokio::task::spawn_blocking(move || plan.play(engine)).await?;
+    let playing = tokio::task::spawn_blocking(move || plan.play(engine));
+    let (engine, offered) = tokio::select! {
+        played = playing => played?,
+        // Switch and banks end with the town; without them the engine soon ends too.
+        told = told_to_stop() => {
+            drop(town);
+            return Err(told.err().map_or("told to stop".into(), Into::into));
+        }
+    };
     let mut report = offered.map_err(|error| error as Box<dyn Error>)?;
     (report.load_before, report.load_after) = (load_before, cpu::load_average());
     town.settled().await?;
@@ -125,6 +137,15 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     }
     drop(temporary);
     Ok(report.is_good())
+}
+
+/// An interrupt, or a request to end.
+async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// What is offered, one after the other.
@@ -169,7 +190,8 @@ impl Plan {
         };
         if let Some(times) = self.times {
             let phase = offer(engine, best * times, self.seconds)?;
-            report.overload = Some(Overload { rate: best * times, phase });
+            let refusals = engine.refuse(best * times, REFUSALS_S)?;
+            report.overload = Some(Overload { rate: best * times, phase, refusals });
         }
         Ok(report)
     }
@@ -177,7 +199,7 @@ impl Plan {
 
 /// One phase; as many references are ready before as it can use up if all is approved.
 fn offer(engine: &mut Engine, rate: u64, seconds: u64) -> Result<Phase, Box<dyn Error + Send + Sync>> {
-    let wanted = (rate * (seconds + 1) + REFERENCES_SPARE).min(REFERENCES_MAX);
+    let wanted = (rate * (WARM_UP_S + seconds) + 1).min(REFERENCES_MAX);
     let bar = ProgressBar::new(wanted);
     let style = ProgressStyle::with_template("verifying citizens {bar:40} {pos}/{len}, {elapsed} gone");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

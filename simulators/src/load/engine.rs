@@ -14,8 +14,8 @@ use super::cpu;
 use super::machines::{self, Advice, Citizens, Machine, Second};
 use super::measure::{Answered, Phase, note};
 
-/// What is sent before the clock of a phase starts, at the phase's rate, microseconds.
-const WARM_UP_US: u64 = 1_000_000;
+/// So long a phase's rate is sent before its clock starts, seconds.
+pub(super) const WARM_UP_S: u64 = 1;
 
 /// The loop sleeps so long at most while nothing is due and nothing has come.
 const SLEEP: Duration = Duration::from_micros(150);
@@ -30,6 +30,9 @@ const REVERSED_ONE_OF: u64 = 50;
 const ADVICE_REPEAT_US: u64 = 5_000_000;
 const ADVICE_SENDINGS_MAX: u32 = 4;
 
+/// Refused requests that are kept, to be asked for again.
+const SHED_KEPT_MAX: usize = 200_000;
+
 /// How often what waits is looked through.
 const SWEEP_US: u64 = 500_000;
 
@@ -42,6 +45,17 @@ pub(super) struct Ready {
     pub(super) machine: u32,
     pub(super) citizen: u32,
     pub(super) reference: [u8; 16],
+}
+
+/// A request that was told 91, as it has to be repeated.
+#[derive(Clone, Copy)]
+struct Shed {
+    machine: u32,
+    stan: u32,
+    citizen: u32,
+    second: Second,
+    reference: [u8; 16],
+    refused_us: u64,
 }
 
 /// What is waited for.
@@ -62,8 +76,16 @@ pub(super) struct Asked {
 pub(super) enum What {
     SignOn,
     Verification,
-    Withdrawal { reference: [u8; 16] },
-    Advice { advice: Advice, original: (Second, u32), sendings: u32 },
+    Withdrawal {
+        reference: [u8; 16],
+    },
+    /// A 0201 of a key that was shed.
+    ShedAgain,
+    Advice {
+        advice: Advice,
+        original: (Second, u32),
+        sendings: u32,
+    },
 }
 
 /// The processes whose CPU time is told apart.
@@ -95,7 +117,11 @@ pub(super) struct Engine {
     pub(super) paid: Vec<Paid>,
     processes: Processes,
     waits: Waits,
+    /// Verifications under way at once.
+    pub(super) window: usize,
     approvals: u64,
+    /// Requests that were refused before INTENT: the newest [`SHED_KEPT_MAX`].
+    shed: VecDeque<Shed>,
     inbox: Vec<Message>,
     next_sweep_us: u64,
 }
@@ -112,6 +138,7 @@ impl Engine {
         citizens: Citizens,
         processes: Processes,
         waits: Waits,
+        window: usize,
     ) -> io::Result<Engine> {
         let connections = (0..connections).map(|_| Connection::open(switch)).collect::<io::Result<_>>()?;
         Ok(Engine {
@@ -126,7 +153,9 @@ impl Engine {
             paid: Vec::new(),
             processes,
             waits,
+            window,
             approvals: 0,
+            shed: VecDeque::new(),
             inbox: Vec::new(),
             next_sweep_us: 0,
         })
@@ -143,7 +172,8 @@ impl Engine {
     pub(super) fn offer(&mut self, rate: u64, seconds: u64) -> io::Result<Phase> {
         let mut phase = Phase::new();
         let began_us = self.now_us();
-        let (clock_us, end_us) = (began_us + WARM_UP_US, began_us + WARM_UP_US + seconds * 1_000_000);
+        let (clock_us, end_us) =
+            (began_us + WARM_UP_S * 1_000_000, began_us + WARM_UP_S * 1_000_000 + seconds * 1_000_000);
         let mut before = None;
         let mut after = None;
         let mut sent = 0;
@@ -178,6 +208,51 @@ impl Engine {
                 std::array::from_fn(|index| after[index] - before[index]);
         }
         Ok(phase)
+    }
+
+    /// Asks again for what was shed, at `rate` a second for `seconds` seconds at most: nothing but refusals, so that their
+    /// cost shows. `None` where too little was shed less than half a terminal's wait ago.
+    ///
+    /// # Errors
+    /// As [`Engine::offer`].
+    pub(super) fn refuse(&mut self, rate: u64, seconds: u64) -> io::Result<Option<Phase>> {
+        let mut phase = Phase::new();
+        let began_us = self.now_us();
+        let kept_us = self.waits.terminal_us / 2;
+        self.shed.retain(|shed| shed.refused_us + kept_us > began_us);
+        let count = self.shed.len().min((rate * seconds) as usize);
+        if (count as u64) < rate / 2 {
+            return Ok(None);
+        }
+        let before = self.cpu_us()?;
+        let due = |number: usize| began_us + number as u64 * 1_000_000 / rate;
+        let until_us = began_us + kept_us;
+        let mut sent = 0;
+        while (sent < count || !self.asked.is_empty()) && self.now_us() < until_us {
+            let now_us = self.turn(&mut phase, 0..u64::MAX)?;
+            while sent < count && due(sent) <= now_us {
+                let Some(shed) = self.shed.pop_back() else { break };
+                self.ask_again(shed, due(sent))?;
+                phase.offered += 1;
+                sent += 1;
+            }
+            self.rest(due(sent));
+        }
+        phase.seconds = (self.now_us() - began_us) as f64 / 1e6;
+        let after = self.cpu_us()?;
+        [phase.switch_us, phase.banks_us, phase.own_us] =
+            std::array::from_fn(|index| after[index] - before[index]);
+        self.asked.clear();
+        Ok(Some(phase))
+    }
+
+    fn ask_again(&mut self, shed: Shed, due_us: u64) -> io::Result<()> {
+        let Shed { machine, stan, citizen, second, reference, .. } = shed;
+        let machine_at = &self.machines[machine as usize];
+        let message = machine_at.withdrawal(second, stan, &self.citizens, citizen, &reference);
+        let sent_us = self.now_us();
+        let asked = Asked { what: What::ShedAgain, citizen, due_us, sent_us, second, counts: true };
+        self.send(machine, &machines::repeated(message), asked)
     }
 
     /// Writes, reads, and acts on what was read; gives the time at which it began.
@@ -322,9 +397,23 @@ impl Engine {
                             note(&mut phase.refused_us, waited_us);
                         }
                         self.ready.push_back(Ready { machine, citizen: asked.citizen, reference });
+                        if self.shed.len() == SHED_KEPT_MAX {
+                            self.shed.pop_front();
+                        }
+                        let Asked { citizen, second, .. } = asked;
+                        let refused_us = now_us;
+                        self.shed.push_back(Shed { machine, stan, citizen, second, reference, refused_us });
                     }
                     "91" => phase.given_up += 1,
                     other => *phase.other.entry(other.to_owned()).or_default() += 1,
+                }
+            }
+            What::ShedAgain => {
+                if code == "91" {
+                    phase.refused += 1;
+                    note(&mut phase.refused_us, now_us - asked.due_us);
+                } else {
+                    *phase.other.entry(code.to_owned()).or_default() += 1;
                 }
             }
             What::Advice { advice, .. } => {
@@ -372,7 +461,7 @@ impl Engine {
     fn sweep(&mut self, phase: &mut Phase, now_us: u64) -> io::Result<()> {
         let waits = self.waits;
         let is_over = |asked: &Asked| match asked.what {
-            What::SignOn | What::Verification | What::Withdrawal { .. } => {
+            What::SignOn | What::Verification | What::Withdrawal { .. } | What::ShedAgain => {
                 now_us.saturating_sub(asked.sent_us) > waits.terminal_us
             }
             What::Advice { sendings, .. } => {
@@ -387,7 +476,7 @@ impl Engine {
             .collect();
         for ((machine, stan), asked) in over {
             match asked.what {
-                What::SignOn | What::Verification => {
+                What::SignOn | What::Verification | What::ShedAgain => {
                     self.asked.remove(&(machine, stan));
                 }
                 What::Withdrawal { .. } => {

@@ -6,7 +6,7 @@ use super::engine::{Asked, Engine, Ready, What};
 use crate::terminal::card::Answered;
 
 /// Verifications under way at once: enough to keep both cores busy, too few to be refused.
-const WINDOW: usize = 48;
+pub(super) const WINDOW: usize = 48;
 
 /// Citizens that visit one machine, in turn.
 pub(super) const CITIZENS_PER_MACHINE: u32 = 10;
@@ -55,7 +55,7 @@ impl Engine {
         let mut refusals = 0;
         let mut visit = self.ready.len() as u64;
         while self.ready.len() < count {
-            while self.asked.len() < WINDOW && self.ready.len() + self.asked.len() < count {
+            while self.asked.len() < self.window && self.ready.len() + self.asked.len() < count {
                 self.ask_verification(visit)?;
                 visit += 1;
             }

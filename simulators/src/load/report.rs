@@ -36,6 +36,8 @@ pub(super) struct Overload {
     pub(super) rate: u64,
     /// What came of it.
     pub(super) phase: Phase,
+    /// Refusals alone: what was shed is asked for again. `None` where too little was shed.
+    pub(super) refusals: Option<Phase>,
 }
 
 impl Report {
@@ -59,8 +61,7 @@ impl Report {
 
     /// CPU of the switch for a request that it refuses.
     fn refusing_us(&self) -> Option<f64> {
-        let ((_, held), overload) = (self.held.as_ref()?, self.overload.as_ref()?);
-        Some(overload.phase.switch_us_refused(held.switch_us_each()))
+        Some(self.overload.as_ref()?.refusals.as_ref()?.switch_us_refused())
     }
 
     /// All figures; those of an overload are absent where none was offered.
@@ -164,13 +165,13 @@ impl fmt::Display for Report {
             writeln!(f, "  switch CPU {:.1} µs a withdrawal", phase.switch_us_each())?;
             unusual(f, phase)?;
         }
-        if let Some(Overload { rate, phase }) = &self.overload {
+        if let Some(Overload { rate, phase, .. }) = &self.overload {
             writeln!(f, "overload, {rate}/s: {phase}")?;
             writeln!(
                 f,
-                "  goodput {:.0} % of the best; switch CPU {:.1} µs a refusal",
+                "  goodput {:.0} % of the best; switch CPU a refusal {}",
                 self.goodput_share().unwrap_or(0.0) * 100.0,
-                self.refusing_us().unwrap_or(0.0)
+                self.refusing_us().map_or("not measured: too few".to_owned(), |us| format!("{us:.1} µs"))
             )?;
             unusual(f, phase)?;
         }

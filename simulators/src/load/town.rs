@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::{Engine, Processes, Waits};
 use super::machines::{ACQUIRER, Citizens, Machine, name};
-use super::prepare::CITIZENS_PER_MACHINE;
+use super::prepare::{CITIZENS_PER_MACHINE, WINDOW};
 use crate::citizens::Country;
 use crate::pilot::switch::Switch;
 use crate::registry::{self, Certificates, Population, Registry, RegistryConfig, SecretKey, SeenCard};
@@ -68,6 +68,8 @@ pub(super) struct Size {
     pub(super) connections: usize,
     /// Banks.
     pub(super) banks: usize,
+    /// Requests in flight in the switch.
+    pub(super) in_flight_max: u32,
 }
 
 /// Everything beside the terminals.
@@ -112,7 +114,9 @@ impl Town {
         town.banks_ready(size.banks).await?;
         let machines = machines(size, &citizens)?;
         let waits = Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000 };
-        let engine = Engine::new(address, size.connections, machines, citizens, town.processes()?, waits)?;
+        let window = WINDOW.min(size.in_flight_max as usize);
+        let engine =
+            Engine::new(address, size.connections, machines, citizens, town.processes()?, waits, window)?;
         Ok((town, engine))
     }
 
@@ -293,13 +297,15 @@ reference_life_ms = {REFERENCE_LIFE_MS}
 [limits]
 citizen_day_minor_max = 999999999999
 citizen_day_count_max = 1000000
+in_flight_max = {}
 
 [operator]
 socket = "operator.sock"
 
 [admin]
 listen = "127.0.0.1:0"
-"#
+"#,
+        size.in_flight_max
     );
     for (bank, address) in BANKS.iter().zip(banks) {
         let _ =

@@ -109,6 +109,11 @@ impl ShedKeys {
         ShedKeys { secret, parts: VecDeque::new(), count: 0 }
     }
 
+    /// Nothing is held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// Whether it was turned away less than a terminal's wait ago.
     pub(crate) fn holds(&mut self, now_us: u64, key: &TxKey) -> bool {
         self.forget_old(now_us);

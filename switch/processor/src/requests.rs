@@ -143,10 +143,14 @@ impl Processor {
         terminal: &TerminalConfig,
     ) -> bool {
         let waited_us = self.now.mono_us - self.arrived_us;
-        if self.queue_wait.admits(self.now.mono_us, waited_us) && self.has_room_for(terminal_id) {
+        let is_let_in = self.queue_wait.admits(self.now.mono_us, waited_us) && self.has_room_for(terminal_id);
+        if is_let_in && self.shed.is_empty() {
             return false;
         }
         let Ok(key) = intake::key(message, class, self.now_seconds()) else { return false };
+        if is_let_in && (!self.shed.holds(self.now.mono_us, &key) || mutant::is(Mutant::ShedKeyExecuted)) {
+            return false;
+        }
         if self.live.contains_key(&key) || self.blocked.contains_key(&key) {
             return false;
         }
