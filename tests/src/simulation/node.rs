@@ -197,6 +197,10 @@ impl World {
                 self.note(|_| format!("byte {byte} of the newest segment is another: the start refuses it"));
                 self.disk.flip(byte);
             }
+            // A stop that was armed before has come first: the start itself meets it too.
+            Err(_) if self.disk.is_stopped() => {
+                self.disk.flip(byte);
+            }
             Err(error) => self.violations.push(format!("a flipped byte is called otherwise: {error}")),
             Ok((_, recovered)) => {
                 let what = format!("a log with a flipped byte is taken, cut {:?}", recovered.cut);

@@ -8,6 +8,7 @@ mod golden;
 mod index;
 mod properties;
 mod sled_alone;
+mod stepped;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
