@@ -49,6 +49,8 @@ faults! {
     BankLost = "bank-lost",
     /// Looked at late, behind what came after it.
     BankHeld = "bank-held",
+    /// Looked at so late, by a bank that keeps no tombstones, that its reversal was over before.
+    BankHeldLong = "bank-held-long",
     /// The answer echoes another value.
     BankEcho = "bank-echo",
     /// Refused with a code of the bank's own; a reversal is asked for again.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use journal::simulated::{MemoryDisk, SteppedLog, Survival};
 use journal::{AppendError, Finder, Journal, LogReader, OpenError, Options};
 use processor::{
-    Code, Command, Event as Told, Evidence, Found, Input, LinkId, Output, Position, Processor, Record, State,
-    Ticket, Verdict, VerifyRequest,
+    Body, Code, Command, Event as Told, Evidence, Found, Input, LinkId, Output, Position, Processor, Record,
+    State, Ticket, Verdict, VerifyRequest,
 };
 
 use super::faults::Fault;
@@ -29,6 +29,8 @@ pub(super) struct Process {
     pub(super) synced: Position,
     /// A write or a sync is under way.
     syncing: bool,
+    /// An OUTCOME was appended since the last write.
+    has_outcome: bool,
 }
 
 /// A crash and the moment at which it strikes: the next one of its kind after it was armed.
@@ -140,7 +142,14 @@ impl World {
             return self.after_ms(500, Event::Restart);
         }
         let reader = log.reader();
-        self.process = Some(Process { processor, log, reader, synced: recovered.next, syncing: false });
+        self.process = Some(Process {
+            processor,
+            log,
+            reader,
+            synced: recovered.next,
+            syncing: false,
+            has_outcome: false,
+        });
         self.draining = false;
         self.carry_out();
         for bank in 0..BANKS.len() {
@@ -279,6 +288,7 @@ impl World {
 
     fn append(&mut self, position: Position, record: &Record) {
         let Some(process) = &mut self.process else { return };
+        process.has_outcome |= matches!(record.body, Body::Outcome(_));
         let mut appended = process.log.append(position, record);
         if appended == Err(AppendError::Full) && process.log.upkeep().is_ok() {
             appended = process.log.append(position, record);
@@ -390,7 +400,11 @@ impl World {
         let Some(process) = &mut self.process else { return };
         match process.log.write() {
             Ok(true) => {
-                let us = if self.sync_slow {
+                let has_outcome = std::mem::take(&mut process.has_outcome);
+                let us = if self.sync_slow && has_outcome && self.switch_chance.percent(60) {
+                    // Past the deadline of the answer that waits for it.
+                    u64::from(self.switch_chance.between(9_000_000, 14_000_000))
+                } else if self.sync_slow {
                     let longest = [3_000_000, 14_000_000][self.switch_chance.below(2)];
                     u64::from(self.switch_chance.between(500_000, longest))
                 } else {

@@ -436,12 +436,19 @@ fn is_lied_to(world: &World, told: &Told) -> bool {
     let Some((bank, name)) = told.bank else { return false };
     let number = BANKS.iter().position(|it| institution(it) == bank).unwrap_or(0);
     let name = (number, name.sent_at.to_de7().to_vec(), format!("{:06}", name.stan).into_bytes());
-    match world.lies.get(&name) {
-        None => false,
-        Some(None) => true,
-        Some(Some(truth_us)) => {
-            world.crashed_us.iter().any(|at_us| (*truth_us..truth_us + LOST_US).contains(at_us))
+    let is_lost = |at_us: u64| world.crashed_us.iter().any(|it| (at_us..at_us + LOST_US).contains(it));
+    match told.standing {
+        Standing::Declined => match world.lies.get(&name) {
+            None => false,
+            Some(None) => true,
+            Some(Some(truth_us)) => is_lost(*truth_us),
+        },
+        // It has carried out what its reversal had ended without it: its approval alone can tell.
+        Standing::Reversed if told.suspense.is_some() && !world.plan.tombstones[number] => {
+            let is_held = world.plan.faults.has(Fault::BankHeldLong);
+            is_held && world.approvals.get(&name).is_none_or(|at_us| is_lost(*at_us))
         }
+        _ => false,
     }
 }
 

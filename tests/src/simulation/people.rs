@@ -23,6 +23,8 @@ use super::world::{Event, Trouble, World};
 
 /// What each machine's cassettes hold at first.
 const CASSETTES: Notes = Notes([400, 300, 300, 400]);
+/// A second 25 behind the bank's own timer has ended the reversal by then.
+const HELD_LONG_MS: u64 = 60_000;
 /// Messages of terminals that are remembered to come again.
 const SAID_MAX: usize = 64;
 
@@ -47,7 +49,8 @@ pub(super) struct BankSite {
 }
 
 /// The faults that hang on what a bank sees.
-const BANK_FAULTS: [Fault; 10] = [
+const BANK_FAULTS: [Fault; 11] = [
+    Fault::BankHeldLong,
     Fault::BankLate,
     Fault::BankSilent,
     Fault::BankLost,
@@ -443,11 +446,12 @@ impl World {
     /// An answer of a bank has reached the switch.
     pub(super) fn note_truth(&mut self, number: usize, answer: &Message) {
         let (Some(de7), Some(de11)) = (answer.get(7), answer.get(11)) else { return };
-        if answer.mti().value() == 210
-            && answer.text(39) == Some("00")
-            && let Some(truth) = self.lies.get_mut(&(number, de7.to_vec(), de11.to_vec()))
-        {
-            *truth = Some(self.now_us);
+        if answer.mti().value() == 210 && answer.text(39) == Some("00") {
+            let name = (number, de7.to_vec(), de11.to_vec());
+            if let Some(truth) = self.lies.get_mut(&name) {
+                *truth = Some(self.now_us);
+            }
+            self.approvals.insert(name, self.now_us);
         }
     }
 
@@ -700,7 +704,7 @@ impl World {
                     // What leaves while syncs are slow is looked at closely.
                     let power = self.plan.faults.has(Fault::PowerLoss);
                     if (power || self.plan.faults.has(Fault::Kill)) && self.armed.is_none() {
-                        let at = [Moment::Refused, Moment::SentToTerminal, Moment::SentToBank]
+                        let at = [Moment::Refused, Moment::Refused, Moment::SentToTerminal]
                             [self.crash_chance.below(3)];
                         self.armed = Some(Crash { at, power });
                     }
@@ -865,8 +869,11 @@ fn bank_of(plan: &Plan, number: usize, struck: Arc<[AtomicU64; BANK_FAULTS.len()
 
 /// Faults hang on what a bank sees, never on timing.
 fn bank_faults(plan: &Plan, number: usize, struck: Arc<[AtomicU64; BANK_FAULTS.len()]>) -> bank::FaultRule {
-    let on: Vec<usize> =
-        (0..BANK_FAULTS.len()).filter(|fault| plan.faults.has(BANK_FAULTS[*fault])).collect();
+    let keeps_none = !plan.tombstones[number];
+    let on: Vec<usize> = (0..BANK_FAULTS.len())
+        .filter(|fault| plan.faults.has(BANK_FAULTS[*fault]))
+        .filter(|fault| BANK_FAULTS[*fault] != Fault::BankHeldLong || keeps_none)
+        .collect();
     let (seed, rate) = (plan.seed ^ number as u64, plan.rate_thousandths * 2);
     Arc::new(move |seen| {
         let mut chance = Chance::new(seed ^ seen.identity.sent_at_s as u64, "bank");
@@ -884,12 +891,16 @@ fn bank_faults(plan: &Plan, number: usize, struck: Arc<[AtomicU64; BANK_FAULTS.l
         let ms = u64::from(chance.between(200, HELD_MS_MAX));
         let reversal = seen.mti == 420;
         let fault = *chance.pick(&on);
+        if reversal && BANK_FAULTS[fault] == Fault::BankHeldLong {
+            return None;
+        }
         struck[fault].fetch_add(1, Ordering::Relaxed);
         Some(match BANK_FAULTS[fault] {
             Fault::BankLate => bank::Fault::Late(ms),
             Fault::BankSilent => bank::Fault::Silent,
             Fault::BankLost => bank::Fault::Lost,
             Fault::BankHeld => bank::Fault::Held(ms),
+            Fault::BankHeldLong => bank::Fault::Held(HELD_LONG_MS + ms),
             Fault::BankEcho => bank::Fault::Echo([4, 37, 41][chance.below(3)]),
             Fault::BankDecline if reversal => bank::Fault::Decline(*b"96"),
             Fault::BankDecline => bank::Fault::Decline(*b"05"),

@@ -141,6 +141,8 @@ pub(super) struct World {
     pub(super) crashed_by_power: bool,
     /// Where a bank has refused what it had carried out: when the truth came, if it came.
     pub(super) lies: BTreeMap<(usize, Vec<u8>, Vec<u8>), Option<u64>>,
+    /// When a bank's approval last reached the switch, by its name.
+    pub(super) approvals: BTreeMap<(usize, Vec<u8>, Vec<u8>), u64>,
     /// What banks have approved and answered so: whether one answer at least echoed it rightly.
     pub(super) echoes: BTreeMap<(usize, simulators::bank::Identity), bool>,
     /// Connections over which a message came with other content.
@@ -206,6 +208,7 @@ impl World {
             crashed_by_power: false,
             lies: BTreeMap::new(),
             echoes: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             changed: BTreeSet::new(),
             overheard: Vec::new(),
             approved_rrns: BTreeSet::new(),
