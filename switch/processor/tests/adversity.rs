@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use iso8583::{Message, Mti};
 use processor::{
-    Event, Institution, LinkId, LiveReference, Processor, REFERENCES_MAX, References, Standing, UtcSeconds,
-    Verdict,
+    BankIdentity, Event, Institution, LinkId, LiveReference, Processor, REFERENCES_MAX, References, Standing,
+    UtcSeconds, Verdict,
 };
 use support::*;
 
@@ -61,6 +61,20 @@ fn names_towards_a_bank_differ_while_the_clock_is_behind() {
         let name = standing.next_bank_identity(bank, UtcSeconds(900), |_| false);
         assert!(given.insert((name.sent_at, name.stan)), "{name:?} is given twice");
     }
+}
+
+/// STANs come round in 17 minutes at 1,000 a second, and what waits for its bank for longer keeps its own.
+#[test]
+fn stans_come_round_past_those_in_flight() {
+    let bank: Institution = BIDV.parse().unwrap();
+    let mut standing = Standing::default();
+    standing.banks.insert(bank, BankIdentity { sent_at: UtcSeconds(1_000), stan: 999_998 });
+    let in_flight = [1, 2].map(|stan| BankIdentity { sent_at: UtcSeconds(1_001), stan });
+    let mut next = || {
+        let name = standing.next_bank_identity(bank, UtcSeconds(1_000), |name| in_flight.contains(&name));
+        (name.sent_at.0, name.stan)
+    };
+    assert_eq!([next(), next(), next()], [(1_000, 999_999), (1_001, 3), (1_001, 4)]);
 }
 
 /// A reversal that was reopened within the second of its name set the counter back to it: the name that was given next

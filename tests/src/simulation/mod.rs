@@ -12,6 +12,7 @@ mod oracle;
 mod people;
 mod plan;
 mod rows;
+pub mod script;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

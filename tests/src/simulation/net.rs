@@ -36,7 +36,7 @@ pub(super) struct Delivery {
     /// Its MAC is wrong on arrival.
     pub(super) forged: bool,
     /// When it was sent, and by which process where the switch sent it.
-    sent: (u64, u64),
+    pub(super) sent: (u64, u64),
 }
 
 impl World {
@@ -101,6 +101,9 @@ impl World {
         }
         let bytes = Rc::new(bytes);
         let sent = (self.now_us, self.starts);
+        if let Some(bend) = self.bend(end, to_switch, message) {
+            return self.carry_bent(Delivery { conn, to_switch, bytes, forged: false, sent }, bend);
+        }
         if self.strikes(Fault::NetLoss) {
             return self.note(|_| "  lost on the way".to_owned());
         }
@@ -190,6 +193,7 @@ impl World {
                     .push(format!("what was sent does not arrive as a message: {other:?}"));
             }
         };
+        self.overhear(end, to_switch, &message, forged);
         match (to_switch, end) {
             (true, End::Bank(bank, _)) => {
                 if !forged {

@@ -116,6 +116,7 @@ impl World {
         };
         self.disk.stop_at(None);
         self.start_steps = self.disk.steps() - steps_before;
+        self.script_starts();
         self.starts += 1;
         self.restarts += u64::from(self.starts > 1);
         let entropy = std::array::from_fn(|_| self.switch_chance.bits() as u8);
@@ -299,7 +300,10 @@ impl World {
             format!("  record {position} {} {key}{flag}", record.body.name())
         });
         match appended {
-            Ok(()) => self.comes_to(Moment::Appended),
+            Ok(()) => {
+                self.script_appends(position, record);
+                self.comes_to(Moment::Appended);
+            }
             // The disk has no room: the process waits, then stops, and the next start goes on.
             Err(AppendError::Full) => {
                 self.crash(Crash { at: Moment::Now, power: false });
@@ -314,6 +318,7 @@ impl World {
     fn switch_sends(&mut self, link: LinkId, message: &iso8583::Message) {
         let Some(conn) = self.conn_of(link) else { return };
         self.carry(conn, false, message);
+        self.script_says(message);
         if matches!(link, LinkId::Bank(..)) {
             return self.comes_to(Moment::SentToBank);
         }
@@ -340,6 +345,7 @@ impl World {
         if self.strikes(Fault::RegistryLate) {
             us += 3_500_000;
         }
+        let (verdict, us) = self.script_verdict(verdict, us);
         let (start, verdict) = (self.starts, Box::new(verdict));
         self.after_us(us, Event::Verdict { start, ticket, verdict });
     }
@@ -410,7 +416,7 @@ impl World {
                 } else {
                     u64::from(self.switch_chance.between(80, 4_000))
                 };
-                let start = self.starts;
+                let (start, us) = (self.starts, self.script_sync_us(us));
                 self.after_us(us, Event::LogSync(start));
                 self.comes_to(Moment::Written);
             }
@@ -431,6 +437,7 @@ impl World {
         if process.log.upkeep().is_err() {
             return self.log_failed();
         }
+        self.script_synced(position);
         self.comes_to(Moment::Synced);
         self.switch(Input::Synced(position));
         self.begin_write();
@@ -495,14 +502,19 @@ impl World {
             } else {
                 u64::from(self.crash_chance.between(3_100, 1_500_000))
             };
+            let us = if self.script.is_some() { 3_100 } else { us };
             self.after_us(us, Event::PeerDown(conn));
         }
         let ms = [300, 2_000, 15_000][self.crash_chance.below(3)];
         let ms = u64::from(self.crash_chance.between(50, ms));
+        let ms = self.script_stops().unwrap_or(ms);
         self.after_ms(ms, Event::Restart);
     }
 
     fn survival(&mut self) -> Survival {
+        if self.script.is_some() {
+            return Survival::Nothing;
+        }
         match self.crash_chance.below(5) {
             0 | 1 => Survival::Nothing,
             2 => Survival::Everything,
@@ -553,6 +565,7 @@ impl World {
     fn told(&mut self, event: &Told) {
         self.rows.told(event);
         if event.is_alarm() {
+            self.script_alarm(event);
             self.note(|_| format!("  alarm: {event:?}"));
         }
     }

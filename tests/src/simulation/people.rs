@@ -87,7 +87,7 @@ pub(super) struct Said {
 }
 
 /// A chip whose signatures nobody checks: verdicts are drawn.
-struct Unread;
+pub(super) struct Unread;
 
 impl Chip for Unread {
     fn dg1(&self) -> &[u8] {
@@ -455,7 +455,7 @@ impl World {
         }
     }
 
-    fn bank_goes(&mut self, number: usize, ms: u64) {
+    pub(super) fn bank_goes(&mut self, number: usize, ms: u64) {
         self.banks[number].away_until_us = self.now_us + ms * 1000;
         let conns: Vec<u64> = self
             .conns
@@ -800,7 +800,7 @@ impl World {
         self.after_ms(ms, Event::Operate(lifted));
     }
 
-    fn cutover(&mut self) {
+    pub(super) fn cutover(&mut self) {
         let Some(process) = &self.process else { return };
         let (open, in_flight) = (process.processor.day(), process.processor.in_flight());
         self.count(Fault::Cutover);

@@ -16,11 +16,12 @@ use super::node::{AimedStart, Crash, Process};
 use super::people::{BankSite, Heard, TerminalSite};
 use super::plan::{CITIZENS, Enrolled, Plan, START_US, accounts, pan};
 use super::rows::Rows;
+use super::script::{Script, Step};
 
 /// After the last fault the town has so long to come to rest, milliseconds of its own time.
-const REST_MS_MAX: u64 = 7_200_000;
+pub(super) const REST_MS_MAX: u64 = 7_200_000;
 /// It is not looked at before so long: an APPROVED that nobody confirms is flagged by then.
-const REST_MS_MIN: u64 = 420_000;
+pub(super) const REST_MS_MIN: u64 = 420_000;
 /// No seed needs so many events; one that does goes round in circles.
 const EVENTS_MAX: u64 = 400_000;
 
@@ -52,6 +53,8 @@ pub(super) enum Event {
     /// An operator commands.
     Operate(Command),
     Trouble(Trouble),
+    /// A script has this happen.
+    Script(Box<Step>),
 }
 
 /// What is drawn for a moment of the day instead of for a message.
@@ -176,6 +179,8 @@ pub(super) struct World {
     pub(super) people_chance: Chance,
     pub(super) switch_chance: Chance,
     pub(super) crypto: Option<super::crypto::Crypto>,
+    /// What goes wrong is written down instead of drawn.
+    pub(super) script: Option<Box<Script>>,
 }
 
 impl World {
@@ -232,6 +237,7 @@ impl World {
             people_chance: chance("people"),
             switch_chance: chance("switch"),
             crypto,
+            script: None,
             plan,
         };
         world.enrol();
@@ -359,6 +365,7 @@ impl World {
             Event::Found { .. } | Event::Verdict { .. } => {}
             Event::Restart => self.start_switch(),
             Event::Operate(command) => self.operate(command),
+            Event::Script(step) => self.perform(*step),
             Event::Trouble(trouble) => {
                 if self.faults_on {
                     self.strike(trouble);
@@ -433,7 +440,7 @@ impl World {
         self.unrest().is_empty()
     }
 
-    fn unrest(&self) -> String {
+    pub(super) fn unrest(&self) -> String {
         let mut left = Vec::new();
         for (number, site) in self.terminals.iter().enumerate() {
             if !site.machine.is_settled() {
