@@ -2,6 +2,7 @@
 
 pub mod acknowledged;
 pub mod drain;
+pub mod faults;
 pub mod foreign_bank;
 pub mod foreign_spec;
 pub mod goldens;

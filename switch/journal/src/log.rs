@@ -123,6 +123,10 @@ impl SegmentLog {
         let lock = recover::lock(&options.dir)?;
         let Opened { mut log, recovered, base, file, sealed_fold } =
             SegmentLog::recover_on(&options, &shelf, &storage, on_event)?;
+        // Whoever appends first has to know that the disk is full.
+        if let Err(error) = syncer::make_spare(&log.shared, &*storage) {
+            syncer::tell_room(&log.shared, Some(error));
+        }
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
             thread.map_err(|error| OpenError::io(&options.dir, error))
@@ -164,6 +168,7 @@ impl SegmentLog {
             queue: Default::default(),
             queued_bytes: 0,
             spare: Spare::Missing,
+            reserve: false,
             disk_full: false,
             phase: Phase::Running,
             syncer_waits: false,
@@ -225,6 +230,18 @@ impl SegmentLog {
         self.lock = None;
     }
 
+    /// So many records of any size fit into what is allocated: with a full disk there is no more until it has room again.
+    pub fn allocated_records(&self) -> usize {
+        self.allocated(&self.shared.lock())
+    }
+
+    fn allocated(&self, state: &State) -> usize {
+        // A segment takes at least as many records as it would take of the longest.
+        let left = |used: u64| (self.segment_bytes.saturating_sub(used)) as usize / FRAME_BYTES_MAX;
+        let spare = if self.may_roll(state) { left(SEGMENT_HEAD_BYTES as u64) } else { 0 };
+        left(u64::from(state.active.end())) + spare
+    }
+
     fn may_roll(&self, state: &State) -> bool {
         state.spare == Spare::Ready && state.sealed.len() < self.unindexed_segments_max
     }
@@ -283,10 +300,7 @@ impl Journal for SegmentLog {
     fn room(&self) -> usize {
         let state = self.shared.lock();
         let waiting = self.waiting_bytes_max.saturating_sub(state.waiting_bytes()) / FRAME_BYTES_MAX;
-        // A segment takes at least as many records as it would take of the longest.
-        let left = |used: u64| (self.segment_bytes.saturating_sub(used)) as usize / FRAME_BYTES_MAX;
-        let spare = if self.may_roll(&state) { left(SEGMENT_HEAD_BYTES as u64) } else { 0 };
-        waiting.min(left(u64::from(state.active.end())) + spare)
+        waiting.min(self.allocated(&state))
     }
 }
 

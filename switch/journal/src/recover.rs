@@ -1,6 +1,7 @@
 //! A start: what the directory holds, checked record by record, made durable before anything is acted on.
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -347,14 +348,22 @@ impl Reading<'_> {
         whole: &Walked,
         synced: Position,
     ) -> Result<(Position, Arc<Vec<u8>>, Walked), OpenError> {
-        let io = |error| OpenError::io(self.shelf.path(), error);
+        let failed = |error| OpenError::io(self.shelf.path(), error);
         let from = synced.clamp(base, whole.next);
         let kept = walk(&bytes, base, Some(from), &self.link, self.keys);
         let mut anew = segment_head(from, &kept.link).to_vec();
         anew.extend_from_slice(&bytes[kept.end..]);
-        self.shelf.put_segment(from, &anew).map_err(io)?;
+        match self.shelf.put_segment(from, &anew) {
+            // What is allocated ahead is gone and the disk is full: the same bytes are written where they stand.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.shelf.rewrite_end(base, kept.end as u64, &bytes[kept.end..]).map_err(failed)?;
+                let walked = walk(&bytes, base, None, &self.link, self.keys);
+                return Ok((base, bytes, walked));
+            }
+            put => put.map_err(failed)?,
+        }
         if from != base {
-            self.shelf.truncate_segment(base, kept.end as u64).map_err(io)?;
+            self.shelf.truncate_segment(base, kept.end as u64).map_err(failed)?;
             self.add_sealed(base, &bytes[..kept.end], kept)?;
             self.files.push(from);
         }

@@ -20,10 +20,10 @@ pub enum LogEvent {
     /// A write or sync failed: nothing more will ever be durable in this process. It has to stop; the next start
     /// takes up what was synced.
     Failed(String),
-    /// The next segment could not be allocated, for this reason. What is allocated already, a segment less what it
-    /// holds, is the reserve for reversals and completions, so new requests have to be refused.
+    /// A segment could not be allocated ahead, for this reason. What is allocated already, at least a whole segment where
+    /// there was room before, is for what ends transactions: new requests have to be refused.
     DiskFull(String),
-    /// The next segment could be allocated after all.
+    /// All that is to be allocated ahead is there again.
     DiskRoom,
     /// The index cannot be fed any more, for this reason. Sealed segments stay in memory from here on, up to
     /// [`crate::Options::unindexed_segments_max`]; a restart feeds them, or builds the index anew.
@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) queue: VecDeque<Piece>,
     pub(crate) queued_bytes: usize,
     pub(crate) spare: Spare,
+    /// Another segment is allocated behind the spare.
+    pub(crate) reserve: bool,
     pub(crate) disk_full: bool,
     pub(crate) phase: Phase,
     pub(crate) syncer_waits: bool,

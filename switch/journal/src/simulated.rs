@@ -81,13 +81,14 @@ impl SteppedLog {
         Ok(Some(next))
     }
 
-    /// Allocates the spare segment where it is missing, and gives the oldest sealed segment to the index.
+    /// Allocates the spare segment and the reserve where they are missing, and gives the oldest sealed segment to the index.
     ///
     /// # Errors
     /// [`Failed`].
     pub fn upkeep(&mut self) -> Result<(), Failed> {
         let shared = &self.log.shared;
-        if shared.lock().spare == Spare::Missing {
+        let is_whole = |state: &State| state.spare != Spare::Missing && state.reserve;
+        if !is_whole(&shared.lock()) {
             syncer::allocate(shared, &*self.storage);
         }
         let ready = |state: &State| indexer::sealed_and_durable(shared, state);

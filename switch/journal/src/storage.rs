@@ -20,6 +20,7 @@ pub(crate) const SEGMENT_HEAD_BYTES: usize = 64;
 const MAGIC: [u8; 8] = *b"ATMLOG\x00\x01";
 const SUFFIX: &str = ".segment";
 const SPARE: &str = "spare.ready";
+const RESERVE: &str = "reserve.ready";
 const SYNCED: &str = "synced.note";
 const UNFINISHED: &str = "unfinished.part";
 const CHECKPOINT_SUFFIX: &str = ".checkpoint";
@@ -33,6 +34,13 @@ pub(crate) trait Storage: Send + Sync {
     /// Makes the next segment ready: all its bytes are written as zeros and durable, so that later writes change no
     /// metadata. Does nothing where it is ready already.
     fn prepare_spare(&self) -> io::Result<()>;
+
+    /// Makes one more segment ready behind the spare, in the same way: what ends transactions is written to it when the
+    /// disk is full.
+    fn prepare_reserve(&self) -> io::Result<()>;
+
+    /// Makes the reserve the spare, where there is no spare; whether there is one then.
+    fn spend_reserve(&self) -> io::Result<bool>;
 
     /// Makes the spare the segment that begins at `base`; its name is durable before this returns.
     fn adopt_spare(&self, base: Position) -> io::Result<Box<dyn SegmentFile>>;
@@ -76,6 +84,10 @@ pub(crate) trait Shelf: Send + Sync {
     /// Puts a segment with these first bytes in place, durable as a whole or not there at all. One that begins at the
     /// same position is replaced.
     fn put_segment(&self, base: Position, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes a segment's end anew where it stands, from `offset` on, with zeros behind it up to the segment's end; durable.
+    /// For a disk that has no room for [`Shelf::put_segment`].
+    fn rewrite_end(&self, base: Position, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Cuts a segment that is followed by another, to give back what it does not use; durable.
     fn truncate_segment(&self, base: Position, bytes: u64) -> io::Result<()>;
@@ -129,6 +141,23 @@ impl Directory {
         File::open(&self.path)?.sync_all()
     }
 
+    /// A file of zeros of a segment's size, whole and durable or not there at all.
+    fn prepare(&self, name: &str) -> io::Result<()> {
+        let ready = self.path.join(name);
+        if fs::exists(&ready)? {
+            return Ok(());
+        }
+        let unfinished = self.path.join(UNFINISHED);
+        let written = write_zeros(&unfinished, self.segment_bytes);
+        if written.is_err() {
+            // A disk that is full gets the space back at once: others need it.
+            let _ = fs::remove_file(&unfinished);
+        }
+        written?;
+        fs::rename(&unfinished, &ready)?;
+        self.sync()
+    }
+
     /// All checkpoints, the oldest first.
     fn checkpoint_paths(&self) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
@@ -165,14 +194,15 @@ impl Shelf for Directory {
 
     fn remove_unfinished(&self) -> io::Result<()> {
         remove_if_there(&self.path.join(UNFINISHED))?;
-        // A spare of another size was made under another configuration.
-        let spare = self.path.join(SPARE);
-        match fs::metadata(&spare) {
-            Ok(metadata) if metadata.len() != self.segment_bytes => fs::remove_file(&spare),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+        // One of another size was made under another configuration.
+        for ready in [SPARE, RESERVE].map(|name| self.path.join(name)) {
+            match fs::metadata(&ready) {
+                Ok(metadata) if metadata.len() != self.segment_bytes => fs::remove_file(&ready)?,
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
         }
+        Ok(())
     }
 
     fn put_segment(&self, base: Position, bytes: &[u8]) -> io::Result<()> {
@@ -183,6 +213,15 @@ impl Shelf for Directory {
         file.write_all_at(bytes, 0)?;
         file.sync_all()?;
         fs::rename(&unfinished, self.segment(base))?;
+        self.sync()
+    }
+
+    fn rewrite_end(&self, base: Position, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.segment(base))?;
+        let end = file.metadata()?.len();
+        file.write_all_at(bytes, offset)?;
+        zero(&file, offset + bytes.len() as u64, end)?;
+        file.sync_all()?;
         self.sync()
     }
 
@@ -258,19 +297,22 @@ impl Shelf for Directory {
 
 impl Storage for Directory {
     fn prepare_spare(&self) -> io::Result<()> {
-        let spare = self.path.join(SPARE);
-        if fs::exists(&spare)? {
-            return Ok(());
+        self.prepare(SPARE)
+    }
+
+    fn prepare_reserve(&self) -> io::Result<()> {
+        self.prepare(RESERVE)
+    }
+
+    fn spend_reserve(&self) -> io::Result<bool> {
+        if fs::exists(self.path.join(SPARE))? {
+            return Ok(true);
         }
-        let unfinished = self.path.join(UNFINISHED);
-        let written = write_zeros(&unfinished, self.segment_bytes);
-        if written.is_err() {
-            // A disk that is full gets the space back at once: it is what reversals are written to.
-            let _ = fs::remove_file(&unfinished);
+        match fs::rename(self.path.join(RESERVE), self.path.join(SPARE)) {
+            Ok(()) => self.sync().map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
-        written?;
-        fs::rename(&unfinished, &spare)?;
-        self.sync()
     }
 
     fn adopt_spare(&self, base: Position) -> io::Result<Box<dyn SegmentFile>> {
@@ -312,16 +354,20 @@ impl SegmentFile for File {
 
 fn write_zeros(path: &Path, bytes: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    zero(&file, 0, bytes)?;
+    file.sync_all()
+}
+
+fn zero(file: &File, mut offset: u64, end: u64) -> io::Result<()> {
     let zeros = vec![0; ZEROS_BYTES];
-    let mut offset = 0;
-    while offset < bytes {
-        let part = (bytes - offset).min(ZEROS_BYTES as u64);
+    while offset < end {
+        let part = (end - offset).min(ZEROS_BYTES as u64);
         file.write_all_at(&zeros[..part as usize], offset)?;
         // Piece by piece, so that a sync of the log never waits behind the whole.
         file.sync_data()?;
         offset += part;
     }
-    file.sync_all()
+    Ok(())
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Group commit without a timer: one write and one sync for all that was appended meanwhile; and the spare segment.
+//! Group commit without a timer: one write and one sync for all that was appended meanwhile; and the segments allocated ahead.
 
 use std::io;
 use std::time::Duration;
@@ -103,14 +103,32 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Makes the spare that is missing, and tells when the disk has become full or has room again.
+/// Makes the spare that is missing: at once of the reserve, where there is one.
+pub(crate) fn make_spare(shared: &Shared, storage: &dyn Storage) -> io::Result<()> {
+    if shared.lock().spare != Spare::Missing {
+        return Ok(());
+    }
+    if storage.spend_reserve()? {
+        shared.lock().reserve = false;
+    } else {
+        storage.prepare_spare()?;
+    }
+    shared.lock().spare = Spare::Ready;
+    Ok(())
+}
+
+/// Makes the spare and the reserve behind it, and tells when the disk has become full or has room again: it is full as
+/// soon as there cannot be both.
 pub(crate) fn allocate(shared: &Shared, storage: &dyn Storage) {
-    let failed = storage.prepare_spare().err();
+    let made = make_spare(shared, storage).and_then(|()| storage.prepare_reserve());
+    tell_room(shared, made.err());
+}
+
+/// Tells what has changed: the disk has refused a segment, or has given all that was missing.
+pub(crate) fn tell_room(shared: &Shared, failed: Option<io::Error>) {
     let mut state = shared.lock();
     let was_full = std::mem::replace(&mut state.disk_full, failed.is_some());
-    if failed.is_none() {
-        state.spare = Spare::Ready;
-    }
+    state.reserve = failed.is_none();
     drop(state);
     match failed {
         Some(error) if !was_full => (shared.on_event)(LogEvent::DiskFull(error.to_string())),
@@ -119,18 +137,18 @@ pub(crate) fn allocate(shared: &Shared, storage: &dyn Storage) {
     }
 }
 
-/// Keeps one segment allocated ahead until the log ends.
+/// Keeps two segments allocated ahead until the log ends: the spare, and the reserve behind it.
 pub(crate) fn keep_spare(shared: &Shared, storage: &dyn Storage) {
     let mut state = shared.lock();
     while state.phase == Phase::Running {
-        if state.spare != Spare::Missing {
+        if state.spare != Spare::Missing && state.reserve {
             state = shared.spare.wait(state).expect("no holder of the log's lock panics");
             continue;
         }
         drop(state);
         allocate(shared, storage);
         state = shared.lock();
-        if state.spare == Spare::Missing && state.phase == Phase::Running {
+        if state.disk_full && state.phase == Phase::Running {
             let waited = shared.spare.wait_timeout(state, ALLOCATION_RETRY);
             state = waited.expect("no holder of the log's lock panics").0;
         }

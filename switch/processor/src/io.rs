@@ -65,6 +65,9 @@ pub enum Input {
     Verified(Ticket, Verdict),
     /// The moment named by `next_deadline` has come.
     Deadline,
+    /// The log's disk has no more room than what is kept for the ends of transactions (`true`), or has room again. New
+    /// requests are refused meanwhile, with 96 and without a record; what is known, and every advice, goes on.
+    DiskFull(bool),
     /// An operator commands; answered by [`Output::Commanded`] with the same ticket.
     Operator(Ticket, Command),
 }
@@ -261,7 +264,7 @@ pub enum Event {
     BankAway(LinkId),
     /// A bank has acknowledged the cutover to this day.
     CutoverAcknowledged(Institution, Day),
-    /// A request was refused before anything was recorded: too much is in flight.
+    /// A request was refused before anything was recorded: too much is in flight, or the log's disk is full.
     Shed(TxKey),
 }
 

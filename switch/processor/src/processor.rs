@@ -66,6 +66,10 @@ pub struct Processor {
     recent_spends: VecDeque<(Position, Spend)>,
     pub(crate) reserved: BTreeMap<(Pseudonym, Day), Used>,
     pub(crate) shed: ShedKeys,
+    /// Keys that were refused on a full disk, and are again as long as their 96 may be under way.
+    pub(crate) refused_full: ShedKeys,
+    /// The log takes only what ends transactions.
+    pub(crate) is_disk_full: bool,
     pub(crate) commands: VecDeque<(Position, Ticket, Option<Day>)>,
     pub(crate) draining: Option<Ticket>,
     pub(crate) is_draining: bool,
@@ -133,9 +137,11 @@ impl Processor {
         next: Position,
     ) -> Processor {
         let entropy = Entropy::new(entropy);
+        let secret = entropy.secret();
         let mut processor = Processor {
             config,
-            shed: ShedKeys::new(entropy.secret()),
+            shed: ShedKeys::new(secret),
+            refused_full: ShedKeys::new(secret),
             entropy,
             now,
             arrived_us: now.mono_us,
@@ -155,6 +161,7 @@ impl Processor {
             sessions: BTreeMap::new(),
             recent_spends: VecDeque::new(),
             reserved: BTreeMap::new(),
+            is_disk_full: false,
             commands: VecDeque::new(),
             draining: None,
             is_draining: false,
@@ -188,6 +195,7 @@ impl Processor {
             Input::Found(ticket, found) => self.found(ticket, *found),
             Input::Verified(ticket, verdict) => self.verified(ticket, verdict),
             Input::Deadline => self.deadline(),
+            Input::DiskFull(is_full) => self.is_disk_full = is_full,
             Input::Operator(ticket, command) => self.command(ticket, command),
         }
         self.finish_drain();

@@ -111,7 +111,8 @@ impl Processor {
             return self.repeated_advice(incoming);
         }
         let is_shed = is_request
-            && self.shed.holds(self.now.mono_us, &incoming.key)
+            && (self.shed.holds(self.now.mono_us, &incoming.key)
+                || self.refused_full.holds(self.now.mono_us, &incoming.key))
             && !mutant::is(Mutant::ShedKeyExecuted);
         let needs_room = is_request || mutant::is(Mutant::AdviceShed);
         if is_shed || needs_room && !self.has_room_for(incoming.key.terminal) {
@@ -169,9 +170,12 @@ impl Processor {
     }
 
     /// Refuses a request that there is no room for, with 91 and unrecorded: nothing keyed has begun. Its key is refused
-    /// again for as long as its terminal may repeat it.
+    /// again for as long as its terminal may repeat it, with the code that it was refused with first.
     fn shed_request(&mut self, key: TxKey, link: Option<LinkId>, message: &Message) {
         let now_us = self.now.mono_us;
+        if self.refused_full.holds(now_us, &key) {
+            return self.answer_unrecorded(key, link, message, Code::UNSAFE);
+        }
         if !self.shed.holds(now_us, &key) {
             // A repeat may have its answer in the log, which has not been asked: silence contradicts none.
             let wait_us = self.config.timers.terminal_wait_ms.saturating_mul(1000);
@@ -179,9 +183,21 @@ impl Processor {
                 return;
             }
         }
+        self.answer_unrecorded(key, link, message, Code::UNAVAILABLE);
+    }
+
+    /// Refuses a request of which the log knows nothing while it takes only what ends transactions.
+    fn refuse_on_full_disk(&mut self, key: TxKey, link: Option<LinkId>, message: &Message) {
+        let wait_us = self.config.timers.terminal_wait_ms.saturating_mul(1000);
+        if self.refused_full.insert(self.now.mono_us, wait_us, &key) {
+            self.answer_unrecorded(key, link, message, Code::UNSAFE);
+        }
+    }
+
+    fn answer_unrecorded(&mut self, key: TxKey, link: Option<LinkId>, message: &Message, code: Code) {
         self.event(Event::Shed(key));
         if let Some(link) = link {
-            self.send(link, messages::bare(message, Code::UNAVAILABLE));
+            self.send(link, messages::bare(message, code));
         }
     }
 
@@ -268,6 +284,11 @@ impl Processor {
         if !self.find_wait.admits(self.now.mono_us, waited_us) {
             self.in_flight.remove(&key);
             return self.shed_request(key, incoming.link, &incoming.message);
+        }
+        if self.is_disk_full {
+            // The log knows nothing of it, so nothing keyed has begun: what is left of the disk is for what has.
+            self.in_flight.remove(&key);
+            return self.refuse_on_full_disk(key, incoming.link, &incoming.message);
         }
         self.begin(incoming, &found);
         if let Err(code) = self.check_request(key, &found) {
@@ -496,6 +517,9 @@ impl Processor {
 
     /// Card and citizen are in order: the last look before INTENT.
     fn go_on(&mut self, key: TxKey) {
+        if self.is_disk_full {
+            return self.refuse(key, Code::UNSAFE);
+        }
         let day = self.day();
         let work = self.work(key);
         let kind = work.incoming.kind.unwrap_or(Kind::Withdrawal);

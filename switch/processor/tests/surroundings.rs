@@ -189,6 +189,55 @@ fn too_much_at_once_is_shed_and_stays_shed() {
 }
 
 #[test]
+fn on_a_full_disk_only_what_has_begun_is_recorded() {
+    let mut world = World::new();
+    let reference = world.verified_reference(1);
+    let (sent, asked) = withdrawal(&mut world);
+    let approved = approved(&mut world);
+    let verifying = world.request(200, "01", AMOUNT);
+    world.terminal(verifying.clone());
+    world.input(Input::DiskFull(true));
+    let before = world.log.len();
+    // Neither a new one-step request nor a live reference begins anything, not even under the MTI of a repeat.
+    let mut with_reference = world.request(200, "01", AMOUNT);
+    set_reference(&mut with_reference, reference);
+    let mut repeat = world.request(200, "01", AMOUNT);
+    repeat.set_mti(repeat.mti().repeat());
+    let verification = world.request(100, "00", 0);
+    for (request, mti) in [(&with_reference, 210), (&repeat, 210), (&verification, 110)] {
+        world.terminal(request.clone());
+        assert_eq!(world.code(mti), "96");
+    }
+    assert_eq!(world.log.len(), before, "and nothing is recorded of them");
+    assert_eq!(world.processor.in_flight(), 2);
+    // What has begun ends.
+    world.verdict(verified());
+    assert_eq!((world.code(210), world.records(&verifying)), ("96".into(), "DECLINED".into()));
+    world.bank_answers(&asked, "00");
+    assert_eq!((world.code(210), world.records(&sent)), ("00".into(), "INTENT OUTCOME".into()));
+    let completion = world.advice(220, &sent, None);
+    world.terminal(completion);
+    let reversal = world.advice(420, &approved, None);
+    world.terminal(reversal);
+    assert_eq!((world.code(230), world.code(430)), ("00".into(), "00".into()));
+    let unknown = world.request(200, "01", AMOUNT);
+    let advice = world.advice(420, &unknown, None);
+    world.terminal(advice);
+    assert_eq!((world.code(430), world.records(&unknown)), ("00".into(), "TOMBSTONE".into()));
+    let mut repeat = approved.clone();
+    repeat.set_mti(repeat.mti().repeat());
+    world.terminal(repeat);
+    assert_eq!(world.code(210), "91", "what is known is answered: this one was approved and reversed");
+    // With room again, what was shed stays shed as long as its answer may be under way; the rest is served.
+    world.input(Input::DiskFull(false));
+    world.terminal(with_reference.clone());
+    assert_eq!(world.code(210), "96");
+    world.pass_ms(30_000);
+    world.terminal(with_reference.clone());
+    assert_eq!(world.records(&with_reference), "INTENT");
+}
+
+#[test]
 fn answers_of_the_log_may_come_late_and_out_of_order() {
     let mut world = World::new();
     let request = world.money("01", AMOUNT);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use iso8583::Message;
 use journal::{AppendError, Journal, LogEvent, SegmentLog};
 use processor::{
-    Code, Command, Input, LinkId, Now, Output, Position, Processor, Record, Ticket, Verdict, VerifyRequest,
+    Command, Input, LinkId, Now, Output, Position, Processor, Record, Ticket,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::error::TrySendError;
@@ -30,7 +30,7 @@ use crate::verifier::Verifier;
 const REQUESTS_PER_TURN_MAX: usize = 256;
 
 /// The log must be sure to take so many records of any size before another input is handled.
-const ROOM_RECORDS_MIN: usize = 8;
+pub(crate) const ROOM_RECORDS_MIN: usize = 8;
 
 /// How long the loop waits for a log that takes nothing more: then the process stops, and the next start recovers.
 const LOG_WAIT_MAX: Duration = Duration::from_secs(20);
@@ -73,6 +73,12 @@ impl LogNews {
     fn set_disk_full(&self, full: bool) {
         metrics::gauge!("atm_switch_log_disk_full").set(f64::from(u8::from(full)));
         self.disk_full.store(full, Ordering::Release);
+        self.news.notify_one();
+    }
+
+    /// Nothing can be allocated: what the log has is all there is.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Acquire)
     }
 }
 
@@ -110,6 +116,8 @@ struct Running {
     /// Inputs that the loop answers itself, within the batch.
     own_inputs: VecDeque<Input>,
     synced: Position,
+    /// As the processor knows it.
+    is_disk_full: bool,
     observer: Observer,
     next_beat_us: u64,
 }
@@ -124,10 +132,12 @@ impl EventLoop {
             commands: HashMap::new(),
             last_command: 0,
             own_inputs: VecDeque::new(),
+            is_disk_full: false,
             observer: Observer::new(),
             next_beat_us: 0,
         };
         running.carry_out();
+        running.take_log_news(running.owned.clock.now());
         running.run().await;
         running.outboxes.clear();
         running.owned.log.close();
@@ -157,7 +167,7 @@ impl Running {
             fill(&mut turn.requests, &mut bus.terminals, REQUESTS_PER_TURN_MAX);
             self.observer.batch.record(turn.len() as f64);
             let now = self.owned.clock.now();
-            self.take_synced(now);
+            self.take_log_news(now);
             for inbound in turn.others.drain(..).chain(turn.advices.drain(..)) {
                 self.take(now, inbound);
             }
@@ -211,7 +221,12 @@ impl Running {
         }
     }
 
-    fn take_synced(&mut self, now: Now) {
+    fn take_log_news(&mut self, now: Now) {
+        let is_disk_full = self.owned.log_news.is_disk_full();
+        if is_disk_full != self.is_disk_full {
+            self.is_disk_full = is_disk_full;
+            self.handle(now, Input::DiskFull(is_disk_full));
+        }
         let synced = self.owned.log_news.synced.load(Ordering::Acquire);
         if synced > self.synced {
             self.synced = synced;
@@ -246,7 +261,7 @@ impl Running {
                         self.own_inputs.push_back(Input::Found(ticket, Box::new(found)));
                     }
                 }
-                Output::Verify(ticket, request) => self.verify(ticket, request),
+                Output::Verify(ticket, request) => self.owned.verifier.verify(ticket, request),
                 Output::Close(link) => {
                     self.outboxes.remove(&link);
                 }
@@ -265,13 +280,15 @@ impl Running {
         }
     }
 
-    /// A record that the log does not take is a broken invariant: nothing may be decided behind it.
+    /// A record that the log does not take is a broken invariant, or the end of the reserve: nothing may be decided behind
+    /// it.
     fn append(&mut self, position: Position, record: &Record) {
         let mut waited = Duration::ZERO;
         loop {
             match self.owned.log.append(position, record) {
                 Ok(()) => return,
                 Err(AppendError::Full) if waited < LOG_WAIT_MAX => {
+                    self.stop_without_reserve(1);
                     std::thread::sleep(LOG_WAIT_STEP);
                     waited += LOG_WAIT_STEP;
                 }
@@ -284,12 +301,17 @@ impl Running {
     fn wait_for_room(&self) {
         let mut waited = Duration::ZERO;
         while self.owned.log.room() < ROOM_RECORDS_MIN && waited < LOG_WAIT_MAX {
-            // With a full disk what is left is the reserve: it is for using up.
-            if self.owned.log_news.disk_full.load(Ordering::Acquire) {
-                return;
-            }
+            self.stop_without_reserve(ROOM_RECORDS_MIN);
             std::thread::sleep(LOG_WAIT_STEP);
             waited += LOG_WAIT_STEP;
+        }
+    }
+
+    /// On a full disk waiting gives no room: when the reserve is used up, the process ends before anything is taken that
+    /// cannot be recorded.
+    fn stop_without_reserve(&self, records_min: usize) {
+        if self.owned.log_news.is_disk_full() && self.owned.log.allocated_records() < records_min {
+            stop_at_once("the disk is full and the log's reserve is used up");
         }
     }
 
@@ -306,16 +328,6 @@ impl Running {
             }
             self.outboxes.remove(&link);
         }
-    }
-
-    /// While the disk is full nobody is verified: no new reference, no new one-step request. What is left of the log
-    /// is for what has begun.
-    fn verify(&mut self, ticket: Ticket, request: Box<VerifyRequest>) {
-        if self.owned.log_news.disk_full.load(Ordering::Acquire) {
-            self.own_inputs.push_back(Input::Verified(ticket, Verdict::Refused(Code::UNSAFE, None)));
-            return;
-        }
-        self.owned.verifier.verify(ticket, request);
     }
 
     fn beat(&mut self, now: Now) {
@@ -379,7 +391,7 @@ impl Running {
             "banks_ready": processor.banks_ready().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "log_records": processor.next_position(),
             "log_synced_records": self.synced,
-            "disk_full": self.owned.log_news.disk_full.load(Ordering::Acquire),
+            "disk_full": self.is_disk_full,
             "blocks": processor.standing().blocks.iter().map(|subject| format!("{subject:?}")).collect::<Vec<_>>(),
         })
     }

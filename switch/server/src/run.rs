@@ -19,7 +19,7 @@ use crate::admin::{self, Health};
 use crate::bus::{Bus, Inbound, bus};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
-use crate::event_loop::{EventLoop, LogNews};
+use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::links::bank::BankLink;
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
@@ -60,10 +60,12 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
 
     let log_news = Arc::new(LogNews::default());
     let news = Arc::clone(&log_news);
-    let options = Options::new(settings.switch.log_dir.clone(), settings.keys.data.clone());
+    let mut options = Options::new(settings.switch.log_dir.clone(), settings.keys.data.clone());
+    options.segment_bytes = settings.switch.segment_bytes;
     let opened = SegmentLog::open(options, Box::new(move |event| news.told(event)));
     let (log, recovered) = opened.map_err(|error| format!("log: {error}"))?;
     tell_recovered(&recovered, &settings);
+    refuse_without_reserve(&log, &log_news)?;
     let now = clock.now();
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
 
@@ -136,6 +138,15 @@ fn refuse_old_clock(recovered: &Recovered, now: Now, behind_ms_max: u64) -> Resu
     let behind_ms = recovered.standing.last_at_ms - now.wall_ms;
     if behind_ms > behind_ms_max as i64 {
         return Err(format!("the clock stands {behind_ms} ms behind the log's last record; set it right"));
+    }
+    Ok(())
+}
+
+/// A start appends what the last end has left open. One that could not do so is refused before it appends anything: however
+/// often it is tried, the log stays as it is.
+fn refuse_without_reserve(log: &SegmentLog, news: &LogNews) -> Result<(), String> {
+    if news.is_disk_full() && log.allocated_records() < ROOM_RECORDS_MIN {
+        return Err("the disk is full and the log's reserve is used up; give it room".to_owned());
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ pub enum Survival {
 struct Disk {
     segments: BTreeMap<Position, Segment>,
     has_spare: bool,
+    has_reserve: bool,
     noted: Position,
     noted_durable: Position,
     checkpoints: BTreeMap<Position, Vec<u8>>,
@@ -312,6 +313,30 @@ impl Storage for MemoryDisk {
         Ok(())
     }
 
+    fn prepare_reserve(&self) -> io::Result<()> {
+        if self.lock().has_reserve {
+            return Ok(());
+        }
+        if self.lock().is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.step()?.has_reserve = true;
+        Ok(())
+    }
+
+    fn spend_reserve(&self) -> io::Result<bool> {
+        let (has_spare, has_reserve) = {
+            let disk = self.lock();
+            (disk.has_spare, disk.has_reserve)
+        };
+        if has_spare || !has_reserve {
+            return Ok(has_spare);
+        }
+        let mut disk = self.step()?;
+        (disk.has_spare, disk.has_reserve) = (true, false);
+        Ok(true)
+    }
+
     fn adopt_spare(&self, base: Position) -> io::Result<Box<dyn SegmentFile>> {
         {
             let mut disk = self.step()?;
@@ -374,6 +399,17 @@ impl Shelf for MemoryDisk {
         }
         if let Some(segment) = self.step()?.segments.get_mut(&base) {
             segment.name = Name::Durable;
+        }
+        Ok(())
+    }
+
+    fn rewrite_end(&self, base: Position, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.step()?;
+        if let Some(segment) = disk.segments.get_mut(&base) {
+            segment.cached.truncate(offset as usize);
+            segment.cached.extend_from_slice(bytes);
+            segment.sync(false);
+            segment.durable.clone_from(&segment.cached);
         }
         Ok(())
     }

@@ -47,6 +47,17 @@ impl Storage for FaultyDisk {
         self.directory.prepare_spare()
     }
 
+    fn prepare_reserve(&self) -> io::Result<()> {
+        if self.faults.full.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        self.directory.prepare_reserve()
+    }
+
+    fn spend_reserve(&self) -> io::Result<bool> {
+        self.directory.spend_reserve()
+    }
+
     fn adopt_spare(&self, base: Position) -> io::Result<Box<dyn SegmentFile>> {
         Ok(self.file(self.directory.adopt_spare(base)?))
     }

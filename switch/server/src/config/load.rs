@@ -25,6 +25,12 @@ use crate::registry::{RegistryBounds, RegistryClient, RegistryConfigError, Surro
 /// A day in milliseconds: the longest wait that makes sense for most timers.
 const DAY_MS: u64 = 86_400_000;
 
+/// The smallest segment of the log.
+const SEGMENT_BYTES_MIN: u64 = 1 << 20;
+
+/// What a request in flight may still write when the disk is full: OUTCOME, REVERSAL, REVERSED or COMPLETE, a NOTE.
+const ENDS_BYTES_MAX: u64 = 2_048;
+
 /// Reads a configuration file and the files that it names.
 ///
 /// # Errors
@@ -57,7 +63,7 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
         root.refuse("issuer", "is missing: no bank can be asked");
     }
     let timers = timers(root.section("timers"));
-    let limits = limits(root.section("limits"));
+    let limits = limits(root.section("limits"), switch.as_ref().map(|switch| switch.segment_bytes));
     let registry = registry(root.section("registry"));
     let credential = credential(root.section("credential"));
     let operator = root.section("operator");
@@ -96,6 +102,7 @@ fn switch(section: Section<'_>) -> (Option<SwitchSettings>, Option<General>) {
     let enrolment_dir = section.path("enrolment_dir");
     let clock_behind_ms_max = section.number_or("clock_behind_ms_max", 5_000, 0..=DAY_MS);
     let drain_ms_max = section.number_or("drain_ms_max", 30_000, 0..=DAY_MS);
+    let segment_bytes = section.number_or("segment_bytes", 64 << 20, SEGMENT_BYTES_MIN..=1 << 30);
     let iin = section.parsed_or("iin", *b"970499", |text| {
         let iin: Option<[u8; 6]> = text.as_bytes().try_into().ok();
         iin.filter(|iin| iin.iter().all(u8::is_ascii_digit)).ok_or_else(|| "is not 6 digits".to_owned())
@@ -111,6 +118,7 @@ fn switch(section: Section<'_>) -> (Option<SwitchSettings>, Option<General>) {
             enrolment_dir: enrolment_dir?,
             clock_behind_ms_max: clock_behind_ms_max?,
             drain_ms_max: drain_ms_max?,
+            segment_bytes: segment_bytes?,
         })
     };
     let general = || Some(General { iin: iin?, currency: currency? as u16, first_day: first_day? });
@@ -352,7 +360,7 @@ fn timers(section: Section<'_>) -> Option<Timers> {
     timers
 }
 
-fn limits(section: Section<'_>) -> Option<Limits> {
+fn limits(section: Section<'_>, segment_bytes: Option<u64>) -> Option<Limits> {
     let default = Limits::default();
     let amount = |key, default| section.number_or(key, default, 1..=999_999_999_999);
     let transaction_minor_max = amount("transaction_minor_max", default.transaction_minor_max);
@@ -361,6 +369,14 @@ fn limits(section: Section<'_>) -> Option<Limits> {
     let citizen_day_count_max =
         section.number_or("citizen_day_count_max", u64::from(default.citizen_day_count_max), 1..=1_000_000);
     let in_flight_max = section.number_or("in_flight_max", default.in_flight_max as u64, 1..=1_000_000);
+    if let (Some(in_flight_max), Some(segment_bytes)) = (in_flight_max, segment_bytes)
+        && in_flight_max * ENDS_BYTES_MAX > segment_bytes
+    {
+        let reason = format!(
+            "{in_flight_max} requests may need {ENDS_BYTES_MAX} bytes each when the disk is full; switch.segment_bytes is {segment_bytes}"
+        );
+        section.refuse("in_flight_max", reason);
+    }
     let terminal_in_flight_max =
         section.number_or("terminal_in_flight_max", default.terminal_in_flight_max as u64, 1..=10_000);
     section.finish();

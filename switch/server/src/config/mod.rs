@@ -58,6 +58,8 @@ pub struct SwitchSettings {
     pub clock_behind_ms_max: u64,
     /// A shutdown waits so long for what is in flight.
     pub drain_ms_max: u64,
+    /// Bytes of a segment of the log; two are allocated ahead of the one that is written to.
+    pub segment_bytes: u64,
 }
 
 /// `[terminals]`.
