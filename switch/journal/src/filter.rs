@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Bits for each name: with seven probes one absent name in a hundred looks present.
 const BITS_A_NAME: usize = 10;
 const PROBES: u64 = 7;
+/// The tags of the names that filters know: transactions, advices, names at banks, spends.
+const FILTERED: [u8; 4] = *b"tabs";
 /// A segment with names of more hours, or of more days, may hold any.
 const SPANS_MAX: usize = 256;
 /// Filters take no more memory than this; the oldest lose their bits first and then say "may" for their hours. 64 MiB
@@ -119,6 +121,14 @@ impl Filters {
     /// `false`: no indexed segment holds this name, whose business day is `day`.
     pub(crate) fn may_hold_on(&self, name: &[u8], day: Day) -> bool {
         self.may_hold(name, self.by_day.get(&day), &self.any_day)
+    }
+
+    /// The beginnings of the segments that may hold a name, oldest first. Of names that stand in no filter all may.
+    pub(crate) fn segments_of(&self, name: &[u8]) -> Vec<Position> {
+        let is_filtered = name.first().is_some_and(|tag| FILTERED.contains(tag));
+        let hash = hash(name);
+        let may = self.segments.iter().filter(|segment| !is_filtered || segment.may_hold(hash));
+        may.map(|segment| segment.base).collect()
     }
 
     fn may_hold(&self, name: &[u8], segments: Option<&Vec<usize>>, any: &[usize]) -> bool {

@@ -24,8 +24,28 @@ const BAD_MARK: &str = "index.bad";
 
 /// sled's own error, or its panic. What it says is for people alone.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("index: {0}")]
-pub struct IndexError(pub(crate) String);
+#[error("index: {reason}")]
+pub struct IndexError {
+    reason: String,
+    /// The disk is full: nothing is wrong with what stands there.
+    is_full: bool,
+}
+
+impl IndexError {
+    pub(crate) fn new(reason: String) -> IndexError {
+        IndexError { reason, is_full: false }
+    }
+
+    fn of_sled(error: &sled::Error) -> IndexError {
+        let is_full = matches!(error, sled::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull);
+        IndexError { reason: error.to_string(), is_full }
+    }
+
+    /// The disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
+    }
+}
 
 /// What the log needs of an index over its sealed segments, wherever that is kept.
 pub(crate) trait NameIndex: Send + Sync {
@@ -50,6 +70,11 @@ pub(crate) trait NameIndex: Send + Sync {
 
     /// What segments before `below` say that was used under this name.
     fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError>;
+
+    /// Why the segments themselves are read for every look-up from here on, where they are.
+    fn out_of_use(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The index in sled.
@@ -78,7 +103,9 @@ impl Index {
         } else {
             match Index::open_once(dir, mark) {
                 Ok(index) => return Ok((index, None)),
-                Err(error) => error.0,
+                // What stands there is good: it is used again once there is room.
+                Err(error) if error.is_full => return Err(error),
+                Err(error) => error.reason,
             }
         };
         Index::remove(dir)?;
@@ -90,7 +117,7 @@ impl Index {
         for removed in [fs::remove_dir_all(dir.join("index")), fs::remove_file(dir.join(BAD_MARK))] {
             match removed {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(IndexError(error.to_string()));
+                    return Err(IndexError::new(error.to_string()));
                 }
                 Ok(()) | Err(_) => {}
             }
@@ -140,7 +167,8 @@ impl NameIndex for Index {
     ) -> Result<(), IndexError> {
         names.entries.sort_unstable();
         let mut filter_bytes = Vec::new();
-        ciborium::into_writer(filter, &mut filter_bytes).map_err(|error| IndexError(error.to_string()))?;
+        ciborium::into_writer(filter, &mut filter_bytes)
+            .map_err(|error| IndexError::new(error.to_string()))?;
         self.guarded(|trees| {
             for chunk in names.entries.chunks(BATCH_ENTRIES) {
                 let mut batch = sled::Batch::default();
@@ -163,8 +191,9 @@ impl NameIndex for Index {
 
     fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
         let bytes = self.guarded(|trees| trees.meta.get(filter_name(base)))?;
-        let bytes = bytes.ok_or_else(|| IndexError(format!("the filter of segment {base:020} is gone")))?;
-        ciborium::from_reader(&*bytes).map_err(|error| IndexError(error.to_string()))
+        let bytes =
+            bytes.ok_or_else(|| IndexError::new(format!("the filter of segment {base:020} is gone")))?;
+        ciborium::from_reader(&*bytes).map_err(|error| IndexError::new(error.to_string()))
     }
 
     fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
@@ -283,8 +312,8 @@ fn guarded<T>(mark: Mark, run: impl FnOnce() -> sled::Result<T>) -> Result<T, In
     let ran = catch_unwind(AssertUnwindSafe(run));
     IN_SLED.set(None);
     match ran {
-        Ok(result) => result.map_err(|error| IndexError(error.to_string())),
-        Err(_) => Err(IndexError("sled has panicked".to_owned())),
+        Ok(result) => result.map_err(|error| IndexError::of_sled(&error)),
+        Err(_) => Err(IndexError::new("sled has panicked".to_owned())),
     }
 }
 

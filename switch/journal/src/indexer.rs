@@ -17,9 +17,15 @@ use crate::names::{Place, SegmentNames, transaction_name};
 use crate::reader::{read_record, tell_places};
 use crate::shared::{LogEvent, Phase, Shared, State};
 
-/// Runs until the log ends or the index fails. `fold` is the sum of the indexed segments.
+/// Runs until the log ends or a segment cannot be read back. `fold` is the sum of the indexed segments.
 pub(crate) fn index_loop(shared: &Shared, mut fold: Fold) {
-    while let Some((segment, link)) = sealed(shared) {
+    let mut is_told = false;
+    loop {
+        if let Some(reason) = shared.index.out_of_use().filter(|_| !is_told) {
+            is_told = true;
+            (shared.on_event)(LogEvent::IndexFailed(reason));
+        }
+        let Some((segment, link)) = sealed(shared) else { return };
         if let Err(error) = index_segment(shared, &segment, link, &mut fold) {
             (shared.on_event)(LogEvent::IndexFailed(error.to_string()));
             return;
@@ -39,7 +45,10 @@ pub(crate) fn index_segment(
     let filter = names.filter(base);
     shared.index.feed(base, next, &link, names, &filter)?;
     fold.forget_ended();
-    write_checkpoint(shared, next, link, fold);
+    if shared.index.out_of_use().is_none() {
+        // A start believes a checkpoint only where the index knows the segments before it.
+        write_checkpoint(shared, next, link, fold);
+    }
     let mut state = shared.lock();
     state.sealed.pop_front();
     state.filters.push(filter);

@@ -22,6 +22,7 @@ mod recover;
 #[cfg(test)]
 mod samples;
 mod scan;
+mod scanned;
 mod shared;
 pub mod simulated;
 mod storage;

@@ -124,6 +124,9 @@ impl FedIndex {
         let (index, rebuilt) = shelf.open_index()?;
         match FedIndex::believe(&*index, shelf, bases) {
             Ok((below, filters)) => Ok(FedIndex { index, below, filters, rebuilt }),
+            Err(_) if index.out_of_use().is_some() => {
+                Ok(FedIndex { index, below: 0, filters: Filters::default(), rebuilt })
+            }
             Err(reason) => {
                 drop(index);
                 shelf.remove_index()?;

@@ -25,8 +25,9 @@ pub enum LogEvent {
     DiskFull(String),
     /// All that is to be allocated ahead is there again.
     DiskRoom,
-    /// The index cannot be fed any more, for this reason. Sealed segments stay in memory from here on, up to
-    /// [`crate::Options::unindexed_segments_max`]; a restart feeds them, or builds the index anew.
+    /// The index is not used any more until the next start, for this reason: look-ups in sealed segments read the
+    /// segments themselves, which takes longer. Where a sealed segment cannot be read back, it and those behind it stay
+    /// in memory, up to [`crate::Options::unindexed_segments_max`].
     IndexFailed(String),
     /// A checkpoint could not be written, for this reason: the next start reads more of the log.
     CheckpointFailed(String),

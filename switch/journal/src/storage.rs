@@ -12,6 +12,7 @@ use processor::Position;
 
 use crate::frame::Link;
 use crate::index::{Index, IndexError, NameIndex};
+use crate::scanned::BackedIndex;
 
 /// Bytes of a segment's head: CRC-32 (4), name and version of the format (8), position of its first record (8), the
 /// chain's link before that (32), zeros.
@@ -286,8 +287,12 @@ impl Shelf for Directory {
     }
 
     fn open_index(&self) -> Result<(Box<dyn NameIndex>, Option<String>), IndexError> {
-        let (index, rebuilt) = Index::open(&self.path)?;
-        Ok((Box::new(index), rebuilt))
+        let (index, rebuilt) = match Index::open(&self.path) {
+            Ok((index, rebuilt)) => (Ok(index), rebuilt),
+            Err(error) if error.is_full() => (Err(error), None),
+            Err(error) => return Err(error),
+        };
+        Ok((Box::new(BackedIndex::new(index, self.clone())), rebuilt))
     }
 
     fn remove_index(&self) -> Result<(), IndexError> {

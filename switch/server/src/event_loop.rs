@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use iso8583::Message;
 use journal::{AppendError, Journal, LogEvent, SegmentLog};
-use processor::{
-    Command, Input, LinkId, Now, Output, Position, Processor, Record, Ticket,
-};
+use processor::{Command, Input, LinkId, Now, Output, Position, Processor, Record, Ticket};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, oneshot};

@@ -394,6 +394,9 @@ impl Shelf for MemoryDisk {
     fn put_segment(&self, base: Position, bytes: &[u8]) -> io::Result<()> {
         {
             let mut disk = self.step()?;
+            if !std::mem::take(&mut disk.has_spare) && disk.is_full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             let before = disk.segments.remove(&base).map(Box::new);
             disk.segments.insert(base, Segment::new(bytes, Name::Unsynced(before)));
         }
@@ -459,7 +462,7 @@ impl Shelf for MemoryDisk {
     }
 
     fn remove_index(&self) -> Result<(), IndexError> {
-        self.step().map_err(|error| IndexError(error.to_string()))?.index.clear();
+        self.step().map_err(|error| IndexError::new(error.to_string()))?.index.clear();
         Ok(())
     }
 }
@@ -483,7 +486,7 @@ impl NameIndex for OpenIndex {
         names: SegmentNames,
         filter: &SegmentFilter,
     ) -> Result<(), IndexError> {
-        drop(self.disk.step().map_err(|error| IndexError(error.to_string()))?);
+        drop(self.disk.step().map_err(|error| IndexError::new(error.to_string()))?);
         self.index.feed(base, next, link, names, filter)
     }
 

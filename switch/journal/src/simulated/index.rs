@@ -64,7 +64,7 @@ impl NameIndex for MemoryIndex {
     }
 
     fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
-        let gone = || IndexError(format!("the filter of segment {base:020} is gone"));
+        let gone = || IndexError::new(format!("the filter of segment {base:020} is gone"));
         self.lock().filters.get(&base).cloned().ok_or_else(gone)
     }
 

@@ -10,6 +10,7 @@ use processor::Position;
 
 use super::{Bench, open, open_on, options};
 use crate::samples::{intent, key};
+use crate::simulated::{MemoryDisk, SteppedLog, Survival};
 use crate::storage::{Directory, SegmentFile, Shelf, Storage};
 use crate::{AppendError, Journal, LogEvent, OpenError};
 
@@ -145,6 +146,7 @@ fn on_a_full_disk_the_reserve_is_written_to_and_then_the_log_is_full() {
         }
     }
     let told_at = told_at.expect("the full disk is told while there is a reserve");
+    assert!(appended > 2 * told_at, "a whole segment is left when it is told, and more");
     assert!(appended > told_at + 10, "{appended} records, told after {told_at}");
     let last = (0..200).map(|_| bench.log.append(bench.log.next(), &intent(bench.log.next() as u32)));
     assert_eq!(last.collect::<Vec<_>>().last(), Some(&Err(AppendError::Full)));
@@ -174,4 +176,49 @@ fn a_slow_disk_fills_the_buffer_and_nothing_waits() {
     bench.wait_synced();
     bench.append(&intent(5000));
     bench.log.close();
+}
+
+#[test]
+fn a_start_on_a_full_disk_knows_it_and_writes_the_end_anew_where_it_stands() {
+    let disk = MemoryDisk::new();
+    let options = options(Path::new("simulated"));
+    let (mut log, _) = SteppedLog::open(&options, &disk).unwrap();
+    for stan in 0..3 {
+        log.append(u64::from(stan), &intent(stan)).unwrap();
+    }
+    assert!(log.write().unwrap() && log.sync().unwrap() == Some(3));
+    for stan in 3..5 {
+        log.append(u64::from(stan), &intent(stan)).unwrap();
+    }
+    // Written, never synced; then the process is killed on a disk without room or spare.
+    assert!(log.write().unwrap());
+    drop(log);
+    disk.fill(true);
+    disk.restart();
+    let (log, recovered) = SteppedLog::open(&options, &disk).unwrap();
+    assert_eq!((recovered.next, recovered.cut), (5, None));
+    drop(log);
+    // What was read is durable: it may have been acted on.
+    disk.lose_power(Survival::Nothing);
+    let (mut log, recovered) = SteppedLog::open(&options, &disk).unwrap();
+    assert_eq!((recovered.next, recovered.cut), (5, None));
+    log.upkeep().unwrap();
+    assert!(log.is_disk_full());
+    log.append(5, &intent(5)).unwrap();
+
+    // The same where the start is told by its log.
+    let temporary = tempfile::tempdir().unwrap();
+    let faults = faults(u64::MAX);
+    let mut bench = open_faulty(temporary.path(), &faults).unwrap();
+    bench.append(&intent(1));
+    bench.wait_synced();
+    bench.wait_room(2);
+    bench.log.close();
+    for ready in ["spare.ready", "reserve.ready"] {
+        std::fs::remove_file(temporary.path().join(ready)).unwrap();
+    }
+    faults.full.store(true, Ordering::SeqCst);
+    let bench = open_faulty(temporary.path(), &faults).unwrap();
+    assert!(bench.told_any(|event| matches!(event, LogEvent::DiskFull(_))), "before anything is appended");
+    assert!(bench.log.allocated_records() > 0);
 }

@@ -13,9 +13,9 @@ use crate::samples::{
 };
 
 /// Enough transactions for a dozen segments: every one is completed, reversed, refused or open, by its number.
-const TRANSACTIONS: u32 = 400;
+pub(crate) const TRANSACTIONS: u32 = 400;
 
-fn fill(bench: &mut Bench) {
+pub(crate) fn fill(bench: &mut Bench) {
     for stan in 1..=TRANSACTIONS {
         match stan % 5 {
             0 => {

@@ -5,7 +5,7 @@
 mod crash;
 mod faults;
 mod golden;
-mod index;
+pub(crate) mod index;
 mod properties;
 mod sled_alone;
 mod stepped;
