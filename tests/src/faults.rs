@@ -21,7 +21,7 @@ pub struct Faults {
 #[derive(Clone, Copy)]
 enum Word {
     SyncsLeft = 0,
-    SyncMs = 1,
+    SyncsHeld = 1,
     QuotaBytes = 2,
     ClockMs = 3,
     Syncs = 4,
@@ -53,9 +53,9 @@ impl Faults {
         self.write(Word::SyncsLeft, left.map_or(0, |left| i64::from(left) + 1));
     }
 
-    /// Each sync of a segment takes so much longer, milliseconds.
-    pub fn slow_syncs(&self, ms: u32) {
-        self.write(Word::SyncMs, i64::from(ms));
+    /// Syncs of segments wait as long as this is set.
+    pub fn hold_syncs(&self, held: bool) {
+        self.write(Word::SyncsHeld, i64::from(held));
     }
 
     /// All files of the log's directory together may hold so many bytes; `None`: as the disk says.

@@ -24,6 +24,12 @@ const MOMENT_MAX: Duration = Duration::from_secs(2);
 /// A start that is killed has run for so long, milliseconds: from before the log is opened to after it accepts.
 const START_MS: (u32, u32) = (0, 400);
 
+/// Before so many of a hundred starts the log's index is deleted.
+const INDEX_LOST_PERCENT: usize = 15;
+
+/// Segments so small that the log comes to a new one every few hundred visits.
+const SETTINGS: &str = "segment_bytes = 1_048_576\n";
+
 /// One machine out of so many dies for good in the whole run, whatever its length.
 const MACHINES_FOR_ONE_DEATH: usize = 8;
 
@@ -57,6 +63,8 @@ pub struct Report {
     pub kills_at_start: u32,
     /// Those of them that came before it accepted terminals.
     pub kills_in_recovery: u32,
+    /// Starts before which the log's index was deleted.
+    pub indexes_deleted: u32,
     /// Times from a start to its accepting terminals, milliseconds, in order of size.
     pub start_ms: Vec<u64>,
     /// How visits ended.
@@ -83,7 +91,7 @@ pub struct Report {
 /// When a part does not start, or what is owed is not settled.
 pub async fn play(rounds: Rounds, progress: impl Fn(u32, u64)) -> Report {
     let began = Instant::now();
-    let mut town = Town::start(rounds.seed, rounds.wild, "").await;
+    let mut town = Town::start(rounds.seed, rounds.wild, SETTINGS).await;
     let load = Load::start(&town, rounds.seed);
     let mut chance = Chance::new(rounds.seed, "kills");
     let mut deaths = deaths(rounds.rounds, &mut chance);
@@ -116,6 +124,7 @@ pub async fn play(rounds: Rounds, progress: impl Fn(u32, u64)) -> Report {
         kills: counts.kills,
         kills_at_start: counts.kills_at_start,
         kills_in_recovery: counts.kills_in_recovery,
+        indexes_deleted: counts.indexes_deleted,
         start_ms: counts.start_ms,
         endings,
         frames,
@@ -133,6 +142,7 @@ struct Counts {
     kills: u32,
     kills_at_start: u32,
     kills_in_recovery: u32,
+    indexes_deleted: u32,
     start_ms: Vec<u64>,
 }
 
@@ -167,6 +177,11 @@ async fn one_round(town: &mut Town, chance: &mut Chance, counts: &mut Counts) {
     }
     tokio::task::block_in_place(|| town.switch.end("KILL"));
     counts.kills += 1;
+    if chance.percent(INDEX_LOST_PERCENT) {
+        // It holds nothing that the log does not.
+        let _ = std::fs::remove_dir_all(town.dir().join("log/index"));
+        counts.indexes_deleted += 1;
+    }
     for _ in 0..chance.weighted(&[55, 25, 20]) {
         town.switch.launch();
         sleep(draw(chance, START_MS)).await;
@@ -258,6 +273,7 @@ impl Report {
             "kills": self.kills,
             "kills_at_start": self.kills_at_start,
             "kills_in_recovery": self.kills_in_recovery,
+            "indexes_deleted": self.indexes_deleted,
             "start_ms_median": at(50),
             "start_ms_max": at(100),
             "visits": self.endings.values().sum::<u64>(),
@@ -287,7 +303,7 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = format!(
             "\n# {} rounds of SIGKILL, seed {}{}\n\n{} kills under load and {} during a start ({} of them before it accepted), \
-             in {:.0} s.\nA start took {} ms in the middle and {} ms at most.\n",
+             in {:.0} s; the index was deleted {} times.\nA start took {} ms in the middle and {} ms at most.\n",
             self.played.rounds,
             self.played.seed,
             if self.played.wild { ", behind a proxy that makes faults" } else { "" },
@@ -295,6 +311,7 @@ impl Report {
             self.kills_at_start,
             self.kills_in_recovery,
             self.took.as_secs_f64(),
+            self.indexes_deleted,
             percentile(&self.start_ms, 50),
             percentile(&self.start_ms, 100),
         );

@@ -259,3 +259,35 @@ fn every_alarm_of_the_table_is_told() {
     world.bank_answers(&asked, "00");
     assert!(is_told(&world), "an approval of what was declined");
 }
+
+/// The loop that kills the real switch found it, behind a proxy that doubles a bank's approval and holds it back: the next
+/// start began below the last name, and a citizen was debited for somebody else's withdrawal.
+#[test]
+fn a_reopened_reversal_gives_no_name_at_a_bank_twice() {
+    let mut world = World::new();
+    let (request, asked) = withdrawal(&mut world);
+    let advice = world.advice(420, &request, None);
+    world.terminal(advice);
+    let reversal = world.taken(bank_link(BIDV), 420);
+    // More names than the next start gives to its sign-ons.
+    let mut named = Vec::new();
+    for _ in 0..8 {
+        let (completed, other) = withdrawal(&mut world);
+        world.bank_answers(&other, "00");
+        let completion = world.advice(220, &completed, None);
+        world.terminal(completion);
+        named.push(other.1);
+    }
+    world.bank_answers(&reversal, "00");
+    assert_eq!(world.records(&request), "INTENT REVERSAL REVERSED");
+    // Its approval comes after all, in the same second: the reversal is owed again under its old name.
+    world.bank_answers(&asked, "00");
+    assert_eq!(world.records(&request), "INTENT REVERSAL REVERSED REVERSAL");
+    let again = world.taken(bank_link(BIDV), 421);
+    let name = |message: &Message| (message.text(7).unwrap().to_owned(), message.number(11).unwrap());
+    assert_eq!(name(&again.1), name(&reversal.1));
+    world.restart(config());
+    world.connect();
+    let (_, next) = withdrawal(&mut world);
+    assert!(named.iter().all(|before| name(before) < name(&next.1)), "{:?}", name(&next.1));
+}

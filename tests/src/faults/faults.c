@@ -22,7 +22,7 @@
 
 enum {
     SYNCS_LEFT,   /* syncs of segments that still succeed, plus 1; 0: all do */
-    SYNC_MS,      /* how long a sync of a segment takes more */
+    SYNCS_HELD,   /* syncs of segments wait as long as this is set */
     QUOTA_BYTES,  /* what all files together may hold; 0: no bound */
     CLOCK_MS,     /* what the wall clock shows more, signed */
     SYNCS,        /* told: syncs of segments */
@@ -66,8 +66,8 @@ static int sync_fault(int fd) {
     if (!inside(fd, 1))
         return 0;
     __atomic_add_fetch(&words[SYNCS], 1, __ATOMIC_SEQ_CST);
-    if (words[SYNC_MS] > 0)
-        usleep((useconds_t)words[SYNC_MS] * 1000);
+    while (words[SYNCS_HELD])
+        usleep(1000);
     if (words[SYNCS_FAILED] && fd == broken_file)
         __atomic_add_fetch(&words[SYNCS_AFTER], 1, __ATOMIC_SEQ_CST);
     if (words[SYNCS_LEFT] == 0 || __atomic_sub_fetch(&words[SYNCS_LEFT], 1, __ATOMIC_SEQ_CST) > 0)
