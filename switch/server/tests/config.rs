@@ -86,7 +86,7 @@ fn each_mistake_is_named_with_its_place() {
         ("currency = 704", "currency = \"704\"", "here switch.currency: is a string, not a whole number"),
         ("iin = \"970499\"", "iin = \"97049\"", "here switch.iin: is not 6 digits"),
         ("first_day = \"2026-01-05\"", "first_day = \"2026-02-30\"", "here switch.first_day: `2026-02-30` is not a day; write it as 2022-05-03"),
-        ("log_dir", "log_dri", "here switch.log_dri: is not known here; known are clock_behind_ms_max, currency, drain_ms_max, enrolment_dir, first_day, id, iin, keys_file, log_dir"),
+        ("log_dir", "log_dri", "here switch.log_dri: is not known here; known are clock_behind_ms_max, currency, drain_ms_max, enrolment_dir, first_day, id, iin, keys_file, log_dir, segment_bytes"),
         ("listen = \"127.0.0.1:8583\"", "listen = \"localhost\"", "here terminals.listen: `localhost` is not an IP address with a port, as 127.0.0.1:8583"),
         ("id = \"HN000001\"", "id = \"HN1\"", "here terminal[0].id: is not 8 printable characters"),
         ("id = \"HN000001\"", "id = \"HN000009\"", "here terminal[0].id: the key file has no [terminal.HN000009]"),
@@ -104,6 +104,8 @@ fn each_mistake_is_named_with_its_place() {
         ("algorithms = []", "algorithms = [\"rot13\"]", "here credential.algorithms: "),
         ("answer_ms_max = 25_000", "answer_ms_max = 18_500", "here timers.answer_ms_max: registry 3000 + bank 15000 + margin 1000 = 19000 ms do not fit into the answer's 18500 ms"),
         ("terminal_wait_ms = 30_000", "terminal_wait_ms = 25_500", "here timers.terminal_wait_ms: answer 25000 + margin 1000 = 26000 ms do not fit into the terminal's wait of 25500 ms"),
+        ("currency = 704", "segment_bytes = 1_048_575", "here switch.segment_bytes: is not between 1048576 and 1073741824"),
+        ("transaction_minor_max = 20_000_000", "in_flight_max = 32_769", "here limits.in_flight_max: 32769 requests may need 2048 bytes each when the disk is full; switch.segment_bytes is 67108864"),
         ("[admin]", "[admin", "here : unclosed table, expected `]`"),
     ];
     for (from, to, expected) in table {
