@@ -232,7 +232,7 @@ fn on_a_full_disk_only_what_has_begun_is_recorded() {
     world.input(Input::DiskFull(false));
     world.terminal(with_reference.clone());
     assert_eq!(world.code(210), "96");
-    world.pass_ms(30_000);
+    world.pass_ms(40_000);
     world.terminal(with_reference.clone());
     assert_eq!(world.records(&with_reference), "INTENT");
 }
