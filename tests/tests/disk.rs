@@ -1,22 +1,16 @@
 //! The real switch on a disk that fails, is slow or was tampered with, and under a clock that goes back.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iso8583::Dialect;
-use keys::LinkCodec;
 use serde_json::Value;
 use simulators::bank::{Fault as BankFault, no_faults};
-use simulators::link::{self, Arrival};
 use simulators::terminal::{Finished, Outcome, Steps, What};
-use tests::faults::{Faults, used_bytes};
-use tests::goldens::goldens;
-use tests::world::{PATIENCE, World, bare_keys};
-use tokio::net::TcpStream;
+use tests::faults::Faults;
+use tests::world::{PATIENCE, World};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -25,10 +19,6 @@ const LATE_VND: u64 = 700_000;
 
 /// Records of the visit that a world begins with: "send the SOD", INTENT, OUTCOME.
 const FIRST_RECORDS: usize = 3;
-
-/// Reversals that wait for their answers at once, fewer than answers may wait for a terminal; and how often so many.
-const FLOOD: u64 = 100;
-const FLOODS_MAX: u64 = 500;
 
 /// A world whose switch has the faults' library, none set, and knows the citizen's SOD from a first visit.
 async fn world() -> (World, Faults) {
@@ -244,78 +234,4 @@ async fn a_clock_set_back_far_is_refused_and_a_little_gives_nothing_twice() {
     ordered.sort();
     ordered.dedup();
     assert_eq!(names, ordered, "names at the bank never fall, and none stands twice");
-}
-
-/// Reversals of requests that nobody knows, each a TOMBSTONE: the one thing that a machine can write without end.
-async fn flood(world: &World, acknowledged: &mut Vec<String>) {
-    let golden = goldens("ascii-1987").into_iter().find(|golden| golden.name == "0420-reversal").unwrap();
-    let golden = Dialect::ascii_1987().parse(&golden.bytes).unwrap().to_message();
-    let original = golden.text(90).unwrap().to_owned();
-    let (codec, keys) = (LinkCodec::terminal(), bare_keys());
-    let stream = TcpStream::connect(world.terminals).await.unwrap();
-    let (mut reader, mut writer) = link::open(stream, codec, Some(keys)).unwrap();
-    for window in 0..FLOODS_MAX {
-        for place in 0..FLOOD {
-            let stan = 100_000 + window * FLOOD + place;
-            let mut advice = golden.clone();
-            advice
-                .set_number(11, stan, 6)
-                .set_text(90, &format!("{}{stan:06}{}", &original[..4], &original[10..]));
-            if writer.send(&advice).await.is_err() {
-                return;
-            }
-        }
-        for _ in 0..FLOOD {
-            match timeout(PATIENCE, reader.receive()).await.unwrap() {
-                Ok(Some(Arrival::Message(answer))) => {
-                    assert_eq!(answer.text(39), Some("00"));
-                    acknowledged.push(answer.text(11).unwrap().to_owned());
-                }
-                Ok(Some(other)) => panic!("{other:?}"),
-                Ok(None) | Err(_) => return,
-            }
-        }
-    }
-    panic!("{} reversals found room", acknowledged.len());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reserve_that_is_used_up_stops_the_switch_and_no_start_makes_it_worse() {
-    let mut world = World::start(no_faults()).await;
-    assert!(world.switch.end("TERM").success());
-    let (config, log) = (world.dir().join("atm-switch.toml"), world.dir().join("log"));
-    let text = fs::read_to_string(&config).unwrap();
-    let text = text.replacen(
-        "[terminals]",
-        "segment_bytes = 1_048_576\n[limits]\nin_flight_max = 500\n[terminals]",
-        1,
-    );
-    fs::write(&config, text).unwrap();
-    fs::remove_dir_all(&log).unwrap();
-    let dir = world.dir().to_owned();
-    let faults = Faults::of(&mut world.switch, &dir);
-    world.switch.start();
-    wait_for("allocated ahead", || log.join("reserve.ready").exists()).await;
-    faults.quota(Some(used_bytes(&log)));
-    let mut acknowledged = Vec::new();
-    flood(&world, &mut acknowledged).await;
-    let status = tokio::task::block_in_place(|| world.switch.wait_end());
-    assert_eq!(status.code(), Some(70), "{}", world.switch.stderr());
-    assert!(world.switch.stderr().contains("the disk is full and the log's reserve is used up"));
-    let records = world.switch.log();
-    let stans: BTreeSet<&str> =
-        records.iter().filter_map(|record| record["advice"]["key"]["stan"].as_str()).collect();
-    assert!(acknowledged.len() > 3_000, "{}", acknowledged.len());
-    assert!(acknowledged.iter().all(|stan| stans.contains(&**stan)), "what was acknowledged is in the log");
-    // Whatever a start gives back, others take.
-    faults.quota(Some(1));
-    for _ in 0..3 {
-        assert!(refused(&mut world).contains("the log's reserve is used up; give it room"));
-        assert_eq!(world.switch.log().len(), records.len(), "and the log stays as it is");
-    }
-    faults.quota(None);
-    world.switch.start();
-    world.bank_ready().await;
-    assert_eq!(world.visit(What::Withdrawal, 500_000, Steps::Two, None).await, "00 Whole 500000");
-    audited(&mut world).await;
 }
