@@ -31,6 +31,8 @@ pub(super) struct Process {
     syncing: bool,
     /// An OUTCOME was appended since the last write.
     has_outcome: bool,
+    /// As the processor knows it.
+    is_disk_full: bool,
 }
 
 /// A crash and the moment at which it strikes: the next one of its kind after it was armed.
@@ -150,9 +152,11 @@ impl World {
             synced: recovered.next,
             syncing: false,
             has_outcome: false,
+            is_disk_full: false,
         });
         self.draining = false;
         self.carry_out();
+        self.disk_news();
         for bank in 0..BANKS.len() {
             for number in 0..self.plan.links[bank] {
                 let us = u64::from(self.switch_chance.between(500, 50_000));
@@ -335,13 +339,8 @@ impl World {
     }
 
     fn verify(&mut self, ticket: Ticket, request: &VerifyRequest) {
-        let is_full = self.process.as_ref().is_some_and(|process| process.log.is_disk_full());
-        let (verdict, mut us) = if is_full {
-            (Verdict::Refused(Code::UNSAFE, None), 1)
-        } else {
-            let judged = self.verdict(request);
-            (judged, u64::from(self.switch_chance.between(2_000, 400_000)))
-        };
+        let verdict = self.verdict(request);
+        let mut us = u64::from(self.switch_chance.between(2_000, 400_000));
         if self.strikes(Fault::RegistryLate) {
             us += 3_500_000;
         }
@@ -439,8 +438,24 @@ impl World {
         }
         self.script_synced(position);
         self.comes_to(Moment::Synced);
+        self.disk_news();
         self.switch(Input::Synced(position));
         self.begin_write();
+    }
+
+    /// Tells the processor when the log's disk has become full, or has room again.
+    pub(super) fn disk_news(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        if process.log.upkeep().is_err() {
+            return self.log_failed();
+        }
+        let is_full = process.log.is_disk_full();
+        if std::mem::replace(&mut process.is_disk_full, is_full) != is_full {
+            if is_full {
+                self.rows.hit(Row::DiskFull);
+            }
+            self.switch(Input::DiskFull(is_full));
+        }
     }
 
     /// A write or sync has failed: the process stops at once, whatever the reason.

@@ -717,7 +717,6 @@ fn count_rows(world: &mut World, records: &[Record]) {
     }
     for (fault, row) in [
         (Fault::BankDown, Row::BankDown),
-        (Fault::DiskFull, Row::DiskFull),
         (Fault::Drain, Row::Drained),
         (Fault::NetReset, Row::LinkLostAfterSend),
     ] {

@@ -732,6 +732,7 @@ impl World {
             }
             Trouble::DiskFull(full) => {
                 self.disk.fill(full);
+                self.disk_news();
                 if full {
                     self.count(Fault::DiskFull);
                     let ms = u64::from(self.people_chance.between(5_000, 60_000));
@@ -825,6 +826,7 @@ impl World {
         self.skew_ms = 0;
         self.key_change = None;
         self.disk.fill(false);
+        self.disk_news();
         self.disk.fail_syncs(false);
         if !self.disk.is_stopped() {
             self.disk.stop_at(None);
