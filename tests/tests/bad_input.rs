@@ -26,8 +26,8 @@ const FLOOD: usize = 200;
 /// Bits that are turned, in turn: a digit stays a digit, and ASCII stays no ASCII.
 const MASKS: [u8; 2] = [0x01, 0x80];
 
-/// STANs of the echoes: no golden message has them.
-const FIRST_ECHO: u64 = 500_000;
+/// STANs of the probes: no golden message has them.
+const FIRST_PROBE: u64 = 500_000;
 
 /// How often something happened.
 type Tally = BTreeMap<String, usize>;
@@ -160,6 +160,16 @@ fn network(code: &str, stan: u64) -> Vec<u8> {
     frame
 }
 
+/// A 0200 whose MAC is wrong.
+fn forged_request(stan: u64) -> Vec<u8> {
+    let mut message = Message::new(Mti::new(200));
+    message.set_text(7, "0315021530").set_number(11, stan, 6).set_text(41, BARE_TERMINAL);
+    let mut frame = Vec::new();
+    LinkCodec::terminal().send(&message, Some(&bare_keys()), &mut frame).unwrap();
+    *frame.last_mut().unwrap() ^= 1;
+    frame
+}
+
 /// The next good client.
 async fn signs_on(address: SocketAddr) {
     let mut bare = Bare::dial(address).await;
@@ -168,22 +178,22 @@ async fn signs_on(address: SocketAddr) {
     assert_eq!((answer.mti(), answer.text(39)), (Mti::new(810), Some("00")));
 }
 
-/// Sends whole frames, as many on a connection as it survives, and with each an echo that must be served unless the frame has
-/// closed the connection: what comes before the echo's answer is what the frame has brought.
+/// Sends whole frames, as many on a connection as it survives, and with each a forged request that must be answered 63 unless
+/// the frame has closed the connection: requests are taken last, so what comes before that answer is what the frame has brought.
 async fn offer(address: SocketAddr, wrong: &[Wrong]) -> Tally {
     let mut tally = Tally::new();
     let mut open = None;
-    for (wrong, stan) in wrong.iter().zip(FIRST_ECHO..) {
+    for (wrong, stan) in wrong.iter().zip(FIRST_PROBE..) {
         let mut bare = match open.take() {
             Some(bare) => bare,
             None => Bare::dial(address).await,
         };
-        bare.stream.write_all(&[wrong.frame.clone(), network("301", stan)].concat()).await.unwrap();
+        bare.stream.write_all(&[wrong.frame.clone(), forged_request(stan)].concat()).await.unwrap();
         let mut said = Vec::new();
         let is_open = loop {
             match bare.answer(&wrong.name).await {
                 None => break false,
-                Some(answer) if (answer.number(11), answer.text(39)) == (Some(stan), Some("00")) => {
+                Some(answer) if (answer.number(11), answer.text(39)) == (Some(stan), Some("63")) => {
                     break true;
                 }
                 Some(answer) => said.push(answer.text(39).unwrap().to_owned()),

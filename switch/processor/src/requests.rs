@@ -111,9 +111,7 @@ impl Processor {
             return self.repeated_advice(incoming);
         }
         let is_shed = is_request
-            && (self.shed.holds(self.now.mono_us, &incoming.key)
-                || self.refused_full.holds(self.now.mono_us, &incoming.key))
-            && !mutant::is(Mutant::ShedKeyExecuted);
+            && (self.is_shed(&incoming.key) || self.refused_full.holds(self.now.mono_us, &incoming.key));
         let needs_room = is_request || mutant::is(Mutant::AdviceShed);
         if is_shed || needs_room && !self.has_room_for(incoming.key.terminal) {
             return self.shed_request(incoming.key, incoming.link, &incoming.message);
@@ -133,6 +131,11 @@ impl Processor {
         self.ask_log(lookup, FindAsker::Incoming(Box::new(incoming)), late_at_us);
     }
 
+    /// Its 91 may be under way still: it is refused again.
+    fn is_shed(&mut self, key: &TxKey) -> bool {
+        self.shed.holds(self.now.mono_us, key) && !mutant::is(Mutant::ShedKeyExecuted)
+    }
+
     /// Answers a new request with 91 before it is read, where there is more to do than can be done. What is known in memory
     /// goes on: it is no new work, and may have another answer.
     fn turns_away(
@@ -149,7 +152,7 @@ impl Processor {
             return false;
         }
         let Ok(key) = intake::key(message, class, self.now_seconds()) else { return false };
-        if is_let_in && (!self.shed.holds(self.now.mono_us, &key) || mutant::is(Mutant::ShedKeyExecuted)) {
+        if is_let_in && !self.is_shed(&key) {
             return false;
         }
         if self.live.contains_key(&key) || self.blocked.contains_key(&key) {

@@ -365,7 +365,10 @@ impl World {
             Step::Kill => self.crash(Crash { at: Moment::Now, power: false }),
             Step::PowerLoss => self.crash(Crash { at: Moment::Now, power: true }),
             Step::SyncFails => self.disk.fail_syncs(true),
-            Step::DiskFull(full) => self.disk.fill(full),
+            Step::DiskFull(full) => {
+                self.disk.fill(full);
+                self.disk_news();
+            }
             Step::BankAway(bank, ms) => self.bank_goes(bank, ms),
             Step::LinkBreaks(bank) => {
                 if let Some(conn) = self.conn_of(World::link_of(0, End::Bank(bank, 0))) {
