@@ -68,6 +68,8 @@ pub struct Processor {
     pub(crate) shed: ShedKeys,
     /// Keys that were refused on a full disk, and are again as long as their 96 may be under way.
     pub(crate) refused_full: ShedKeys,
+    /// Requests that have ended and left memory: a copy of one is not told that it was not done.
+    pub(crate) ended: ShedKeys,
     /// The log takes only what ends transactions.
     pub(crate) is_disk_full: bool,
     pub(crate) commands: VecDeque<(Position, Ticket, Option<Day>)>,
@@ -142,6 +144,7 @@ impl Processor {
             config,
             shed: ShedKeys::new(secret),
             refused_full: ShedKeys::new(secret),
+            ended: ShedKeys::new(secret),
             entropy,
             now,
             arrived_us: now.mono_us,
@@ -465,6 +468,8 @@ impl Processor {
         self.wait_until(key, None);
         self.live.remove(&key);
         self.in_flight.remove(&key);
+        let wait_us = self.config.timers.terminal_wait_ms.saturating_mul(1000);
+        self.ended.insert(self.now.mono_us, wait_us, &key);
         if !self.finds.is_empty() {
             let newest = self.next.saturating_sub(1);
             self.evicted.push_back((Ticket(self.last_ticket), key, newest));

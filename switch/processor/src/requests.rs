@@ -179,6 +179,10 @@ impl Processor {
         if self.refused_full.holds(now_us, &key) {
             return self.answer_unrecorded(key, link, message, Code::UNSAFE);
         }
+        if self.ended.holds(now_us, &key) {
+            // Its answer stands in the log, which has not been asked.
+            return;
+        }
         if !self.shed.holds(now_us, &key) {
             // A repeat may have its answer in the log, which has not been asked: silence contradicts none.
             let wait_us = self.config.timers.terminal_wait_ms.saturating_mul(1000);

@@ -224,3 +224,27 @@ fn repeats_of_an_advice_do_not_pile_up_while_the_disk_is_slow() {
     world.terminal(repeated(advice));
     assert_eq!(world.code(230), "00");
 }
+
+/// A doubled 0200 that came while there was no room was told 91, though the log had its 00: a transfer whose 00 was lost
+/// stood behind a 91 with nobody to take it back.
+#[test]
+fn a_copy_of_what_has_ended_is_told_nothing_while_there_is_no_room() {
+    let mut config = config();
+    config.limits.in_flight_max = 1;
+    let mut world = World::with(config);
+    let mut transfer = world.money("40", 500_000);
+    transfer.set_text(103, "12010000000009");
+    world.terminal(transfer.clone());
+    let asked = world.taken(bank_link(BIDV), 200);
+    world.bank_answers(&asked, "00");
+    assert_eq!(world.code(210), "00");
+    let next = world.request(200, "01", 100_000);
+    world.terminal(next);
+    world.sent.clear();
+    world.terminal(transfer.clone());
+    world.silent(TERMINAL, 210);
+    world.verdict(processor::Verdict::Unavailable);
+    world.sent.clear();
+    world.terminal(transfer);
+    assert_eq!(world.code(210), "00", "there is room again, and the log is asked");
+}

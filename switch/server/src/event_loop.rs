@@ -205,7 +205,10 @@ impl Running {
                 self.commands.insert(ticket, answer);
                 self.handle(now, Input::Operator(ticket, command));
             }
-            Inbound::Reconfigure(config) => self.owned.processor.reconfigure(*config),
+            Inbound::Reconfigure(config) => {
+                self.owned.processor.reconfigure(*config);
+                self.carry_out();
+            }
             Inbound::Status(answer) => {
                 // Whoever asked may be gone.
                 let _ = answer.send(self.status(now));

@@ -13,6 +13,7 @@ mod people;
 mod plan;
 mod rows;
 pub mod script;
+mod troubles;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -54,6 +54,8 @@ struct Told {
     reversed_at_ms: Option<i64>,
     suspense: Option<Suspense>,
     has_outcome: bool,
+    /// DE39 of its DECLINED.
+    declined: Option<[u8; 2]>,
     kinds: Vec<&'static str>,
 }
 
@@ -73,6 +75,7 @@ impl Told {
             reversed_at_ms: None,
             suspense: None,
             has_outcome: false,
+            declined: None,
             kinds: Vec::new(),
         }
     }
@@ -122,9 +125,8 @@ pub(super) fn judge(world: &mut World) -> Vec<Violation> {
 /// So many transactions with an INTENT of its own day are in the log.
 pub(super) fn transactions(world: &World) -> u64 {
     let history = BANKS.len() as u64;
-    let intents = read(world).map_or(0, |records| {
-        records.iter().filter(|record| matches!(record.body, Body::Intent(_) | Body::Verification(_))).count()
-    });
+    let intents = read(world)
+        .map_or(0, |records| records.iter().filter(|record| matches!(record.body, Body::Intent(_))).count());
     (intents as u64).saturating_sub(history)
 }
 
@@ -243,6 +245,7 @@ fn fold(world: &World, records: &[Record], found: &mut Vec<Violation>) -> Log {
                 if let Some(request) = &declined.request {
                     told.kind = Some(request.kind);
                 }
+                told.declined = Some(declined.code.0);
                 told.standing = Standing::Declined;
             }
             Body::Reversal(reversal) => {
@@ -341,7 +344,6 @@ fn machine_key(key: &TxKey) -> terminal::TxKey {
 struct BankSide {
     settled_vnd: i64,
     debited_vnd: i64,
-    requests: u32,
 }
 
 type Sides = BTreeMap<(Institution, Identity), BankSide>;
@@ -353,7 +355,6 @@ fn sides(world: &World) -> Sides {
             let Line::Entry(entry) = line else { continue };
             let original = entry.original.unwrap_or(entry.identity);
             let side = sides.entry((institution(BANKS[number]), original)).or_default();
-            side.requests += u32::from(entry.mti == 200);
             for posting in &entry.postings {
                 if &*posting.account == SETTLEMENT {
                     side.settled_vnd += posting.amount_minor;
@@ -551,13 +552,14 @@ fn judge_answers(world: &World, log: &Log, found: &mut Vec<Violation>) {
         }
         let Some(key) = key_of(heard, world.plan.start_ms) else { continue };
         let told = own.get(&key);
-        if !told.is_some_and(|told| told.kinds.contains(&"DECLINED")) {
+        if told.is_none_or(|told| told.declined != Some(heard.code)) {
             let code = String::from_utf8_lossy(&heard.code);
             let what = format!("{key}: {code}, records {:?}", told.map(|told| &told.kinds));
             found.push(Violation { rule: "a refusal that a terminal heard is in the log", what });
         }
     }
-    let mut heard: Vec<_> = world.heard.iter().collect();
+    let mut approved: BTreeMap<terminal::TxKey, (u64, u64)> = BTreeMap::new();
+    let mut heard: Vec<_> = world.heard.iter().chain(&world.overheard).collect();
     heard.sort_by_key(|heard| heard.sent_us);
     for heard in heard {
         let near_ms = world.plan.start_ms;
@@ -565,6 +567,7 @@ fn judge_answers(world: &World, log: &Log, found: &mut Vec<Violation>) {
         let told = own.get(&key);
         match (heard.mti, &heard.code) {
             (210, b"00") => {
+                approved.insert(key.clone(), (heard.sent_us, heard.start));
                 if !told.is_some_and(|told| told.has_outcome) {
                     let what = format!("{key}: records {:?}", told.map(|told| &told.kinds));
                     found.push(Violation { rule: "an approval that a terminal heard is in the log", what });
@@ -581,6 +584,19 @@ fn judge_answers(world: &World, log: &Log, found: &mut Vec<Violation>) {
             // Not recorded, and what comes after it may be the truth: a wrong MAC.
             (210, b"63" | b"30") => {}
             (210, code) => {
+                let stands =
+                    told.is_some_and(|it| matches!(it.standing, Standing::Approved | Standing::Completed));
+                // Where there is no room the log is not asked: whoever comes when no terminal waits any more is told 91.
+                let wait_us = timers().terminal_wait_ms * 1_000;
+                let is_late = |(sent_us, start): &(u64, u64)| {
+                    *start != heard.start || heard.sent_us > sent_us + wait_us
+                };
+                let is_answered = approved.get(&key).is_some_and(|first| code != b"91" || !is_late(first));
+                if is_answered && stands && code != b"94" {
+                    let what =
+                        format!("{key}: {} after its 00, without a REVERSAL", String::from_utf8_lossy(code));
+                    found.push(Violation { rule: "the same key gets the same answer", what });
+                }
                 refused.insert(key, (heard.sent_us, heard.start, *code));
             }
             (230 | 430, b"91") => {
@@ -674,14 +690,17 @@ fn count_rows(world: &mut World, records: &[Record]) {
             Body::Declined(declined)
                 if declined.code == Code::UNAVAILABLE
                     && declined.bank_code.is_none()
-                    && (before.contains(&"INTENT") || declined.request.is_some()) =>
+                    && before.contains(&"INTENT") =>
             {
                 world.rows.hit(Row::BankLinkDownBeforeSend);
             }
             Body::Declined(declined) if declined.evidence.is_some() => {
                 world.rows.hit(Row::RegistryRefuses);
             }
-            Body::Declined(declined) if matches!(declined.code, Code::RESTRICTED | Code::NOT_PERMITTED) => {
+            Body::Declined(declined)
+                if matches!(declined.code, Code::RESTRICTED | Code::NOT_PERMITTED)
+                    && world.counts.of(Fault::Block) > 0 =>
+            {
                 world.rows.hit(Row::Blocked);
             }
             Body::Reversal(reversal) => {

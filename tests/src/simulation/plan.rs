@@ -18,7 +18,7 @@ pub(super) const IIN: [u8; 6] = *b"970499";
 /// One thousand seconds, so that nothing underflows.
 pub(super) const START_US: u64 = 1_000_000_000;
 /// Longest time that the network or a bank holds a message back, milliseconds: below every wait that a rule builds on
-/// ([`timers`]: a bank's own timer, a terminal's wait).
+/// ([`timers`]: a bank's own timer, a terminal's wait). [`Fault::BankHeldLong`] alone goes beyond it.
 pub(super) const HELD_MS_MAX: u32 = 8_000;
 /// Banks of a town.
 pub(super) const BANKS: [&str; 3] = ["970418", "970436", "970405"];
@@ -66,7 +66,7 @@ impl Plan {
         if chance.percent(85) {
             faults = faults.with(if chance.percent(50) { Fault::Kill } else { Fault::PowerLoss });
         }
-        let visits = 80 + chance.below(80);
+        let visits = 110 + chance.below(80);
         let mut plan = Plan::with(seed, faults, visits);
         plan.rate_thousandths = [8, 20, 50][chance.below(3)];
         plan
