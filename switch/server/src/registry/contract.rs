@@ -109,10 +109,10 @@ pub enum Outcome {
 /// Why there is no verdict.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum Reason {
-    /// [`RegistryBounds::in_flight_max`] questions wait already.
+    /// [`crate::registry::RegistryBounds::in_flight_max`] questions wait already.
     #[error("too many questions wait for the registry")]
     Overload,
-    /// [`RegistryBounds::timeout_ms`] are over.
+    /// [`crate::registry::RegistryBounds::timeout_ms`] are over.
     #[error("no answer in time")]
     Late,
     /// No connection, no TLS, or the connection was lost.
@@ -121,7 +121,7 @@ pub enum Reason {
     /// An HTTP status other than 200.
     #[error("HTTP status {0}")]
     Status(u16),
-    /// A body above [`Evidence::ANSWER_BYTES_MAX`].
+    /// A body above [`processor::Evidence::ANSWER_BYTES_MAX`].
     #[error("the answer is too long")]
     TooLong,
     /// Not a compact JWS with `alg` and `kid`, or not the fields of an answer.
