@@ -572,9 +572,9 @@ fn judge_answers(world: &World, log: &Log, found: &mut Vec<Violation>) {
                     let what = format!("{key}: records {:?}", told.map(|told| &told.kinds));
                     found.push(Violation { rule: "an approval that a terminal heard is in the log", what });
                 }
-                // A 91 may have been said before anything was recorded, and a start knows nothing of it.
+                // A 91 or 96 may have been said before anything was recorded, and a start knows nothing of it.
                 if let Some((sent_us, start, code)) = refused.get(&key)
-                    && (*start == heard.start || code != b"91")
+                    && (*start == heard.start || !matches!(code, b"91" | b"96"))
                 {
                     let code = String::from_utf8_lossy(code);
                     let what = format!("{key}: {code} at {sent_us}, 00 at {}", heard.sent_us);
