@@ -581,8 +581,8 @@ fn judge_answers(world: &World, log: &Log, found: &mut Vec<Violation>) {
                     found.push(Violation { rule: "the same key gets the same answer", what });
                 }
             }
-            // Not recorded, and what comes after it may be the truth: a wrong MAC.
-            (210, b"63" | b"30") => {}
+            // Not recorded, and what comes after it may be the truth: a wrong MAC, a format, other content.
+            (210, b"63" | b"30" | b"94") => {}
             (210, code) => {
                 let stands =
                     told.is_some_and(|it| matches!(it.standing, Standing::Approved | Standing::Completed));
@@ -592,7 +592,7 @@ fn judge_answers(world: &World, log: &Log, found: &mut Vec<Violation>) {
                     *start != heard.start || heard.sent_us > sent_us + wait_us
                 };
                 let is_answered = approved.get(&key).is_some_and(|first| code != b"91" || !is_late(first));
-                if is_answered && stands && code != b"94" {
+                if is_answered && stands {
                     let what =
                         format!("{key}: {} after its 00, without a REVERSAL", String::from_utf8_lossy(code));
                     found.push(Violation { rule: "the same key gets the same answer", what });
