@@ -207,6 +207,8 @@ impl World {
             (true, End::Terminal(_) | End::Stranger) => self.switch_receives(conn, end, *message, forged),
             (false, End::Terminal(number)) => self.terminal_receives(number, *message, forged, sent),
             (false, End::Bank(number, _)) => self.bank_receives(number, conn, *message, forged),
+            // What was changed on the way to a stranger is nobody's answer.
+            (false, End::Stranger) if forged => {}
             (false, End::Stranger) => self.stranger_hears(conn, &message, sent),
         }
     }
