@@ -224,7 +224,7 @@ impl World {
         self.switch(processor::Input::Received { link, message, authenticity, citizen });
     }
 
-    /// Another bank says the same.
+    /// Another bank says the opposite.
     fn cross(&mut self, bank: usize, message: &Message) {
         if message.mti().value() != 210 || !self.strikes(Fault::BankCrossed) {
             return;
@@ -233,7 +233,10 @@ impl World {
         if let Some(end) = self.conns.values().filter(|conn| conn.switch_lives).find(other).map(|it| it.end)
             && let Some(conn) = self.conn_of(World::link_of(0, end))
         {
-            self.switch_receives(conn, end, message.clone(), false);
+            let mut message = message.clone();
+            let code = if message.text(39) == Some("00") { "05" } else { "00" };
+            message.set_text(39, code);
+            self.switch_receives(conn, end, message, false);
         }
     }
 
