@@ -1,6 +1,6 @@
 //! The loop that sends what is due, reads what has come, and never waits for either.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::thread;
@@ -181,10 +181,11 @@ impl Engine {
         while after.is_none() {
             let now_us = self.turn(&mut phase, clock_us..end_us)?;
             if before.is_none() && now_us >= clock_us {
-                before = Some((now_us, self.cpu_us()?));
+                eprintln!("offering {rate}/s for {seconds} s");
+                before = Some((now_us, self.cpu_us()?, self.switch_threads_us()?));
             }
             if now_us >= end_us {
-                after = Some((now_us, self.cpu_us()?));
+                after = Some((now_us, self.cpu_us()?, self.switch_threads_us()?));
             }
             let mut in_turn = 0;
             while due(sent) <= now_us && due(sent) < end_us && in_turn < TURN_MAX {
@@ -202,8 +203,9 @@ impl Engine {
             self.rest(until_us);
         }
         self.asked.clear();
-        if let (Some((from_us, before)), Some((to_us, after))) = (before, after) {
+        if let (Some((from_us, before, threads_before)), Some((to_us, after, threads))) = (before, after) {
             phase.seconds = (to_us - from_us) as f64 / 1e6;
+            phase.switch_threads_us = cpu::difference(&threads_before, &threads);
             [phase.switch_us, phase.banks_us, phase.own_us] =
                 std::array::from_fn(|index| after[index] - before[index]);
         }
@@ -522,6 +524,10 @@ impl Engine {
     fn cpu_us(&self) -> io::Result<[u64; 3]> {
         let banks = self.processes.banks.iter().map(|bank| cpu::used_us(*bank)).sum::<io::Result<u64>>()?;
         Ok([cpu::used_us(self.processes.switch)?, banks, cpu::used_us(std::process::id())?])
+    }
+
+    fn switch_threads_us(&self) -> io::Result<BTreeMap<String, u64>> {
+        cpu::by_thread_us(self.processes.switch)
     }
 
     /// Waits until the switch has nothing to do, as when it has indexed what came before; at most `max`.

@@ -52,6 +52,8 @@ pub(super) struct Phase {
     pub(super) banks_us: u64,
     /// CPU of this process.
     pub(super) own_us: u64,
+    /// CPU of the switch by its threads' names, microseconds.
+    pub(super) switch_threads_us: BTreeMap<String, u64>,
 }
 
 /// Advices of one kind.
@@ -96,6 +98,7 @@ impl Phase {
             switch_us: 0,
             banks_us: 0,
             own_us: 0,
+            switch_threads_us: BTreeMap::new(),
         }
     }
 

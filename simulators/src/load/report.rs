@@ -120,6 +120,7 @@ fn figures(phase: &Phase) -> Value {
         "connections_lost": phase.connections_lost,
         "sender_late_us_max": phase.sender_late_us_max,
         "cpu_us": {"switch": phase.switch_us, "banks": phase.banks_us, "load": phase.own_us},
+        "switch_threads_cpu_us": phase.switch_threads_us,
     })
 }
 
@@ -158,11 +159,26 @@ impl fmt::Display for Phase {
     }
 }
 
+/// CPU of the switch's threads for each withdrawal, the busiest first.
+struct Threads<'p>(&'p Phase);
+
+impl fmt::Display for Threads<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut threads: Vec<_> = self.0.switch_threads_us.iter().collect();
+        threads.sort_by_key(|(_, us)| std::cmp::Reverse(**us));
+        let each = |us: u64| us as f64 / self.0.accepted.max(1) as f64;
+        for (index, (name, us)) in threads.into_iter().enumerate() {
+            write!(f, "{} {name} {:.1}", if index == 0 { ", of that" } else { "," }, each(*us))?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((rate, phase)) = &self.held {
             writeln!(f, "{rate}/s: {phase}")?;
-            writeln!(f, "  switch CPU {:.1} µs a withdrawal", phase.switch_us_each())?;
+            writeln!(f, "  switch CPU {:.1} µs a withdrawal{}", phase.switch_us_each(), Threads(phase))?;
             unusual(f, phase)?;
         }
         if let Some(Overload { rate, phase, .. }) = &self.overload {
