@@ -1,12 +1,14 @@
 //! Latency by stage, out of what the switch's metrics page says.
 
 /// Stages in the order of a request's way: name on the page, name for people.
-const STAGES: [(&str, &str); 6] = [
+const STAGES: [(&str, &str); 8] = [
+    ("read", "waiting to be taken"),
     ("find", "look-up"),
     ("verify", "chip and registry"),
     ("intent_sync", "INTENT durable"),
     ("bank", "bank"),
     ("outcome_sync", "OUTCOME durable"),
+    ("write", "answer written"),
     ("total", "request to answer"),
 ];
 

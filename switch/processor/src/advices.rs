@@ -142,6 +142,7 @@ impl Processor {
             content,
             fraction: false,
             arrived_us: self.now.mono_us,
+            taken_us: self.now.mono_us,
             session: None,
             message,
         };

@@ -8,7 +8,7 @@ use crate::amount;
 use crate::broken;
 use crate::config::{Config, TerminalConfig};
 use crate::ids::{Class, Code, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
-use crate::io::LinkId;
+use crate::io::{LinkId, Now};
 use crate::record::{Advice, Carried, Content, Kind, Request};
 
 /// A keyed message: 0100, 0200, 0201, 0220, 0221, 0420, 0421.
@@ -28,6 +28,8 @@ pub(crate) struct Incoming {
     pub(crate) fraction: bool,
     /// Monotonic, microseconds.
     pub(crate) arrived_us: u64,
+    /// When the processor took it, likewise.
+    pub(crate) taken_us: u64,
     /// The challenge seeds of the terminal's session as it was when the message came, newest first; `None` when it had
     /// not signed on. A connection that is lost later takes nothing from what came before.
     pub(crate) session: Option<Vec<[u8; 8]>>,
@@ -47,7 +49,7 @@ pub(crate) fn read(
     link: LinkId,
     citizen: Option<Pseudonym>,
     terminal: &TerminalConfig,
-    wall_ms: i64,
+    taken: Now,
     arrived_us: u64,
 ) -> Result<Incoming, u8> {
     let class = Class::of_mti(message.mti().value()).ok_or(0)?;
@@ -59,7 +61,7 @@ pub(crate) fn read(
     if let Some(missing) = needed.iter().find(|&&element| !message.has(element)) {
         return Err(*missing);
     }
-    let now = UtcSeconds(wall_ms.div_euclid(1000));
+    let now = UtcSeconds(taken.wall_ms.div_euclid(1000));
     let value = |element: u8| message.get(element).unwrap_or_default();
     let key = key(&message, class, now)?;
     let is_undated = mutant::is(Mutant::KeyWithoutDate) && message.mti().is_repeat();
@@ -104,6 +106,7 @@ pub(crate) fn read(
         content,
         fraction: scaled.is_err(),
         arrived_us,
+        taken_us: taken.mono_us,
         session: None,
         message,
     })

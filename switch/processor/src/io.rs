@@ -306,6 +306,8 @@ pub struct Answered {
     pub kind: Kind,
     /// DE39.
     pub code: Code,
+    /// From the request's arrival to the moment that the processor took it.
+    pub read_us: u64,
     /// Look-up in log and enrolment.
     pub find_us: u64,
     /// Chip and registry.

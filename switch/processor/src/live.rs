@@ -130,6 +130,7 @@ impl SafStage {
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Stages {
     pub(crate) arrived: u64,
+    pub(crate) taken: u64,
     pub(crate) found: u64,
     pub(crate) verified: u64,
     /// The bank was asked.

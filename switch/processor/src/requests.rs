@@ -79,7 +79,7 @@ impl Processor {
             return;
         }
         let copy = message.clone();
-        match intake::read(message, link, citizen, &terminal, self.now.wall_ms, self.arrived_us) {
+        match intake::read(message, link, citizen, &terminal, self.now, self.arrived_us) {
             Ok(mut incoming) => {
                 incoming.session = self.session(terminal_id, link);
                 if incoming.key.class == Class::Financial {
@@ -315,6 +315,7 @@ impl Processor {
         live.asker = incoming.link.map(|link| Asker { link, message: incoming.message.clone() });
         live.answer_by_us = incoming.arrived_us.saturating_add(self.config.timers.answer_ms_max * 1000);
         live.stages.arrived = incoming.arrived_us;
+        live.stages.taken = incoming.taken_us;
         live.stages.found = self.now.mono_us;
         let answer_by_us = live.answer_by_us;
         live.work = Some(Box::new(Work {

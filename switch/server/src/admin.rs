@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -11,16 +12,15 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
+use crate::stages;
 
 /// The event loop beats once a second; without a beat for so long the process is not healthy.
 pub const BEAT_US_MAX: u64 = 10_000_000;
 
-/// Seconds: from a memory look-up to the terminal's longest wait.
-const STAGE_BUCKETS: [f64; 17] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-    10.0, 30.0,
-];
 const BATCH_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0];
+
+/// Samples of a histogram are kept one by one until they are counted; where nobody reads the page, that is after so long.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
 
 /// How the process stands, told by those who know.
 #[derive(Debug)]
@@ -60,14 +60,9 @@ impl Health {
 /// # Errors
 /// Another recorder is installed already.
 pub fn collect_metrics() -> Result<PrometheusHandle, String> {
-    let buckets = |builder: PrometheusBuilder, name: &str, bounds: &[f64]| {
-        builder
-            .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
-            .map_err(|error| error.to_string())
-    };
-    let builder = buckets(PrometheusBuilder::new(), "atm_switch_stage_seconds", &STAGE_BUCKETS)?;
-    let builder = buckets(builder, "atm_switch_batch_inputs", &BATCH_BUCKETS)?;
-    builder.install_recorder().map_err(|error| error.to_string())
+    let batch = Matcher::Full("atm_switch_batch_inputs".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(batch, &BATCH_BUCKETS);
+    builder.and_then(PrometheusBuilder::install_recorder).map_err(|error| error.to_string())
 }
 
 /// Serves until the process ends.
@@ -81,8 +76,15 @@ pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, health: Arc
     let readyz = move |State(health): State<Arc<Health>>| async move {
         answer(health.is_ready(), "ready\n", "not ready\n")
     };
+    let page = metrics.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP_PAUSE).await;
+            page.run_upkeep();
+        }
+    });
     let router = Router::new()
-        .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/metrics", get(move || async move { metrics.render() + &stages::own().render() }))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(health);

@@ -18,5 +18,6 @@ pub mod registry;
 pub mod run;
 pub mod saf_commands;
 mod saf_view;
+mod stages;
 pub mod suspense_commands;
 mod verifier;

@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use processor::{Answered, Code, Event, Institution, Kind, LinkId, SafBank};
 
+use crate::stages::{self, Stage};
+
 /// Alarms that are written out in a second; those above are counted and their number is told once.
 const ALARM_LINES_MAX: u32 = 100;
-
-/// The stages of [`Answered`], as the metrics call them.
-const STAGES: [&str; 6] = ["find", "verify", "intent_sync", "bank", "outcome_sync", "total"];
 
 /// Handles of all metrics that the event loop touches, looked up once.
 pub(crate) struct Observer {
     answered: HashMap<(Kind, Code), Counter>,
-    stages: [Histogram; STAGES.len()],
     events: HashMap<&'static str, Counter>,
     saf: HashMap<Institution, SafMetrics>,
     pub(crate) gauges: Gauges,
@@ -56,7 +54,6 @@ impl Observer {
     pub(crate) fn new() -> Observer {
         Observer {
             answered: HashMap::new(),
-            stages: STAGES.map(|stage| histogram!("atm_switch_stage_seconds", "stage" => stage)),
             events: HashMap::new(),
             saf: HashMap::new(),
             gauges: Gauges {
@@ -109,15 +106,16 @@ impl Observer {
             || counter!("atm_switch_answers_total", "kind" => kind.name(), "code" => code.to_string());
         self.answered.entry((kind, code)).or_insert_with(counter).increment(1);
         let stages = [
-            answered.find_us,
-            answered.verify_us,
-            answered.intent_sync_us,
-            answered.bank_us,
-            answered.outcome_sync_us,
-            answered.total_us,
+            (Stage::Read, answered.read_us),
+            (Stage::Find, answered.find_us),
+            (Stage::Verify, answered.verify_us),
+            (Stage::IntentSync, answered.intent_sync_us),
+            (Stage::Bank, answered.bank_us),
+            (Stage::OutcomeSync, answered.outcome_sync_us),
+            (Stage::Total, answered.total_us),
         ];
-        for (histogram, us) in self.stages.iter().zip(stages).filter(|(_, us)| *us > 0) {
-            histogram.record(us as f64 / 1e6);
+        for (stage, us) in stages.into_iter().filter(|(_, us)| *us > 0) {
+            stages::own().note(stage, us);
         }
     }
 }
