@@ -1,5 +1,7 @@
 //! The message that the codec is measured on: 22 elements, 429 bytes in `ascii-1987`.
 
+use iso8583::{Message, Mti};
+
 use crate::codec_floor::ELEMENTS;
 
 /// Its MTI.
@@ -33,3 +35,12 @@ pub const VALUES: [&[u8]; ELEMENTS.len()] = [
 
 /// Its bytes on the wire.
 pub const WIRE_BYTES: usize = 429;
+
+/// It without its MAC: what a link signs.
+pub fn unsigned() -> Message {
+    let mut message = Message::new(Mti::new(MTI));
+    for (element, value) in ELEMENTS.into_iter().zip(VALUES).filter(|(element, _)| *element != 128) {
+        message.set(element, value);
+    }
+    message
+}

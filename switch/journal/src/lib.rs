@@ -10,6 +10,7 @@ mod files;
 mod filter;
 mod fold;
 mod frame;
+mod frames;
 mod index;
 mod indexer;
 mod json;
@@ -37,6 +38,7 @@ use processor::{Found, Lookup, Position, Record};
 
 pub use codec::{RECORD_BYTES_MAX, RECORD_VERSION};
 pub use error::{AppendError, OpenError, ReadError};
+pub use frames::FrameWriter;
 pub use index::IndexError;
 pub use json::record_json;
 pub use log::{Cut, Options, Recovered, SegmentLog};
