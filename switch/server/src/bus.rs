@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use iso8583::Message;
 use processor::{Command, Input, Institution, LinkId, Now, SafBank, SafEntry, Suspended, TxKey};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::links::outbox::Outbox;
 
 /// Terminals' new requests that wait for the event loop. It takes all that are there at each turn, and answers those that
 /// have waited too long with 91; so the queue is full only when the loop stands still. Then a terminal's reader waits, and
@@ -28,7 +29,7 @@ pub(crate) const LAST_WRITE_MAX: Duration = Duration::from_millis(500);
 /// What the event loop is told.
 #[derive(Debug)]
 pub enum Inbound {
-    /// A connection is open, and this is its queue. It is followed by [`Input::LinkDown`].
+    /// A connection is open, and this holds it. It is followed by [`Input::LinkDown`].
     LinkUp(LinkId, Outbox),
     /// For the processor as it is.
     Input(Box<Input>),
@@ -104,9 +105,6 @@ pub struct SafAnswer {
     /// The reversals, by bank and age.
     pub entries: Vec<SafEntry>,
 }
-
-/// The queue of messages to be written on one connection. Dropping it closes the connection.
-pub type Outbox = mpsc::Sender<Box<Message>>;
 
 /// Sends to the event loop. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -9,16 +9,16 @@ use iso8583::Message;
 use journal::{AppendError, Journal, LogEvent, SegmentLog};
 use processor::{Command, Input, LinkId, Now, Output, Position, Processor, Record, Ticket};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, oneshot};
 
 use crate::admin::Health;
 use crate::bus::{
-    ADVICE_INPUTS_MAX, BusEnd, Done, Inbound, OTHER_INPUTS_MAX, Outbox, SafAnswer, SafQuestion,
-    SuspendedAnswer, SuspendedQuestion,
+    ADVICE_INPUTS_MAX, BusEnd, Done, Inbound, OTHER_INPUTS_MAX, SafAnswer, SafQuestion, SuspendedAnswer,
+    SuspendedQuestion,
 };
 use crate::clock::Clock;
 use crate::finder::Finders;
+use crate::links::outbox::{Mailbox, Outbox, Outgoing};
 use crate::observer::{Observer, is_bank};
 use crate::saf_view;
 use crate::verifier::Verifier;
@@ -109,6 +109,8 @@ pub(crate) struct EventLoop {
 struct Running {
     owned: EventLoop,
     outboxes: HashMap<LinkId, Outbox>,
+    /// What this turn has for each link thread, by its number.
+    outgoing: Vec<(Arc<Mailbox>, Vec<Outgoing>)>,
     commands: HashMap<Ticket, oneshot::Sender<Result<Done, String>>>,
     last_command: u64,
     /// Inputs that the loop answers itself, within the batch.
@@ -127,6 +129,7 @@ impl EventLoop {
             synced: self.synced,
             owned: self,
             outboxes: HashMap::new(),
+            outgoing: Vec::new(),
             commands: HashMap::new(),
             last_command: 0,
             own_inputs: VecDeque::new(),
@@ -137,6 +140,7 @@ impl EventLoop {
         running.carry_out();
         running.take_log_news(running.owned.clock.now());
         running.run().await;
+        running.hand_over();
         running.outboxes.clear();
         running.owned.log.close();
     }
@@ -169,6 +173,7 @@ impl Running {
             for inbound in turn.others.drain(..).chain(turn.advices.drain(..)) {
                 self.take(now, inbound);
             }
+            self.hand_over();
             // What was taken first has kept the requests waiting, and that counts.
             let now = self.owned.clock.now();
             for inbound in turn.requests.drain(..) {
@@ -177,6 +182,7 @@ impl Running {
             if self.owned.processor.next_deadline().is_some_and(|due_us| due_us <= now.mono_us) {
                 self.handle(now, Input::Deadline);
             }
+            self.hand_over();
             if now.mono_us >= self.next_beat_us {
                 self.beat(now);
             }
@@ -186,12 +192,16 @@ impl Running {
     fn take(&mut self, now: Now, inbound: Inbound) {
         match inbound {
             Inbound::LinkUp(link, outbox) => {
+                while self.outgoing.len() <= outbox.thread() {
+                    self.outgoing.push(Default::default());
+                }
+                self.outgoing[outbox.thread()].0 = Arc::clone(outbox.mailbox());
                 self.outboxes.insert(link, outbox);
                 self.handle(now, Input::LinkUp(link));
             }
             Inbound::Input(input) => {
                 if let Input::LinkDown(link) = &*input {
-                    self.outboxes.remove(link);
+                    self.close(*link);
                 }
                 self.handle(now, *input);
             }
@@ -263,9 +273,7 @@ impl Running {
                     }
                 }
                 Output::Verify(ticket, request) => self.owned.verifier.verify(ticket, request),
-                Output::Close(link) => {
-                    self.outboxes.remove(&link);
-                }
+                Output::Close(link) => self.close(link),
                 Output::Commanded(ticket, result) => self.commanded(ticket, result.map(|()| Done::Done)),
                 Output::Retried { ticket, taken, resting } => {
                     self.commanded(ticket, Ok(Done::Retried { taken, resting }));
@@ -316,18 +324,30 @@ impl Running {
         }
     }
 
-    /// A link whose queue is full does not read: it is closed, and its messages are lost like on any lost link.
+    /// A message leaves at the end of the turn's part; its connection may be gone by then, like the message on any lost
+    /// link.
     fn send(&mut self, link: LinkId, message: Message) {
-        let Some(outbox) = self.outboxes.get(&link) else {
-            self.observer.undeliverable.increment(1);
-            return;
-        };
-        if let Err(error) = outbox.try_send(Box::new(message)) {
-            self.observer.undeliverable.increment(1);
-            if matches!(error, TrySendError::Full(_)) {
-                tracing::warn!(?link, "closed: its queue is full");
+        match self.outboxes.get(&link) {
+            Some(outbox) => {
+                self.outgoing[outbox.thread()].1.push(Outgoing::Send(outbox.connection(), message));
             }
-            self.outboxes.remove(&link);
+            None => self.observer.undeliverable.increment(1),
+        }
+    }
+
+    /// Behind what was sent on the link.
+    fn close(&mut self, link: LinkId) {
+        self.hand_over();
+        self.outboxes.remove(&link);
+    }
+
+    /// Gives the link threads what was sent meanwhile. A thread that has not taken the last
+    /// [`MAILBOX_MESSAGES_MAX`](crate::links::outbox::MAILBOX_MESSAGES_MAX) messages is waited for: it waits for nobody.
+    fn hand_over(&mut self) {
+        for (mailbox, batch) in &mut self.outgoing {
+            while !batch.is_empty() && !mailbox.put(batch) {
+                std::thread::sleep(LOG_WAIT_STEP);
+            }
         }
     }
 

@@ -23,11 +23,15 @@ use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::links::bank::BankLink;
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
+use crate::links::threads::LinkThreads;
 use crate::operator;
 use crate::verifier::Verifier;
 
-/// Threads for sockets and the registry, and as many for chips' signatures: the event loop and the log have their own.
-const SOCKET_THREADS_MAX: usize = 4;
+/// Threads for terminals' and banks' sockets: one for two cores, for the event loop and the log have their own.
+const LINK_THREADS_MAX: usize = 4;
+
+/// Threads for the registry, operators and metrics, and as many for chips' signatures.
+const OTHER_THREADS_MAX: usize = 4;
 
 /// Messages of the switch's own on a bank's link beside requests and reversals: sign-on, echo, cutover.
 const NETWORK_MESSAGES_MAX: usize = 16;
@@ -41,14 +45,18 @@ const LAST_WRITES_MAX: Duration = Duration::from_secs(1);
 /// # Errors
 /// Why it could not start, or did not end well.
 pub fn run(settings: Settings, addresses: Option<&Path>) -> Result<(), String> {
-    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(SOCKET_THREADS_MAX));
+    let threads = cores().min(OTHER_THREADS_MAX);
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(threads).max_blocking_threads(threads).thread_name("links").enable_all();
+    builder.worker_threads(threads).max_blocking_threads(threads).thread_name("others").enable_all();
     let runtime = builder.build();
     let runtime = runtime.map_err(|error| format!("threads: {error}"))?;
     let result = runtime.block_on(serve(settings, addresses));
     runtime.shutdown_timeout(LAST_WRITES_MAX);
     result
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), String> {
@@ -99,7 +107,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let ended = start_event_loop(event_loop)?;
     tokio::spawn(admin::serve(admin, metrics, Arc::clone(&health)));
     tokio::spawn(operator::serve(operators, settings.keys.data.clone(), bus.others.clone()));
-    connect_banks(&settings, &bus);
+    let links = LinkThreads::start((cores() / 2).clamp(1, LINK_THREADS_MAX), LAST_WRITES_MAX);
+    let links = links.map_err(|error| format!("threads: {error}"))?;
+    connect_banks(&settings, &links, &bus);
     let shared = Shared {
         settings: settings.terminals.clone(),
         keys: Arc::clone(&keys),
@@ -108,12 +118,14 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         bus: bus.clone(),
         clock,
     };
-    tokio::spawn(terminal::listen(terminals, Arc::new(shared)));
+    tokio::spawn(terminal::listen(terminals, links.all().to_vec(), Arc::new(shared)));
     tokio::spawn(reload_on_hangup(settings.file.clone(), keys, bus.clone()));
     health.set_ready(true);
     bound.tell(addresses, &settings)?;
 
-    wait_for_the_end(ended, &bus, &stop, &settings).await
+    let result = wait_for_the_end(ended, &bus, &stop, &settings).await;
+    links.end();
+    result
 }
 
 fn tell_recovered(recovered: &Recovered, settings: &Settings) {
@@ -174,13 +186,16 @@ fn start_event_loop(event_loop: EventLoop) -> Result<oneshot::Receiver<()>, Stri
     thread.map(|_| ended).map_err(|error| format!("threads: {error}"))
 }
 
-fn connect_banks(settings: &Settings, bus: &Bus) {
+fn connect_banks(settings: &Settings, links: &LinkThreads, bus: &Bus) {
+    let mut threads = links.all().iter().cycle();
     for (bank, link) in &settings.issuers {
         let Some(config) = settings.processor.issuers.get(bank) else { continue };
         let outbox_max = config.in_flight_max + config.reversals_in_flight_max + NETWORK_MESSAGES_MAX;
         let mac = settings.keys.banks.get(&bank.to_string());
         for link in BankLink::all(*bank, link, mac, outbox_max) {
-            tokio::spawn(link.keep(bus.clone()));
+            if let Some(thread) = threads.next() {
+                thread.spawn(link.keep(thread.clone(), bus.clone()));
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Connections to banks: held open, made again with growing pauses (docs/interface.md#bank-links).
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
@@ -8,12 +9,16 @@ use iso8583::Message;
 use keys::{LinkCodec, LinkMac, MacError, Received};
 use processor::{Authenticity, Input, Institution, LinkId};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::outbox::{LinkKeys, Writes};
 use super::stream::{self, Ended, Reader};
+use super::threads::LinkThread;
 use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, tell};
 use crate::config::IssuerLinkSettings;
+
+/// Bytes asked of a socket at once: a bank's answers come in hundreds on few connections.
+const READ_BYTES: usize = 65_536;
 
 /// A bank that does not take a connection within this time is not there.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -64,12 +69,12 @@ impl BankLink {
         links.collect()
     }
 
-    /// Keeps the connection for as long as the process lives.
-    pub async fn keep(self, bus: Bus) {
+    /// Keeps the connection on this thread for as long as the process lives.
+    pub async fn keep(self, thread: LinkThread, bus: Bus) {
         let mut pause_ms = self.reconnect_ms_min;
         loop {
             let began = Instant::now();
-            let ended = self.once(&bus).await;
+            let ended = self.once(&thread, &bus).await;
             tracing::info!(link = ?self.link, address = self.address, %ended, "bank's connection");
             if matches!(ended, Ended::Stopped) {
                 return;
@@ -82,7 +87,7 @@ impl BankLink {
         }
     }
 
-    async fn once(&self, bus: &Bus) -> Ended {
+    async fn once(&self, thread: &LinkThread, bus: &Bus) -> Ended {
         let stream = match timeout(CONNECT_MAX, TcpStream::connect(&self.address)).await {
             Err(_) => return Ended::Silent,
             Ok(Err(error)) => return error.into(),
@@ -91,14 +96,17 @@ impl BankLink {
         if let Err(error) = stream::prepare(&stream) {
             return error.into();
         }
-        let (outbox, queue) = mpsc::channel(self.outbox_max);
+        let writes = Writes::new(self.codec.clone(), LinkKeys::Bank(self.mac.clone()), self.outbox_max);
+        let writes = Arc::new(writes);
+        let outbox = thread.add(Arc::clone(&writes));
+        let connection = outbox.connection();
         if bus.others.send(Inbound::LinkUp(self.link, outbox)).await.is_err() {
+            thread.remove(connection);
             return Ended::Stopped;
         }
         let (read, write) = stream.into_split();
-        let reader = Reader::new(read, IDLE_MAX, FRAME_MAX);
-        let writing =
-            stream::write_queued(write, queue, &self.codec, |_: &Message| self.mac.as_ref(), FRAME_MAX);
+        let reader = Reader::new(read, READ_BYTES, IDLE_MAX, FRAME_MAX);
+        let writing = stream::write_queued(write, &writes, FRAME_MAX);
         tokio::pin!(writing);
         let (ended, still_writing) = tokio::select! {
             ended = self.read(reader, bus) => (ended, true),
@@ -108,6 +116,7 @@ impl BankLink {
         if still_writing {
             let _ = timeout(LAST_WRITE_MAX, writing).await;
         }
+        thread.remove(connection);
         ended
     }
 

@@ -1,5 +1,7 @@
 //! Connections: sockets on one side, the event loop's inputs on the other.
 
 pub mod bank;
+pub mod outbox;
 mod stream;
 pub mod terminal;
+pub mod threads;

@@ -4,21 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use iso8583::Message;
-use keys::{LinkCodec, LinkError, LinkMac};
+use keys::LinkError;
 use socket2::SockRef;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Bytes asked of a socket at once: ten usual messages, and little enough for many thousand idle connections.
-const READ_BYTES: usize = 4_096;
-
-/// Messages that are put into one write.
-const WRITE_MESSAGES_MAX: usize = 256;
+use super::outbox::{Closing, Next, Writes};
 
 /// Sent bytes that the peer has not acknowledged for so long end the connection (RFC 5482): a half-open peer.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,6 +58,8 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
 pub(crate) struct Reader {
     half: OwnedReadHalf,
     pub(crate) buffer: BytesMut,
+    /// Bytes asked of the socket at once.
+    read_bytes: usize,
     idle: Duration,
     frame: Duration,
     /// When the last byte came.
@@ -73,8 +69,9 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(half: OwnedReadHalf, idle: Duration, frame: Duration) -> Reader {
-        Reader { half, buffer: BytesMut::new(), idle, frame, heard_at: Instant::now(), began_at: None }
+    pub(crate) fn new(half: OwnedReadHalf, read_bytes: usize, idle: Duration, frame: Duration) -> Reader {
+        let heard_at = Instant::now();
+        Reader { half, buffer: BytesMut::new(), read_bytes, idle, frame, heard_at, began_at: None }
     }
 
     /// Waits for more bytes; call it when the buffer holds no whole frame. `until` is a deadline of the caller's.
@@ -93,7 +90,7 @@ impl Reader {
             Some(until) if until < deadline => (until, Ended::NothingAuthentic),
             Some(_) | None => (deadline, late),
         };
-        self.buffer.reserve(READ_BYTES);
+        self.buffer.reserve(self.read_bytes);
         match timeout_at(deadline, self.half.read_buf(&mut self.buffer)).await {
             Err(_) => Err(late),
             Ok(Err(error)) => Err(error.into()),
@@ -112,23 +109,14 @@ impl Reader {
     }
 }
 
-/// Writes what is queued until the queue is dropped: all that waits goes into one write, reversals behind the rest of it:
-/// nobody stands in front of a machine and waits for them.
-pub(crate) async fn write_queued<'k>(
-    mut half: OwnedWriteHalf,
-    mut queue: mpsc::Receiver<Box<Message>>,
-    codec: &LinkCodec,
-    keys: impl Fn(&Message) -> Option<&'k LinkMac>,
-    write_max: Duration,
-) -> Ended {
-    let mut messages = Vec::new();
+/// Writes what is queued until the connection is to be closed: all that waits goes into one write.
+pub(crate) async fn write_queued(mut half: OwnedWriteHalf, writes: &Writes, write_max: Duration) -> Ended {
     let mut bytes = Vec::new();
-    while queue.recv_many(&mut messages, WRITE_MESSAGES_MAX).await > 0 {
-        messages.sort_by_key(|message| matches!(message.mti().value(), 420 | 421));
-        for message in messages.drain(..) {
-            if let Err(error) = codec.send(&message, keys(&message), &mut bytes) {
-                tracing::error!(%error, mti = message.mti().value(), "a message cannot be written");
-            }
+    loop {
+        match writes.next(&mut bytes).await {
+            Next::Write => {}
+            Next::Close(Closing::Told) => return Ended::Told,
+            Next::Close(Closing::Full) => return Ended::QueueFull,
         }
         match timeout(write_max, half.write_all(&bytes)).await {
             Err(_) => return Ended::SlowWrite,
@@ -136,5 +124,4 @@ pub(crate) async fn write_queued<'k>(
             Ok(Ok(())) => bytes.clear(),
         }
     }
-    Ended::Told
 }

@@ -12,10 +12,12 @@ use iso8583::framing::Decoded;
 use keys::{DataKeys, LinkCodec, LinkMac, MacError, Received, TerminalKeys};
 use processor::{Authenticity, Input, LinkId, TerminalId};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use super::outbox::{LinkKeys, Writes};
 use super::stream::{self, Ended, Reader};
+use super::threads::LinkThread;
 use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, TERMINAL_OUTBOX_MAX, tell};
 use crate::clock::Clock;
 use crate::config::TerminalLinkSettings;
@@ -23,6 +25,9 @@ use crate::config::TerminalLinkSettings;
 /// Keep-alives without a message between them that a connection may send in [`KEEP_ALIVE_WINDOW`].
 const KEEP_ALIVES_MAX: u32 = 100;
 const KEEP_ALIVE_WINDOW: Duration = Duration::from_secs(1);
+
+/// Bytes asked of a socket at once: ten usual messages, and little enough for many thousand idle connections.
+const READ_BYTES: usize = 4_096;
 
 /// A failed accept (no file descriptor left) is tried again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -71,18 +76,24 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))
 }
 
-/// Accepts terminals for as long as the process lives: at most so many at once, at most so many in a second.
-pub async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+/// Accepts terminals for as long as the process lives: at most so many at once, at most so many in a second; each thread
+/// gets one in turn.
+pub async fn listen(listener: TcpListener, threads: Vec<LinkThread>, shared: Arc<Shared>) {
     let free = Arc::new(Semaphore::new(shared.settings.connections_max));
     let mut pace = Pace::new(shared.settings.accepts_per_second_max);
-    let mut number = 0;
-    loop {
+    for (number, thread) in (1..).zip(threads.iter().cycle()) {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
         pace.wait().await;
-        match listener.accept().await {
+        match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok((stream, peer)) => {
-                number += 1;
-                tokio::spawn(connection(stream, peer, LinkId::Terminal(number), Arc::clone(&shared), permit));
+                let (own, shared, link) = (thread.clone(), Arc::clone(&shared), LinkId::Terminal(number));
+                thread.spawn(async move {
+                    // A socket belongs to the thread that polls it.
+                    match TcpStream::from_std(stream) {
+                        Ok(stream) => connection(stream, peer, link, &own, &shared, permit).await,
+                        Err(error) => tracing::warn!(%peer, %error, "socket"),
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "accept");
@@ -120,25 +131,30 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     link: LinkId,
-    shared: Arc<Shared>,
+    thread: &LinkThread,
+    shared: &Shared,
     _permit: OwnedSemaphorePermit,
 ) {
     if let Err(error) = stream::prepare(&stream) {
         tracing::debug!(%peer, %error, "socket options");
         return;
     }
-    let (outbox, queue) = mpsc::channel(TERMINAL_OUTBOX_MAX);
-    let own = outbox.downgrade();
+    let keys = shared.keys.current();
+    let codec = LinkCodec::terminal();
+    let writes = Writes::new(codec.clone(), LinkKeys::Terminals(Arc::clone(&keys)), TERMINAL_OUTBOX_MAX);
+    let writes = Arc::new(writes);
+    let outbox = thread.add(Arc::clone(&writes));
+    let connection = outbox.connection();
     if shared.bus.advices.send(Inbound::LinkUp(link, outbox)).await.is_err() {
+        thread.remove(connection);
         return;
     }
     let (read, write) = stream.into_split();
     let frame = Duration::from_millis(shared.settings.frame_ms_max);
-    let codec = LinkCodec::terminal();
-    let reader = Reader::new(read, Duration::from_millis(shared.settings.idle_ms_max), frame);
-    let keys = shared.keys.current();
-    let incoming = Incoming { link, shared: &shared, keys: &keys, codec: codec.clone(), own, reader };
-    let writing = stream::write_queued(write, queue, &codec, |message| mac_of(&keys, message), frame);
+    let idle = Duration::from_millis(shared.settings.idle_ms_max);
+    let reader = Reader::new(read, READ_BYTES, idle, frame);
+    let incoming = Incoming { link, shared, keys: &keys, codec, writes: &writes, reader };
+    let writing = stream::write_queued(write, &writes, frame);
     tokio::pin!(writing);
     let (ended, still_writing) = tokio::select! {
         ended = incoming.read() => (ended, true),
@@ -147,9 +163,10 @@ async fn connection(
     tracing::debug!(%peer, ?link, %ended, "terminal's connection");
     tell(&shared.bus.terminals, Input::LinkDown(link)).await;
     if still_writing {
-        // The event loop has dropped the queue or will; what is in it may still reach a peer that closed its half alone.
+        // The event loop closes the queue; what is in it may still reach a peer that closed its half alone.
         let _ = tokio::time::timeout(LAST_WRITE_MAX, writing).await;
     }
+    thread.remove(connection);
 }
 
 /// The receiving side of one connection.
@@ -159,7 +176,7 @@ struct Incoming<'s> {
     keys: &'s TerminalKeyMap,
     codec: LinkCodec,
     /// The connection's own queue, for what never reaches the processor.
-    own: mpsc::WeakSender<Box<Message>>,
+    writes: &'s Writes,
     reader: Reader,
 }
 
@@ -248,8 +265,7 @@ impl Incoming<'_> {
         if mac_of(self.keys, &answer).is_none() {
             return Err(Ended::Nameless);
         }
-        let Some(own) = self.own.upgrade() else { return Err(Ended::Told) };
-        own.try_send(Box::new(answer)).map_err(|_| Ended::QueueFull)
+        if self.writes.queue(&answer) { Ok(()) } else { Err(Ended::QueueFull) }
     }
 }
 
@@ -269,7 +285,7 @@ fn format_error(read: &Message) -> Option<Message> {
 }
 
 /// The keys of the terminal that a message names.
-fn mac_of<'k>(keys: &'k TerminalKeyMap, message: &Message) -> Option<&'k LinkMac> {
+pub(super) fn mac_of<'k>(keys: &'k TerminalKeyMap, message: &Message) -> Option<&'k LinkMac> {
     let terminal = TerminalId::parse(message.get(41)?)?;
     keys.get(&terminal).map(|keys| &keys.mac)
 }
