@@ -10,6 +10,7 @@ use metrics::counter;
 use processor::{Found, Input, Lookup, Ticket};
 use tokio::sync::mpsc;
 
+use crate::account_cache::AccountCache;
 use crate::bus::Inbound;
 
 /// Threads: a look-up that waits for the disk must not hold up the others.
@@ -23,8 +24,15 @@ const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
 /// Asks log and enrolment.
 pub(crate) struct Finders {
-    log: LogReader,
+    sources: Arc<Sources>,
     queue: SyncSender<(Ticket, Lookup)>,
+}
+
+/// Where the answers are.
+struct Sources {
+    log: LogReader,
+    enrolment: Arc<Enrolment>,
+    accounts: AccountCache,
 }
 
 impl Finders {
@@ -36,22 +44,21 @@ impl Finders {
     ) -> std::io::Result<Finders> {
         let (queue, waiting) = sync_channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
+        let accounts = AccountCache::default();
+        let sources = Arc::new(Sources { log, enrolment: Arc::clone(&enrolment), accounts });
         for number in 0..THREADS {
-            let (log, enrolment) = (log.clone(), Arc::clone(&enrolment));
-            let (waiting, answers) = (Arc::clone(&waiting), answers.clone());
+            let (sources, waiting, answers) = (Arc::clone(&sources), Arc::clone(&waiting), answers.clone());
             std::thread::Builder::new()
                 .name(format!("find-{number}"))
-                .spawn(move || answer_all(&log, &enrolment, &waiting, &answers))?;
+                .spawn(move || answer_all(&sources, &waiting, &answers))?;
         }
         std::thread::Builder::new().name("enrolment".to_owned()).spawn(move || follow(&enrolment))?;
-        Ok(Finders { log, queue })
+        Ok(Finders { sources, queue })
     }
 
     /// The answer, where memory alone has it; otherwise it comes through the bus.
     pub(crate) fn find(&self, ticket: Ticket, lookup: Lookup) -> Option<Found> {
-        if lookup.accounts_of.is_none()
-            && let Some(found) = self.log.find_quick(&lookup)
-        {
+        if let Some(found) = self.sources.find_quick(&lookup) {
             return Some(found);
         }
         match self.queue.try_send((ticket, lookup)) {
@@ -76,15 +83,14 @@ fn follow(enrolment: &Enrolment) {
 }
 
 fn answer_all(
-    log: &LogReader,
-    enrolment: &Enrolment,
+    sources: &Sources,
     waiting: &Mutex<Receiver<(Ticket, Lookup)>>,
     answers: &mpsc::Sender<Inbound>,
 ) {
     loop {
         let next = waiting.lock().expect("no thread panics while it waits").recv();
         let Ok((ticket, lookup)) = next else { return };
-        let Some(found) = find(log, enrolment, &lookup) else { continue };
+        let Some(found) = sources.find(&lookup) else { continue };
         let input = Input::Found(ticket, Box::new(found));
         if answers.blocking_send(Inbound::Input(Box::new(input))).is_err() {
             return;
@@ -92,14 +98,28 @@ fn answer_all(
     }
 }
 
-/// Without an answer nothing may be decided: the request ends at its deadline.
-fn find(log: &LogReader, enrolment: &Enrolment, lookup: &Lookup) -> Option<Found> {
-    let found = log.find_quick(lookup).map_or_else(|| log.find(lookup), Ok);
-    let mut found = found.map_err(|error| tracing::error!(%error, "the log cannot be read")).ok()?;
-    if let Some(citizen) = &lookup.accounts_of {
-        let accounts = enrolment.accounts(citizen);
-        found.accounts =
-            accounts.map_err(|error| tracing::error!(%error, "the enrolment cannot be read")).ok()?;
+impl Sources {
+    /// The answer, where memory alone has it.
+    fn find_quick(&self, lookup: &Lookup) -> Option<Found> {
+        let accounts = match &lookup.accounts_of {
+            Some(citizen) => self.accounts.get(self.enrolment.generation(), citizen)?,
+            None => Vec::new(),
+        };
+        Some(Found { accounts, ..self.log.find_quick(lookup)? })
     }
-    Some(found)
+
+    /// Without an answer nothing may be decided: the request ends at its deadline.
+    fn find(&self, lookup: &Lookup) -> Option<Found> {
+        let found = self.log.find_quick(lookup).map_or_else(|| self.log.find(lookup), Ok);
+        let mut found = found.map_err(|error| tracing::error!(%error, "the log cannot be read")).ok()?;
+        if let Some(citizen) = &lookup.accounts_of {
+            // A change between the two lines makes what is kept look older than it is, and that is no harm.
+            let generation = self.enrolment.generation();
+            let accounts = self.enrolment.accounts(citizen);
+            found.accounts =
+                accounts.map_err(|error| tracing::error!(%error, "the enrolment cannot be read")).ok()?;
+            self.accounts.put(generation, *citizen, found.accounts.clone());
+        }
+        Some(found)
+    }
 }

@@ -1,5 +1,6 @@
 //! The program atm-switch: configuration, links, event loop, metrics.
 
+mod account_cache;
 pub mod admin;
 pub mod bus;
 pub mod cli;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use iso8583::{Dialect, Message, Mti};
 use keys::{Key, LinkCodec, LinkMac, MacKey, Received, TerminalKeys};
 use processor::{Input, Institution, LinkId, TerminalId};
-use server::bus::{Bus, BusEnd, Inbound, Outbox, bus};
+use server::bus::{Bus, BusEnd, Inbound, bus};
 use server::clock::Clock;
 use server::config::TerminalLinkSettings;
 use server::links::bank::BankLink;
+use server::links::outbox::{Outbox, Outgoing};
 use server::links::terminal::{self, Shared, TerminalKeyStore};
+use server::links::threads::LinkThreads;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -31,7 +33,7 @@ fn peer_end() -> LinkMac {
 }
 
 /// Listens with deadlines of 300 ms for first messages and frames.
-async fn terminals() -> (std::net::SocketAddr, BusEnd) {
+async fn terminals() -> (std::net::SocketAddr, LinkThreads, BusEnd) {
     let settings = TerminalLinkSettings {
         listen: "127.0.0.1:0".parse().unwrap(),
         connections_max: 100,
@@ -48,8 +50,15 @@ async fn terminals() -> (std::net::SocketAddr, BusEnd) {
     let listener = terminal::bind(settings.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
     let shared = Shared { settings, keys: store, data, iin: *b"970499", bus, clock: Clock::start() };
-    tokio::spawn(terminal::listen(listener, Arc::new(shared)));
-    (address, end)
+    let threads = LinkThreads::start(2, PATIENCE).unwrap();
+    tokio::spawn(terminal::listen(listener, threads.all().to_vec(), Arc::new(shared)));
+    (address, threads, end)
+}
+
+/// What one turn of the event loop has for a connection.
+fn send(outbox: &Outbox, messages: impl IntoIterator<Item = Message>) {
+    let outgoing = messages.into_iter().map(|message| Outgoing::Send(outbox.connection(), message));
+    assert!(outbox.mailbox().put(&mut outgoing.collect()));
 }
 
 fn echo(terminal: &str, stan: u64) -> Message {
@@ -113,7 +122,7 @@ async fn told(queue: &mut tokio::sync::mpsc::Receiver<Inbound>) -> String {
 
 #[tokio::test]
 async fn messages_go_in_and_answers_come_out_signed() {
-    let (address, mut end) = terminals().await;
+    let (address, _threads, mut end) = terminals().await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut withdrawal = echo("HN000001", 2);
     withdrawal.set_mti(Mti::new(200));
@@ -133,7 +142,7 @@ async fn messages_go_in_and_answers_come_out_signed() {
     let mut answer = echo("HN000001", 1);
     answer.set_mti(Mti::new(810));
     answer.set_text(39, "00");
-    outbox.try_send(Box::new(answer)).unwrap();
+    send(&outbox, [answer]);
     assert_eq!(heard(&mut stream).await, "0810 00 Ok(())");
     drop(outbox);
     assert_eq!(heard(&mut stream).await, "closed");
@@ -142,7 +151,7 @@ async fn messages_go_in_and_answers_come_out_signed() {
 
 #[tokio::test]
 async fn what_is_no_message_is_answered_or_closed_and_the_next_client_is_served() {
-    let (address, mut end) = terminals().await;
+    let (address, _threads, mut end) = terminals().await;
     let good = framed(&echo("HN000001", 1), Some(&peer_end()));
     let mut trailing = good.clone();
     trailing.push(b'x');
@@ -174,7 +183,7 @@ async fn what_is_no_message_is_answered_or_closed_and_the_next_client_is_served(
 }
 
 /// A connection to the test's own bank.
-fn keep_bank(address: String, bus: Bus) {
+fn keep_bank(address: String, bus: Bus) -> LinkThreads {
     let link = BankLink {
         link: LinkId::Bank(Institution::parse(b"970418").unwrap(), 0),
         address,
@@ -184,14 +193,17 @@ fn keep_bank(address: String, bus: Bus) {
         reconnect_ms_max: 10,
         outbox_max: 8,
     };
-    tokio::spawn(link.keep(bus));
+    let threads = LinkThreads::start(1, PATIENCE).unwrap();
+    let thread = &threads.all()[0];
+    thread.spawn(link.keep(thread.clone(), bus));
+    threads
 }
 
 #[tokio::test]
 async fn a_bank_is_connected_to_again_and_its_forged_answers_are_told() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (bus, mut end) = bus();
-    keep_bank(listener.local_addr().unwrap().to_string(), bus);
+    let _threads = keep_bank(listener.local_addr().unwrap().to_string(), bus);
     let codec = LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 };
     let mut answer = Message::new(Mti::new(810));
     answer.set_text(7, "0503010203").set_text(39, "00").set_text(70, "301");
@@ -217,16 +229,16 @@ async fn a_bank_is_connected_to_again_and_its_forged_answers_are_told() {
 async fn reversals_are_written_behind_live_requests() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (bus, mut end) = bus();
-    keep_bank(listener.local_addr().unwrap().to_string(), bus);
+    let _threads = keep_bank(listener.local_addr().unwrap().to_string(), bus);
     let (mut stream, _) = listener.accept().await.unwrap();
     let (_, outbox) = link_up(&mut end.others).await;
     let said = [(420, 1), (200, 2), (421, 3), (420, 4), (800, 5), (200, 6)];
-    // Nothing is written in between: one thread runs this test, and nothing is awaited here.
-    for (mti, stan) in said {
+    let messages = said.map(|(mti, stan)| {
         let mut message = Message::new(Mti::new(mti));
         message.set_text(7, "0503010203").set_number(11, stan, 6);
-        outbox.try_send(Box::new(message)).unwrap();
-    }
+        message
+    });
+    send(&outbox, messages);
     let codec = LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 };
     let keys = peer_end();
     let (mut buffer, mut heard) = (Vec::new(), Vec::new());
@@ -244,4 +256,50 @@ async fn reversals_are_written_behind_live_requests() {
         }
     }
     assert_eq!(heard, [2, 5, 6, 1, 3, 4]);
+}
+
+/// A link that comes up again is another connection: what was decided for the last one is not written to it, and its end
+/// does not close it.
+#[tokio::test]
+async fn what_was_for_a_lost_connection_does_not_reach_the_next() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (bus, mut end) = bus();
+    let _threads = keep_bank(listener.local_addr().unwrap().to_string(), bus);
+    let (lost, _) = listener.accept().await.unwrap();
+    let (link, old) = link_up(&mut end.others).await;
+    drop(lost);
+    assert_eq!(told(&mut end.others).await, "link down");
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let (again, new) = link_up(&mut end.others).await;
+    assert_eq!(link, again);
+    let request = |stan| {
+        let mut message = Message::new(Mti::new(200));
+        message.set_text(7, "0503010203").set_number(11, stan, 6);
+        message
+    };
+    send(&old, [request(1)]);
+    drop(old);
+    send(&new, [request(2)]);
+    drop(new);
+    let mut written = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut written)).await.expect("it is closed").unwrap();
+    let codec = LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 };
+    let mut expected = Vec::new();
+    codec.send(&request(2), Some(&switch_end()), &mut expected).unwrap();
+    assert_eq!(written, expected);
+}
+
+/// A peer that does not read is closed at the bound, and what it was sent is not kept for it.
+#[tokio::test]
+async fn a_bank_that_does_not_read_is_closed_at_its_bound() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (bus, mut end) = bus();
+    let _threads = keep_bank(listener.local_addr().unwrap().to_string(), bus);
+    let (_stream, _) = listener.accept().await.unwrap();
+    let (_, outbox) = link_up(&mut end.others).await;
+    let mut message = Message::new(Mti::new(200));
+    message.set_text(7, "0503010203").set_number(11, 1, 6);
+    // The bound is 8 messages in one turn.
+    send(&outbox, std::iter::repeat_n(message, 9));
+    assert_eq!(told(&mut end.others).await, "link down");
 }
