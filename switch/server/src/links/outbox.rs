@@ -1,12 +1,14 @@
 //! From the event loop to sockets: one mailbox for each link thread, one buffer of bytes for each connection.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use iso8583::Message;
 use keys::{LinkCodec, LinkMac};
 use tokio::sync::Notify;
 
 use super::terminal::{TerminalKeyMap, mac_of};
+use crate::stages::{self, Stage};
 
 /// Messages that wait for a link thread to put them into bytes. It does so without waiting for anything, so the mailbox is
 /// full only where the thread gets no processor; the event loop then waits for it.
@@ -36,6 +38,8 @@ pub struct Mailbox {
 #[derive(Debug, Default)]
 struct Waiting {
     outgoing: Vec<Outgoing>,
+    /// When the first of them was put here.
+    since: Option<Instant>,
     is_over: bool,
 }
 
@@ -53,6 +57,7 @@ impl Mailbox {
         } else {
             waiting.outgoing.append(batch);
         }
+        waiting.since.get_or_insert_with(Instant::now);
         drop(waiting);
         if wake {
             self.filled.notify_one();
@@ -66,14 +71,15 @@ impl Mailbox {
         self.filled.notify_one();
     }
 
-    /// All that waits, into `batch`; waits for it. `false`: it is over, though there may be something left.
-    pub(super) async fn take(&self, batch: &mut Vec<Outgoing>) -> bool {
+    /// All that waits, into `batch`; waits for it.
+    pub(super) async fn take(&self, batch: &mut Vec<Outgoing>) -> Taken {
         loop {
             {
                 let mut waiting = self.lock();
                 if waiting.is_over || !waiting.outgoing.is_empty() {
                     std::mem::swap(&mut waiting.outgoing, batch);
-                    return !waiting.is_over;
+                    let since = waiting.since.take().unwrap_or_else(Instant::now);
+                    return Taken { since, is_over: waiting.is_over };
                 }
             }
             self.filled.notified().await;
@@ -83,6 +89,14 @@ impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().expect("nothing panics while it holds the mailbox")
     }
+}
+
+/// What is to be known of a batch.
+pub(super) struct Taken {
+    /// When its first message left the event loop.
+    pub(super) since: Instant,
+    /// Nothing more comes.
+    pub(super) is_over: bool,
 }
 
 /// The event loop's hold on one connection. Dropping it closes the connection, behind what was put into the mailbox before.
@@ -155,6 +169,10 @@ struct Queued {
     /// Messages in the bytes, and in those that are being written.
     messages: usize,
     writing: usize,
+    /// When the first message in the bytes left the event loop.
+    since: Option<Instant>,
+    /// The same of those that are being written.
+    writing_since: Option<Instant>,
     closing: Option<Closing>,
 }
 
@@ -180,8 +198,9 @@ impl Writes {
         Writes { codec, keys, messages_max, queued: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Puts a message into bytes behind those that wait. `false`: the connection is closing, for it takes no more.
-    pub(super) fn queue(&self, message: &Message) -> bool {
+    /// Puts a message, decided at `since`, into bytes behind those that wait. `false`: the connection is closing and takes
+    /// no more.
+    pub(super) fn queue(&self, message: &Message, since: Instant) -> bool {
         let mut queued = self.lock();
         if queued.closing.is_some() {
             return false;
@@ -197,6 +216,7 @@ impl Writes {
             Ok(()) => queued.messages += 1,
             Err(error) => tracing::error!(%error, mti = message.mti().value(), "a message cannot be written"),
         }
+        queued.since.get_or_insert(since);
         drop(queued);
         if wake {
             self.changed.notify_one();
@@ -215,10 +235,11 @@ impl Writes {
         loop {
             {
                 let mut queued = self.lock();
-                queued.messages -= std::mem::take(&mut queued.writing);
+                self.note_written(&mut queued);
                 if queued.closing != Some(Closing::Full) && !queued.bytes.is_empty() {
                     std::mem::swap(&mut queued.bytes, bytes);
                     queued.writing = queued.messages;
+                    queued.writing_since = queued.since.take();
                     return Next::Write;
                 }
                 if let Some(closing) = queued.closing {
@@ -226,6 +247,16 @@ impl Writes {
                 }
             }
             self.changed.notified().await;
+        }
+    }
+
+    /// The last bytes are gone: to a terminal, the last stage of its answers.
+    fn note_written(&self, queued: &mut Queued) {
+        let (written, since) = (std::mem::take(&mut queued.writing), queued.writing_since.take());
+        queued.messages -= written;
+        if let (LinkKeys::Terminals(_), Some(since)) = (&self.keys, since) {
+            let us = since.elapsed().as_micros() as u64;
+            (0..written).for_each(|_| stages::own().note(Stage::Write, us));
         }
     }
 

@@ -265,7 +265,7 @@ impl Incoming<'_> {
         if mac_of(self.keys, &answer).is_none() {
             return Err(Ended::Nameless);
         }
-        if self.writes.queue(&answer) { Ok(()) } else { Err(Ended::QueueFull) }
+        if self.writes.queue(&answer, std::time::Instant::now()) { Ok(()) } else { Err(Ended::QueueFull) }
     }
 }
 

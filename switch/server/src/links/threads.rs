@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep};
 
-use super::outbox::{ConnectionId, Mailbox, Outbox, Outgoing, Writes};
+use super::outbox::{ConnectionId, Mailbox, Outbox, Outgoing, Taken, Writes};
 
 /// How often the end looks whether all connections are closed.
 const CLOSED_LOOK: Duration = Duration::from_millis(5);
@@ -119,10 +119,13 @@ impl LinkThread {
 /// Puts into bytes what the event loop has, until it has no more to say.
 async fn carry_out(mailbox: &Mailbox, connections: &Connections, last_writes_max: Duration) {
     let mut batch = Vec::new();
-    while mailbox.take(&mut batch).await {
-        queue_all(&mut batch, connections);
+    loop {
+        let Taken { since, is_over } = mailbox.take(&mut batch).await;
+        queue_all(&mut batch, since, connections);
+        if is_over {
+            break;
+        }
     }
-    queue_all(&mut batch, connections);
     connections.lock().writes.values().for_each(|writes| writes.close());
     let until = Instant::now() + last_writes_max;
     while !connections.lock().writes.is_empty() && Instant::now() < until {
@@ -131,7 +134,7 @@ async fn carry_out(mailbox: &Mailbox, connections: &Connections, last_writes_max
 }
 
 /// Reversals behind the rest: nobody stands in front of a machine and waits for them.
-fn queue_all(batch: &mut Vec<Outgoing>, connections: &Connections) {
+fn queue_all(batch: &mut Vec<Outgoing>, since: std::time::Instant, connections: &Connections) {
     let open = connections.lock();
     let is_last = |outgoing: &Outgoing| match outgoing {
         Outgoing::Send(_, message) => matches!(message.mti().value(), 420 | 421),
@@ -141,7 +144,7 @@ fn queue_all(batch: &mut Vec<Outgoing>, connections: &Connections) {
         for outgoing in batch.iter().filter(|outgoing| is_last(outgoing) == last) {
             match outgoing {
                 Outgoing::Send(connection, message) => match open.writes.get(connection) {
-                    Some(writes) if writes.queue(message) => {}
+                    Some(writes) if writes.queue(message, since) => {}
                     Some(_) | None => {
                         metrics::counter!("atm_switch_messages_undeliverable_total").increment(1);
                     }
