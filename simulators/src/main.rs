@@ -28,6 +28,9 @@ enum Part {
     Card(citizens::Arguments),
     /// Load on a real switch, audited.
     Load(load::LoadArguments),
+    /// A peer of a load's floor; a load starts them itself.
+    #[command(hide = true)]
+    FloorPeer(load::FloorPeerArguments),
     /// The pilot of 2022, replayed through a real switch.
     Pilot(pilot::PilotArguments),
     /// A terminal that one citizen visits.
@@ -36,20 +39,18 @@ enum Part {
     Registry(registry::Arguments),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
-    let ended = match Arguments::parse().part {
-        Part::Bank { config } => run_bank(config).await.map(|()| true),
-        Part::Card(arguments) => {
-            println!("{}", citizens::card(&arguments));
-            Ok(true)
-        }
-        Part::Load(arguments) => load::load(arguments).await,
-        Part::Pilot(arguments) => pilot::pilot(arguments).await,
-        Part::Terminal(visit) => terminal::run(visit).await,
-        Part::Registry(arguments) => run_registry(arguments).await.map(|()| true),
+    let part = Arguments::parse().part;
+    // A bank is one task and its connections: on one thread nothing has to be woken between them.
+    let mut runtime = match part {
+        Part::Bank { .. } => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let ended = match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(part)),
+        Err(error) => Err(error.into()),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,
@@ -58,6 +59,21 @@ async fn main() -> ExitCode {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(part: Part) -> Result<bool, Box<dyn Error>> {
+    match part {
+        Part::Bank { config } => run_bank(config).await.map(|()| true),
+        Part::Card(arguments) => {
+            println!("{}", citizens::card(&arguments));
+            Ok(true)
+        }
+        Part::Load(arguments) => load::load(arguments).await,
+        Part::FloorPeer(arguments) => Ok(load::floor_peer(&arguments).map(|()| true)?),
+        Part::Pilot(arguments) => pilot::pilot(arguments).await,
+        Part::Terminal(visit) => terminal::run(visit).await,
+        Part::Registry(arguments) => run_registry(arguments).await.map(|()| true),
     }
 }
 

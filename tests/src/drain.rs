@@ -399,6 +399,7 @@ async fn start_bank(dir: &Path, index: usize) -> bank::Handle {
         codec: LinkCodec::terminal(),
         mac: Some(peer(bank_key(index))),
         ledger: ledger(dir, id),
+        holds: None,
         fsync: false,
     };
     Bank::start(config).await.expect("the bank starts")

@@ -259,6 +259,7 @@ async fn start_bank(dir: &Path, number: usize, seed: u64, sick: Arc<AtomicBool>)
         codec: LinkCodec::terminal(),
         mac: Some(peer(bank_owner(number))),
         ledger: dir.join(format!("ledger-{}.jsonl", BANKS[number])),
+        holds: None,
         fsync: false,
     };
     Bank::start(config).await.expect("the bank starts")

@@ -284,6 +284,7 @@ async fn start_bank(dir: &Path, faults: FaultRule) -> bank::Handle {
         codec: LinkCodec::terminal(),
         mac: Some(peer_keys(4, 5)),
         ledger: dir.join("ledger.jsonl"),
+        holds: None,
         fsync: false,
     };
     Bank::start(config).await.expect("the bank starts")

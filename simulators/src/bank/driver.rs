@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::fault::FaultRule;
 use super::file::{LedgerFile, LedgerFileError};
+use super::holds::HoldsFile;
 use super::machine::{Input, LinkId, Machine, MachineConfig, Output};
 use crate::link::{self, Arrival};
 use crate::terminal::Now;
@@ -49,6 +50,9 @@ pub struct BankConfig {
     pub ledger: PathBuf,
     /// Every line reaches the disk before its answer leaves.
     pub fsync: bool,
+    /// Where it is noted how long each 0200 was held, from its arrival until its answer was ready ([`super::holds`]); a
+    /// load takes that off what it measures.
+    pub holds: Option<PathBuf>,
 }
 
 /// Starts banks.
@@ -78,6 +82,9 @@ pub enum StartError {
     /// The ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerFileError),
+    /// The file of holds cannot be made.
+    #[error("file of holds: {0}")]
+    Holds(#[from] io::Error),
     /// No address is named.
     #[error("a bank listens on one address at least")]
     NoAddress,
@@ -86,7 +93,7 @@ pub enum StartError {
 /// What the core is told.
 enum Event {
     Opened(LinkId, mpsc::Sender<Box<Message>>),
-    Arrived(LinkId, Arrival),
+    Arrived(LinkId, Instant, Arrival),
     Closed(LinkId),
     Pause(oneshot::Sender<()>),
     Resume(oneshot::Sender<io::Result<()>>),
@@ -105,6 +112,7 @@ impl Bank {
         let MachineConfig { id, currency, .. } = &config.machine;
         let (file, ledger) = LedgerFile::open(&config.ledger, id, *currency, config.fsync)?;
         let machine = Machine::new(config.machine, ledger);
+        let holds = config.holds.map(|path| HoldsFile::create(&path)).transpose()?;
         let (events, arrivals) = mpsc::channel(EVENTS_MAX);
         let peer = Peer { codec: config.codec, mac: config.mac, events: events.clone() };
         let doors = Doors::open(config.listen, peer).await?;
@@ -117,6 +125,8 @@ impl Bank {
             outputs: Vec::new(),
             reopen_us: None,
             start: Instant::now(),
+            holds,
+            arrived: Vec::new(),
         };
         Ok(Handle { addrs, ledger, events, core: tokio::spawn(core.run(arrivals)) })
     }
@@ -187,6 +197,9 @@ struct Core {
     /// When a bank that went away by a fault comes back.
     reopen_us: Option<u64>,
     start: Instant,
+    holds: Option<HoldsFile>,
+    /// Of the 0200 in hand: DE37 and when it came, where holds are noted.
+    arrived: Vec<(u64, Instant)>,
 }
 
 impl Core {
@@ -233,15 +246,20 @@ impl Core {
                 self.links.remove(&link);
                 return;
             }
-            Event::Arrived(link, Arrival::Message(message)) => Input::Received(link, message),
-            Event::Arrived(link, Arrival::Forged(message, error)) => {
+            Event::Arrived(link, at, Arrival::Message(message)) => {
+                if self.holds.is_some() && message.mti().value() == 200 {
+                    self.arrived.extend(message.number(37).map(|rrn| (rrn, at)));
+                }
+                Input::Received(link, message)
+            }
+            Event::Arrived(link, _, Arrival::Forged(message, error)) => {
                 tracing::warn!(%error, "bank: not authentic");
                 Input::Forged(link, message)
             }
-            Event::Arrived(_, Arrival::Malformed(error)) => {
+            Event::Arrived(_, _, Arrival::Malformed(error)) => {
                 return tracing::warn!(%error, "bank: a frame that holds no message");
             }
-            Event::Arrived(_, Arrival::KeepAlive) => return,
+            Event::Arrived(_, _, Arrival::KeepAlive) => return,
             Event::Pause(done) => {
                 self.reopen_us = None;
                 self.close().await;
@@ -289,6 +307,9 @@ impl Core {
         }
         for (link, message) in sends {
             self.send(link, Box::new(message));
+        }
+        if let Some(holds) = &mut self.holds {
+            holds.note(&mut self.arrived)?;
         }
         if let Some(away_ms) = away_ms {
             self.close().await;
@@ -440,7 +461,7 @@ async fn connection(stream: TcpStream, link: LinkId, peer: Peer) {
     }
     let reading = async {
         while let Some(arrival) = reader.receive().await? {
-            if events.send(Event::Arrived(link, arrival)).await.is_err() {
+            if events.send(Event::Arrived(link, Instant::now(), arrival)).await.is_err() {
                 break;
             }
         }
@@ -521,6 +542,7 @@ mod tests {
             codec,
             mac,
             ledger: directory.join("ledger.jsonl"),
+            holds: None,
             fsync: true,
         }
     }

@@ -3,6 +3,7 @@
 mod driver;
 mod fault;
 mod file;
+mod holds;
 mod identity;
 mod ledger;
 mod machine;
@@ -14,6 +15,7 @@ pub(crate) mod tests;
 pub use driver::{Bank, BankConfig, CONNECTIONS_MAX, Handle, StartError};
 pub use fault::{Fault, FaultRule, Rule, Seen, no_faults, rules};
 pub use file::{LedgerFile, LedgerFileError, read_lines};
+pub use holds::{HOLD_BYTES, read_holds};
 pub use identity::Identity;
 pub use ledger::{BrokenLine, Entry, Header, LEDGER_VERSION, Ledger, Line, OPENING, Posting, SETTLEMENT};
 pub use machine::{DELAYED_MAX, Input, LinkId, Machine, MachineConfig, Output, STRUCK_MAX};

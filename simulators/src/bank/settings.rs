@@ -72,6 +72,7 @@ struct File {
     repeats_refused: bool,
     #[serde(default)]
     fsync: bool,
+    holds: Option<PathBuf>,
     opening_minor: Option<i64>,
     #[serde(default)]
     account: Vec<Account>,
@@ -113,6 +114,7 @@ struct FaultSection {
 /// tombstones = true
 /// repeats_refused = false            # a repeated 0200 is answered 94
 /// fsync = false
+/// holds = "970418.holds"             # how long each 0200 was held: entries of 16 bytes
 /// opening_minor = 1000000000         # every number of digits is an account, opened with this
 /// [[account]]
 /// number = "1234567890"
@@ -204,8 +206,9 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
         faults: rules(faults(file.fault)?),
     };
     let ledger = directory.join(file.ledger);
+    let holds = file.holds.map(|holds| directory.join(holds));
     let codec = LinkCodec { dialect, framing };
-    Ok(BankConfig { machine, listen: file.listen, codec, mac, ledger, fsync: file.fsync })
+    Ok(BankConfig { machine, listen: file.listen, codec, mac, ledger, fsync: file.fsync, holds })
 }
 
 fn accounts(sections: Vec<Account>) -> Result<BTreeMap<Box<str>, i64>, Refused> {

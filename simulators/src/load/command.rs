@@ -4,38 +4,34 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::books;
+use super::compare;
 use super::cpu;
-use super::engine::{Engine, WARM_UP_S};
+use super::disk::Disk;
+use super::engine::Engine;
+use super::html;
 use super::machines::{ACQUIRER, name};
-use super::measure::Phase;
-use super::report::{Overload, Report};
-use super::search::Search;
-use super::town::{BANKS, Size, Town};
+use super::plan::{Plan, SOAK_PIECE_S};
+use super::poll;
+use super::report::Report;
+use super::schedule::Schedule;
+use super::town::{BANKS_MAX, Size, Town};
 use crate::audit::{Audit, Evidence, audit, read_log};
 use crate::bank::read_lines;
-use crate::pilot::metrics;
 use crate::terminal::write_movements;
-
-/// Steps of a search for the best rate at most.
-const STEPS_MAX: u32 = 12;
-
-/// How long refusals alone are measured.
-const REFUSALS_S: u64 = 2;
 
 /// No rate above this is offered.
 const RATE_MAX: u64 = 100_000;
 
-/// The switch gives out no more references than this at once.
-const REFERENCES_MAX: u64 = 850_000;
+/// The audit holds all withdrawals of a load in memory, some 2 kB each: a load that would have more is refused.
+const WITHDRAWALS_MAX: u64 = 20_000_000;
 
-/// The switch indexes what was verified before the next clock starts; longer than this is not waited for.
-const SETTLE_MAX: Duration = Duration::from_secs(30);
+/// Open files beside the terminals' connections.
+const FILES: u64 = 200;
 
 /// Offers load to a real switch and accounts for every đồng. Two-step withdrawals: references come from real 0100s before
 /// the clock starts, then 0200, 0210, 0220 (one in 50: 0420), 0230, signed, over many terminals on few connections.
@@ -43,14 +39,32 @@ const SETTLE_MAX: Duration = Duration::from_secs(30);
 #[command(after_help = "Examples:
   cargo run --release -p simulators -- load --rate 1000 --seconds 10
   cargo run --release -p simulators -- load --find-max
-  cargo run --release -p simulators -- load --overload --json")]
+  cargo run --release -p simulators -- load --overload --json
+  cargo run --release -p simulators -- load --rate 1000 --seconds 20 --pieces 4 --compare old.json
+  cargo run --release -p simulators -- load --rate 200 --soak 8
+  cargo run --release -p simulators -- load --compare old.json --with new.json")]
 pub struct LoadArguments {
     /// Withdrawals a second; with --find-max and --overload where the search begins
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=RATE_MAX))]
     pub rate: u64,
-    /// How long a rate is offered, after a second to warm up
+    /// How long a rate is offered and measured
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
+    /// Seconds at the rate before its clock starts
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub warm_up: u64,
+    /// Seconds in which the rate grows from nothing, before the warm-up
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub ramp: u64,
+    /// Pieces that --seconds are offered in, with a look at the machine's floor between
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=20))]
+    pub pieces: u64,
+    /// Hours at --rate, in pieces of a minute, each told; --seconds and --pieces do not count
+    #[arg(long, value_name = "HOURS", conflicts_with_all = ["find_max", "overload"])]
+    pub soak: Option<f64>,
+    /// Does without the looks at the machine's floor
+    #[arg(long)]
+    pub no_floor: bool,
     /// Searches the highest rate that holds: 99 of 100 withdrawals are answered within --p99-ms, and all are approved
     #[arg(long)]
     pub find_max: bool,
@@ -72,11 +86,11 @@ pub struct LoadArguments {
     /// Terminals
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub terminals: u32,
-    /// Connections that they share
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=256))]
+    /// Connections that they share: as many as terminals at most
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub connections: u32,
     /// Banks, each a process of its own
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=BANKS.len() as i64))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=BANKS_MAX as i64))]
     pub banks: u32,
     /// The switch's limits.in_flight_max: a small one makes an overload of any rate
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -88,6 +102,15 @@ pub struct LoadArguments {
     /// afterwards. Without it they stand in one under target/ and are removed
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Where the page with plots goes, instead of under target/
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Sets this run beside what --json printed of an older one
+    #[arg(long, value_name = "OLD.json")]
+    pub compare: Option<PathBuf>,
+    /// Runs nothing: sets this one beside the older one
+    #[arg(long, value_name = "NEW.json", requires = "compare")]
+    pub with: Option<PathBuf>,
 }
 
 /// Offers the load; whether nothing was lost: no đồng, no advice, no answer after its deadline.
@@ -95,7 +118,17 @@ pub struct LoadArguments {
 /// # Errors
 /// What went wrong before there was something to audit.
 pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
+    let old = arguments.compare.as_deref().map(compare::read).transpose()?;
+    if let (Some(old), Some(new)) = (&old, &arguments.with) {
+        print!("{}", compare::table(old, &compare::read(new)?));
+        return Ok(true);
+    }
+    let html = arguments.html.clone().map_or_else(page_path, Ok)?;
+    let plan = arguments.plan(html.clone())?;
+    poll::open_files(u64::from(arguments.connections) * 2 + FILES)?;
     let (directory, temporary) = place(arguments.keep.as_deref())?;
+    let disk = Disk::of(&directory)?;
+    let plan = Plan { floor: (!arguments.no_floor).then(|| directory.clone()), ..plan };
     eprintln!("building the switch, if that is not done yet");
     let size = Size {
         machines: arguments.terminals,
@@ -104,18 +137,10 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         in_flight_max: arguments.in_flight_max,
     };
     let (town, engine) = Town::set_up(size, &directory).await?;
-    let plan = Plan {
-        rate: arguments.rate,
-        seconds: arguments.seconds,
-        step_seconds: arguments.step_seconds,
-        rate_max: arguments.rate_max,
-        find_max: arguments.find_max || arguments.overload,
-        p99_us_max: arguments.p99_ms * 1_000,
-        times: arguments.overload.then_some(arguments.times),
-    };
+    let report = Report { mode: "two-step".to_owned(), disk: Some(disk), ..Report::default() };
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
-    let playing = tokio::task::spawn_blocking(move || plan.play(engine));
+    let playing = tokio::task::spawn_blocking(move || plan.play(engine, report));
     let (engine, offered) = tokio::select! {
         played = playing => played?,
         // Switch and banks end with the town; without them the engine soon ends too.
@@ -127,16 +152,60 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     let mut report = offered.map_err(|error| error as Box<dyn Error>)?;
     (report.load_before, report.load_after) = (load_before, cpu::load_average());
     town.settled().await?;
-    report.stages = metrics::stages(&town.switch.metrics().await?);
     let (switch, ledgers) = town.end().await?;
     report.audit = Some(examine(&directory, &engine, &switch, &ledgers).await?);
+    fs::write(&html, html::page(&report))?;
+    let figures = report.json();
     if arguments.json {
-        println!("{}", report.json());
+        println!("{figures}");
     } else {
         println!("{report}");
     }
+    if let Some(old) = &old {
+        eprint!("{}", compare::table(old, &figures));
+    }
+    eprintln!("plots: {}", html.display());
     drop(temporary);
     Ok(report.is_good())
+}
+
+impl LoadArguments {
+    fn plan(&self, html: PathBuf) -> Result<Plan, String> {
+        let soak_pieces = match self.soak {
+            Some(hours) if !(0.01..=168.0).contains(&hours) => {
+                return Err(format!("--soak {hours}: from 0.01 to 168 hours"));
+            }
+            Some(hours) => Some((hours * 3_600.0 / SOAK_PIECE_S as f64).ceil() as u64),
+            None => None,
+        };
+        let pieces = soak_pieces.unwrap_or(self.pieces);
+        let seconds = soak_pieces.map_or(self.seconds, |pieces| pieces * SOAK_PIECE_S);
+        let withdrawals = self.rate * (seconds + pieces * self.warm_up);
+        if withdrawals > WITHDRAWALS_MAX {
+            return Err(format!("{withdrawals} withdrawals: the audit holds {WITHDRAWALS_MAX} at most"));
+        }
+        Ok(Plan {
+            schedule: Schedule { rate: self.rate, seconds, ramp_s: self.ramp, warm_up_s: self.warm_up },
+            step_seconds: self.step_seconds,
+            rate_max: self.rate_max,
+            find_max: self.find_max || self.overload,
+            p99_us_max: self.p99_ms * 1_000,
+            times: self.overload.then_some(self.times),
+            pieces,
+            is_soak: self.soak.is_some(),
+            floor: None,
+            html,
+        })
+    }
+}
+
+/// Beside the program, which is under target/: named after the second.
+fn page_path() -> Result<PathBuf, std::io::Error> {
+    let own = std::env::current_exe()?;
+    let at_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let directory = own.parent().unwrap_or(Path::new(".")).join("load-reports");
+    fs::create_dir_all(&directory)?;
+    Ok(directory.join(format!("load-{at_s}.html")))
 }
 
 /// An interrupt, or a request to end.
@@ -146,67 +215,6 @@ async fn told_to_stop() -> std::io::Result<()> {
         interrupt = tokio::signal::ctrl_c() => interrupt,
         _ = terminate.recv() => Ok(()),
     }
-}
-
-/// What is offered, one after the other.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    rate: u64,
-    seconds: u64,
-    step_seconds: u64,
-    rate_max: u64,
-    find_max: bool,
-    p99_us_max: u64,
-    /// How many times the best rate is offered in the end.
-    times: Option<u64>,
-}
-
-impl Plan {
-    fn play(self, mut engine: Engine) -> (Engine, Result<Report, Box<dyn Error + Send + Sync>>) {
-        let played = self.play_with(&mut engine);
-        (engine, played)
-    }
-
-    fn play_with(self, engine: &mut Engine) -> Result<Report, Box<dyn Error + Send + Sync>> {
-        let mut report = Report::default();
-        engine.sign_on_all()?;
-        if !self.find_max {
-            report.held = Some((self.rate, offer(engine, self.rate, self.seconds)?));
-            return Ok(report);
-        }
-        let mut search = Search::new(self.rate, self.rate_max, STEPS_MAX);
-        while let Some(rate) = search.next() {
-            let phase = offer(engine, rate, self.step_seconds)?;
-            let holds = phase.holds(self.p99_us_max);
-            eprintln!("{rate}/s: {phase}{}", if holds { ", holds" } else { "" });
-            report.take_search_step(&phase);
-            search.tell(holds);
-            if holds && report.held.as_ref().is_none_or(|(held, _)| *held < rate) {
-                report.held = Some((rate, phase));
-            }
-        }
-        let Some(best) = search.best() else {
-            return Err("no rate holds on this machine: it is busy, or --rate is far too high".into());
-        };
-        if let Some(times) = self.times {
-            let phase = offer(engine, best * times, self.seconds)?;
-            let refusals = engine.refuse(best * times, REFUSALS_S)?;
-            report.overload = Some(Overload { rate: best * times, phase, refusals });
-        }
-        Ok(report)
-    }
-}
-
-/// One phase; as many references are ready before as it can use up if all is approved.
-fn offer(engine: &mut Engine, rate: u64, seconds: u64) -> Result<Phase, Box<dyn Error + Send + Sync>> {
-    let wanted = (rate * (WARM_UP_S + seconds) + 1).min(REFERENCES_MAX);
-    let bar = ProgressBar::new(wanted);
-    let style = ProgressStyle::with_template("verifying citizens {bar:40} {pos}/{len}, {elapsed} gone");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    engine.verify(wanted as usize, |ready| bar.set_position(ready as u64))?;
-    bar.finish_and_clear();
-    engine.settle(SETTLE_MAX)?;
-    Ok(engine.offer(rate, seconds)?)
 }
 
 /// The three sides, read from files alone but for the machines', which have no other memory.

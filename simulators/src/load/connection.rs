@@ -2,19 +2,26 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use iso8583::Message;
-use keys::{LinkCodec, LinkMac, Received};
+use iso8583::View;
+use iso8583::framing::Decoded;
+use keys::{LinkCodec, LinkMac};
 
 /// Bytes asked of the socket at once.
 const READ_BYTES: usize = 64 * 1024;
+
+/// What was read of one connection or another: memory that they share.
+pub(super) type Scratch = Vec<u8>;
 
 /// A signed-on terminals' connection.
 pub(super) struct Connection {
     stream: TcpStream,
     codec: LinkCodec,
-    received: Vec<u8>,
-    queued: Vec<u8>,
+    /// The front of a frame that has not come whole.
+    rest: Vec<u8>,
+    /// Signed frames that wait to be written.
+    pub(super) queued: Vec<u8>,
     /// Of `queued`, what has been written.
     written: usize,
 }
@@ -28,40 +35,27 @@ impl Connection {
         let stream = TcpStream::connect(switch)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        Ok(Connection {
-            stream,
-            codec: LinkCodec::terminal(),
-            received: Vec::new(),
-            queued: Vec::new(),
-            written: 0,
-        })
+        let codec = LinkCodec::terminal();
+        Ok(Connection { stream, codec, rest: Vec::new(), queued: Vec::new(), written: 0 })
     }
 
-    /// Signs a message and puts it behind what is to be written.
-    ///
-    /// # Errors
-    /// A message that the link cannot carry.
-    pub(super) fn queue(&mut self, message: &Message, mac: &LinkMac) -> io::Result<()> {
-        self.codec.send(message, Some(mac), &mut self.queued).map_err(io::Error::other)
-    }
-
-    /// Writes what the socket takes.
+    /// Writes what the socket takes; whether that is all.
     ///
     /// # Errors
     /// The connection is lost.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
         while self.written < self.queued.len() {
             match self.stream.write(&self.queued[self.written..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         self.queued.clear();
         self.written = 0;
-        Ok(())
+        Ok(true)
     }
 
     /// Reads what is there and hands out each message whose MAC is right.
@@ -70,36 +64,42 @@ impl Connection {
     /// The connection is lost; or something came that the switch must never send: no message, a wrong MAC.
     pub(super) fn receive<'k>(
         &mut self,
-        keys: impl Fn(&Message) -> Option<&'k LinkMac>,
-        mut take: impl FnMut(Message),
+        scratch: &mut Scratch,
+        keys: impl Fn(&View<'_>) -> Option<&'k LinkMac>,
+        mut take: impl FnMut(&View<'_>),
     ) -> io::Result<()> {
-        let before = self.received.len();
-        self.received.resize(before + READ_BYTES, 0);
-        let read = self.stream.read(&mut self.received[before..]);
-        self.received.truncate(before + *read.as_ref().unwrap_or(&0));
-        match read {
+        let before = self.rest.len();
+        scratch.resize(before + READ_BYTES, 0);
+        scratch[..before].copy_from_slice(&self.rest);
+        let count = match self.stream.read(&mut scratch[before..]) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
+            Ok(count) => count,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                 return Ok(());
             }
             Err(error) => return Err(error),
-        }
-        let mut taken = 0;
+        };
+        let mut front = &scratch[..before + count];
         loop {
-            let front = &self.received[taken..];
-            match self.codec.receive(front, |message| keys(message)).map_err(io::Error::other)? {
-                Received::Incomplete => break,
-                Received::KeepAlive { consumed } => taken += consumed,
-                Received::Malformed { error, .. } => return Err(io::Error::other(error)),
-                Received::Message { consumed, message, mac } => {
-                    taken += consumed;
-                    mac.map_err(io::Error::other)?;
-                    take(*message);
+            match self.codec.framing.decode(front).map_err(io::Error::other)? {
+                Decoded::Incomplete { .. } => break,
+                Decoded::KeepAlive { consumed } => front = &front[consumed..],
+                Decoded::Frame { payload, consumed } => {
+                    let view = self.codec.dialect.parse(&front[payload]).map_err(io::Error::other)?;
+                    keys(&view).map_or(Ok(()), |keys| keys.check(&view)).map_err(io::Error::other)?;
+                    take(&view);
+                    front = &front[consumed..];
                 }
             }
         }
-        self.received.drain(..taken);
+        self.rest.clear();
+        self.rest.extend_from_slice(front);
         Ok(())
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }

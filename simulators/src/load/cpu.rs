@@ -18,38 +18,41 @@ pub(super) fn used_us(pid: u32) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat: no times in it")))
 }
 
-/// The same by thread: microseconds by the threads' names, those of one name added up. Threads that have ended are not
-/// in it.
+/// CPU time of threads so far, microseconds, with their names, by number.
+pub(super) type Threads = BTreeMap<u32, (String, u64)>;
+
+/// The same by thread. Threads that have ended are not in it.
 ///
 /// # Errors
 /// The process is gone, or /proc is not there.
-pub(super) fn by_thread_us(pid: u32) -> io::Result<BTreeMap<String, u64>> {
+pub(super) fn by_thread_us(pid: u32) -> io::Result<Threads> {
     let mut threads = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
         let task = entry?.path();
+        let number = task.file_name().and_then(|name| name.to_str()?.parse().ok());
         // A thread may end while it is looked at.
-        let (Ok(name), Ok(stat)) =
-            (fs::read_to_string(task.join("comm")), fs::read_to_string(task.join("stat")))
+        let (Some(number), Ok(name), Ok(stat)) =
+            (number, fs::read_to_string(task.join("comm")), fs::read_to_string(task.join("stat")))
         else {
             continue;
         };
         let exact_us = fs::read_to_string(task.join("schedstat")).ok().and_then(|text| on_cpu_us(&text));
         let us = exact_us.or_else(|| ticks(&stat).map(|ticks| ticks * TICK_US)).unwrap_or(0);
-        *threads.entry(name.trim_end().to_owned()).or_default() += us;
+        threads.insert(number, (name.trim_end().to_owned(), us));
     }
     Ok(threads)
 }
 
-/// What each thread used between two looks; those that used nothing are left out.
-pub(super) fn difference(
-    before: &BTreeMap<String, u64>,
-    after: &BTreeMap<String, u64>,
-) -> BTreeMap<String, u64> {
-    let used = |(name, us): (&String, &u64)| {
-        let us = us.saturating_sub(before.get(name).copied().unwrap_or(0));
-        (us > 0).then(|| (name.clone(), us))
-    };
-    after.iter().filter_map(used).collect()
+/// What threads used between two looks, by their names; those that used nothing are left out.
+pub(super) fn difference(before: &Threads, after: &Threads) -> BTreeMap<String, u64> {
+    let mut used: BTreeMap<String, u64> = BTreeMap::new();
+    for (number, (name, us)) in after {
+        let us = us.saturating_sub(before.get(number).map_or(0, |(_, us)| *us));
+        if us > 0 {
+            *used.entry(name.clone()).or_default() += us;
+        }
+    }
+    used
 }
 
 /// The first number in a thread's `schedstat`: nanoseconds on a CPU.
@@ -84,10 +87,13 @@ mod tests {
 
     #[test]
     fn threads_are_told_apart_by_name() {
-        let at = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, us)| ((*name).to_owned(), *us)).collect();
-        let (before, after) =
-            (at(&[("loop", 10), ("sync", 7)]), at(&[("loop", 25), ("new", 3), ("sync", 7)]));
-        assert_eq!(difference(&before, &after), at(&[("loop", 15), ("new", 3)]));
+        let at = |threads: &[(u32, &str, u64)]| {
+            threads.iter().map(|(number, name, us)| (*number, ((*name).to_owned(), *us))).collect::<Threads>()
+        };
+        let before = at(&[(1, "loop", 10), (2, "pool", 7), (3, "pool", 900)]);
+        let after = at(&[(1, "loop", 25), (2, "pool", 9), (4, "pool", 3), (5, "idle", 0)]);
+        let used = difference(&before, &after);
+        assert_eq!(used, BTreeMap::from([("loop".to_owned(), 15), ("pool".to_owned(), 5)]));
         assert_eq!(on_cpu_us("1234567 89 3"), Some(1_234));
         assert!(!by_thread_us(std::process::id()).unwrap_or_default().is_empty());
     }

@@ -1,27 +1,36 @@
 //! The loop that sends what is due, reads what has come, and never waits for either.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use iso8583::Message;
+use credential::Pan;
+use iso8583::{Message, View};
+use keys::LinkCodec;
 
 use super::books::Paid;
-use super::connection::Connection;
+use super::connection::{Connection, Scratch};
 use super::cpu;
-use super::machines::{self, Advice, Citizens, Machine, Second};
+use super::live::Live;
+use super::machines::{self, Advice, Citizens, Machine, REFERENCE_BYTES, Second};
 use super::measure::{Answered, Phase, note};
+use super::poll::{self, Poller};
+use super::schedule::Schedule;
+use super::watch::Processes;
 
-/// So long a phase's rate is sent before its clock starts, seconds.
-pub(super) const WARM_UP_S: u64 = 1;
-
-/// The loop sleeps so long at most while nothing is due and nothing has come.
-const SLEEP: Duration = Duration::from_micros(150);
+/// From this rate on the loop wakes once in [`GROUP`] for all that is due and all that has come, and not for each: beside
+/// a switch on the same cores its own cost would be measured otherwise. Below it wakes in time for each.
+pub(super) const GROUPED_RATE_MIN: u64 = 4_000;
+pub(super) const GROUP: Duration = Duration::from_micros(250);
 
 /// Requests sent in one turn at most: answers are read in between.
 const TURN_MAX: usize = 128;
+
+/// While nothing is due the loop looks at the clock so often.
+const LOOK_US: u64 = 20_000;
 
 /// One of so many approvals finds a dispenser that gives nothing: 0420 instead of 0220.
 const REVERSED_ONE_OF: u64 = 50;
@@ -44,7 +53,7 @@ const DRAIN_US_MAX: u64 = 60_000_000;
 pub(super) struct Ready {
     pub(super) machine: u32,
     pub(super) citizen: u32,
-    pub(super) reference: [u8; 16],
+    pub(super) reference: [u8; REFERENCE_BYTES],
 }
 
 /// A request that was told 91, as it has to be repeated.
@@ -54,7 +63,7 @@ struct Shed {
     stan: u32,
     citizen: u32,
     second: Second,
-    reference: [u8; 16],
+    reference: [u8; REFERENCE_BYTES],
     refused_us: u64,
 }
 
@@ -77,7 +86,7 @@ pub(super) enum What {
     SignOn,
     Verification,
     Withdrawal {
-        reference: [u8; 16],
+        reference: [u8; REFERENCE_BYTES],
     },
     /// A 0201 of a key that was shed.
     ShedAgain,
@@ -88,11 +97,38 @@ pub(super) enum What {
     },
 }
 
-/// The processes whose CPU time is told apart.
-#[derive(Clone, Debug)]
-pub(super) struct Processes {
-    pub(super) switch: u32,
-    pub(super) banks: Vec<u32>,
+/// What an answer says, as far as a load looks at it.
+pub(super) struct Answer {
+    pub(super) machine: u32,
+    stan: u32,
+    code: [u8; 2],
+    /// DE15 or DE100: a bank was asked.
+    names_bank: bool,
+    /// DE37; 0 where there is none.
+    rrn: u64,
+    /// Of what answers no withdrawal and no advice.
+    pub(super) whole: Option<Box<Message>>,
+}
+
+impl Answer {
+    /// `None`: it names no machine or no STAN.
+    fn read(view: &View<'_>) -> Option<Answer> {
+        let mti = view.mti().value();
+        let stan = view.raw(11)?.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+        Some(Answer {
+            machine: machines::number(view)?,
+            stan,
+            code: view.raw(39).and_then(|code| code.try_into().ok()).unwrap_or(*b"??"),
+            names_bank: view.has(15),
+            rrn: view.raw(37).and_then(|rrn| str::from_utf8(rrn).ok()?.parse().ok()).unwrap_or(0),
+            whole: (!matches!(mti, 210 | 230 | 430)).then(|| Box::new(view.to_message())),
+        })
+    }
+
+    /// DE39.
+    pub(super) fn code(&self) -> &str {
+        std::str::from_utf8(&self.code).unwrap_or("??")
+    }
 }
 
 /// Terminals' and switch's waits, microseconds.
@@ -122,8 +158,17 @@ pub(super) struct Engine {
     approvals: u64,
     /// Requests that were refused before INTENT: the newest [`SHED_KEPT_MAX`].
     shed: VecDeque<Shed>,
-    inbox: Vec<Message>,
+    inbox: Vec<Answer>,
     next_sweep_us: u64,
+    poller: Poller,
+    /// The poller's answer, kept for its memory.
+    readable: Vec<usize>,
+    scratch: Scratch,
+    /// Connections with something to be written.
+    dirty: Vec<usize>,
+    is_grouped: bool,
+    /// Of the phase whose clock runs.
+    live: Option<Live>,
 }
 
 impl Engine {
@@ -140,7 +185,12 @@ impl Engine {
         waits: Waits,
         window: usize,
     ) -> io::Result<Engine> {
-        let connections = (0..connections).map(|_| Connection::open(switch)).collect::<io::Result<_>>()?;
+        let connections =
+            (0..connections).map(|_| Connection::open(switch)).collect::<io::Result<Vec<_>>>()?;
+        let poller = Poller::new()?;
+        for (number, connection) in connections.iter().enumerate() {
+            poller.add(connection, number)?;
+        }
         Ok(Engine {
             switch,
             start: Instant::now(),
@@ -158,34 +208,53 @@ impl Engine {
             shed: VecDeque::new(),
             inbox: Vec::new(),
             next_sweep_us: 0,
+            poller,
+            readable: Vec::new(),
+            scratch: Scratch::new(),
+            dirty: Vec::new(),
+            is_grouped: false,
+            live: None,
         })
+    }
+
+    /// How many banks there are.
+    pub(super) fn banks(&self) -> usize {
+        self.processes.banks.len()
     }
 
     pub(super) fn now_us(&self) -> u64 {
         self.start.elapsed().as_micros() as u64
     }
 
-    /// Offers `rate` requests a second for `seconds` seconds, whatever comes back, and waits for all answers.
+    /// Offers requests by a schedule, whatever comes back, and waits for all answers.
     ///
     /// # Errors
     /// The switch cannot be reached any more, or says what it must never say.
-    pub(super) fn offer(&mut self, rate: u64, seconds: u64) -> io::Result<Phase> {
+    pub(super) fn offer(&mut self, schedule: Schedule) -> io::Result<Phase> {
+        poll::wake_in_time()?;
+        let Schedule { rate, seconds, .. } = schedule;
+        self.is_grouped = rate >= GROUPED_RATE_MIN;
         let mut phase = Phase::new();
         let began_us = self.now_us();
-        let (clock_us, end_us) =
-            (began_us + WARM_UP_S * 1_000_000, began_us + WARM_UP_S * 1_000_000 + seconds * 1_000_000);
+        let clock_us = began_us + schedule.before_us();
+        let end_us = clock_us + seconds * 1_000_000;
         let mut before = None;
         let mut after = None;
         let mut sent = 0;
-        let due = |number: u64| began_us + number * 1_000_000 / rate;
+        let due = |number: u64| began_us + schedule.due_us(number);
+        let mut wait_us = began_us;
         while after.is_none() {
-            let now_us = self.turn(&mut phase, clock_us..end_us)?;
+            let now_us = self.turn(&mut phase, clock_us..end_us, wait_us)?;
             if before.is_none() && now_us >= clock_us {
                 eprintln!("offering {rate}/s for {seconds} s");
-                before = Some((now_us, self.cpu_us()?, self.switch_threads_us()?));
+                before = Some(self.processes.look(now_us)?);
+                self.live = Some(Live::new(now_us, rate, seconds));
+            }
+            if let Some(live) = &mut self.live {
+                live.tick(now_us, |span| self.processes.shares(span));
             }
             if now_us >= end_us {
-                after = Some((now_us, self.cpu_us()?, self.switch_threads_us()?));
+                after = Some(self.processes.look(now_us)?);
             }
             let mut in_turn = 0;
             while due(sent) <= now_us && due(sent) < end_us && in_turn < TURN_MAX {
@@ -193,22 +262,18 @@ impl Engine {
                 sent += 1;
                 in_turn += 1;
             }
-            if in_turn < TURN_MAX && self.inbox.is_empty() {
-                self.rest(due(sent).min(end_us));
-            }
+            wait_us = if in_turn == TURN_MAX { now_us } else { due(sent).min(end_us) };
         }
+        phase.points = self.live.take().map(Live::end).unwrap_or_default();
         let until_us = end_us + self.waits.terminal_us + DRAIN_US_MAX;
         while !self.asked.is_empty() && self.now_us() < until_us {
-            self.turn(&mut phase, clock_us..end_us)?;
-            self.rest(until_us);
+            self.turn(&mut phase, clock_us..end_us, until_us)?;
         }
         self.asked.clear();
-        if let (Some((from_us, before, threads_before)), Some((to_us, after, threads))) = (before, after) {
-            phase.seconds = (to_us - from_us) as f64 / 1e6;
-            phase.switch_threads_us = cpu::difference(&threads_before, &threads);
-            [phase.switch_us, phase.banks_us, phase.own_us] =
-                std::array::from_fn(|index| after[index] - before[index]);
+        if let (Some(before), Some(after)) = (before, after) {
+            self.processes.between(before, after, &mut phase)?;
         }
+        self.processes.take_off_holds(&mut phase)?;
         Ok(phase)
     }
 
@@ -226,51 +291,46 @@ impl Engine {
         if (count as u64) < rate / 2 {
             return Ok(None);
         }
-        let before = self.cpu_us()?;
+        let before = self.processes.look(began_us)?;
         let due = |number: usize| began_us + number as u64 * 1_000_000 / rate;
         let until_us = began_us + kept_us;
         let mut sent = 0;
         while (sent < count || !self.asked.is_empty()) && self.now_us() < until_us {
-            let now_us = self.turn(&mut phase, 0..u64::MAX)?;
+            let wait_us = if sent < count { due(sent) } else { until_us };
+            let now_us = self.turn(&mut phase, 0..u64::MAX, wait_us)?;
             while sent < count && due(sent) <= now_us {
                 let Some(shed) = self.shed.pop_back() else { break };
                 self.ask_again(shed, due(sent))?;
                 phase.offered += 1;
                 sent += 1;
             }
-            self.rest(due(sent));
         }
-        phase.seconds = (self.now_us() - began_us) as f64 / 1e6;
-        let after = self.cpu_us()?;
-        [phase.switch_us, phase.banks_us, phase.own_us] =
-            std::array::from_fn(|index| after[index] - before[index]);
+        let after = self.processes.look(self.now_us())?;
+        self.processes.between(before, after, &mut phase)?;
         self.asked.clear();
         Ok(Some(phase))
     }
 
     fn ask_again(&mut self, shed: Shed, due_us: u64) -> io::Result<()> {
         let Shed { machine, stan, citizen, second, reference, .. } = shed;
-        let machine_at = &self.machines[machine as usize];
-        let message = machine_at.withdrawal(second, stan, &self.citizens, citizen, &reference);
         let sent_us = self.now_us();
         let asked = Asked { what: What::ShedAgain, citizen, due_us, sent_us, second, counts: true };
-        self.send(machine, &machines::repeated(message), asked)
+        self.queue(machine, stan, asked, |it, pan, out| {
+            it.withdrawal((second, stan), pan, &reference, true, out);
+        });
+        Ok(())
     }
 
-    /// Writes, reads, and acts on what was read; gives the time at which it began.
-    fn turn(&mut self, phase: &mut Phase, clock: std::ops::Range<u64>) -> io::Result<u64> {
-        phase.connections_lost += self.exchange()?;
+    /// Writes, waits for something to read until `wait_us` at most, reads, and acts on what was read; gives the time at which
+    /// it began to act.
+    fn turn(&mut self, phase: &mut Phase, clock: Range<u64>, wait_us: u64) -> io::Result<u64> {
+        phase.connections_lost += self.exchange(wait_us)?;
         let now_us = self.now_us();
         let mut inbox = std::mem::take(&mut self.inbox);
-        let is_idle = inbox.is_empty();
-        for message in inbox.drain(..) {
-            self.take(phase, &message, now_us, clock.contains(&now_us))?;
+        for answer in inbox.drain(..) {
+            self.take(phase, &answer, now_us, clock.contains(&now_us))?;
         }
-        if !is_idle {
-            // What answers made due leaves at once.
-            self.inbox = inbox;
-            self.flush()?;
-        }
+        self.inbox = inbox;
         if now_us >= self.next_sweep_us {
             self.next_sweep_us = now_us + SWEEP_US;
             self.sweep(phase, now_us)?;
@@ -278,48 +338,68 @@ impl Engine {
         Ok(now_us)
     }
 
-    /// Writes what is queued and reads what is there, into the inbox; gives the number of connections that were lost.
-    pub(super) fn exchange(&mut self) -> io::Result<u64> {
+    /// Writes what is queued, waits for something to read until `wait_us` at most, and reads what is there, into the inbox;
+    /// gives the number of connections that were lost.
+    pub(super) fn exchange(&mut self, wait_us: u64) -> io::Result<u64> {
+        let mut lost = self.flush()?;
+        let now_us = self.now_us();
+        let wait_us = wait_us.min(now_us + LOOK_US);
+        let mut wait = Duration::from_micros(wait_us.saturating_sub(now_us));
+        if self.is_grouped && !wait.is_zero() {
+            thread::sleep(GROUP);
+            wait = Duration::ZERO;
+        } else if !self.dirty.is_empty() {
+            wait = wait.min(GROUP);
+        }
+        self.readable.clear();
+        self.poller.wait(wait, &mut self.readable)?;
         self.set_second();
-        let mut lost = 0;
-        for number in 0..self.connections.len() {
+        for index in 0..self.readable.len() {
+            let number = self.readable[index];
             let (machines, inbox) = (&self.machines, &mut self.inbox);
-            let keys = |message: &Message| {
-                let machine = machines.get(machines::number(message)? as usize)?;
+            let keys = |view: &View<'_>| {
+                let machine = machines.get(machines::number(view)? as usize)?;
                 Some(&machine.mac)
             };
-            let connection = &mut self.connections[number];
-            let exchanged =
-                connection.flush().and_then(|()| connection.receive(keys, |message| inbox.push(message)));
-            match exchanged {
-                Ok(()) => {}
-                Err(error) if is_lost(&error) => {
-                    lost += 1;
-                    self.connect_again(number)?;
-                }
-                Err(error) => return Err(error),
-            }
+            let received = self.connections[number]
+                .receive(&mut self.scratch, keys, |view| inbox.extend(Answer::read(view)));
+            lost += self.connect_again_if_lost(number, received.map(|()| true))?;
         }
         Ok(lost)
     }
 
-    pub(super) fn take_inbox(&mut self) -> Vec<Message> {
+    pub(super) fn take_inbox(&mut self) -> Vec<Answer> {
         std::mem::take(&mut self.inbox)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        for connection in &mut self.connections {
-            match connection.flush() {
-                Err(error) if !is_lost(&error) => return Err(error),
-                // Reading finds a lost connection.
-                Ok(()) | Err(_) => {}
+    /// Writes what the sockets take; gives the number of connections that were lost.
+    fn flush(&mut self) -> io::Result<u64> {
+        let mut lost = 0;
+        for number in std::mem::take(&mut self.dirty) {
+            let flushed = self.connections[number].flush();
+            if matches!(flushed, Ok(false)) {
+                self.dirty.push(number);
             }
+            lost += self.connect_again_if_lost(number, flushed)?;
         }
-        Ok(())
+        Ok(lost)
+    }
+
+    /// Gives 1 for a connection that was lost.
+    fn connect_again_if_lost(&mut self, number: usize, outcome: io::Result<bool>) -> io::Result<u64> {
+        match outcome {
+            Ok(_) => Ok(0),
+            Err(error) if is_lost(&error) => {
+                self.connect_again(number)?;
+                Ok(1)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn connect_again(&mut self, number: usize) -> io::Result<()> {
         self.connections[number] = Connection::open(self.switch)?;
+        self.poller.add(&self.connections[number], number)?;
         let (second, now_us) = (self.second, self.now_us());
         let own = (0..self.machines.len()).filter(|index| self.machines[*index].connection == number);
         for index in own.collect::<Vec<_>>() {
@@ -335,12 +415,35 @@ impl Engine {
         self.send(machine, &message, asked)
     }
 
+    /// A message that is made whole, before a phase.
     pub(super) fn send(&mut self, machine: u32, message: &Message, asked: Asked) -> io::Result<()> {
         let it = &self.machines[machine as usize];
-        self.connections[it.connection].queue(message, &it.mac)?;
+        let connection = &mut self.connections[it.connection];
+        if connection.queued.is_empty() {
+            self.dirty.push(it.connection);
+        }
+        let queued = &mut connection.queued;
+        LinkCodec::terminal().send(message, Some(&it.mac), queued).map_err(io::Error::other)?;
         let stan = message.number(11).unwrap_or(0) as u32;
         self.asked.insert((machine, stan), asked);
         Ok(())
+    }
+
+    /// One out of a template.
+    fn queue(
+        &mut self,
+        machine: u32,
+        stan: u32,
+        asked: Asked,
+        write: impl FnOnce(&Machine, &Pan, &mut Vec<u8>),
+    ) {
+        let it = &self.machines[machine as usize];
+        let connection = &mut self.connections[it.connection];
+        if connection.queued.is_empty() {
+            self.dirty.push(it.connection);
+        }
+        write(it, self.citizens.pan(asked.citizen), &mut connection.queued);
+        self.asked.insert((machine, stan), asked);
     }
 
     fn withdraw(&mut self, phase: &mut Phase, due_us: u64, counts: bool) -> io::Result<()> {
@@ -351,12 +454,14 @@ impl Engine {
         };
         let second = self.second;
         let stan = self.machines[machine as usize].next_stan();
-        let message =
-            self.machines[machine as usize].withdrawal(second, stan, &self.citizens, citizen, &reference);
         let sent_us = self.now_us();
         phase.sender_late_us_max = phase.sender_late_us_max.max(sent_us.saturating_sub(due_us));
         let what = What::Withdrawal { reference };
-        self.send(machine, &message, Asked { what, citizen, due_us, sent_us, second, counts })
+        let asked = Asked { what, citizen, due_us, sent_us, second, counts };
+        self.queue(machine, stan, asked, |it, pan, out| {
+            it.withdrawal((second, stan), pan, &reference, false, out);
+        });
+        Ok(())
     }
 
     fn advise(
@@ -371,19 +476,20 @@ impl Engine {
         answered(phase, advice).sent += 1;
         let second = self.second;
         let stan = self.machines[machine as usize].next_stan();
-        let message =
-            self.machines[machine as usize].advice(advice, (second, stan), original, &self.citizens, citizen);
         let what = What::Advice { advice, original, sendings: 1 };
         let asked = Asked { what, citizen, due_us: now_us, sent_us: now_us, second, counts: true };
-        self.send(machine, &message, asked)
+        self.queue(machine, stan, asked, |it, pan, out| {
+            it.advice(advice, (second, stan), original, pan, false, out);
+        });
+        Ok(())
     }
 
-    fn take(&mut self, phase: &mut Phase, message: &Message, now_us: u64, in_time: bool) -> io::Result<()> {
-        let Some((machine, stan, asked)) = self.asked_by(message) else { return Ok(()) };
-        let code = message.text(39).unwrap_or("none");
+    fn take(&mut self, phase: &mut Phase, answer: &Answer, now_us: u64, in_time: bool) -> io::Result<()> {
+        let Some((machine, stan, asked)) = self.asked_by(answer) else { return Ok(()) };
+        let code = answer.code();
         match asked.what {
             What::SignOn => {
-                self.machines[machine as usize].signed_on(message);
+                self.machines[machine as usize].signed_on(answer);
             }
             // Answers to verifications are taken before a phase begins.
             What::Verification => {}
@@ -391,9 +497,9 @@ impl Engine {
                 phase.late += u64::from(now_us - asked.sent_us > self.waits.answer_us_max);
                 let waited_us = now_us - asked.due_us;
                 match code {
-                    "00" => return self.approved(phase, (machine, stan), asked, now_us, in_time),
+                    "00" => return self.approved(phase, answer, asked, now_us, in_time),
                     // A bank that was asked is told of in DE15 and DE100.
-                    "91" if !message.has(15) => {
+                    "91" if !answer.names_bank => {
                         phase.refused += 1;
                         if asked.counts {
                             note(&mut phase.refused_us, waited_us);
@@ -429,8 +535,8 @@ impl Engine {
     }
 
     /// Whose answer it is, and what was asked.
-    pub(super) fn asked_by(&mut self, message: &Message) -> Option<(u32, u32, Asked)> {
-        let (machine, stan) = (machines::number(message)?, message.number(11)? as u32);
+    pub(super) fn asked_by(&mut self, answer: &Answer) -> Option<(u32, u32, Asked)> {
+        let Answer { machine, stan, .. } = *answer;
         let asked = self.asked.remove(&(machine, stan))?;
         Some((machine, stan, asked))
     }
@@ -438,16 +544,19 @@ impl Engine {
     fn approved(
         &mut self,
         phase: &mut Phase,
-        (machine, stan): (u32, u32),
+        answer: &Answer,
         asked: Asked,
         now_us: u64,
         in_time: bool,
     ) -> io::Result<()> {
+        let Answer { machine, stan, rrn, .. } = *answer;
         self.approvals += 1;
         phase.accepted += u64::from(asked.counts);
         phase.accepted_in_time += u64::from(in_time);
         if asked.counts {
             note(&mut phase.accepted_us, now_us - asked.due_us);
+            phase.approvals.push((rrn, now_us - asked.due_us));
+            self.live.iter_mut().for_each(|live| live.approved(now_us - asked.due_us));
         }
         let original = (asked.second, stan);
         let advice = if self.approvals.is_multiple_of(REVERSED_ONE_OF) {
@@ -491,15 +600,10 @@ impl Engine {
                     self.asked.remove(&(machine, stan));
                 }
                 What::Advice { advice, original, sendings } => {
-                    let message = self.machines[machine as usize].advice(
-                        advice,
-                        (asked.second, stan),
-                        original,
-                        &self.citizens,
-                        asked.citizen,
-                    );
                     let what = What::Advice { advice, original, sendings: sendings + 1 };
-                    self.send(machine, &machines::repeated(message), Asked { what, ..asked })?;
+                    self.queue(machine, stan, Asked { what, ..asked }, |it, pan, out| {
+                        it.advice(advice, (asked.second, stan), original, pan, true, out);
+                    });
                 }
             }
         }
@@ -511,23 +615,6 @@ impl Engine {
         if at_s != self.second.at_s {
             self.second = Second::new(at_s);
         }
-    }
-
-    pub(super) fn rest(&self, due_us: u64) {
-        let left = Duration::from_micros(due_us.saturating_sub(self.now_us()));
-        if !left.is_zero() {
-            thread::sleep(left.min(SLEEP));
-        }
-    }
-
-    /// Switch, banks, this process.
-    fn cpu_us(&self) -> io::Result<[u64; 3]> {
-        let banks = self.processes.banks.iter().map(|bank| cpu::used_us(*bank)).sum::<io::Result<u64>>()?;
-        Ok([cpu::used_us(self.processes.switch)?, banks, cpu::used_us(std::process::id())?])
-    }
-
-    fn switch_threads_us(&self) -> io::Result<BTreeMap<String, u64>> {
-        cpu::by_thread_us(self.processes.switch)
     }
 
     /// Waits until the switch has nothing to do, as when it has indexed what came before; at most `max`.

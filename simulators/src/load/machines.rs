@@ -1,16 +1,19 @@
 //! The terminals of a load and the citizens before them: messages made from templates, so that making them costs little.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use credential::{CitizenNumber, Pan};
-use iso8583::{Message, Mti};
+use iso8583::{Message, View};
 use keys::{Key, LinkMac};
 
 use super::books::AMOUNT_VND;
+use super::engine::Answer;
+use super::template::{Template, six_digits};
 use crate::citizens::{Chip, Country};
 use crate::terminal::card::{self, Seed};
 use crate::terminal::message::{self, Original, Reason};
-use crate::terminal::{Biometrics, Card, Comparison, Config, ConfigError, Order, Steps, TxKey, What};
+use crate::terminal::{Biometrics, Card, Comparison, Config, Order, Steps, TxKey, What};
 
 /// The acquirer of all machines.
 pub(super) const ACQUIRER: &str = "970418";
@@ -18,14 +21,17 @@ pub(super) const ACQUIRER: &str = "970418";
 /// STAN goes from 1 to this, then round.
 const STAN_MAX: u32 = 999_999;
 
+/// Bytes of a verification reference.
+pub(super) const REFERENCE_BYTES: usize = 16;
+
 /// What a machine is called, DE41.
 pub(super) fn name(machine: u32) -> Box<str> {
     format!("L{machine:07}").into()
 }
 
 /// The machine that a message is for.
-pub(super) fn number(message: &Message) -> Option<u32> {
-    let digits = message.get(41)?.strip_prefix(b"L")?;
+pub(super) fn number(message: &View<'_>) -> Option<u32> {
+    let digits = message.raw(41)?.strip_prefix(b"L")?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
@@ -46,6 +52,11 @@ impl Citizens {
             chips: indices.map(|index| Arc::new(country.chip(index))).collect(),
             known: vec![false; count as usize],
         }
+    }
+
+    /// DE2 of a citizen.
+    pub(super) fn pan(&self, citizen: u32) -> &Pan {
+        &self.pans[citizen as usize]
     }
 
     /// Number and chip of each.
@@ -106,9 +117,9 @@ pub(super) struct Machine {
     config: Config,
     seed: Option<Seed>,
     stan: u32,
-    withdrawal: Message,
-    completion: Message,
-    reversal: Message,
+    withdrawal: Template,
+    completion: Template,
+    reversal: Template,
 }
 
 impl Machine {
@@ -123,12 +134,13 @@ impl Machine {
         challenge: Key,
         faces: Biometrics,
         citizens: &Citizens,
-    ) -> Result<Machine, ConfigError> {
+    ) -> Result<Machine, Box<dyn Error>> {
         let name = name(number);
         let config = Config::new(&name, ACQUIRER, "LOAD, HA NOI", challenge, faces)?;
         let at = key(200, &name, 0, 0);
         let order = citizens.order(0);
-        let withdrawal = message::financial(&config, &at, &order, None, None);
+        let mut withdrawal = message::financial(&config, &at, &order, None, None);
+        withdrawal.set(112, &card::reference_template(&[0; REFERENCE_BYTES]));
         let original = Original {
             key: at.clone(),
             pan: *order.card.pan.digits(),
@@ -138,6 +150,9 @@ impl Machine {
         };
         let completion = message::advice(&config, &key(220, &name, 0, 0), &original, AMOUNT_VND, None);
         let reversal = message::advice(&config, &key(420, &name, 0, 0), &original, 0, Some(Reason::Dispense));
+        let template = |message| Template::new(message, &mac);
+        let [withdrawal, completion, reversal] =
+            [template(&withdrawal)?, template(&completion)?, template(&reversal)?];
         Ok(Machine { connection, mac, config, seed: None, stan: 0, withdrawal, completion, reversal })
     }
 
@@ -155,8 +170,9 @@ impl Machine {
     }
 
     /// Takes the seed out of a sign-on's answer; whether there was one.
-    pub(super) fn signed_on(&mut self, answer: &Message) -> bool {
-        self.seed = answer.get(112).and_then(|de112| Seed::from_sign_on(de112, &self.config.challenge));
+    pub(super) fn signed_on(&mut self, answer: &Answer) -> bool {
+        let de112 = answer.whole.as_ref().and_then(|whole| whole.get(112));
+        self.seed = de112.and_then(|de112| Seed::from_sign_on(de112, &self.config.challenge));
         self.seed.is_some()
     }
 
@@ -182,55 +198,44 @@ impl Machine {
         Some(message)
     }
 
-    /// 0200 with a reference.
+    /// Appends 0200 with a reference, or 0201.
     pub(super) fn withdrawal(
         &self,
-        second: Second,
-        stan: u32,
-        citizens: &Citizens,
-        citizen: u32,
-        reference: &[u8; 16],
-    ) -> Message {
-        let mut message = self.withdrawal.clone();
-        self.name(&mut message, second, stan, citizens, citizen);
-        message.set(112, &card::reference_template(reference));
-        message
+        (second, stan): (Second, u32),
+        pan: &Pan,
+        reference: &[u8; REFERENCE_BYTES],
+        is_repeat: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let stan = six_digits(stan);
+        let proof = card::reference_template(reference);
+        let values: [(u8, &[u8]); 4] = [(2, pan.digits()), (7, &second.de7), (11, &stan), (112, &proof)];
+        self.withdrawal.write(&values, is_repeat, &self.mac, out);
     }
 
-    /// 0220 or 0420 to a withdrawal of the same citizen, or its repeat.
+    /// Appends 0220 or 0420 to a withdrawal of the same citizen, or its repeat.
     pub(super) fn advice(
         &self,
         advice: Advice,
         (second, stan): (Second, u32),
         (original_at, original_stan): (Second, u32),
-        citizens: &Citizens,
-        citizen: u32,
-    ) -> Message {
+        pan: &Pan,
+        is_repeat: bool,
+        out: &mut Vec<u8>,
+    ) {
         let template = match advice {
             Advice::Completion => &self.completion,
             Advice::Reversal => &self.reversal,
         };
-        let mut message = template.clone();
-        self.name(&mut message, second, stan, citizens, citizen);
-        let mut de90 = *b"020000000000000000000000000000000000000000";
-        de90[4..10].copy_from_slice(format!("{original_stan:06}").as_bytes());
+        let mut de90 = [b'0'; 42];
+        de90[..4].copy_from_slice(b"0200");
+        de90[4..10].copy_from_slice(&six_digits(original_stan));
         de90[10..20].copy_from_slice(&original_at.de7);
-        de90[20..31].copy_from_slice(format!("{ACQUIRER:0>11}").as_bytes());
-        message.set(90, &de90);
-        message
+        de90[31 - ACQUIRER.len()..31].copy_from_slice(ACQUIRER.as_bytes());
+        let stan = six_digits(stan);
+        let values: [(u8, &[u8]); 4] = [(2, pan.digits()), (7, &second.de7), (11, &stan), (90, &de90)];
+        template.write(&values, is_repeat, &self.mac, out);
     }
-
-    fn name(&self, message: &mut Message, second: Second, stan: u32, citizens: &Citizens, citizen: u32) {
-        message.set(2, citizens.pans[citizen as usize].digits());
-        message.set(7, &second.de7);
-        message.set_number(11, u64::from(stan), 6);
-    }
-}
-
-/// As it is when it is sent again.
-pub(super) fn repeated(mut message: Message) -> Message {
-    message.set_mti(Mti::new(message.mti().value() + 1));
-    message
 }
 
 fn key(mti: u16, terminal: &str, sent_at_s: i64, stan: u32) -> TxKey {

@@ -14,6 +14,9 @@ pub(super) const CITIZENS_PER_MACHINE: u32 = 10;
 /// Without an answer for so long the switch is taken for gone, microseconds.
 const SILENCE_US_MAX: u64 = 60_000_000;
 
+/// Nothing is waited for longer than this without a look at the clock, microseconds.
+const WAIT_US: u64 = 1_000_000;
+
 /// Answers other than 00 that are borne: a busy machine misses deadlines.
 const REFUSALS_MAX: usize = 10_000;
 
@@ -32,11 +35,11 @@ impl Engine {
                 self.sign_on(next as u32, second, now_us)?;
                 next += 1;
             }
-            self.exchange()?;
-            for message in self.take_inbox() {
+            self.exchange(self.now_us() + WAIT_US)?;
+            for answer in self.take_inbox() {
                 silent_since_us = self.now_us();
-                let Some((machine, _, _)) = self.asked_by(&message) else { continue };
-                if !self.machines[machine as usize].signed_on(&message) {
+                let Some((machine, _, _)) = self.asked_by(&answer) else { continue };
+                if !self.machines[machine as usize].signed_on(&answer) {
                     return Err(io::Error::other("a terminal was not let in"));
                 }
                 signed_on += 1;
@@ -59,11 +62,11 @@ impl Engine {
                 self.ask_verification(visit)?;
                 visit += 1;
             }
-            self.exchange()?;
-            for message in self.take_inbox() {
+            self.exchange(self.now_us() + WAIT_US)?;
+            for answer in self.take_inbox() {
                 silent_since_us = self.now_us();
-                let Some((machine, _, asked)) = self.asked_by(&message) else { continue };
-                match Answered::read(&message).reference {
+                let Some((machine, _, asked)) = self.asked_by(&answer) else { continue };
+                match answer.whole.as_deref().and_then(|whole| Answered::read(whole).reference) {
                     Some(reference) => {
                         self.citizens.known[asked.citizen as usize] = true;
                         self.ready.push_back(Ready { machine, citizen: asked.citizen, reference });
@@ -71,7 +74,7 @@ impl Engine {
                     None => refusals += 1,
                 }
                 if refusals > REFUSALS_MAX {
-                    let code = message.text(39).unwrap_or("none").to_owned();
+                    let code = answer.code();
                     return Err(io::Error::other(format!("verifications are refused, the last with {code}")));
                 }
             }
@@ -105,7 +108,6 @@ impl Engine {
         if now_us - silent_since_us > SILENCE_US_MAX {
             return Err(io::Error::other("the switch does not answer"));
         }
-        self.rest(now_us + 1_000);
         Ok(())
     }
 }

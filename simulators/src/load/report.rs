@@ -5,7 +5,10 @@ use std::fmt;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use super::disk::Disk;
+use super::floor::{Figures, Round};
 use super::measure::Phase;
+use super::stages::{STAGES, max_us, quantile_us};
 use crate::audit::Audit;
 
 /// Findings of the audit that are told one by one.
@@ -14,14 +17,18 @@ const FINDINGS_TOLD_MAX: usize = 20;
 /// Everything that was measured.
 #[derive(Default)]
 pub(super) struct Report {
+    /// What was asked for: two-step, one-step or mixed.
+    pub(super) mode: String,
     /// The rate that was asked for, or the best that was found.
     pub(super) held: Option<(u64, Phase)>,
     /// Three times the best rate.
     pub(super) overload: Option<Overload>,
     /// Of the steps of the search: late answers, advices without an answer, connections lost.
     pub(super) search_faults: u64,
-    /// Median and p99 by stage, as the switch's own metrics have them over the whole run: microseconds.
-    pub(super) stages: Vec<(String, f64, f64)>,
+    /// Looks at the machine's floor, at the rate of `held`.
+    pub(super) floor: Vec<Round>,
+    /// Of the log.
+    pub(super) disk: Option<Disk>,
     /// Of the machine, a minute's average.
     pub(super) load_before: f64,
     /// The same at the end.
@@ -64,18 +71,45 @@ impl Report {
         Some(self.overload.as_ref()?.refusals.as_ref()?.switch_us_refused())
     }
 
-    /// All figures; those of an overload are absent where none was offered.
+    /// Medians of the machine's floor.
+    pub(super) fn floor(&self) -> Option<Figures> {
+        Figures::of(&self.floor)
+    }
+
+    /// All figures; those of what was not done are null or absent.
     pub(super) fn json(&self) -> Value {
         let mut value = json!({
-            "stages_us": self.stages.iter().map(|(name, p50, p99)| json!({"stage": name, "p50": p50, "p99": p99}))
-                .collect::<Vec<_>>(),
+            "mode": self.mode,
             "search_faults": self.search_faults,
             "load_average": [self.load_before, self.load_after],
         });
+        if let Some(disk) = &self.disk {
+            value["log_file_system"] = json!(disk.file_system);
+            value["log_device"] = json!(disk.device);
+        }
         if let Some((rate, phase)) = &self.held {
-            value["rate"] = json!(rate);
-            value["held"] = figures(phase);
+            value["offered_per_second"] = json!(rate);
+            value["goodput_per_second"] = json!(round(phase.goodput()));
+            value["latency_us"] = quantiles(&phase.accepted_us);
+            value["added_us"] = quantiles(&phase.added_us);
+            value["bank_held_us"] = quantiles(&phase.held_us);
+            value["stages_us"] = stages(phase);
             value["switch_cpu_us_per_transaction"] = json!(round(phase.switch_us_each()));
+            value["banks_cpu_us_per_transaction"] = json!(round(phase.each(phase.banks_us.iter().sum())));
+            value["load_cpu_us_per_transaction"] = json!(round(phase.each(phase.own_us)));
+            value["written_bytes_per_second"] = json!(round(phase.per_second(phase.written_bytes)));
+            value["syncs_per_second"] = json!(round(phase.per_second(phase.syncs)));
+            value["switch_memory_bytes"] = json!(phase.switch_memory_bytes);
+            value["held"] = figures(phase);
+            if let Some(floor) = self.floor() {
+                value["floor_us"] = floor.sequence.json();
+                value["floor_sync_us"] = floor.sync.json();
+                value["floor_syncs_per_second"] = json!(round(floor.syncs_per_second));
+                value["floor_echo_us"] = floor.echo.json();
+                value["floor_rounds"] = json!(self.floor.len());
+                let [p50, p99] = ratios(phase, &floor).map(|ratio| (ratio * 1e3).round() / 1e3);
+                value["added_by_floor"] = json!({"p50": p50, "p99": p99});
+            }
         }
         if let Some(overload) = &self.overload {
             value["overload_rate"] = json!(overload.rate);
@@ -96,6 +130,22 @@ impl Report {
 /// What must never happen; nor may a phase end for want of references.
 fn faults(phase: &Phase) -> u64 {
     phase.unsent + phase.late + phase.completions.shed() + phase.reversals.shed()
+}
+
+/// What the switch adds by what syncs and round trips alone take: p50 by p50, p99 by p99.
+fn ratios(phase: &Phase, floor: &Figures) -> [f64; 2] {
+    let added = |quantile| phase.added_us.value_at_quantile(quantile) as f64;
+    [added(0.5) / floor.sequence.p50.max(1.0), added(0.99) / floor.sequence.p99.max(1.0)]
+}
+
+fn stages(phase: &Phase) -> Value {
+    let stage = |name: &str| {
+        let counts = phase.stages.get(name).filter(|counts| !counts.is_empty())?;
+        let at = |quantile| round(quantile_us(counts, quantile));
+        Some(json!({"stage": name, "count": counts.values().sum::<u64>(), "p50": at(0.5), "p90": at(0.9),
+            "p99": at(0.99), "p999": at(0.999), "max": round(max_us(counts))}))
+    };
+    STAGES.iter().filter_map(|(name, _)| stage(name)).collect()
 }
 
 fn figures(phase: &Phase) -> Value {
@@ -153,7 +203,7 @@ impl fmt::Display for Phase {
             f,
             "; CPU switch {:.0} %, banks {:.0} %, load {:.0} %",
             share(self.switch_us),
-            share(self.banks_us),
+            share(self.banks_us.iter().sum()),
             share(self.own_us)
         )
     }
@@ -166,9 +216,8 @@ impl fmt::Display for Threads<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut threads: Vec<_> = self.0.switch_threads_us.iter().collect();
         threads.sort_by_key(|(_, us)| std::cmp::Reverse(**us));
-        let each = |us: u64| us as f64 / self.0.accepted.max(1) as f64;
         for (index, (name, us)) in threads.into_iter().enumerate() {
-            write!(f, "{} {name} {:.1}", if index == 0 { ", of that" } else { "," }, each(*us))?;
+            write!(f, "{} {name} {:.1}", if index == 0 { ", of that" } else { "," }, self.0.each(*us))?;
         }
         Ok(())
     }
@@ -177,9 +226,18 @@ impl fmt::Display for Threads<'_> {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((rate, phase)) = &self.held {
-            writeln!(f, "{rate}/s: {phase}")?;
-            writeln!(f, "  switch CPU {:.1} µs a withdrawal{}", phase.switch_us_each(), Threads(phase))?;
+            writeln!(f, "{rate}/s {}: {phase}", self.mode)?;
+            writeln!(f, "  CPU a withdrawal: switch {:.1} µs{}", phase.switch_us_each(), Threads(phase))?;
+            writeln!(
+                f,
+                "  CPU a withdrawal: banks {:.1} µs, load and registry {:.1} µs; memory of the switch {} MB",
+                phase.each(phase.banks_us.iter().sum()),
+                phase.each(phase.own_us),
+                phase.switch_memory_bytes / 1_000_000
+            )?;
             unusual(f, phase)?;
+            by_stage(f, phase)?;
+            self.beside_floor(f, phase)?;
         }
         if let Some(Overload { rate, phase, .. }) = &self.overload {
             writeln!(f, "overload, {rate}/s: {phase}")?;
@@ -190,9 +248,6 @@ impl fmt::Display for Report {
                 self.refusing_us().map_or("not measured: too few".to_owned(), |us| format!("{us:.1} µs"))
             )?;
             unusual(f, phase)?;
-        }
-        for (stage, p50, p99) in &self.stages {
-            writeln!(f, "  {stage}: p50 {:.2} ms, p99 {:.2} ms over the whole run", p50 / 1e3, p99 / 1e3)?;
         }
         writeln!(f, "load average {:.1} before, {:.1} after", self.load_before, self.load_after)?;
         let Some(audit) = &self.audit else { return Ok(()) };
@@ -206,6 +261,54 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+impl Report {
+    fn beside_floor(&self, f: &mut fmt::Formatter<'_>, phase: &Phase) -> fmt::Result {
+        let per_second = |count| phase.per_second(count);
+        write!(
+            f,
+            "  disk: {:.1} MB/s, {:.0} syncs/s",
+            per_second(phase.written_bytes) / 1e6,
+            per_second(phase.syncs)
+        )?;
+        if let Some(disk) = &self.disk {
+            write!(f, ", {} on {}", disk.file_system, disk.device)?;
+        }
+        writeln!(f)?;
+        let Some(floor) = self.floor() else { return Ok(()) };
+        writeln!(
+            f,
+            "  {:32} {:>10} {:>10}",
+            format!("floor, medians of {}, µs", self.floor.len()),
+            "p50",
+            "p99"
+        )?;
+        let mut line = |name: &str, p50: f64, p99: f64| writeln!(f, "  {name:32} {p50:>10.0} {p99:>10.0}");
+        line("fdatasync", floor.sync.p50, floor.sync.p99)?;
+        line("loopback and back", floor.echo.p50, floor.echo.p99)?;
+        line("two syncs and two round trips", floor.sequence.p50, floor.sequence.p99)?;
+        let added = |quantile| phase.added_us.value_at_quantile(quantile) as f64;
+        line("0210, less what the bank held it", added(0.5), added(0.99))?;
+        let [p50, p99] = ratios(phase, &floor);
+        writeln!(f, "  {:32} {p50:>10.2} {p99:>10.2}", "ours / floor")?;
+        writeln!(f, "  the disk alone: {:.0} syncs/s, one after the other", floor.syncs_per_second)
+    }
+}
+
+fn by_stage(f: &mut fmt::Formatter<'_>, phase: &Phase) -> fmt::Result {
+    writeln!(
+        f,
+        "  {:32} {:>10} {:>10} {:>10} {:>10} {:>10}",
+        "stage, µs", "p50", "p90", "p99", "p99.9", "max"
+    )?;
+    for (key, name) in STAGES {
+        let Some(counts) = phase.stages.get(key).filter(|counts| !counts.is_empty()) else { continue };
+        let at = |quantile| quantile_us(counts, quantile);
+        let (p50, p90, p99, p999) = (at(0.5), at(0.9), at(0.99), at(0.999));
+        writeln!(f, "  {name:32} {p50:>10.0} {p90:>10.0} {p99:>10.0} {p999:>10.0} {:>10.0}", max_us(counts))?;
+    }
+    Ok(())
 }
 
 fn unusual(f: &mut fmt::Formatter<'_>, phase: &Phase) -> fmt::Result {

@@ -19,9 +19,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::engine::{Engine, Processes, Waits};
+use super::engine::{Engine, Waits};
 use super::machines::{ACQUIRER, Citizens, Machine, name};
 use super::prepare::{CITIZENS_PER_MACHINE, WINDOW};
+use super::watch::Processes;
 use crate::citizens::Country;
 use crate::pilot::switch::Switch;
 use crate::registry::{self, Certificates, Population, Registry, RegistryConfig, SecretKey, SeenCard};
@@ -33,8 +34,13 @@ const SEED: u64 = 5;
 /// The IIN of citizens' PANs.
 const IIN: [u8; 6] = *b"970499";
 
-/// The banks that there can be, by their institution.
-pub(super) const BANKS: [&str; 4] = ["970418", "970415", "970436", "970405"];
+/// So many banks there can be.
+pub(super) const BANKS_MAX: u32 = 100;
+
+/// A bank's institution, by its number from 0.
+fn bank_id(number: usize) -> String {
+    format!("{}", 970_300 + number)
+}
 
 const REGISTRY_KID: &str = "registry-1";
 const SWITCH_KID: &str = "switch-1";
@@ -91,8 +97,8 @@ impl Town {
         let citizens = Citizens::of(&country, size.machines * CITIZENS_PER_MACHINE, IIN);
         let registry = start_registry(&country, &citizens, directory).await?;
         let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
-        for bank in &BANKS[..size.banks] {
-            let (child, address) = start_bank(bank, directory).await?;
+        for bank in (0..size.banks).map(bank_id) {
+            let (child, address) = start_bank(&bank, directory).await?;
             banks.push(child);
             addresses.push(address);
             ledgers.push(directory.join(format!("{bank}.jsonl")));
@@ -103,11 +109,11 @@ impl Town {
         let config = directory.join("atm-switch.toml");
         fs::write(&config, switch_config(size, &registry.url(), &addresses))?;
         let mut switch = Switch::new(Switch::find().await?, config);
-        for (number, bank) in BANKS[..size.banks].iter().enumerate() {
+        for (number, bank) in (0..size.banks).map(bank_id).enumerate() {
             let file = directory.join(format!("{bank}.csv"));
             write_private(&file, &accounts(&citizens, number, size.banks))?;
             let file = file.to_string_lossy().into_owned();
-            switch.command(&["enrolment", "import", &file, "--bank", bank]).await?;
+            switch.command(&["enrolment", "import", &file, "--bank", &bank]).await?;
         }
         let address = switch.start().await?;
         let town = Town { switch, banks, registry, ledgers };
@@ -123,7 +129,9 @@ impl Town {
     fn processes(&self) -> io::Result<Processes> {
         let gone = || io::Error::other("a process has ended by itself");
         let banks = self.banks.iter().map(|bank| bank.id().ok_or_else(gone)).collect::<io::Result<_>>()?;
-        Ok(Processes { switch: self.switch.pid().ok_or_else(gone)?, banks })
+        let holds = self.ledgers.iter().map(|ledger| (ledger.with_extension("holds"), 0)).collect();
+        let admin = self.switch.admin().map_err(io::Error::other)?;
+        Ok(Processes { switch: self.switch.pid().ok_or_else(gone)?, banks, admin, holds, shown_us: [0; 3] })
     }
 
     async fn banks_ready(&self, banks: usize) -> Result<(), Box<dyn Error>> {
@@ -232,7 +240,7 @@ async fn start_bank(bank: &str, directory: &Path) -> Result<(Child, SocketAddr),
         ["mac_to_switch", "mac_from_switch"].map(|role| hex(&key(&format!("bank {bank} {role}"))));
     let text = format!(
         "id = \"{bank}\"\nlisten = [\"127.0.0.1:0\"]\nledger = \"{bank}.jsonl\"\nmac_to_switch = \"{to_switch}\"\n\
-         mac_from_switch = \"{from_switch}\"\nopening_minor = {OPENING_VND}\n"
+         mac_from_switch = \"{from_switch}\"\nopening_minor = {OPENING_VND}\nholds = \"{bank}.holds\"\n"
     );
     write_private(&config, &text)?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -255,7 +263,7 @@ fn machines(size: Size, citizens: &Citizens) -> Result<Vec<Machine>, Box<dyn Err
         let connection = number as usize % size.connections;
         Machine::new(number, connection, mac, challenge, faces.clone(), citizens)
     };
-    Ok((0..size.machines).map(machine).collect::<Result<_, _>>()?)
+    (0..size.machines).map(machine).collect()
 }
 
 const TERMINAL_ROLES: [&str; 3] = ["mac_to_switch", "mac_from_switch", "challenge"];
@@ -272,6 +280,8 @@ first_day = "2026-01-05"
 [terminals]
 listen = "127.0.0.1:0"
 idle_ms_max = 3600000
+accepts_per_second_max = 20000
+first_message_ms_max = 120000
 
 [registry]
 url = "{registry}"
@@ -307,7 +317,7 @@ listen = "127.0.0.1:0"
 "#,
         size.in_flight_max
     );
-    for (bank, address) in BANKS.iter().zip(banks) {
+    for (bank, address) in (0..).map(bank_id).zip(banks) {
         let _ =
             write!(text, "\n[[issuer]]\nid = \"{bank}\"\nname = \"{bank}\"\naddresses = [\"{address}\"]\n");
     }
@@ -329,7 +339,7 @@ fn key_file(size: Size) -> String {
             let _ = writeln!(text, "{role} = \"{}\"", hex(&key(&format!("terminal {name} {role}"))));
         }
     }
-    for bank in &BANKS[..size.banks] {
+    for bank in (0..size.banks).map(bank_id) {
         let _ = writeln!(text, "[bank.{bank}]");
         for role in ["mac_to_switch", "mac_from_switch"] {
             let _ = writeln!(text, "{role} = \"{}\"", hex(&key(&format!("bank {bank} {role}"))));

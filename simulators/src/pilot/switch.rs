@@ -153,14 +153,22 @@ impl Switch {
         }
     }
 
+    /// Where its metrics are.
+    ///
+    /// # Errors
+    /// [`SwitchError::Io`]: it does not run.
+    pub(crate) fn admin(&self) -> Result<SocketAddr, SwitchError> {
+        let text = std::fs::read(&self.addresses)?;
+        let addresses: Addresses = serde_json::from_slice(&text).map_err(io::Error::other)?;
+        Ok(addresses.admin)
+    }
+
     /// The page of metrics.
     ///
     /// # Errors
     /// [`SwitchError::Io`].
     pub(crate) async fn metrics(&self) -> Result<String, SwitchError> {
-        let text = std::fs::read(&self.addresses)?;
-        let addresses: Addresses = serde_json::from_slice(&text).map_err(io::Error::other)?;
-        let mut stream = TcpStream::connect(addresses.admin).await?;
+        let mut stream = TcpStream::connect(self.admin()?).await?;
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
         let mut page = String::new();
         timeout(Duration::from_secs(COMMAND_S_MAX), stream.take(METRICS_BYTES_MAX).read_to_string(&mut page))

@@ -220,6 +220,7 @@ fn bank_config(plan: &Plan, number: usize, directory: &Path, faults: bank::Fault
             verify: MacKey::new(&key("mac_from_switch")),
         }),
         ledger: directory.join(format!("ledger-{}.jsonl", bank.institution)),
+        holds: None,
         fsync: false,
     }
 }

@@ -52,6 +52,7 @@ impl LogNews {
         match event {
             LogEvent::Synced(position) => {
                 self.synced.fetch_max(position, Ordering::AcqRel);
+                metrics::counter!("atm_switch_log_syncs_total").increment(1);
                 self.news.notify_one();
             }
             LogEvent::Failed(reason) => stop_at_once(&format!("the log has failed: {reason}")),

@@ -1,0 +1,205 @@
+//! What is offered, one after the other, with looks at the machine's floor before, between and after.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::engine::Engine;
+use super::floor::{Floor, ROUNDS};
+use super::html;
+use super::measure::Phase;
+use super::report::{Overload, Report};
+use super::schedule::Schedule;
+use super::search::Search;
+
+/// Steps of a search for the best rate at most.
+const STEPS_MAX: u32 = 12;
+
+/// The best rate is offered so often again in the end; the median counts.
+const CONFIRMATIONS: usize = 3;
+
+/// A best rate that is not confirmed is lowered by a sixteenth, so often at most.
+const LOWERED_MAX: u32 = 4;
+
+/// How long refusals alone are measured.
+const REFUSALS_S: u64 = 2;
+
+/// The switch gives out no more references than this at once.
+const REFERENCES_MAX: u64 = 850_000;
+
+/// The switch indexes what was verified before the next clock starts; longer than this is not waited for.
+const SETTLE_MAX: Duration = Duration::from_secs(30);
+
+/// A soak is offered in pieces of so many seconds: between them citizens are verified, a line is told and the page is
+/// written again.
+pub(super) const SOAK_PIECE_S: u64 = 60;
+
+/// An error of the thread that sends.
+pub(super) type Failed = Box<dyn Error + Send + Sync>;
+
+/// What is offered.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) schedule: Schedule,
+    pub(super) step_seconds: u64,
+    pub(super) rate_max: u64,
+    pub(super) find_max: bool,
+    pub(super) p99_us_max: u64,
+    /// How many times the best rate is offered in the end.
+    pub(super) times: Option<u64>,
+    /// Pieces that the measured time is offered in, with a look at the floor between.
+    pub(super) pieces: u64,
+    pub(super) is_soak: bool,
+    /// Where the floor's files go; `None`: it is not looked at.
+    pub(super) floor: Option<PathBuf>,
+    /// Where the page goes.
+    pub(super) html: PathBuf,
+}
+
+impl Plan {
+    /// Offers all; gives the engine back.
+    pub(super) fn play(self, mut engine: Engine, report: Report) -> (Engine, Result<Report, Failed>) {
+        let played = self.play_with(&mut engine, report);
+        (engine, played)
+    }
+
+    fn play_with(&self, engine: &mut Engine, mut report: Report) -> Result<Report, Failed> {
+        engine.sign_on_all()?;
+        if self.find_max {
+            self.search(engine, &mut report)?;
+        } else {
+            self.hold(engine, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    /// One rate, in pieces.
+    fn hold(&self, engine: &mut Engine, report: &mut Report) -> Result<(), Failed> {
+        let piece = Schedule { seconds: (self.schedule.seconds / self.pieces).max(1), ..self.schedule };
+        if !self.is_soak {
+            prepare(engine, piece.requests() * self.pieces)?;
+        }
+        let mut floor = self.floor(engine)?;
+        for number in 0..self.pieces {
+            look(&mut floor, report, piece.rate, looks(number, self.pieces));
+            if self.is_soak {
+                prepare(engine, piece.requests())?;
+            }
+            let ramp_s = if number == 0 { piece.ramp_s } else { 0 };
+            let phase = engine.offer(Schedule { ramp_s, ..piece })?;
+            if self.is_soak {
+                eprintln!("piece {} of {}: {phase}", number + 1, self.pieces);
+            }
+            match &mut report.held {
+                Some((_, held)) => held.add(phase),
+                None => report.held = Some((piece.rate, phase)),
+            }
+            if self.is_soak {
+                std::fs::write(&self.html, html::page(report))?;
+            }
+        }
+        look(&mut floor, report, piece.rate, looks(self.pieces, self.pieces));
+        Ok(())
+    }
+
+    /// The highest rate that holds, confirmed; then, where that was asked for, more than can be done.
+    fn search(&self, engine: &mut Engine, report: &mut Report) -> Result<(), Failed> {
+        let step = |rate: u64| Schedule { rate, seconds: self.step_seconds, ramp_s: 0, ..self.schedule };
+        let mut search = Search::new(self.schedule.rate, self.rate_max, STEPS_MAX);
+        while let Some(rate) = search.next() {
+            let phase = self.step(engine, report, step(rate))?;
+            search.tell(phase.holds(self.p99_us_max));
+        }
+        let no_rate = "no rate holds on this machine: it is busy, or --rate is far too high";
+        let mut best = search.best().ok_or(no_rate)?;
+        let mut floor = self.floor(engine)?;
+        for lowered in 0..=LOWERED_MAX {
+            report.floor.clear();
+            let mut confirmed = Vec::new();
+            for number in 0..CONFIRMATIONS as u64 {
+                look(&mut floor, report, best, looks(number, CONFIRMATIONS as u64));
+                confirmed.push(self.step(engine, report, step(best))?);
+            }
+            look(&mut floor, report, best, looks(CONFIRMATIONS as u64, CONFIRMATIONS as u64));
+            confirmed.sort_by_key(|phase| phase.accepted_us.value_at_quantile(0.99));
+            let median = confirmed.swap_remove(CONFIRMATIONS / 2);
+            if median.holds(self.p99_us_max) {
+                report.held = Some((best, median));
+                break;
+            }
+            if lowered == LOWERED_MAX {
+                return Err(no_rate.into());
+            }
+            best -= best / 16;
+        }
+        let Some(times) = self.times else { return Ok(()) };
+        let rate = best * times;
+        let schedule = Schedule { rate, ramp_s: 0, ..self.schedule };
+        prepare(engine, schedule.requests())?;
+        let phase = engine.offer(schedule)?;
+        let refusals = engine.refuse(rate, REFUSALS_S)?;
+        report.overload = Some(Overload { rate, phase, refusals });
+        Ok(())
+    }
+
+    fn step(&self, engine: &mut Engine, report: &mut Report, schedule: Schedule) -> Result<Phase, Failed> {
+        prepare(engine, schedule.requests())?;
+        let phase = engine.offer(schedule)?;
+        let holds = phase.holds(self.p99_us_max);
+        eprintln!("{}/s: {phase}{}", schedule.rate, if holds { ", holds" } else { "" });
+        report.take_search_step(&phase);
+        Ok(phase)
+    }
+
+    fn floor(&self, engine: &Engine) -> Result<Option<Floor>, Failed> {
+        let start = |directory: &PathBuf| Floor::start(directory, engine.connections.len(), engine.banks());
+        self.floor.as_ref().map(start).transpose()
+    }
+}
+
+/// How many looks at the floor stand before piece `number`, or behind the last: [`ROUNDS`] in all, spread evenly.
+fn looks(number: u64, pieces: u64) -> usize {
+    let by = |number: u64| ROUNDS as u64 * number / (pieces + 1);
+    (by(number + 1) - by(number)) as usize
+}
+
+/// A machine that cannot do syncs and round trips alone at this rate has no floor there: that is told, and the load goes on.
+fn look(floor: &mut Option<Floor>, report: &mut Report, rate: u64, rounds: usize) {
+    for _ in 0..rounds {
+        match floor.as_mut().map(|floor| floor.round(rate)) {
+            Some(Ok(round)) => report.floor.push(round),
+            Some(Err(error)) => {
+                eprintln!("{error}");
+                *floor = None;
+            }
+            None => {}
+        }
+    }
+}
+
+/// As many references are ready as can be used up if all is approved.
+fn prepare(engine: &mut Engine, requests: u64) -> Result<(), Failed> {
+    let wanted = requests.min(REFERENCES_MAX);
+    let bar = ProgressBar::new(wanted);
+    let style = ProgressStyle::with_template("verifying citizens {bar:40} {pos}/{len}, {elapsed} gone");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    engine.verify(wanted as usize, |ready| bar.set_position(ready as u64))?;
+    bar.finish_and_clear();
+    Ok(engine.settle(SETTLE_MAX)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_at_the_floor_stand_before_between_and_behind() {
+        let spread = |pieces: u64| (0..=pieces).map(|number| looks(number, pieces)).collect::<Vec<_>>();
+        assert_eq!(spread(1), [2, 3]);
+        assert_eq!(spread(3), [1, 1, 1, 2]);
+        assert_eq!(spread(4), [1; 5]);
+        assert_eq!(spread(60).iter().sum::<usize>(), ROUNDS);
+    }
+}
