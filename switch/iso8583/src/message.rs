@@ -11,8 +11,13 @@ use crate::mti::Mti;
 ///
 /// Values are canonical: the bytes that `ascii-1987` has without a length prefix. Nothing is checked here;
 /// [`Dialect::encode`] checks everything. `Debug` masks by the sensitivity of `ascii-1987`.
+///
+/// It is one pointer wide: a message that is handed on costs no copy of its table.
 #[derive(Clone)]
-pub struct Message {
+pub struct Message(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
     mti: Mti,
     present: Bitmap,
     /// The last number given to [`Message::set`] that is no data element's; encode refuses it.
@@ -23,33 +28,50 @@ pub struct Message {
     ends: [u32; ELEMENTS],
 }
 
+/// Bytes that a new message has room for at once: what nearly all money messages have without proof and MAC.
+const NEW_BYTES: usize = 256;
+
+/// Digits of [`u64::MAX`].
+const NUMBER_DIGITS_MAX: usize = 20;
+
 impl Message {
     /// A message without elements.
     pub fn new(mti: Mti) -> Message {
-        Message::with_capacity(mti, 0)
+        Message::with_capacity(mti, NEW_BYTES)
     }
 
     /// The message type indicator.
     pub fn mti(&self) -> Mti {
-        self.mti
+        self.0.mti
+    }
+
+    /// A message of these values: the shortest way to one whose elements are known. Where numbers do not ascend it is as if
+    /// each were [`Message::set`].
+    pub fn of(mti: Mti, values: &[(u8, &[u8])]) -> Message {
+        let bytes = values.iter().map(|(_, value)| value.len()).sum();
+        let mut message = Message::with_capacity(mti, bytes);
+        for (element, value) in values {
+            message.set(*element, value);
+        }
+        message
     }
 
     /// Gives the message another type.
     pub fn set_mti(&mut self, mti: Mti) {
-        self.mti = mti;
+        self.0.mti = mti;
     }
 
     /// Empties the message and keeps its memory, so that another can be built in it without an allocation.
     pub fn clear(&mut self, mti: Mti) {
-        self.mti = mti;
-        self.present = Bitmap::default();
-        self.not_an_element = None;
-        self.buffer.clear();
+        self.0.mti = mti;
+        self.0.present = Bitmap::default();
+        self.0.not_an_element = None;
+        self.0.buffer.clear();
     }
 
     /// Whether the element is there, if only as an empty value.
     pub fn has(&self, element: u8) -> bool {
-        self.present.has(element)
+        self.0.present.has(element)
     }
 
     /// The canonical bytes of an element.
@@ -58,7 +80,7 @@ impl Message {
             return None;
         }
         let (start, end) = self.span(element);
-        Some(&self.buffer[start..end])
+        Some(&self.0.buffer[start..end])
     }
 
     /// An element as text: `None` when it is absent or not UTF-8.
@@ -87,12 +109,12 @@ impl Message {
     #[inline]
     pub fn set(&mut self, element: u8, value: &[u8]) -> &mut Message {
         if matches!(element, 0 | 1 | 65 | 129..) {
-            self.not_an_element = Some(element);
-        } else if self.present.first_above(element).is_none() && !self.has(element) {
+            self.0.not_an_element = Some(element);
+        } else if self.0.present.first_above(element).is_none() && !self.has(element) {
             self.push(element, |buffer| buffer.extend_from_slice(value));
         } else {
             self.replace(element, value);
-            self.present.insert(element);
+            self.0.present.insert(element);
         }
         self
     }
@@ -105,15 +127,25 @@ impl Message {
     /// Sets an element to a number with zeros in front, `digits` in all. A number with more digits keeps them all,
     /// and [`Dialect::encode`] refuses it.
     pub fn set_number(&mut self, element: u8, value: u64, digits: usize) -> &mut Message {
-        let text = format!("{value:0digits$}");
-        self.set(element, text.as_bytes())
+        let mut text = [b'0'; NUMBER_DIGITS_MAX];
+        let (mut rest, mut start) = (value, NUMBER_DIGITS_MAX);
+        while rest > 0 {
+            start -= 1;
+            text[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        if digits > NUMBER_DIGITS_MAX {
+            let text = format!("{value:0digits$}");
+            return self.set(element, text.as_bytes());
+        }
+        self.set(element, &text[start.min(NUMBER_DIGITS_MAX - digits)..])
     }
 
     /// Takes an element out.
     pub fn remove(&mut self, element: u8) -> &mut Message {
         if self.has(element) {
             self.replace(element, &[]);
-            self.present.remove(element);
+            self.0.present.remove(element);
         }
         self
     }
@@ -122,9 +154,9 @@ impl Message {
     #[inline]
     pub fn elements(&self) -> impl Iterator<Item = (u8, &[u8])> + Clone {
         let mut start = 0;
-        self.present.iter().map(move |element| {
+        self.0.present.iter().map(move |element| {
             let end = self.end(element);
-            let value = &self.buffer[start..end];
+            let value = &self.0.buffer[start..end];
             start = end;
             (element, value)
         })
@@ -132,60 +164,71 @@ impl Message {
 
     pub(crate) fn with_capacity(mti: Mti, bytes: usize) -> Message {
         let buffer = Vec::with_capacity(bytes);
-        Message { mti, present: Bitmap::default(), not_an_element: None, buffer, ends: [0; ELEMENTS] }
+        let (present, not_an_element, ends) = (Bitmap::default(), None, [0; ELEMENTS]);
+        Message(Box::new(Inner { mti, present, not_an_element, buffer, ends }))
     }
 
     /// Appends the value of an element above all that are there.
     #[inline]
     pub(crate) fn push(&mut self, element: u8, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.buffer);
-        self.present.insert(element);
-        self.ends[place(element)] = offset(self.buffer.len());
+        write(&mut self.0.buffer);
+        self.0.present.insert(element);
+        self.0.ends[place(element)] = offset(self.0.buffer.len());
     }
 
     pub(crate) fn present(&self) -> Bitmap {
-        self.present
+        self.0.present
     }
 
     pub(crate) fn not_an_element(&self) -> Option<u8> {
-        self.not_an_element
+        self.0.not_an_element
     }
 
     /// Bytes of all values together.
     pub(crate) fn value_bytes(&self) -> usize {
-        self.buffer.len()
+        self.0.buffer.len()
     }
 
     /// Where the value of an element that is present ends in the buffer.
     #[inline(always)]
     pub(crate) fn end(&self, element: u8) -> usize {
-        self.ends[place(element)] as usize
+        self.0.ends[place(element)] as usize
     }
 
     /// Where the value lies in the buffer; for an element that is absent, the empty place where it would.
     fn span(&self, element: u8) -> (usize, usize) {
-        let start = self.present.last_below(element).map_or(0, |before| self.end(before));
+        let start = self.0.present.last_below(element).map_or(0, |before| self.end(before));
         (start, if self.has(element) { self.end(element) } else { start })
     }
 
     /// Puts `value` where the element is or would be, and moves what lies behind.
     fn replace(&mut self, element: u8, value: &[u8]) {
         let (start, old_end) = self.span(element);
-        self.buffer.splice(start..old_end, value.iter().copied());
-        offset(self.buffer.len());
         let new_end = start + value.len();
-        self.ends[place(element)] = offset(new_end);
-        for later in self.present.above(element).iter() {
-            self.ends[place(later)] = offset(self.end(later) - old_end + new_end);
+        let inner = &mut *self.0;
+        let (old_bytes, new_bytes) = (inner.buffer.len(), inner.buffer.len() - old_end + new_end);
+        offset(new_bytes);
+        if new_bytes > old_bytes {
+            inner.buffer.resize(new_bytes, 0);
+        }
+        inner.buffer.copy_within(old_end..old_bytes, new_end);
+        inner.buffer[start..new_end].copy_from_slice(value);
+        inner.buffer.truncate(new_bytes);
+        inner.ends[place(element)] = new_end as u32;
+        if new_end != old_end {
+            for later in inner.present.above(element).iter() {
+                let end = &mut inner.ends[place(later)];
+                *end = (*end as usize - old_end + new_end) as u32;
+            }
         }
     }
 }
 
 impl PartialEq for Message {
     fn eq(&self, other: &Message) -> bool {
-        self.mti == other.mti
-            && self.not_an_element == other.not_an_element
-            && self.present == other.present
+        self.0.mti == other.0.mti
+            && self.0.not_an_element == other.0.not_an_element
+            && self.0.present == other.0.present
             && self.elements().eq(other.elements())
     }
 }
@@ -198,6 +241,6 @@ fn offset(bytes: usize) -> u32 {
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe::debug(f, self.mti, self, Dialect::ascii_1987())
+        describe::debug(f, self.0.mti, self, Dialect::ascii_1987())
     }
 }

@@ -1,10 +1,13 @@
 //! Which new requests are let in when there is more to do than can be done, and which were turned away. Decided before a
 //! request is read: a refusal has to cost as little as can be.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
 
 use crate::ids::{TerminalId, TxKey};
+use crate::unordered::Unordered;
 
 /// Requests that have waited for the switch longer than this are too many, once they have done so for
 /// [`QUEUE_INTERVAL_US`]: then whatever has waited twice as long is turned away.
@@ -48,21 +51,21 @@ impl QueueWait {
 }
 
 /// Requests between arrival and answer, in all and of each terminal.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct InFlight {
-    keys: BTreeSet<TxKey>,
-    by_terminal: BTreeMap<TerminalId, usize>,
+    keys: Unordered<TxKey, ()>,
+    by_terminal: Unordered<TerminalId, usize>,
 }
 
 impl InFlight {
     pub(crate) fn insert(&mut self, key: TxKey) {
-        if self.keys.insert(key) {
-            *self.by_terminal.entry(key.terminal).or_default() += 1;
+        if self.keys.insert(key, ()).is_none() {
+            *self.by_terminal.get_or_insert_with(key.terminal, || 0) += 1;
         }
     }
 
     pub(crate) fn remove(&mut self, key: &TxKey) {
-        if self.keys.remove(key)
+        if self.keys.remove(key).is_some()
             && let Some(count) = self.by_terminal.get_mut(&key.terminal)
         {
             *count -= 1;
@@ -89,25 +92,23 @@ impl InFlight {
 /// Each is held for a terminal's wait and up to a
 /// quarter of it longer. Of a key only 64 bits are kept, under a secret: a million take 30 MB, and that two keys are the
 /// same by chance happens once in 10^13; then a request is told 91 that need not have been.
-#[derive(Debug)]
 pub(crate) struct ShedKeys {
-    secret: u64,
+    hashes: FixedState,
     parts: VecDeque<Part>,
     count: usize,
 }
 
-#[derive(Debug)]
 struct Part {
     /// Keys are added until then.
     open_until_us: u64,
     /// All of them are forgotten then.
     kept_until_us: u64,
-    marks: BTreeSet<u64>,
+    marks: Unordered<u64, ()>,
 }
 
 impl ShedKeys {
     pub(crate) fn new(secret: u64) -> ShedKeys {
-        ShedKeys { secret, parts: VecDeque::new(), count: 0 }
+        ShedKeys { hashes: FixedState::with_seed(secret), parts: VecDeque::new(), count: 0 }
     }
 
     /// Nothing is held.
@@ -136,12 +137,18 @@ impl ShedKeys {
         if self.parts.back().is_none_or(|part| part.open_until_us <= now_us) {
             let open_until_us = now_us.saturating_add(wait_us / SHED_PARTS + 1);
             let kept_until_us = open_until_us.saturating_add(wait_us);
-            self.parts.push_back(Part { open_until_us, kept_until_us, marks: BTreeSet::new() });
+            // The part before tells how many there will be: growing would move them all.
+            let room = self.parts.back().map_or(0, |before| before.marks.len());
+            self.parts.push_back(Part {
+                open_until_us,
+                kept_until_us,
+                marks: Unordered::with_capacity(room),
+            });
         }
         if let Some(part) = self.parts.back_mut() {
             // A reload may have made the wait longer since the part was opened.
             part.kept_until_us = part.kept_until_us.max(now_us.saturating_add(wait_us));
-            self.count += usize::from(part.marks.insert(mark));
+            self.count += usize::from(part.marks.insert(mark, ()).is_none());
         }
         true
     }
@@ -156,10 +163,7 @@ impl ShedKeys {
     }
 
     fn mark(&self, key: &TxKey) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.secret.hash(&mut hasher);
-        key.hash(&mut hasher);
-        hasher.finish()
+        self.hashes.hash_one(key)
     }
 }
 

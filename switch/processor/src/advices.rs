@@ -30,7 +30,7 @@ impl Processor {
     }
 
     /// The stored answer: 00, or 94 for other content under its key.
-    pub(crate) fn repeated_advice(&mut self, incoming: Incoming) {
+    pub(crate) fn repeated_advice(&mut self, incoming: Box<Incoming>) {
         let subject = incoming.subject();
         let Some(live) = self.live.get_mut(&subject) else { return };
         let Some(advice) = taken(&live.transaction, incoming.key) else { return };
@@ -46,7 +46,7 @@ impl Processor {
         self.release(subject);
     }
 
-    pub(crate) fn advice_found(&mut self, incoming: Incoming, found: Found) {
+    pub(crate) fn advice_found(&mut self, incoming: Box<Incoming>, found: Found) {
         let subject = incoming.subject();
         if let Some(transaction) = found.own
             && transaction.key != subject
@@ -56,15 +56,15 @@ impl Processor {
             return self.refuse_other_content(subject, incoming);
         }
         let original = found.original;
-        let load = || Live::new(original.unwrap_or_else(|| Transaction::new(subject)));
-        self.live.entry(subject).or_insert_with(load);
+        let load = || Box::new(Live::new(original.unwrap_or_else(|| Transaction::new(subject))));
+        self.live.get_or_insert_with(subject, load);
         if self.is_known_advice(&incoming) {
             return self.repeated_advice(incoming);
         }
         self.new_advice(incoming);
     }
 
-    fn new_advice(&mut self, incoming: Incoming) {
+    fn new_advice(&mut self, incoming: Box<Incoming>) {
         let subject = incoming.subject();
         let Some(live) = self.live.get_mut(&subject) else { return };
         if incoming.link.is_none() && !matches!(live.state, State::OutcomeSyncing | State::Approved) {
@@ -84,7 +84,7 @@ impl Processor {
             (Some(live), Some(link)) => live.owe(link, answer),
             (None, _) | (_, None) => {}
         }
-        let fact = AdviceFact { advice: incoming.advice(), kind: incoming.kind };
+        let fact = AdviceFact { kind: incoming.kind, advice: incoming.into_advice() };
         self.advance(subject, trigger, Fact::Advice(Box::new(fact)));
         self.event(Event::AdviceAnswered(key));
     }
@@ -134,7 +134,7 @@ impl Processor {
             to_account: None,
             ..request.content.clone()
         };
-        let incoming = Incoming {
+        let incoming = Box::new(Incoming {
             link: None,
             key: TxKey { class, ..carrier_key },
             kind: Some(request.kind),
@@ -145,7 +145,7 @@ impl Processor {
             taken_us: self.now.mono_us,
             session: None,
             message,
-        };
+        });
         self.admit(incoming);
     }
 }
@@ -158,7 +158,7 @@ fn taken(transaction: &Transaction, key: TxKey) -> Option<&Advice> {
 fn trigger(incoming: &Incoming, live: &Live) -> Trigger {
     let said = &incoming.content;
     let request = match &live.work {
-        Some(work) => Some(&work.incoming.content),
+        Some(work) => Some(&work.content),
         None => live.transaction.request.as_ref().map(|request| &request.content),
     };
     let is_other =

@@ -14,6 +14,7 @@ use crate::messages;
 use crate::processor::{Fact, FindAsker, Processor, Timer};
 use crate::record::{BlockSubject, Carried, Outcome};
 use crate::saf::{SafFault, SafFaultSeen, SafFaults};
+use crate::unordered::Unordered;
 
 /// A reversal that a bank has refused so often is flagged SUSPENSE; it is sent on all the same.
 pub(crate) const REFUSALS_TOLD: u32 = 10;
@@ -29,9 +30,9 @@ const ECHO: u64 = 301;
 pub(crate) struct Bank {
     links: BTreeMap<u8, BankLink>,
     /// Names towards the bank of what is in memory.
-    pub(crate) names: BTreeMap<BankIdentity, TxKey>,
+    pub(crate) names: Unordered<BankIdentity, TxKey>,
     /// Requests between INTENT and answer.
-    pub(crate) asked: BTreeSet<TxKey>,
+    pub(crate) asked: Unordered<TxKey, ()>,
     /// Reversals that wait for the window, in the order in which they became durable.
     queue: VecDeque<TxKey>,
     /// Reversals at the bank.
@@ -92,7 +93,7 @@ impl Processor {
         let Some(link) = bank.links.remove(&number) else { return };
         let is_last = link.is_ready && !bank.is_ready();
         let (asked, window) = if is_last {
-            (bank.asked.iter().copied().collect(), std::mem::take(&mut bank.window))
+            (bank.asked.keys_sorted(), std::mem::take(&mut bank.window))
         } else {
             (Vec::new(), BTreeSet::new())
         };
@@ -156,7 +157,7 @@ impl Processor {
         let now = self.now_seconds();
         let by_us = self.in_ms(self.config.timers.network_response_ms_max);
         let Some(bank) = self.banks.get_mut(&bank_id) else { return };
-        let identity = self.standing.next_bank_identity(bank_id, now, |name| bank.names.contains_key(&name));
+        let identity = self.standing.next_bank_identity(bank_id, now, |name| bank.names.contains(&name));
         let Some(link) = bank.links.get_mut(&number).filter(|link| link.asked.len() < NETWORK_ASKED_MAX)
         else {
             return;
@@ -291,7 +292,7 @@ impl Processor {
         if self.is_stale(key, found.as_of) {
             return self.bank_answer(link, bank_id, identity, message);
         }
-        self.live.entry(key).or_insert_with(|| Live::new(transaction));
+        self.live.get_or_insert_with(key, || Box::new(Live::new(transaction)));
         self.bank_answer_for(key, link, identity, message);
         self.release(key);
     }

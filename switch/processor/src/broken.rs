@@ -62,8 +62,8 @@ pub(crate) fn with_day(mut message: Message, day: Day) -> Message {
 impl Processor {
     /// The newest name in memory with this STAN at a bank.
     pub(crate) fn named_by_stan(&self, bank: Institution, identity: BankIdentity) -> BankIdentity {
-        let mut names = self.banks.get(&bank).into_iter().flat_map(|bank| bank.names.keys());
-        names.rfind(|name| name.stan == identity.stan).copied().unwrap_or(identity)
+        let names = self.banks.get(&bank).map(|bank| bank.names.keys_sorted()).unwrap_or_default();
+        names.into_iter().rfind(|name| name.stan == identity.stan).unwrap_or(identity)
     }
 
     /// What any bank knows by this name.

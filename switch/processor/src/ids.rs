@@ -1,6 +1,8 @@
 //! The names by which transactions, banks, terminals and days are known, each a type of its own.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use mutant::Mutant;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,9 @@ use time::{Date, Month, OffsetDateTime, UtcDateTime};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct UtcSeconds(pub i64);
 
+/// Less than half of the shortest year, in seconds.
+const NEAR_S: i64 = 182 * 86_400;
+
 impl UtcSeconds {
     /// Reads DE7 (`MMDDhhmmss`, UTC) with the year that brings it nearest to `now` (docs/interface.md#de-7).
     /// `None` when the ten bytes are not a date and time in any of the three years around `now`.
@@ -17,13 +22,19 @@ impl UtcSeconds {
         let digits = decimal_pairs::<5>(de7)?;
         let month = Month::try_from(digits[0]).ok()?;
         let year_now = UtcDateTime::from_unix_timestamp(now.0).ok()?.year();
+        let in_year = |year| {
+            let date = Date::from_calendar_date(year, month, digits[1]).ok()?;
+            let at = date.with_hms(digits[2], digits[3], digits[4]).ok()?;
+            Some(UtcSeconds(at.assume_utc().unix_timestamp()))
+        };
+        let this_year = in_year(year_now);
+        // No other year can bring it nearer, and nearly always it is so.
+        if this_year.is_some_and(|at| (at.0 - now.0).abs() < NEAR_S) {
+            return this_year;
+        }
         (year_now - 1..=year_now + 1)
             .filter(|year| *year == year_now || !mutant::is(Mutant::YearOfTheClock))
-            .filter_map(|year| {
-                let date = Date::from_calendar_date(year, month, digits[1]).ok()?;
-                let at = date.with_hms(digits[2], digits[3], digits[4]).ok()?;
-                Some(UtcSeconds(at.assume_utc().unix_timestamp()))
-            })
+            .filter_map(in_year)
             .min_by_key(|at| (at.0 - now.0).abs())
     }
 
@@ -172,6 +183,17 @@ impl Institution {
         }
         eleven
     }
+
+    /// Its digits as they stand in DE32 and DE100, written into `eleven`.
+    pub(crate) fn digits_in(self, eleven: &mut [u8; 11]) -> &[u8] {
+        *eleven = self.to_eleven();
+        self.without_zeros(eleven)
+    }
+
+    /// Of [`Institution::to_eleven`] what is the code itself.
+    pub(crate) fn without_zeros(self, eleven: &[u8; 11]) -> &[u8] {
+        &eleven[11 - usize::from(self.length).min(11)..]
+    }
 }
 
 impl fmt::Display for Institution {
@@ -195,8 +217,21 @@ impl std::str::FromStr for Institution {
 }
 
 /// A terminal, DE41: 8 printable characters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TerminalId(pub [u8; 8]);
+
+impl Ord for TerminalId {
+    /// That of the characters; eight at once.
+    fn cmp(&self, other: &TerminalId) -> Ordering {
+        u64::from_be_bytes(self.0).cmp(&u64::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for TerminalId {
+    fn partial_cmp(&self, other: &TerminalId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl TerminalId {
     /// Reads DE41; `None` unless it is 8 printable ASCII characters.
@@ -255,7 +290,7 @@ impl Class {
 }
 
 /// The transaction key: what makes two requests the same (docs/interface.md#keys).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct TxKey {
     /// Message class.
     pub class: Class,
@@ -267,6 +302,16 @@ pub struct TxKey {
     pub sent_at: UtcSeconds,
     /// DE11, 0 to 999999.
     pub stan: u32,
+}
+
+impl Hash for TxKey {
+    /// In three words: it is looked up dozens of times in a transaction's life.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let class = u64::from(self.class.mti());
+        state.write_u64(self.acquirer.digits ^ class << 40 ^ u64::from(self.acquirer.length) << 56);
+        state.write_u64(u64::from_be_bytes(self.terminal.0));
+        state.write_u64(self.sent_at.0 as u64 ^ u64::from(self.stan) << 40);
+    }
 }
 
 impl fmt::Display for TxKey {

@@ -9,10 +9,10 @@ use crate::broken;
 use crate::config::{Config, TerminalConfig};
 use crate::ids::{Class, Code, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
 use crate::io::{LinkId, Now};
+use crate::network::Seeds;
 use crate::record::{Advice, Carried, Content, Kind, Request};
 
 /// A keyed message: 0100, 0200, 0201, 0220, 0221, 0420, 0421.
-#[derive(Clone)]
 pub(crate) struct Incoming {
     /// Where it came from; `None` for a status that travelled in DE48 and gets no answer of its own.
     pub(crate) link: Option<LinkId>,
@@ -32,7 +32,7 @@ pub(crate) struct Incoming {
     pub(crate) taken_us: u64,
     /// The challenge seeds of the terminal's session as it was when the message came, newest first; `None` when it had
     /// not signed on. A connection that is lost later takes nothing from what came before.
-    pub(crate) session: Option<Vec<[u8; 8]>>,
+    pub(crate) session: Option<Seeds>,
 }
 
 /// What every request carries, whatever its kind (docs/interface.md#elements).
@@ -43,7 +43,16 @@ const ADVICE_ELEMENTS: [u8; 11] = [2, 3, 4, 7, 11, 12, 13, 32, 41, 49, 90];
 /// Carried on to the bank as they came.
 const CARRIED_ELEMENTS: [u8; 7] = [12, 13, 18, 22, 25, 42, 43];
 
-/// Reads a message whose MTI has a class. Errors: the element that is wrong, for a 30.
+/// What a keyed message says.
+struct Said {
+    key: TxKey,
+    kind: Option<Kind>,
+    pan: Option<Pan>,
+    content: Content,
+    fraction: bool,
+}
+
+/// Reads a message whose MTI has a class. Errors: the element that is wrong, for a 30, and the message.
 pub(crate) fn read(
     message: Message,
     link: LinkId,
@@ -51,7 +60,30 @@ pub(crate) fn read(
     terminal: &TerminalConfig,
     taken: Now,
     arrived_us: u64,
-) -> Result<Incoming, u8> {
+) -> Result<Box<Incoming>, (u8, Message)> {
+    match said(&message, citizen, terminal, taken) {
+        Ok(Said { key, kind, pan, content, fraction }) => Ok(Box::new(Incoming {
+            link: Some(link),
+            message,
+            key,
+            kind,
+            pan,
+            content,
+            fraction,
+            arrived_us,
+            taken_us: taken.mono_us,
+            session: None,
+        })),
+        Err(element) => Err((element, message)),
+    }
+}
+
+fn said(
+    message: &Message,
+    citizen: Option<Pseudonym>,
+    terminal: &TerminalConfig,
+    taken: Now,
+) -> Result<Said, u8> {
     let class = Class::of_mti(message.mti().value()).ok_or(0)?;
     let needed: &[u8] = match class {
         Class::Verification => &VERIFICATION_ELEMENTS,
@@ -63,7 +95,7 @@ pub(crate) fn read(
     }
     let now = UtcSeconds(taken.wall_ms.div_euclid(1000));
     let value = |element: u8| message.get(element).unwrap_or_default();
-    let key = key(&message, class, now)?;
+    let key = key(message, class, now)?;
     let is_undated = mutant::is(Mutant::KeyWithoutDate) && message.mti().is_repeat();
     let key = if is_undated { broken::dated_today(key, now) } else { key };
     let processing: [u8; 6] = value(3).try_into().map_err(|_| 3)?;
@@ -98,18 +130,7 @@ pub(crate) fn read(
         to_account: text(103),
     };
     let pan = citizen.and_then(|_| Pan::parse(value(2)).ok());
-    Ok(Incoming {
-        link: Some(link),
-        key,
-        kind,
-        pan,
-        content,
-        fraction: scaled.is_err(),
-        arrived_us,
-        taken_us: taken.mono_us,
-        session: None,
-        message,
-    })
+    Ok(Said { key, kind, pan, content, fraction: scaled.is_err() })
 }
 
 /// The name of a message. Errors: the element that is wrong.
@@ -152,12 +173,17 @@ pub(crate) fn original_of_status(
     terminal: TerminalId,
     now: UtcSeconds,
 ) -> Option<TxKey> {
-    let digits =
-        |range: std::ops::Range<usize>| std::str::from_utf8(twenty.get(range)?).ok()?.parse::<u32>().ok();
+    let digits = |range: std::ops::Range<usize>| decimal(twenty.get(range)?);
     let class =
         Class::of_mti(u16::try_from(digits(0..4)?).ok()?).filter(|class| *class == Class::Financial)?;
     let sent_at = UtcSeconds::from_de7(twenty.get(10..20)?, now)?;
     Some(TxKey { class, acquirer, terminal, sent_at, stan: digits(4..10)? })
+}
+
+/// What ASCII digits say, nine at most.
+fn decimal(digits: &[u8]) -> Option<u32> {
+    let digit = |digit: u8| digit.is_ascii_digit().then(|| u32::from(digit - b'0'));
+    digits.iter().try_fold(0, |sum: u32, &it| sum.checked_mul(10)?.checked_add(digit(it)?))
 }
 
 impl Incoming {
@@ -167,29 +193,21 @@ impl Incoming {
     }
 
     /// As the log keeps an advice.
-    pub(crate) fn advice(&self) -> Advice {
-        Advice {
-            key: self.key,
-            content: self.content.clone(),
-            reason: self.message.get(39).and_then(Code::parse),
-        }
+    pub(crate) fn into_advice(self) -> Advice {
+        Advice { key: self.key, content: self.content, reason: self.message.get(39).and_then(Code::parse) }
     }
 
     /// As the log keeps a request; `None` when no citizen stands behind it.
     pub(crate) fn request(&self, rrn: Rrn, config: &Config) -> Option<Request> {
-        let mut carried = Carried::default();
-        for element in CARRIED_ELEMENTS {
-            if let Some(value) = self.message.get(element) {
-                carried.set(element, value);
-            }
-        }
+        let carried =
+            CARRIED_ELEMENTS.iter().filter_map(|&element| Some((element, self.message.get(element)?)));
         Some(Request {
             kind: self.kind?,
             pan: self.pan.filter(|pan| pan.iin() == config.iin)?,
             content: self.content.clone(),
             rrn,
             rrn_from_terminal: self.message.has(37),
-            carried,
+            carried: Carried::of(carried),
         })
     }
 }

@@ -25,6 +25,7 @@ mod saf;
 mod standing;
 mod suspense;
 mod transaction;
+mod unordered;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
 pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};

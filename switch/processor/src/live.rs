@@ -1,13 +1,13 @@
 //! What the processor holds of a transaction that is in flight.
 
-use credential::Reference;
+use credential::{Pan, Reference};
 use iso8583::Message;
 
 use crate::ids::Day;
-use crate::intake::Incoming;
 use crate::io::{LinkId, LinkedAccount};
 use crate::lifecycle::State;
-use crate::record::{Evidence, Position};
+use crate::network::Seeds;
+use crate::record::{Content, Evidence, Kind, Position};
 use crate::saf::SafFaultSeen;
 use crate::transaction::Transaction;
 
@@ -50,9 +50,15 @@ pub(crate) struct Asker {
     pub(crate) message: Message,
 }
 
-/// A request that is not yet recorded.
+/// A request that is not yet recorded. Its message is the asker's, for the answer echoes it.
 pub(crate) struct Work {
-    pub(crate) incoming: Incoming,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) pan: Option<Pan>,
+    pub(crate) content: Content,
+    /// DE4 has a fraction of the smallest unit.
+    pub(crate) fraction: bool,
+    /// As [`crate::intake::Incoming::session`].
+    pub(crate) session: Option<Seeds>,
     /// Where the money is, for a 0200.
     pub(crate) account: Option<LinkedAccount>,
     /// The citizen's linked accounts, for a 0100.

@@ -6,15 +6,23 @@ use mutant::Mutant;
 
 use crate::amount::{self, DE54_ENTRY, DE62_LINE};
 use crate::config::Config;
-use crate::ids::{BankIdentity, Code, Day, Institution, TxKey};
+use crate::ids::{BankIdentity, Code, Day, TxKey};
 use crate::io::{Answered, LinkedAccount};
 use crate::lifecycle::State;
 use crate::live::Stages;
-use crate::record::{Kind, LinkedBank};
-use crate::transaction::Transaction;
+use crate::record::{Kind, LinkedBank, Outcome, Request};
+use crate::transaction::{SentToBank, Transaction};
 
-/// Echoed in every answer on a terminal link, where the message has them.
-const ECHOED: [u8; 12] = [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49];
+/// Echoed in every answer on a terminal link, where the message has them; each element is the bit of its number.
+const ECHOED_ELEMENTS: u128 = {
+    let elements = [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49, 70];
+    let (mut bits, mut index) = (0, 0);
+    while index < elements.len() {
+        bits |= 1 << elements[index];
+        index += 1;
+    }
+    bits
+};
 
 /// The answer to the request that a transaction's records hold; `None` while it has none.
 pub(crate) fn stored_code(transaction: &Transaction) -> Option<Code> {
@@ -30,60 +38,127 @@ pub(crate) fn stored_code(transaction: &Transaction) -> Option<Code> {
     }
 }
 
-/// An answer that says no more than a code.
-pub(crate) fn bare(message: &Message, code: Code) -> Message {
-    let keeps_mark = message.mti().is_repeat() && mutant::is(Mutant::RepeatAnsweredAsRepeat);
-    let mti = message.mti().response();
-    let mut answer = Message::new(if keeps_mark { mti.repeat() } else { mti });
-    for element in ECHOED {
-        if let Some(value) = message.get(element) {
-            answer.set(element, value);
+/// Elements and values of a message that is being put together, in ascending order whatever order they come in: a message is
+/// then built from front to back.
+pub(crate) struct Values<'a> {
+    list: [(u8, &'a [u8]); VALUES_MAX],
+    count: usize,
+}
+
+/// No message of the switch has more elements: ten more than it echoes.
+const VALUES_MAX: usize = 32;
+
+impl<'a> Values<'a> {
+    fn new() -> Values<'a> {
+        Values { list: [(0, &[]); VALUES_MAX], count: 0 }
+    }
+
+    /// Sets or replaces an element.
+    fn put(&mut self, element: u8, value: &'a [u8]) {
+        let mut place = self.count;
+        while place > 0 && self.list[place - 1].0 >= element {
+            place -= 1;
+        }
+        if place == self.count || self.list[place].0 != element {
+            self.list.copy_within(place..self.count, place + 1);
+            self.count += 1;
+        }
+        self.list[place] = (element, value);
+    }
+
+    fn put_some(&mut self, element: u8, value: Option<&'a [u8]>) {
+        if let Some(value) = value {
+            self.put(element, value);
         }
     }
-    if let Some(value) = message.get(70) {
-        answer.set(70, value);
+
+    fn message(&self, mti: Mti) -> Message {
+        Message::of(mti, &self.list[..self.count])
     }
-    answer.set(39, &code.0);
-    answer
+}
+
+/// A number with zeros in front, `digits` in all where it has no more itself.
+struct Decimal {
+    text: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    fn new(value: u64, digits: usize) -> Decimal {
+        let (mut text, mut start, mut rest) = ([b'0'; 20], 20, value);
+        while rest > 0 {
+            start -= 1;
+            text[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        Decimal { text, start: start.min(20 - digits) }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
+}
+
+/// An answer that says no more than a code.
+pub(crate) fn bare(message: &Message, code: Code) -> Message {
+    echoed(message, &code).message(answer_mti(message))
+}
+
+fn answer_mti(message: &Message) -> Mti {
+    let keeps_mark = message.mti().is_repeat() && mutant::is(Mutant::RepeatAnsweredAsRepeat);
+    let mti = message.mti().response();
+    if keeps_mark { mti.repeat() } else { mti }
+}
+
+/// What an answer has of the message that it answers, and its code.
+fn echoed<'a>(message: &'a Message, code: &'a Code) -> Values<'a> {
+    let mut values = Values::new();
+    for (element, value) in message.elements() {
+        if element < 128 && ECHOED_ELEMENTS >> element & 1 == 1 {
+            values.put(element, value);
+        }
+    }
+    values.put(39, &code.0);
+    values
 }
 
 /// The answer to a request, from its records.
 pub(crate) fn answer(message: &Message, transaction: &Transaction, code: Code, config: &Config) -> Message {
-    let mut answer = bare(message, code);
-    if let Some(request) = &transaction.request {
-        answer.set(37, &request.rrn.0);
+    let mut eleven = [0; 11];
+    let mut values = echoed(message, &code);
+    values.put_some(37, transaction.request.as_ref().map(|request| request.rrn.0.as_slice()));
+    let day = transaction.sent.as_ref().map(|sent| sent.day.to_de15());
+    values.put_some(15, day.as_ref().map(<[u8; 4]>::as_slice));
+    values.put_some(100, transaction.bank().map(|bank| bank.digits_in(&mut eleven)));
+    let is_approved = code == Code::APPROVED;
+    let verification = transaction.verification.as_ref().filter(|_| is_approved);
+    let has_to_send_sod = transaction.declined.as_ref().is_some_and(|declined| declined.send_sod);
+    let proof = match verification {
+        Some(verification) => Some(verified(verification.reference, &verification.banks)),
+        None if has_to_send_sod => Some(ProofBuilder::new().with(Tag::SendSod, &[]).build()),
+        None => None,
+    };
+    values.put_some(112, proof.as_deref());
+    let outcome = transaction.outcome.as_ref().filter(|_| is_approved);
+    let carried = outcome.map(|outcome| rescaled(outcome, transaction, config)).unwrap_or_default();
+    for (element, value) in &carried {
+        values.put(*element, value);
     }
-    if let Some(sent) = &transaction.sent {
-        answer.set(15, &sent.day.to_de15());
-        answer.set_text(100, &sent.bank.to_string());
-    }
-    if transaction.declined.as_ref().is_some_and(|declined| declined.send_sod) {
-        answer.set(112, &ProofBuilder::new().with(Tag::SendSod, &[]).build());
-    }
-    if code != Code::APPROVED {
-        return answer;
-    }
-    if let Some(outcome) = &transaction.outcome {
-        if let Some(approval) = outcome.approval {
-            answer.set(38, &approval);
-        }
-        let exponent = |bank: Option<Institution>| {
-            bank.and_then(|bank| config.issuers.get(&bank)).map_or(0, |issuer| issuer.amount_exponent)
-        };
-        let there = exponent(transaction.bank());
-        let here =
-            config.terminals.get(&transaction.key.terminal).map_or(0, |terminal| terminal.amount_exponent);
-        for (element, value) in outcome.carried.iter() {
-            let layout = if element == 54 { DE54_ENTRY } else { DE62_LINE };
-            if let Some(value) = amount::rescale(value, layout, there, here) {
-                answer.set(element, &value);
-            }
-        }
-    }
-    if let Some(verification) = &transaction.verification {
-        answer.set(112, &verified(verification.reference, &verification.banks));
-    }
-    answer
+    values.put_some(38, outcome.and_then(|outcome| outcome.approval.as_ref()).map(<[u8; 6]>::as_slice));
+    values.message(answer_mti(message))
+}
+
+/// What a bank's approval carries, in the decimal places of the terminal's link.
+fn rescaled(outcome: &Outcome, transaction: &Transaction, config: &Config) -> Vec<(u8, Vec<u8>)> {
+    let issuer = transaction.bank().and_then(|bank| config.issuers.get(&bank));
+    let there = issuer.map_or(0, |issuer| issuer.amount_exponent);
+    let terminal = config.terminals.get(&transaction.key.terminal);
+    let here = terminal.map_or(0, |terminal| terminal.amount_exponent);
+    let rescale = |(element, value): (u8, &[u8])| {
+        let layout = if element == 54 { DE54_ENTRY } else { DE62_LINE };
+        Some((element, amount::rescale(value, layout, there, here)?))
+    };
+    outcome.carried.iter().filter_map(rescale).collect()
 }
 
 /// DE112 of the answer to a 0100: DF50 (verified), DF51, DF52.
@@ -96,44 +171,34 @@ fn verified(reference: Reference, banks: &[LinkedBank]) -> Vec<u8> {
 
 /// The answer to an advice: always 00, for it is recorded.
 pub(crate) fn advice_answer(message: &Message, original: &Transaction) -> Message {
-    let mut answer = bare(message, Code::APPROVED);
-    if let Some(request) = &original.request {
-        answer.set(37, &request.rrn.0);
-    }
-    if let Some(sent) = &original.sent {
-        answer.set(15, &sent.day.to_de15());
-    }
-    answer
+    let mut values = echoed(message, &Code::APPROVED);
+    values.put_some(37, original.request.as_ref().map(|request| request.rrn.0.as_slice()));
+    let day = original.sent.as_ref().map(|sent| sent.day.to_de15());
+    values.put_some(15, day.as_ref().map(<[u8; 4]>::as_slice));
+    values.message(answer_mti(message))
 }
 
-/// The 0200 to the bank.
+/// The 0200 to the bank. `None` where an amount has no form on its link; limits keep such a request from being recorded.
 pub(crate) fn bank_request(transaction: &Transaction, exponent: u8) -> Option<Message> {
-    let mut message = bank_message(Mti::new(200), transaction, exponent)?;
     let (request, sent) = (transaction.request.as_ref()?, transaction.sent.as_ref()?);
-    name(&mut message, sent.identity);
-    message.set(15, &sent.day.to_de15());
+    let common = Common::new(transaction, exponent)?;
+    let (de7, stan, day) = (sent.identity.sent_at.to_de7(), stan(sent.identity), sent.day.to_de15());
+    let mut values = common.values(request, sent, transaction);
+    values.put(7, &de7);
+    values.put(11, stan.digits());
+    values.put(15, &day);
     for (element, value) in request.carried.iter() {
-        message.set(element, value);
+        values.put(element, value);
     }
-    if let Some(account) = &request.content.to_account {
-        message.set_text(103, account);
-    }
-    Some(message)
+    values.put_some(103, request.content.to_account.as_ref().map(|account| account.as_bytes()));
+    Some(values.message(Mti::new(200)))
 }
 
 /// The 0420, or 0421, to the bank.
 pub(crate) fn bank_reversal(transaction: &Transaction, exponent: u8, is_repeat: bool) -> Option<Message> {
-    let mti = if is_repeat { Mti::new(421) } else { Mti::new(420) };
-    let mut message = bank_message(mti, transaction, exponent)?;
-    let (sent, reversal) = (transaction.sent.as_ref()?, transaction.reversal.as_ref()?);
-    name(&mut message, reversal.identity);
-    message.set(15, &reversal.day.to_de15());
-    message.set(39, &reversal.reason.0);
-    if let Some((_, acceptor)) =
-        transaction.request.as_ref()?.carried.iter().find(|(element, _)| *element == 42)
-    {
-        message.set(42, acceptor);
-    }
+    let (request, sent) = (transaction.request.as_ref()?, transaction.sent.as_ref()?);
+    let reversal = transaction.reversal.as_ref()?;
+    let common = Common::new(transaction, exponent)?;
     let is_misnamed = mutant::is(Mutant::OriginalDataNamesReversal);
     let original = if is_misnamed { reversal.identity } else { sent.identity };
     let de90 = format!(
@@ -143,37 +208,66 @@ pub(crate) fn bank_reversal(transaction: &Transaction, exponent: u8, is_repeat: 
         String::from_utf8_lossy(&transaction.key.acquirer.to_eleven()),
         0
     );
-    message.set_text(90, &de90);
-    let (left_minor, asked_minor) = (reversal.left_minor, transaction.request.as_ref()?.content.amount_minor);
+    let (left_minor, asked_minor) = (reversal.left_minor, request.content.amount_minor);
     let left_minor =
         if mutant::is(Mutant::LeftAmountSwapped) { asked_minor - left_minor } else { left_minor };
     let exponent = if mutant::is(Mutant::LeftAmountWithoutDecimals) { 0 } else { exponent };
-    message.set_text(95, &amount::to_de95(amount::to_link(left_minor, exponent)?));
-    Some(message)
+    let de95 = amount::to_de95(amount::to_link(left_minor, exponent)?);
+    let (de7, stan, day) =
+        (reversal.identity.sent_at.to_de7(), stan(reversal.identity), reversal.day.to_de15());
+    let mut values = common.values(request, sent, transaction);
+    values.put(7, &de7);
+    values.put(11, stan.digits());
+    values.put(15, &day);
+    values.put(39, &reversal.reason.0);
+    let acceptor = request.carried.iter().find(|(element, _)| *element == 42);
+    values.put_some(42, acceptor.map(|(_, acceptor)| acceptor));
+    values.put(90, de90.as_bytes());
+    values.put(95, de95.as_bytes());
+    Some(values.message(if is_repeat { Mti::new(421) } else { Mti::new(420) }))
 }
 
-/// What requests and reversals to a bank have in common. `None` where an amount has no form on its link; limits keep
-/// such a request from being recorded.
-fn bank_message(mti: Mti, transaction: &Transaction, exponent: u8) -> Option<Message> {
-    let (request, sent) = (transaction.request.as_ref()?, transaction.sent.as_ref()?);
-    let mut message = Message::new(mti);
-    message.set(2, request.pan.digits());
-    message.set(3, &request.content.processing);
-    message.set_number(4, amount::to_link(request.content.amount_minor, exponent)?, 12);
-    message.set_text(32, &transaction.key.acquirer.to_string());
-    message.set(37, &request.rrn.0);
-    message.set(41, &transaction.key.terminal.0);
-    message.set_number(49, u64::from(request.content.currency), 3);
-    message.set_text(100, &sent.bank.to_string());
-    if let Some(account) = &sent.account {
-        message.set_text(102, account);
+/// What requests and reversals to a bank have in common, and is not recorded as it stands in a message.
+struct Common {
+    amount: Decimal,
+    currency: Decimal,
+    acquirer: [u8; 11],
+    bank: [u8; 11],
+}
+
+impl Common {
+    fn new(transaction: &Transaction, exponent: u8) -> Option<Common> {
+        let content = &transaction.request.as_ref()?.content;
+        Some(Common {
+            amount: Decimal::new(amount::to_link(content.amount_minor, exponent)?, 12),
+            currency: Decimal::new(u64::from(content.currency), 3),
+            acquirer: transaction.key.acquirer.to_eleven(),
+            bank: transaction.bank()?.to_eleven(),
+        })
     }
-    Some(message)
+
+    fn values<'a>(
+        &'a self,
+        request: &'a Request,
+        sent: &'a SentToBank,
+        transaction: &'a Transaction,
+    ) -> Values<'a> {
+        let mut values = Values::new();
+        values.put(2, request.pan.digits());
+        values.put(3, &request.content.processing);
+        values.put(4, self.amount.digits());
+        values.put(32, transaction.key.acquirer.without_zeros(&self.acquirer));
+        values.put(37, &request.rrn.0);
+        values.put(41, &transaction.key.terminal.0);
+        values.put(49, self.currency.digits());
+        values.put(100, sent.bank.without_zeros(&self.bank));
+        values.put_some(102, sent.account.as_ref().map(|account| account.as_bytes()));
+        values
+    }
 }
 
-fn name(message: &mut Message, identity: BankIdentity) {
-    message.set(7, &identity.sent_at.to_de7());
-    message.set_number(11, u64::from(identity.stan), 6);
+fn stan(identity: BankIdentity) -> Decimal {
+    Decimal::new(u64::from(identity.stan), 6)
 }
 
 /// Whether a bank's answer echoes what it was asked: DE4, 37 and 41. DE7 and 11 are how it was found.
@@ -187,13 +281,14 @@ pub(crate) fn echoes(answer: &Message, transaction: &Transaction, exponent: u8) 
 
 /// A 0800 to a bank. DE15 only in a cutover.
 pub(crate) fn network(code: u64, identity: BankIdentity, day: Option<Day>) -> Message {
-    let mut message = Message::new(Mti::new(800));
-    name(&mut message, identity);
-    message.set_number(70, code, 3);
-    if let Some(day) = day {
-        message.set(15, &day.to_de15());
-    }
-    message
+    let (de7, stan, code) = (identity.sent_at.to_de7(), stan(identity), Decimal::new(code, 3));
+    let day = day.map(Day::to_de15);
+    let mut values = Values::new();
+    values.put(7, &de7);
+    values.put(11, stan.digits());
+    values.put_some(15, day.as_ref().map(<[u8; 4]>::as_slice));
+    values.put(70, code.digits());
+    values.message(Mti::new(800))
 }
 
 /// A linked account as the terminal is told of it.

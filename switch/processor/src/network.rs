@@ -1,7 +1,5 @@
 //! Links up and down, terminals' sign-on and echo, and what operators command.
 
-use std::collections::VecDeque;
-
 use credential::{ProofBuilder, Tag};
 use iso8583::Message;
 
@@ -16,13 +14,16 @@ use crate::record::{Body, Position, Record};
 /// that was under way.
 const SEEDS_PER_TERMINAL_MAX: usize = 2;
 
+/// Seeds, newest first; the rest of the places is empty.
+pub(crate) type Seeds = [Option<[u8; 8]>; SEEDS_PER_TERMINAL_MAX];
+
 /// A cutover opens no day further away: a day that was typed wrong could never be taken back.
 const CUTOVER_DAYS_MAX: i64 = 31;
 
 /// A terminal that has signed on.
 pub(crate) struct Session {
     link: LinkId,
-    seed_ids: VecDeque<[u8; 8]>,
+    seed_ids: Seeds,
 }
 
 impl Processor {
@@ -82,17 +83,18 @@ impl Processor {
 
     fn sign_on(&mut self, terminal: TerminalId, link: LinkId) -> [u8; 8] {
         let seed_id = self.entropy.seed_id();
-        let session = self.sessions.entry(terminal).or_insert(Session { link, seed_ids: VecDeque::new() });
+        let empty = Session { link, seed_ids: Seeds::default() };
+        let session = self.sessions.entry(terminal).or_insert(empty);
         session.link = link;
-        session.seed_ids.truncate(SEEDS_PER_TERMINAL_MAX - 1);
-        session.seed_ids.push_front(seed_id);
+        session.seed_ids.rotate_right(1);
+        session.seed_ids[0] = Some(seed_id);
         seed_id
     }
 
     /// The seeds whose challenges are good, newest first; `None` unless the terminal has signed on on this connection.
-    pub(crate) fn session(&self, terminal: TerminalId, link: LinkId) -> Option<Vec<[u8; 8]>> {
+    pub(crate) fn session(&self, terminal: TerminalId, link: LinkId) -> Option<Seeds> {
         let session = self.sessions.get(&terminal).filter(|session| session.link == link)?;
-        Some(session.seed_ids.iter().copied().collect())
+        Some(session.seed_ids)
     }
 
     pub(crate) fn command(&mut self, ticket: Ticket, command: Command) {

@@ -29,9 +29,13 @@ use crate::record::{
 use crate::saf::SafFault;
 use crate::standing::Standing;
 use crate::transaction::Transaction;
+use crate::unordered::Unordered;
 
 /// Messages that wait while the log is asked about their transaction; the next one is dropped, and its sender repeats.
 pub(crate) const BLOCKED_PER_TRANSACTION_MAX: usize = 8;
+
+/// Transactions in memory that there is room for from the start: no bound.
+const LIVE_ROOM: usize = 4_096;
 
 /// The deciding heart of the switch. One thread owns it.
 pub struct Processor {
@@ -47,7 +51,7 @@ pub struct Processor {
     pub(crate) next: Position,
     /// Records whose durability somebody waits for, oldest first.
     unsynced: VecDeque<(Position, TxKey)>,
-    pub(crate) live: BTreeMap<TxKey, Live>,
+    pub(crate) live: Unordered<TxKey, Box<Live>>,
     /// Requests between arrival and answer.
     pub(crate) in_flight: InFlight,
     /// How long requests wait until they are handled.
@@ -56,7 +60,7 @@ pub struct Processor {
     pub(crate) find_wait: QueueWait,
     pub(crate) finds: BTreeMap<Ticket, Find>,
     /// Messages about a transaction that the log is being asked about.
-    pub(crate) blocked: BTreeMap<TxKey, VecDeque<Incoming>>,
+    pub(crate) blocked: Unordered<TxKey, VecDeque<Box<Incoming>>>,
     /// Transactions that left memory while a question to the log was open: an older answer about them is stale.
     evicted: VecDeque<(Ticket, TxKey, Position)>,
     pub(crate) verifies: BTreeMap<Ticket, TxKey>,
@@ -64,7 +68,7 @@ pub struct Processor {
     pub(crate) sessions: BTreeMap<TerminalId, Session>,
     /// Day's use of the limits that an open question to the log may not have seen.
     recent_spends: VecDeque<(Position, Spend)>,
-    pub(crate) reserved: BTreeMap<(Pseudonym, Day), Used>,
+    pub(crate) reserved: Unordered<(Pseudonym, Day), Used>,
     pub(crate) shed: ShedKeys,
     /// Keys that were refused on a full disk, and are again as long as their 96 may be under way.
     pub(crate) refused_full: ShedKeys,
@@ -152,18 +156,18 @@ impl Processor {
             standing: broken::at_start(standing),
             next,
             unsynced: VecDeque::new(),
-            live: BTreeMap::new(),
+            live: Unordered::with_capacity(LIVE_ROOM),
             in_flight: InFlight::default(),
             queue_wait: QueueWait::default(),
             find_wait: QueueWait::default(),
             finds: BTreeMap::new(),
-            blocked: BTreeMap::new(),
+            blocked: Unordered::default(),
             evicted: VecDeque::new(),
             verifies: BTreeMap::new(),
             banks: BTreeMap::new(),
             sessions: BTreeMap::new(),
             recent_spends: VecDeque::new(),
-            reserved: BTreeMap::new(),
+            reserved: Unordered::default(),
             is_disk_full: false,
             commands: VecDeque::new(),
             draining: None,
@@ -284,6 +288,9 @@ impl Processor {
     pub(crate) fn wait_until(&mut self, key: TxKey, at_us: Option<u64>) {
         let Some(live) = self.live.get_mut(&key) else { return };
         let before = std::mem::replace(&mut live.timer_us, at_us);
+        if before == at_us {
+            return;
+        }
         if let Some(before) = before {
             self.stop_timer(before, Timer::Transaction(key));
         }
@@ -493,7 +500,7 @@ impl Processor {
     pub(crate) fn advance(&mut self, key: TxKey, trigger: Trigger, fact: Fact) {
         let Some(live) = self.live.get_mut(&key) else { return };
         let kind = match &live.work {
-            Some(work) => work.incoming.kind.unwrap_or(Kind::Withdrawal),
+            Some(work) => work.kind.unwrap_or(Kind::Withdrawal),
             None => live.transaction.kind().or(fact.kind()).unwrap_or(Kind::Withdrawal),
         };
         let before = live.state;
@@ -603,7 +610,7 @@ impl Processor {
 
     /// Appends the records of a cell; gives the state that they lead to.
     fn write(&mut self, key: TxKey, kind: Kind, cell: &Step, fact: Fact) -> State {
-        let advice = fact.advice();
+        let (fact, advice) = fact.split();
         let bodies = match cell.write {
             Write::Nothing => Vec::new(),
             Write::Intent => vec![self.intent(key, kind)],
@@ -619,7 +626,7 @@ impl Processor {
             Write::DeclinedAndClaim(reason) => {
                 vec![self.declined(key, cell, fact), Body::Claim(reason, advice)]
             }
-            Write::Reversal => vec![self.reversal(key, cell, fact)],
+            Write::Reversal => vec![self.reversal(key, cell, advice)],
             Write::Reversed => vec![Body::Reversed(fact.code().unwrap_or(Code::APPROVED))],
             Write::Complete => vec![Body::Complete(advice)],
             Write::CompleteAndClaim(reason) => vec![Body::Complete(advice), Body::Claim(reason, None)],
@@ -692,9 +699,10 @@ impl Processor {
         let now = self.now_seconds();
         let expires_at_ms = self.now.wall_ms + self.config.timers.reference_life_ms as i64;
         let live = self.live.get_mut(&key).expect("a verified transaction is in memory");
-        let work = live.work.take().expect("a verified transaction has its work");
-        let request = live.transaction.request.clone().expect("a verified transaction has its request");
-        let evidence = work.evidence.clone();
+        let mut work = live.work.take().expect("a verified transaction has its work");
+        // The fold takes the request from the record, as recovery does.
+        let request = live.transaction.request.take().expect("a verified transaction has its request");
+        let evidence = work.evidence.take();
         let body = if kind == Kind::Verification {
             Body::Verification(Box::new(Verification {
                 request,
@@ -705,16 +713,16 @@ impl Processor {
                 evidence: evidence.expect("a verification was verified with evidence"),
             }))
         } else {
-            let account = work.account.as_ref().expect("a verified money transaction has its account");
+            let account = work.account.take().expect("a verified money transaction has its account");
             let bank = self.banks.entry(account.bank).or_default();
             let identity =
-                self.standing.next_bank_identity(account.bank, now, |name| bank.names.contains_key(&name));
+                self.standing.next_bank_identity(account.bank, now, |name| bank.names.contains(&name));
             bank.names.insert(identity, key);
-            bank.asked.insert(key);
+            bank.asked.insert(key, ());
             Body::Intent(Box::new(Intent {
                 request,
                 bank: account.bank,
-                account: Some(account.number.clone()),
+                account: Some(account.number),
                 identity,
                 day,
                 reference: work.reference,
@@ -722,10 +730,6 @@ impl Processor {
             }))
         };
         self.give_back_reservation(&work);
-        // The fold takes the request from the record, as recovery does.
-        if let Some(live) = self.live.get_mut(&key) {
-            live.transaction.request = None;
-        }
         body
     }
 
@@ -744,7 +748,7 @@ impl Processor {
         Body::Declined(Box::new(Declined { request, code, bank_code, send_sod, evidence }))
     }
 
-    fn reversal(&mut self, key: TxKey, cell: &Step, fact: Fact) -> Body {
+    fn reversal(&mut self, key: TxKey, cell: &Step, advice: Option<Advice>) -> Body {
         let day = self.day();
         let now = self.now_seconds();
         let live = self.live.get_mut(&key).expect("a transaction that is reversed is in memory");
@@ -764,13 +768,12 @@ impl Processor {
             Answer::Nothing => stored.unwrap_or(Code::UNAVAILABLE),
             Answer::Unavailable | Answer::Approved | Answer::Refusal => Code::UNAVAILABLE,
         };
-        let advice = fact.advice();
         let identity = match before.as_ref().filter(|_| !mutant::is(Mutant::ReopenedUnderNewIdentity)) {
             Some(reversal) => reversal.identity,
             None => {
                 let bank = self.banks.entry(bank_id).or_default();
                 let identity =
-                    self.standing.next_bank_identity(bank_id, now, |name| bank.names.contains_key(&name));
+                    self.standing.next_bank_identity(bank_id, now, |name| bank.names.contains(&name));
                 bank.names.insert(identity, key);
                 identity
             }
@@ -802,13 +805,15 @@ impl Processor {
         ];
         if let Some(bank) = transaction.bank() {
             let bank = self.banks.entry(bank).or_default();
-            bank.names.extend(names.into_iter().flatten().map(|name| (name, key)));
+            for name in names.into_iter().flatten() {
+                bank.names.insert(name, key);
+            }
         }
         let state = transaction.state;
         let mut live = Live::new(transaction);
         // Whether the 0420 left before the end is not known: from here on it is a 0421.
         live.saf.attempts = u32::from(state == State::Reversing);
-        self.live.insert(key, live);
+        self.live.insert(key, Box::new(live));
         match state {
             State::Sent if mutant::is(Mutant::UnresolvedIntentIgnored) => {}
             State::Sent => self.advance(key, Trigger::Deadline, Fact::Nothing),
@@ -854,10 +859,11 @@ fn outcome(fact: Fact) -> Body {
 }
 
 impl Fact {
-    fn advice(&self) -> Option<Advice> {
+    /// The advice that it brings, and what else it says.
+    fn split(self) -> (Fact, Option<Advice>) {
         match self {
-            Fact::Advice(fact) => Some(fact.advice.clone()),
-            Fact::Nothing | Fact::Refusal { .. } | Fact::Bank { .. } | Fact::Acknowledged(_) => None,
+            Fact::Advice(fact) => (Fact::Nothing, Some(fact.advice)),
+            Fact::Nothing | Fact::Refusal { .. } | Fact::Bank { .. } | Fact::Acknowledged(_) => (self, None),
         }
     }
 

@@ -155,23 +155,46 @@ pub struct Content {
 /// Elements kept as they came, to be carried on: 12, 13, 18, 22, 25, 42, 43 of a request; 54, 62 of a bank's answer.
 /// None of them may be Account, Personal or Secret, but 54 and 62, which are shown to the citizen alone and masked.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Carried(Vec<(u8, Box<[u8]>)>);
+pub struct Carried(Vec<u8>);
+
+/// In front of each value of [`Carried`]: its element, and its length in two bytes.
+const CARRIED_HEAD_BYTES: usize = 3;
 
 impl Carried {
     /// Keeps the value of an element.
+    ///
+    /// # Panics
+    /// When the value has more than 65,535 bytes; no element of a message has.
     pub fn set(&mut self, element: u8, value: &[u8]) {
-        self.0.push((element, value.into()));
+        let [high, low] = u16::try_from(value.len()).expect("an element has at most 999 bytes").to_be_bytes();
+        self.0.reserve(CARRIED_HEAD_BYTES + value.len());
+        self.0.extend_from_slice(&[element, high, low]);
+        self.0.extend_from_slice(value);
+    }
+
+    /// As [`Carried::set`] of each, in one piece of memory.
+    pub(crate) fn of<'a>(values: impl Iterator<Item = (u8, &'a [u8])> + Clone) -> Carried {
+        let bytes = values.clone().map(|(_, value)| CARRIED_HEAD_BYTES + value.len()).sum();
+        let mut carried = Carried(Vec::with_capacity(bytes));
+        values.for_each(|(element, value)| carried.set(element, value));
+        carried
     }
 
     /// In the order in which they were kept.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        self.0.iter().map(|(element, value)| (*element, &**value))
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let ([element, high, low], behind) = rest.split_first_chunk()?;
+            let (value, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?;
+            rest = behind;
+            Some((*element, value))
+        })
     }
 }
 
 impl std::fmt::Debug for Carried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|(element, _)| element)).finish()
+        f.debug_set().entries(self.iter().map(|(element, _)| element)).finish()
     }
 }
 

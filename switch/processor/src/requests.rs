@@ -6,10 +6,10 @@ use mutant::Mutant;
 
 use crate::amount;
 use crate::config::TerminalConfig;
-use crate::ids::{Class, Code, Day, TerminalId, TxKey};
+use crate::ids::{Class, Code, Day, Institution, TerminalId, TxKey};
 use crate::intake::{self, Incoming};
 use crate::io::{
-    Authenticity, Event, Found, LinkId, LinkedAccount, Lookup, Output, OwnName, Ticket, Verdict,
+    Authenticity, Event, Found, LinkId, LinkedAccount, Lookup, Output, OwnName, Ticket, Used, Verdict,
     VerifyRequest,
 };
 use crate::lifecycle::{State, Trigger};
@@ -78,7 +78,6 @@ impl Processor {
         {
             return;
         }
-        let copy = message.clone();
         match intake::read(message, link, citizen, &terminal, self.now, self.arrived_us) {
             Ok(mut incoming) => {
                 incoming.session = self.session(terminal_id, link);
@@ -87,15 +86,15 @@ impl Processor {
                 }
                 self.admit(incoming);
             }
-            Err(element) => {
+            Err((element, message)) => {
                 self.event(Event::FormatError(link, element));
-                self.send(link, messages::bare(&copy, Code::FORMAT));
+                self.send(link, messages::bare(&message, Code::FORMAT));
             }
         }
     }
 
     /// Lets a keyed message in: to what is in memory, behind what is being looked up, or to the log.
-    pub(crate) fn admit(&mut self, incoming: Incoming) {
+    pub(crate) fn admit(&mut self, incoming: Box<Incoming>) {
         let subject = incoming.subject();
         if let Some(queue) = self.blocked.get_mut(&subject) {
             if queue.len() < BLOCKED_PER_TRANSACTION_MAX {
@@ -104,7 +103,7 @@ impl Processor {
             return;
         }
         let is_request = incoming.content.original.is_none();
-        if is_request && self.live.contains_key(&incoming.key) {
+        if is_request && self.live.contains(&incoming.key) {
             return self.repeated_request(incoming);
         }
         if !is_request && self.is_known_advice(&incoming) {
@@ -128,7 +127,7 @@ impl Processor {
         }
         self.blocked.insert(subject, Default::default());
         let late_at_us = incoming.arrived_us.saturating_add(self.config.timers.answer_ms_max * 1000);
-        self.ask_log(lookup, FindAsker::Incoming(Box::new(incoming)), late_at_us);
+        self.ask_log(lookup, FindAsker::Incoming(incoming), late_at_us);
     }
 
     /// Its 91 may be under way still: it is refused again.
@@ -155,7 +154,7 @@ impl Processor {
         if is_let_in && !self.is_shed(&key) {
             return false;
         }
-        if self.live.contains_key(&key) || self.blocked.contains_key(&key) {
+        if self.live.contains(&key) || self.blocked.contains(&key) {
             return false;
         }
         // What a 0200 says of the transaction before it is an advice, and never shed.
@@ -221,9 +220,9 @@ impl Processor {
                 }
                 let waiting = self.blocked.remove(&subject).unwrap_or_default();
                 if incoming.content.original.is_some() {
-                    self.advice_found(*incoming, found);
+                    self.advice_found(incoming, found);
                 } else {
-                    self.request_found(*incoming, found, self.now.mono_us.saturating_sub(find.asked_us));
+                    self.request_found(incoming, found, self.now.mono_us.saturating_sub(find.asked_us));
                 }
                 for next in waiting {
                     self.admit(next);
@@ -266,8 +265,8 @@ impl Processor {
         self.forget_answered_finds();
     }
 
-    fn request_found(&mut self, incoming: Incoming, mut found: Found, waited_us: u64) {
-        if self.live.contains_key(&incoming.key) {
+    fn request_found(&mut self, incoming: Box<Incoming>, mut found: Found, waited_us: u64) {
+        if self.live.contains(&incoming.key) {
             return self.repeated_request(incoming);
         }
         found.own.take_if(|_| mutant::is(Mutant::RepeatsExecuted));
@@ -275,7 +274,7 @@ impl Processor {
         found.own.take_if(|own| is_burnt(own) && mutant::is(Mutant::TombstoneDoesNotStopRequest));
         if let Some(transaction) = found.own {
             self.in_flight.remove(&incoming.key);
-            self.live.insert(incoming.key, Live::new(transaction));
+            self.live.insert(incoming.key, Box::new(Live::new(transaction)));
             return self.repeated_request(incoming);
         }
         let age_ms = (incoming.key.sent_at.0 * 1000 - self.now.wall_ms).unsigned_abs();
@@ -304,7 +303,7 @@ impl Processor {
     }
 
     /// VERIFYING: in memory only.
-    fn begin(&mut self, incoming: Incoming, found: &Found) {
+    fn begin(&mut self, incoming: Box<Incoming>, found: &Found) {
         let key = incoming.key;
         let rrn = incoming.message.get(37).and_then(crate::ids::Rrn::parse);
         let rrn = rrn.unwrap_or_else(|| self.standing.next_rrn(self.now.wall_ms));
@@ -312,14 +311,19 @@ impl Processor {
         transaction.request = incoming.request(rrn, &self.config);
         let mut live = Live::new(transaction);
         live.state = State::Verifying;
-        live.asker = incoming.link.map(|link| Asker { link, message: incoming.message.clone() });
         live.answer_by_us = incoming.arrived_us.saturating_add(self.config.timers.answer_ms_max * 1000);
         live.stages.arrived = incoming.arrived_us;
         live.stages.taken = incoming.taken_us;
         live.stages.found = self.now.mono_us;
         let answer_by_us = live.answer_by_us;
+        let Incoming { link, message, kind, pan, content, fraction, session, .. } = *incoming;
+        live.asker = link.map(|link| Asker { link, message });
         live.work = Some(Box::new(Work {
-            incoming,
+            kind,
+            pan,
+            content,
+            fraction,
+            session,
             account: None,
             accounts: found.accounts.clone(),
             reference: None,
@@ -327,7 +331,7 @@ impl Processor {
             evidence: None,
             reserved: None,
         }));
-        self.live.insert(key, live);
+        self.live.insert(key, Box::new(live));
         let registry_by_us = self.in_ms(self.config.timers.registry_ms_max);
         self.wait_until(key, Some(answer_by_us.min(registry_by_us)));
     }
@@ -338,10 +342,10 @@ impl Processor {
             return Err(Code::UNAVAILABLE);
         }
         let work = self.work(key);
-        let kind = work.incoming.kind.ok_or(Code::NOT_SUPPORTED)?;
-        let pan = work.incoming.pan.ok_or(Code::BAD_PAN)?;
-        let content = work.incoming.content.clone();
-        let (is_signed_on, has_fraction) = (work.incoming.session.is_some(), work.incoming.fraction);
+        let kind = work.kind.ok_or(Code::NOT_SUPPORTED)?;
+        let pan = work.pan.ok_or(Code::BAD_PAN)?;
+        let content = work.content.clone();
+        let (is_signed_on, has_fraction) = (work.session.is_some(), work.fraction);
         if pan.iin() != self.config.iin {
             return Err(Code::BAD_PAN);
         }
@@ -364,10 +368,10 @@ impl Processor {
         }
         if kind != Kind::Verification {
             let account = choose_account(&found.accounts, &content)?;
-            self.check_bank(&account, content.amount_minor)?;
+            self.check_bank(account.bank, content.amount_minor)?;
             self.work(key).account = Some(account);
         }
-        let template = self.work(key).incoming.message.get(112).unwrap_or_default();
+        let template = self.asked(key).and_then(|message| message.get(112)).unwrap_or_default();
         let reference = Proof::parse(template).map_err(|_| Code::PROOF)?.reference();
         match reference {
             Some(_) if kind == Kind::Verification => Err(Code::PROOF),
@@ -412,7 +416,7 @@ impl Processor {
             return Ok(());
         }
         let day = self.day();
-        let content = &self.work(key).incoming.content;
+        let content = &self.work(key).content;
         let (citizen, amount_minor) = (content.citizen, content.amount_minor as i64);
         let pending = self.used_since(citizen, day, found.as_of);
         let pending = if mutant::is(Mutant::LimitIgnoresInFlight) { Default::default() } else { pending };
@@ -424,7 +428,7 @@ impl Processor {
         if found.used.count + pending.count + 1 > i64::from(limits.citizen_day_count_max) {
             return Err(Code::OVER_COUNT);
         }
-        let reserved = self.reserved.entry((citizen, day)).or_default();
+        let reserved = self.reserved.get_or_insert_with((citizen, day), Used::default);
         reserved.amount_minor += amount_minor;
         reserved.count += 1;
         self.work(key).reserved = Some(day);
@@ -434,9 +438,9 @@ impl Processor {
     /// The INTENT counts from here on, or nothing does.
     pub(crate) fn give_back_reservation(&mut self, work: &Work) {
         let Some(day) = work.reserved else { return };
-        let name = (work.incoming.content.citizen, day);
+        let name = (work.content.citizen, day);
         if let Some(reserved) = self.reserved.get_mut(&name) {
-            reserved.amount_minor -= work.incoming.content.amount_minor as i64;
+            reserved.amount_minor -= work.content.amount_minor as i64;
             reserved.count -= 1;
             if reserved.count == 0 {
                 self.reserved.remove(&name);
@@ -453,7 +457,7 @@ impl Processor {
 
     fn verified_by_reference(&mut self, key: TxKey, kind: Kind, reference: Reference) -> Result<(), Code> {
         self.standing.references.forget_expired(self.now.wall_ms);
-        let citizen = self.work(key).incoming.content.citizen;
+        let citizen = self.work(key).content.citizen;
         let live = self.standing.references.get(&reference).ok_or(Code::PROOF)?;
         let is_bound =
             live.citizen == citizen && live.terminal == key.terminal && live.acquirer == key.acquirer;
@@ -469,8 +473,9 @@ impl Processor {
     }
 
     fn ask_verifier(&mut self, key: TxKey, kind: Kind) {
-        let mut seed_ids = self.work(key).incoming.session.clone().unwrap_or_default();
-        seed_ids.extend(self.seed_before_the_start(key));
+        let seeds = self.work(key).session.unwrap_or_default();
+        let seed_ids = seeds.into_iter().flatten().chain(self.seed_before_the_start(key)).collect();
+        let Some(message) = self.asked(key).cloned() else { return };
         let rrn =
             self.live.get(&key).and_then(|live| live.transaction.request.as_ref()).map(|request| request.rrn);
         let work = self.work(key);
@@ -478,10 +483,10 @@ impl Processor {
             key,
             kind,
             rrn: rrn.expect("a request with a PAN has its RRN"),
-            amount_minor: work.incoming.content.amount_minor,
-            currency: work.incoming.content.currency,
+            amount_minor: work.content.amount_minor,
+            currency: work.content.currency,
             seed_ids,
-            message: work.incoming.message.clone(),
+            message,
         };
         let ticket = self.ticket();
         self.verifies.insert(ticket, key);
@@ -495,7 +500,7 @@ impl Processor {
         if self.now.mono_us.saturating_sub(self.started_us) > FORGOTTEN_SEEDS_MS * 1000 {
             return None;
         }
-        Proof::parse(self.work(key).incoming.message.get(112)?).ok()?.seed_id()
+        Proof::parse(self.asked(key)?.get(112)?).ok()?.seed_id()
     }
 
     /// The verifier's answer.
@@ -530,19 +535,19 @@ impl Processor {
         }
         let day = self.day();
         let work = self.work(key);
-        let kind = work.incoming.kind.unwrap_or(Kind::Withdrawal);
-        let citizen = work.incoming.content.citizen;
-        let amount_minor = work.incoming.content.amount_minor;
+        let kind = work.kind.unwrap_or(Kind::Withdrawal);
+        let citizen = work.content.citizen;
+        let amount_minor = work.content.amount_minor;
         let may_cash_leave = matches!(kind, Kind::Withdrawal | Kind::Transfer);
         if may_cash_leave && !work.biometric_matched {
             let fact = Fact::Refusal { code: Code::PROOF, send_sod: false, evidence: work.evidence.take() };
             return self.advance(key, Trigger::Refused, fact);
         }
-        let account = work.account.clone();
+        let bank = work.account.as_ref().map(|account| account.bank);
         if work.reserved.is_some_and(|reserved| reserved != day) {
             return self.ask_limits_again(key, citizen, day);
         }
-        if let Some(Err(code)) = account.map(|account| self.check_bank(&account, amount_minor)) {
+        if let Some(Err(code)) = bank.map(|bank| self.check_bank(bank, amount_minor)) {
             return self.refuse(key, code);
         }
         if kind == Kind::Verification {
@@ -571,7 +576,7 @@ impl Processor {
         let Some(mut work) = live.work.take() else { return };
         self.give_back_reservation(&work);
         work.reserved = None;
-        let kind = work.incoming.kind.unwrap_or(Kind::Withdrawal);
+        let kind = work.kind.unwrap_or(Kind::Withdrawal);
         if let Some(live) = self.live.get_mut(&key) {
             live.work = Some(work);
         }
@@ -589,11 +594,11 @@ impl Processor {
     }
 
     /// A request whose key is in memory: silence while it runs, else the answer that its records hold.
-    fn repeated_request(&mut self, incoming: Incoming) {
+    fn repeated_request(&mut self, incoming: Box<Incoming>) {
         let key = incoming.key;
         let Some(live) = self.live.get_mut(&key) else { return };
         let known = match &live.work {
-            Some(work) => Some(&work.incoming.content),
+            Some(work) => Some(&work.content),
             None => live.transaction.request.as_ref().map(|request| &request.content),
         };
         if known.is_some_and(|known| *known != incoming.content) && !mutant::is(Mutant::OtherContentAccepted)
@@ -625,7 +630,7 @@ impl Processor {
     }
 
     /// 94 for a known key with other content; it waits, as all that is said of a transaction does.
-    pub(crate) fn refuse_other_content(&mut self, subject: TxKey, incoming: Incoming) {
+    pub(crate) fn refuse_other_content(&mut self, subject: TxKey, incoming: Box<Incoming>) {
         let Some(link) = incoming.link else { return };
         let answer = messages::bare(&incoming.message, Code::DUPLICATE);
         match self.live.get_mut(&subject) {
@@ -637,21 +642,26 @@ impl Processor {
         }
     }
 
+    /// The message of a request that waits for its answer.
+    fn asked(&self, key: TxKey) -> Option<&Message> {
+        self.live.get(&key)?.asker.as_ref().map(|asker| &asker.message)
+    }
+
     pub(crate) fn work(&mut self, key: TxKey) -> &mut Work {
         let live = self.live.get_mut(&key).expect("a request that is being verified is in memory");
         live.work.as_mut().expect("a request that is being verified has its work")
     }
 
     /// 91 before INTENT: the bank is not there, blocked, or has its hands full.
-    fn check_bank(&self, account: &LinkedAccount, amount_minor: u64) -> Result<(), Code> {
-        let issuer = self.config.issuers.get(&account.bank).ok_or(Code::UNAVAILABLE)?;
-        if self.standing.blocks.contains(&BlockSubject::Bank(account.bank)) {
+    fn check_bank(&self, bank: Institution, amount_minor: u64) -> Result<(), Code> {
+        let issuer = self.config.issuers.get(&bank).ok_or(Code::UNAVAILABLE)?;
+        if self.standing.blocks.contains(&BlockSubject::Bank(bank)) {
             return Err(Code::UNAVAILABLE);
         }
         if amount::to_link(amount_minor, issuer.amount_exponent).is_none() {
             return Err(Code::BAD_AMOUNT);
         }
-        let bank = self.banks.get(&account.bank).ok_or(Code::UNAVAILABLE)?;
+        let bank = self.banks.get(&bank).ok_or(Code::UNAVAILABLE)?;
         if bank.is_ready() && bank.asked.len() < issuer.in_flight_max {
             Ok(())
         } else {
@@ -687,15 +697,12 @@ fn choose_account(
         accounts.iter().find(|account| account.default).or(accounts.first()).ok_or(Code::NO_BANK)?;
     let bank = content.institution.unwrap_or(default.bank);
     let mut there = accounts.iter().filter(|account| account.bank == bank).peekable();
-    there.peek().ok_or(Code::NO_BANK)?;
-    let there: Vec<_> = there.collect();
+    let first = *there.peek().ok_or(Code::NO_BANK)?;
     let chosen = match &content.from_account {
-        Some(named) => {
-            let mut named =
-                there.iter().filter(|account| account.number == *named || account.alias() == **named);
-            named.next().ok_or(Code::NOT_PERMITTED)?
-        }
-        None => there.iter().find(|account| account.default).unwrap_or(&there[0]),
+        Some(named) => there
+            .find(|account| account.number == *named || account.alias() == **named)
+            .ok_or(Code::NOT_PERMITTED)?,
+        None => there.find(|account| account.default).unwrap_or(first),
     };
-    Ok((*chosen).clone())
+    Ok(chosen.clone())
 }

@@ -78,7 +78,7 @@ impl SuspendedSet {
 impl Processor {
     /// A clerk has decided; the transaction may be in the log alone.
     pub(crate) fn resolve(&mut self, ticket: Ticket, key: TxKey, resolution: Resolution) {
-        if self.live.contains_key(&key) {
+        if self.live.contains(&key) {
             return self.resolve_in_memory(ticket, key, resolution);
         }
         let lookup = Lookup { own: OwnName::Key(key), original: None, used: None, accounts_of: None };
@@ -101,7 +101,7 @@ impl Processor {
             let refusal = format!("{key}: no transaction of that key is in the log");
             return self.emit(Output::Commanded(ticket, Err(refusal)));
         };
-        self.live.entry(key).or_insert_with(|| Live::new(transaction));
+        self.live.get_or_insert_with(key, || Box::new(Live::new(transaction)));
         self.resolve_in_memory(ticket, key, resolution);
     }
 
