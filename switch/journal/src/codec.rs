@@ -17,9 +17,6 @@ pub const RECORD_VERSION: u8 = 1;
 /// fill less than two thirds of it.
 pub const RECORD_BYTES_MAX: usize = 16_384;
 
-/// Bytes of a transaction key in records and in the index.
-pub(crate) const KEY_BYTES: usize = 30;
-
 /// How much of a record is read.
 #[derive(Clone, Copy)]
 pub(crate) enum Unseal<'a> {
@@ -89,22 +86,6 @@ pub(crate) fn decode(bytes: &[u8], position: Position, unseal: Unseal<'_>) -> Re
     let body = take_body(&mut reader, kind, unseal)?;
     reader.end()?;
     Ok(Record { at_ms, transaction, suspense, spend, body })
-}
-
-/// A transaction key as its bytes in records and in the index.
-pub(crate) fn key_bytes(key: &TxKey) -> [u8; KEY_BYTES] {
-    let mut bytes = Vec::with_capacity(KEY_BYTES);
-    put_key(&mut Writer::new(&mut bytes), key);
-    bytes.try_into().expect("a key's fields have fixed lengths")
-}
-
-/// A name towards a bank as its bytes in the index.
-pub(crate) fn bank_bytes(bank: Institution, identity: &BankIdentity) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(21);
-    let mut writer = Writer::new(&mut bytes);
-    put_institution(&mut writer, bank);
-    put_identity(&mut writer, identity);
-    bytes
 }
 
 struct Seal<'a> {

@@ -13,7 +13,7 @@ use crate::fold::{Fold, FoldError, Placed};
 use crate::frame::Link;
 use crate::index::NameIndex;
 use crate::memory::MemorySegment;
-use crate::names::{Place, SegmentNames, transaction_name};
+use crate::names::{Namer, Place, SegmentNames};
 use crate::reader::{read_record, tell_places};
 use crate::shared::{LogEvent, Phase, Shared, State};
 
@@ -41,9 +41,9 @@ pub(crate) fn index_segment(
     fold: &mut Fold,
 ) -> Result<(), ReadError> {
     let (base, next) = (segment.base(), segment.next());
-    let names = names_of(shared, segment, fold)?;
-    let filter = names.filter(base);
-    shared.index.feed(base, next, &link, names, &filter)?;
+    let mut names = names_of(shared, segment, fold)?;
+    let filter = names.finish(base);
+    shared.index.feed(next, &link, &names, &filter)?;
     fold.forget_ended();
     if shared.index.out_of_use().is_none() {
         // A start believes a checkpoint only where the index knows the segments before it.
@@ -92,35 +92,47 @@ pub(crate) fn sealed_and_durable(shared: &Shared, state: &State) -> Option<(Arc<
 }
 
 fn names_of(shared: &Shared, segment: &MemorySegment, fold: &mut Fold) -> Result<SegmentNames, ReadError> {
-    let mut names = SegmentNames::new();
+    let mut names = SegmentNames::new(&shared.namer);
+    let Shared { namer, files, index, .. } = shared;
+    let earlier = Earlier { namer, index: &**index, files, below: segment.base() };
     for position in segment.base()..segment.next() {
         let damaged = |reason: String| ReadError::Damaged { position, reason };
         let (offset, frame) =
             segment.placed_frame(position).ok_or_else(|| damaged("it is not in memory".to_owned()))?;
         let record = read_record(frame, position, Unseal::Leave)?;
         let place = Place { position, offset };
-        let earlier = |key: &TxKey, places: &[Place]| {
-            earlier(key, places, segment.base(), &*shared.index, &shared.files)
-        };
-        let bank = fold.apply(place, &record, earlier).map_err(|error| match error {
-            FoldError::Broken(broken) => damaged(broken.to_string()),
-            FoldError::Earlier(error) => error,
-        })?;
+        let bank =
+            fold.apply(place, &record, |key, places| earlier.read(key, places)).map_err(
+                |error| match error {
+                    FoldError::Broken(broken) => damaged(broken.to_string()),
+                    FoldError::Earlier(error) => error,
+                },
+            )?;
         names.add(place, &record, bank);
     }
     Ok(names)
 }
 
-/// A transaction that is not open: by the places that the fold still has, or as the index knows it.
-pub(crate) fn earlier(
-    key: &TxKey,
-    places: &[Place],
-    below: Position,
-    index: &dyn NameIndex,
-    files: &Files,
-) -> Result<Option<Placed>, ReadError> {
-    let places =
-        if places.is_empty() { index.places(&transaction_name(key), below)? } else { places.to_vec() };
-    let transaction = tell_places(key, &places, |place| files.frame(place), Unseal::Leave)?;
-    Ok(transaction.map(|transaction| Placed { transaction, places }))
+/// Where transactions are read that are not open any more.
+pub(crate) struct Earlier<'a> {
+    pub(crate) namer: &'a Namer,
+    pub(crate) index: &'a dyn NameIndex,
+    pub(crate) files: &'a Files,
+    /// Records from here on are not asked for.
+    pub(crate) below: Position,
+}
+
+impl Earlier<'_> {
+    /// The transaction by the places that the fold still has, or as the index knows it.
+    pub(crate) fn read(&self, key: &TxKey, places: &[Place]) -> Result<Option<Placed>, ReadError> {
+        let of_index;
+        let places = match places {
+            [] => {
+                of_index = self.index.places(&self.namer.transaction(key), self.below)?;
+                &of_index
+            }
+            known => known,
+        };
+        tell_places(key, places, |place| self.files.frame(place), Unseal::Leave)
+    }
 }

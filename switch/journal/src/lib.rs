@@ -8,6 +8,7 @@ mod codec;
 mod error;
 mod files;
 mod filter;
+mod fingerprint;
 mod fold;
 mod frame;
 mod frames;
@@ -20,6 +21,7 @@ mod names;
 mod offline;
 mod reader;
 mod recover;
+mod runs;
 #[cfg(test)]
 mod samples;
 mod scan;

@@ -1,19 +1,20 @@
 //! Look-ups by any thread: transactions by their names, what a citizen has used, records in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use mutant::Mutant;
 use processor::{
-    BankIdentity, Found, Institution, Lookup, Name, OwnName, Position, Record, Transaction, TxKey, Used,
+    BankIdentity, Day, Found, Institution, Lookup, OwnName, Position, Record, Transaction, TxKey, Used,
 };
 
 use crate::Finder;
 use crate::codec::{self, Unseal};
 use crate::error::ReadError;
-use crate::fold::begins;
+use crate::filter::Span;
+use crate::fold::{Placed, begins};
 use crate::frame::{self, Next};
-use crate::names::{Place, advice_name, identity_name, name_bytes, spend_name, transaction_name};
+use crate::names::{IndexName, Namer, Place, day_of};
 use crate::scan::Scan;
 use crate::shared::{Shared, State};
 
@@ -44,6 +45,10 @@ struct Moment {
     indexed_below: Position,
 }
 
+fn moment(state: &State) -> Moment {
+    Moment { as_of: state.next(), indexed_below: state.indexed_below() }
+}
+
 impl LogReader {
     pub(crate) fn new(shared: Arc<Shared>) -> LogReader {
         LogReader { shared }
@@ -63,38 +68,29 @@ impl LogReader {
         self.told(key, moment)
     }
 
-    /// The keys of all transactions with this name, in the order of their first record that has it.
+    /// The keys of all transactions of a business day, in the order of their first record that names it. Only segments
+    /// in which the day stands are read.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn named(&self, name: &Name) -> Result<Vec<TxKey>, ReadError> {
-        if let Name::Bank(bank, identity) = name {
-            let found = self.by_identity(*bank, identity, self.moment())?;
-            return Ok(found.into_iter().map(|transaction| transaction.key).collect());
-        }
-        let moment = self.moment();
+    pub fn in_day(&self, day: Day) -> Result<Vec<TxKey>, ReadError> {
+        let (moment, bases) = {
+            let state = self.shared.lock();
+            (moment(&state), state.filters.segments_in(Span::Day(day)))
+        };
         let mut keys = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut scan = |from, to| -> Result<Vec<TxKey>, ReadError> {
-            let mut keys = Vec::new();
+        let mut seen = HashSet::new();
+        let indexed = bases.into_iter().map(|base| {
+            let following = self.shared.files.segment_of(base).1;
+            (base, following.unwrap_or(moment.indexed_below))
+        });
+        for (from, to) in indexed.chain([(moment.indexed_below, moment.as_of)]) {
             for scanned in Scan::new(self.shared.clone(), from, to) {
                 let (_, record) = scanned?;
-                let named = record.names(None).contains(name);
-                keys.extend(record.transaction.filter(|key| named && seen.insert(*key)));
-            }
-            Ok(keys)
-        };
-        let mut indexed = BTreeSet::new();
-        for place in self.shared.index.places(&name_bytes(name), moment.indexed_below)? {
-            if let Name::Day(_) = name {
-                let following = self.shared.files.segment_of(place.position).1;
-                keys.extend(scan(place.position, following.unwrap_or(moment.indexed_below))?);
-            } else {
-                keys.extend(self.record(place)?.transaction.filter(|key| indexed.insert(*key)));
+                let of_day = day_of(&record) == Some(day);
+                keys.extend(record.transaction.filter(|key| of_day && seen.insert(*key)));
             }
         }
-        let young = scan(moment.indexed_below, moment.as_of)?;
-        keys.extend(young.into_iter().filter(|key| !indexed.contains(key)));
         Ok(keys)
     }
 
@@ -105,14 +101,13 @@ impl LogReader {
     }
 
     fn moment(&self) -> Moment {
-        let state = self.shared.lock();
-        Moment { as_of: state.next(), indexed_below: state.indexed_below() }
+        moment(&self.shared.lock())
     }
 
     fn told(&self, key: &TxKey, moment: Moment) -> Result<Option<Told>, ReadError> {
         let mut frames = in_memory(&self.shared.lock(), key, moment.as_of);
         // What was in memory at the moment may have gone over to the index since: it is looked for up to the end.
-        for place in self.shared.index.places(&transaction_name(key), moment.as_of)? {
+        for place in self.shared.index.places(&self.shared.namer.transaction(key), moment.as_of)? {
             if let std::collections::btree_map::Entry::Vacant(vacant) = frames.entry(place.position) {
                 vacant.insert(self.shared.files.frame(place)?);
             }
@@ -120,8 +115,17 @@ impl LogReader {
         tell(key, &frames, Unseal::Open(&self.shared.keys))
     }
 
-    fn record(&self, place: Place) -> Result<Record, ReadError> {
-        read_record(&self.shared.files.frame(place)?, place.position, Unseal::Open(&self.shared.keys))
+    /// The records of sealed segments that have a name, oldest first. What the index gives are candidates: two names may
+    /// have one fingerprint.
+    fn named(&self, name: &IndexName, moment: Moment) -> Result<Vec<Record>, ReadError> {
+        let mut records = Vec::new();
+        for place in self.shared.index.places(name, moment.as_of)? {
+            let record = read_record(&self.shared.files.frame(place)?, place.position, self.unseal())?;
+            if name.is_of(&record) {
+                records.push(record);
+            }
+        }
+        Ok(records)
     }
 
     /// The transaction that took this advice.
@@ -129,10 +133,11 @@ impl LogReader {
         let taker = advice_taker(&self.shared.lock(), advice, self.unseal())?;
         let taker = match taker {
             Some(taker) => Some(taker),
-            None => match self.shared.index.places(&advice_name(advice), moment.as_of)?.last() {
-                Some(place) => self.record(*place)?.transaction,
-                None => None,
-            },
+            None => {
+                let name = self.shared.namer.advice(advice);
+                let takers = self.named(&name, moment)?;
+                takers.last().and_then(|record| record.transaction)
+            }
         };
         let told = taker.map(|key| self.told(&key, moment)).transpose()?.flatten();
         Ok(told.map(|told| told.transaction))
@@ -145,9 +150,8 @@ impl LogReader {
         moment: Moment,
     ) -> Result<Option<Transaction>, ReadError> {
         let mut candidates = identity_takers(&self.shared.lock(), identity, self.unseal())?;
-        for place in self.shared.index.places(&identity_name(bank, identity), moment.as_of)? {
-            candidates.extend(self.record(place)?.transaction);
-        }
+        let named = self.named(&self.shared.namer.identity(bank, identity), moment)?;
+        candidates.extend(named.iter().filter_map(|record| record.transaction));
         for key in candidates {
             let told = self.told(&key, moment)?.map(|told| told.transaction);
             if let Some(transaction) = told.filter(|transaction| transaction.bank() == Some(bank)) {
@@ -163,23 +167,24 @@ impl LogReader {
 
     /// `Ok(None)`: memory cannot tell.
     fn quick(&self, lookup: &Lookup) -> Result<Option<Found>, ReadError> {
+        let Shared { namer, .. } = &*self.shared;
         let state = self.shared.lock();
         let own = match &lookup.own {
-            OwnName::Key(key) => match quick_transaction(&state, key, self.unseal())? {
+            OwnName::Key(key) => match quick_transaction(&state, namer, key, self.unseal())? {
                 Quick::Absent => match advice_taker(&state, key, self.unseal())? {
-                    Some(taker) => quick_transaction(&state, &taker, self.unseal())?,
-                    None if state.filters.may_hold_at(&advice_name(key), key.sent_at) => Quick::Unclear,
+                    Some(taker) => quick_transaction(&state, namer, &taker, self.unseal())?,
+                    None if state.filters.may_hold(&namer.advice(key)) => Quick::Unclear,
                     None => Quick::Absent,
                 },
                 clear => clear,
             },
             OwnName::Bank(bank, identity) => {
                 let mut own = Quick::Absent;
-                if state.filters.may_hold_at(&identity_name(*bank, identity), identity.sent_at) {
+                if state.filters.may_hold(&namer.identity(*bank, identity)) {
                     own = Quick::Unclear;
                 }
                 for key in identity_takers(&state, identity, self.unseal())? {
-                    match quick_transaction(&state, &key, self.unseal())? {
+                    match quick_transaction(&state, namer, &key, self.unseal())? {
                         Quick::Is(transaction) if transaction.bank() == Some(*bank) => {
                             own = Quick::Is(transaction);
                         }
@@ -191,12 +196,12 @@ impl LogReader {
             }
         };
         let original = match &lookup.original {
-            Some(key) => quick_transaction(&state, key, self.unseal())?,
+            Some(key) => quick_transaction(&state, namer, key, self.unseal())?,
             None => Quick::Absent,
         };
         let mut used = Used::default();
         if let Some((citizen, day)) = lookup.used {
-            if state.filters.may_hold_on(&spend_name(citizen, day), day) {
+            if state.filters.may_hold(&namer.spend(citizen, day)) {
                 return Ok(None);
             }
             used = used_in_memory(&state, lookup);
@@ -214,8 +219,7 @@ impl Finder for LogReader {
     fn find(&self, lookup: &Lookup) -> Result<Found, ReadError> {
         let (moment, mut used) = {
             let state = self.shared.lock();
-            let moment = Moment { as_of: state.next(), indexed_below: state.indexed_below() };
-            (moment, used_in_memory(&state, lookup))
+            (moment(&state), used_in_memory(&state, lookup))
         };
         let told = |key: &TxKey| Ok::<_, ReadError>(self.told(key, moment)?.map(|told| told.transaction));
         let own = match &lookup.own {
@@ -227,7 +231,8 @@ impl Finder for LogReader {
         };
         let original = lookup.original.as_ref().map(told).transpose()?.flatten();
         if let Some((citizen, day)) = lookup.used {
-            let older = self.shared.index.used(&spend_name(citizen, day), moment.indexed_below)?;
+            let older =
+                self.shared.index.used(&self.shared.namer.spend(citizen, day), moment.indexed_below)?;
             used = add(used, older);
         }
         Ok(Found { own, original, used, as_of: moment.as_of, accounts: Vec::new() })
@@ -255,7 +260,12 @@ impl Quick {
     }
 }
 
-fn quick_transaction(state: &State, key: &TxKey, unseal: Unseal<'_>) -> Result<Quick, ReadError> {
+fn quick_transaction(
+    state: &State,
+    namer: &Namer,
+    key: &TxKey,
+    unseal: Unseal<'_>,
+) -> Result<Quick, ReadError> {
     let frames = in_memory(state, key, state.next());
     // Memory has all of a transaction whose beginning it has.
     let whole = match frames.first_key_value() {
@@ -263,7 +273,7 @@ fn quick_transaction(state: &State, key: &TxKey, unseal: Unseal<'_>) -> Result<Q
         None => false,
     };
     let is_old = !whole && !mutant::is(Mutant::OldKeysForgotten);
-    if is_old && state.filters.may_hold_at(&transaction_name(key), key.sent_at) {
+    if is_old && state.filters.may_hold(&namer.transaction(key)) {
         return Ok(Quick::Unclear);
     }
     Ok(tell(key, &frames, unseal)?.map_or(Quick::Absent, |told| Quick::Is(told.transaction)))
@@ -317,11 +327,14 @@ fn add(one: Used, other: Used) -> Used {
     Used { amount_minor: one.amount_minor + other.amount_minor, count: one.count + other.count }
 }
 
-/// The sum of a transaction's records.
+/// The sum of a transaction's records. Records of others are passed over: the index may name them too.
 fn tell(key: &TxKey, frames: &Frames, unseal: Unseal<'_>) -> Result<Option<Told>, ReadError> {
     let mut told = Told { transaction: Transaction::new(*key), records: Vec::with_capacity(frames.len()) };
     for (position, frame) in frames {
         let record = read_record(frame, *position, unseal)?;
+        if record.transaction != Some(*key) {
+            continue;
+        }
         told.transaction
             .apply(&record)
             .map_err(|broken| ReadError::Damaged { position: *position, reason: broken.to_string() })?;
@@ -336,10 +349,13 @@ pub(crate) fn tell_places(
     places: &[Place],
     mut frame: impl FnMut(Place) -> Result<Vec<u8>, ReadError>,
     unseal: Unseal<'_>,
-) -> Result<Option<Transaction>, ReadError> {
+) -> Result<Option<Placed>, ReadError> {
     let frames = places.iter().map(|place| Ok((place.position, frame(*place)?)));
     let frames: Frames = frames.collect::<Result<_, ReadError>>()?;
-    Ok(tell(key, &frames, unseal)?.map(|told| told.transaction))
+    let Some(told) = tell(key, &frames, unseal)? else { return Ok(None) };
+    let mut places = places.to_vec();
+    places.retain(|place| told.records.iter().any(|(position, _)| *position == place.position));
+    Ok(Some(Placed { transaction: told.transaction, places }))
 }
 
 /// The record in a frame, which has to be the one at this position.

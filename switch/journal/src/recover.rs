@@ -14,20 +14,20 @@ use crate::checkpoint::Checkpoint;
 use crate::codec::Unseal;
 use crate::error::{OpenError, ReadError};
 use crate::files::{Files, Nearby};
-use crate::filter::Filters;
+use crate::filter::{FILTER_BYTES_MAX, Filters};
 use crate::fold::{Fold, FoldError, Placed};
 use crate::frame::{self, Link};
 use crate::index::NameIndex;
-use crate::indexer::earlier;
+use crate::indexer::Earlier;
 use crate::log::Cut;
 use crate::memory::MemorySegment;
-use crate::names::{Place, SegmentNames, transaction_name};
+use crate::names::{Namer, Place, SegmentNames};
 use crate::reader::{read_record, tell_places};
 use crate::storage::{SEGMENT_HEAD_BYTES, Shelf, read_segment_head, segment_head};
 use crate::walk::{Walked, walk};
 
-/// So many records of the segment that was fed last are looked up again at a start: sled has been seen to lose the end
-/// of what it had acknowledged, without a word.
+/// So many records of the segment that was fed last are looked up again at a start: an index that has lost its end without
+/// a word is found out.
 const PROBED_RECORDS: usize = 16;
 
 /// So many segments are read and checked ahead of the one that is folded, each with a segment's memory.
@@ -86,12 +86,14 @@ pub(crate) fn recover(shelf: &Arc<dyn Shelf>, keys: &DataKeys) -> Result<Start, 
         shelf.put_segment(0, &segment_head(0, &frame::genesis(keys))).map_err(io)?;
         bases.push(0);
     }
-    let fed = FedIndex::open(shelf, &bases)?;
+    let namer = Namer::new(keys);
+    let fed = FedIndex::open(shelf, &bases, &namer)?;
     // A checkpoint is written only when a record behind it is durable.
     let synced = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.next + 1).max(noted);
     let mut reading = Reading {
         shelf,
         keys,
+        namer,
         fed: fed.below,
         began: 0,
         next: 0,
@@ -120,13 +122,10 @@ struct FedIndex {
 }
 
 impl FedIndex {
-    fn open(shelf: &Arc<dyn Shelf>, bases: &[Position]) -> Result<FedIndex, OpenError> {
+    fn open(shelf: &Arc<dyn Shelf>, bases: &[Position], namer: &Namer) -> Result<FedIndex, OpenError> {
         let (index, rebuilt) = shelf.open_index()?;
-        match FedIndex::believe(&*index, shelf, bases) {
+        match FedIndex::believe(&*index, shelf, bases, namer) {
             Ok((below, filters)) => Ok(FedIndex { index, below, filters, rebuilt }),
-            Err(_) if index.out_of_use().is_some() => {
-                Ok(FedIndex { index, below: 0, filters: Filters::default(), rebuilt })
-            }
             Err(reason) => {
                 drop(index);
                 shelf.remove_index()?;
@@ -142,6 +141,7 @@ impl FedIndex {
         index: &dyn NameIndex,
         shelf: &Arc<dyn Shelf>,
         bases: &[Position],
+        namer: &Namer,
     ) -> Result<(Position, Filters), Box<dyn std::error::Error>> {
         let mut filters = Filters::default();
         let Some((below, link)) = index.fed()? else {
@@ -152,19 +152,20 @@ impl FedIndex {
             return Err("it was fed from another log".into());
         }
         let files = Files::new(shelf.clone(), bases.to_vec());
-        let mut last = None;
-        for base in bases.iter().copied().filter(|base| *base < below) {
-            filters.push(index.filter(base)?);
-            last = Some(base);
+        let of_index = index.filters(FILTER_BYTES_MAX)?;
+        let fed = || bases.iter().copied().filter(|base| *base < below);
+        if !of_index.iter().map(|filter| filter.base).eq(fed()) {
+            return Err("it was fed from other segments".into());
         }
-        let last = last.ok_or("the segments that it was fed from are gone")?;
+        of_index.into_iter().for_each(|filter| filters.push(filter));
+        let last = fed().next_back().ok_or("the segments that it was fed from are gone")?;
         let mut offset = SEGMENT_HEAD_BYTES as u32;
         for position in (last..below).take(PROBED_RECORDS) {
             let place = Place { position, offset };
             let frame = files.frame(place)?;
             let record = read_record(&frame, position, Unseal::Leave)?;
             if let Some(key) = record.transaction
-                && !index.places(&transaction_name(&key), below)?.contains(&place)
+                && !index.places(&namer.transaction(&key), below)?.contains(&place)
                 && !mutant::is(Mutant::RottenIndexBelieved)
             {
                 return Err(format!("it has lost record {position}").into());
@@ -179,6 +180,7 @@ impl FedIndex {
 struct Reading<'a> {
     shelf: &'a Arc<dyn Shelf>,
     keys: &'a DataKeys,
+    namer: Namer,
     /// The index knows the segments before this one already.
     fed: Position,
     /// What the checkpoint says of stands in front of this.
@@ -206,8 +208,8 @@ impl Reading<'_> {
             let record = read_record(&nearby.frame(*first)?, first.position, Unseal::Leave)?;
             let Some(key) = record.transaction else { continue };
             let told = tell_places(&key, &places, |place| nearby.frame(place), Unseal::Leave)?;
-            if let Some(transaction) = told {
-                self.fold.open.insert(key, Box::new(Placed { transaction, places }));
+            if let Some(placed) = told {
+                self.fold.open.insert(key, Box::new(placed));
             }
         }
         Ok(())
@@ -300,7 +302,7 @@ impl Reading<'_> {
     }
 
     fn add_sealed(&mut self, base: Position, bytes: &[u8], walked: Walked) -> Result<(), OpenError> {
-        let mut names = SegmentNames::new();
+        let mut names = SegmentNames::new(&self.namer);
         let feeds = base >= self.fed;
         self.fold_segment(base, bytes, &walked, |place, record, bank| {
             if feeds {
@@ -308,8 +310,8 @@ impl Reading<'_> {
             }
         })?;
         if feeds {
-            let filter = names.filter(base);
-            self.index.feed(base, walked.next, &walked.link, names, &filter)?;
+            let filter = names.finish(base);
+            self.index.feed(walked.next, &walked.link, &names, &filter)?;
             self.filters.push(filter);
         }
         self.fold.forget_ended();
@@ -329,9 +331,10 @@ impl Reading<'_> {
             let frame = &bytes[offset..offset + *length as usize];
             let record = read_record(frame, position, Unseal::Leave)?;
             let place = Place { position, offset: offset as u32 };
-            let Reading { fold, index, files, .. } = self;
-            let earlier = |key: &TxKey, places: &[Place]| earlier(key, places, base, &**index, files);
-            let bank = fold.apply(place, &record, earlier).map_err(|error| match error {
+            let Reading { fold, index, files, namer, .. } = self;
+            let earlier = Earlier { namer, index: &**index, files, below: base };
+            let read = |key: &TxKey, places: &[Place]| earlier.read(key, places);
+            let bank = fold.apply(place, &record, read).map_err(|error| match error {
                 FoldError::Broken(broken) => OpenError::Sequence { position, broken },
                 FoldError::Earlier(error) => OpenError::Read(error),
             })?;
@@ -430,7 +433,8 @@ pub(crate) fn opened(
     let mut open = Vec::with_capacity(placed.len());
     let mut nearby = Nearby::new(files);
     for (key, placed) in placed {
-        open.extend(tell_places(key, &placed.places, |place| nearby.frame(place), Unseal::Open(keys))?);
+        let told = tell_places(key, &placed.places, |place| nearby.frame(place), Unseal::Open(keys))?;
+        open.extend(told.map(|placed| placed.transaction));
     }
     Ok(open)
 }

@@ -1,65 +1,81 @@
-//! The index that a start opens: sled's, and the segments themselves where sled cannot be used, as on a full disk.
+//! The index that a start opens: its runs, and the segments themselves where runs cannot be used, as on a full disk.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, RwLock};
 
-use processor::{Body, Position, Record, Used};
+use processor::{Position, Record, Used};
 
 use crate::codec::{self, Unseal};
 use crate::filter::{Filters, SegmentFilter};
 use crate::frame::{self, Link, Next};
-use crate::index::{Index, IndexError, NameIndex};
-use crate::names::{Place, SegmentNames, identity_name, name_bytes, spend_name, transaction_name};
+use crate::index::{IndexError, NameIndex};
+use crate::names::{IndexName, Place, SegmentNames};
+use crate::runs::{Runs, Snapshot};
 use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Shelf};
 
-/// In a name towards a bank, its tag and the bank stand in front of the identity.
-const BANK_BYTES: usize = 10;
-
-/// Answers from sled. After sled's first error it is asked no more while the process lives: every look-up then reads the
-/// segments whose filter does not exclude the name, which takes a segment's reading each.
+/// Answers from runs. What they cannot be fed with any more, or cannot be read of, is read from the segments whose filter
+/// does not exclude the name while the process lives, which takes a segment's reading each.
 pub(crate) struct BackedIndex {
-    sled: Option<Index>,
-    /// Why sled is asked no more.
-    failed: Mutex<Option<String>>,
+    runs: Runs,
+    trouble: Mutex<Trouble>,
     directory: Directory,
-    /// Of all segments that were fed, also of those that sled did not take; bounded like those that look-ups begin with.
+    /// Of all segments that were fed, also of those that the runs did not take; their bits are shared with those that
+    /// look-ups begin with.
     filters: RwLock<Filters>,
 }
 
+/// What is wrong with the runs.
+#[derive(Default)]
+struct Trouble {
+    reason: Option<String>,
+    /// They could not be read, and are asked no more.
+    unreadable: bool,
+}
+
 impl BackedIndex {
-    /// Takes sled's index over, or the reason why there is none.
-    pub(crate) fn new(sled: Result<Index, IndexError>, directory: Directory) -> BackedIndex {
-        let (sled, failed) = match sled {
-            Ok(sled) => (Some(sled), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        BackedIndex { sled, failed: Mutex::new(failed), directory, filters: RwLock::default() }
+    pub(crate) fn new(runs: Runs, directory: Directory) -> BackedIndex {
+        BackedIndex { runs, trouble: Mutex::default(), directory, filters: RwLock::default() }
     }
 
-    fn failure(&self) -> MutexGuard<'_, Option<String>> {
-        self.failed.lock().expect("no holder of the reason panics")
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().expect("no holder of the reason panics")
     }
 
-    /// What sled says; `None` where it is out of use, or has just failed.
-    fn ask<T>(&self, question: impl FnOnce(&Index) -> Result<T, IndexError>) -> Option<T> {
-        let sled = self.sled.as_ref().filter(|_| self.failure().is_none())?;
-        let answer = question(sled);
-        answer.map_err(|error| *self.failure() = Some(error.to_string())).ok()
+    /// What the runs say, and from which position on the segments have to be read; `None`: from none.
+    fn ask<T: Default>(
+        &self,
+        question: impl FnOnce(&Snapshot<'_>) -> Result<T, IndexError>,
+    ) -> (T, Option<Position>) {
+        if self.trouble().unreadable {
+            return (T::default(), Some(0));
+        }
+        let runs = self.runs.snapshot();
+        match question(&runs) {
+            Ok(answer) => (answer, self.out_of_use().map(|_| runs.fed().map_or(0, |(fed, _)| fed))),
+            Err(error) => {
+                let mut trouble = self.trouble();
+                trouble.unreadable = true;
+                trouble.reason.get_or_insert(error.to_string());
+                (T::default(), Some(0))
+            }
+        }
     }
 
     fn push(&self, filter: &SegmentFilter) {
         self.filters.write().expect("no holder of the filters panics").push(filter.clone());
     }
 
-    /// Shows every record below `below` of the segments that may hold a name, with its place and its segment's beginning.
+    /// Shows every record with this name, with its place, of the segments between two positions.
     fn scan(
         &self,
-        name: &[u8],
+        name: &IndexName,
+        from: Option<Position>,
         below: Position,
-        mut show: impl FnMut(Position, Place, &Record),
+        mut show: impl FnMut(Place, &Record),
     ) -> Result<(), IndexError> {
+        let Some(from) = from else { return Ok(()) };
         let bases = self.filters.read().expect("no holder of the filters panics").segments_of(name);
-        for base in bases.into_iter().filter(|base| *base < below) {
+        for base in bases.into_iter().filter(|base| (from..below).contains(base)) {
             let failed = |error: io::Error| IndexError::new(format!("segment {base:020}: {error}"));
             let bytes = self.directory.read(base).map_err(failed)?;
             let mut offset = SEGMENT_HEAD_BYTES;
@@ -71,7 +87,9 @@ impl BackedIndex {
                 let record = codec::decode(frame.record(), position, Unseal::Leave);
                 let record =
                     record.map_err(|error| IndexError::new(format!("record {position}: {error}")))?;
-                show(base, Place { position, offset: offset as u32 }, &record);
+                if name.is_of(&record) {
+                    show(Place { position, offset: offset as u32 }, &record);
+                }
                 offset += frame.len();
             }
         }
@@ -81,56 +99,42 @@ impl BackedIndex {
 
 impl NameIndex for BackedIndex {
     fn fed(&self) -> Result<Option<(Position, Link)>, IndexError> {
-        Ok(self.ask(Index::fed).flatten())
+        Ok(self.runs.snapshot().fed())
     }
 
     fn feed(
         &self,
-        base: Position,
         next: Position,
         link: &Link,
-        names: SegmentNames,
+        names: &SegmentNames,
         filter: &SegmentFilter,
     ) -> Result<(), IndexError> {
         self.push(filter);
-        self.ask(|sled| sled.feed(base, next, link, names, filter));
+        // Behind a gap nothing is fed: the next start feeds all of it.
+        if self.out_of_use().is_none()
+            && let Err(error) = self.runs.feed(next, link, names, filter)
+        {
+            self.trouble().reason = Some(error.to_string());
+        }
         Ok(())
     }
 
-    fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
-        let sled = self.sled.as_ref().ok_or_else(|| IndexError::new("it is out of use".to_owned()))?;
-        let filter = sled.filter(base)?;
-        self.push(&filter);
-        Ok(filter)
+    fn filters(&self, bytes_max: usize) -> Result<Vec<SegmentFilter>, IndexError> {
+        let filters = self.runs.snapshot().filters(bytes_max)?;
+        filters.iter().for_each(|filter| self.push(filter));
+        Ok(filters)
     }
 
-    fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
-        if let Some(places) = self.ask(|sled| sled.places(name, below)) {
-            return Ok(places);
-        }
-        let mut places = Vec::new();
-        self.scan(name, below, |base, place, record| match name.first() {
-            // A day is named once for its segment.
-            Some(b'd') => {
-                let beginning = Place { position: base, offset: 0 };
-                if is_named(record, name) && places.last() != Some(&beginning) {
-                    places.push(beginning);
-                }
-            }
-            _ => places.extend(is_named(record, name).then_some(place)),
-        })?;
+    fn places(&self, name: &IndexName, below: Position) -> Result<Vec<Place>, IndexError> {
+        let (mut places, from) = self.ask(|runs| runs.places(name, below));
+        self.scan(name, from, below, |place, _| places.push(place))?;
         Ok(places)
     }
 
-    fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError> {
-        if let Some(used) = self.ask(|sled| sled.used(name, below)) {
-            return Ok(used);
-        }
-        let mut sum = Used::default();
-        self.scan(name, below, |_, _, record| {
-            if let Some(spend) = &record.spend
-                && spend_name(spend.citizen, spend.day) == name
-            {
+    fn used(&self, name: &IndexName, below: Position) -> Result<Used, IndexError> {
+        let (mut sum, from) = self.ask(|runs| runs.used(name, below));
+        self.scan(name, from, below, |_, record| {
+            if let Some(spend) = &record.spend {
                 sum.amount_minor += spend.amount_minor;
                 sum.count += i64::from(spend.count);
             }
@@ -139,71 +143,80 @@ impl NameIndex for BackedIndex {
     }
 
     fn out_of_use(&self) -> Option<String> {
-        self.failure().clone()
+        self.trouble().reason.clone().or_else(|| self.runs.failure())
     }
-}
-
-/// Whether a record has this name. Of a REVERSAL the identity alone is compared: its bank stands in another record, and
-/// who looks for it compares the bank.
-fn is_named(record: &Record, name: &[u8]) -> bool {
-    if let (Some(key), Body::Reversal(reversal), Some(b'b')) =
-        (&record.transaction, &record.body, name.first())
-    {
-        return identity_name(key.acquirer, &reversal.identity)[BANK_BYTES..] == name[BANK_BYTES..];
-    }
-    record.transaction.is_some_and(|key| transaction_name(&key) == name)
-        || record.names(None).iter().any(|own| name_bytes(own) == name)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use processor::{Class, Name, Rrn};
+    use processor::Class;
 
     use super::*;
-    use crate::samples::{advice_key, bank, citizen, day, identity, key};
+    use crate::names::Namer;
+    use crate::samples::{self, advice_key, bank, citizen, day, identity, key};
     use crate::tests::index::{TRANSACTIONS, fill};
     use crate::tests::{open, options};
 
     #[test]
-    fn the_segments_answer_as_sled_does() {
+    fn the_segments_answer_as_the_runs_do() {
         let temporary = tempfile::tempdir().unwrap();
         let mut bench = open(temporary.path()).unwrap();
         fill(&mut bench);
         bench.log.close();
         drop(open(temporary.path()).unwrap());
         let directory = Directory::new(temporary.path(), options(temporary.path()).segment_bytes);
-        let (sled, _) = Index::open(temporary.path()).unwrap();
-        let below = sled.fed().unwrap().unwrap().0;
-        let sled = BackedIndex::new(Ok(sled), directory.clone());
-        let scanned = BackedIndex::new(Err(IndexError::new("full".to_owned())), directory.clone());
-        let sealed: Vec<_> = directory.bases().unwrap().into_iter().filter(|base| *base < below).collect();
-        assert!(sealed.len() > 5, "{sealed:?}");
-        for base in &sealed {
-            scanned.push(&sled.filter(*base).unwrap());
+        let (runs, missed) = Runs::open(temporary.path()).unwrap();
+        assert_eq!(missed, None);
+        let runs = BackedIndex::new(runs, directory.clone());
+        let below = runs.fed().unwrap().unwrap().0;
+        let filters = runs.filters(usize::MAX).unwrap();
+        assert!(filters.len() > 5, "{filters:?}");
+        let without = tempfile::tempdir().unwrap();
+        // All of it is scanned here, and there what stands behind the first merged run.
+        let scanned = BackedIndex::new(Runs::open(without.path()).unwrap().0, directory.clone());
+        scanned.trouble().reason = Some("full".to_owned());
+        filters.iter().for_each(|filter| scanned.push(filter));
+        let half = tempfile::tempdir().unwrap();
+        let half = BackedIndex::new(Runs::open(half.path()).unwrap().0, directory);
+        for (filter, next) in filters.iter().zip(filters.iter().skip(1).map(|next| next.base)) {
+            if half.fed().unwrap().is_none() {
+                let names = SegmentNames::new(&Namer::new(&samples::keys()));
+                half.feed(next, &[0; 32], &names, filter).unwrap();
+                half.trouble().reason = Some("full".to_owned());
+            } else {
+                half.push(filter);
+            }
         }
-        let mut names = vec![name_bytes(&Name::Day(day())), name_bytes(&Name::Rrn(Rrn(*b"212300000001")))];
+        let namer = Namer::new(&samples::keys());
+        let mut names = Vec::new();
         for stan in 1..=TRANSACTIONS + 1 {
             names.extend([
-                transaction_name(&key(stan)),
-                name_bytes(&Name::Advice(advice_key(Class::Completion, stan + 500_000))),
-                name_bytes(&Name::Advice(advice_key(Class::Reversal, stan + 600_000))),
-                identity_name(bank("970415"), &identity(stan + 500_000)),
-                name_bytes(&Name::Citizen(citizen(stan))),
+                namer.transaction(&key(stan)),
+                namer.advice(&advice_key(Class::Completion, stan + 500_000)),
+                namer.advice(&advice_key(Class::Reversal, stan + 600_000)),
+                namer.identity(bank("970415"), &identity(stan + 500_000)),
             ]);
         }
         let mut found = 0;
+        let first = filters[1].base;
         for name in &names {
-            let places = sled.places(name, below).unwrap();
+            let places = runs.places(name, below).unwrap();
             assert_eq!(scanned.places(name, below).unwrap(), places, "{name:?}");
+            let behind: Vec<Place> = places.iter().copied().filter(|place| place.position >= first).collect();
+            let last = filters[filters.len() - 1].base;
+            assert_eq!(
+                half.places(name, last).unwrap().len(),
+                behind.iter().filter(|it| it.position < last).count()
+            );
             found += places.len();
         }
         assert!(found > 800, "{found} places");
         for stan in 1..=TRANSACTIONS {
-            let name = spend_name(citizen(stan), day());
-            assert_eq!(scanned.used(&name, below).unwrap(), sled.used(&name, below).unwrap());
+            let name = namer.spend(citizen(stan), day());
+            assert_eq!(scanned.used(&name, below).unwrap(), runs.used(&name, below).unwrap());
         }
-        assert_eq!((sled.out_of_use(), scanned.fed().unwrap()), (None, None));
-        assert_eq!(scanned.out_of_use().as_deref(), Some("index: full"));
+        assert_eq!(runs.out_of_use(), None);
+        assert_eq!(scanned.out_of_use().as_deref(), Some("full"));
     }
 }

@@ -11,6 +11,7 @@ use crate::files::Files;
 use crate::filter::Filters;
 use crate::index::NameIndex;
 use crate::memory::MemorySegment;
+use crate::names::Namer;
 
 /// What the log tells its owner, from threads of its own: the callback must not wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) files: Files,
     pub(crate) index: Box<dyn NameIndex>,
     pub(crate) keys: DataKeys,
+    pub(crate) namer: Namer,
     pub(crate) on_event: OnEvent,
 }
 
@@ -104,7 +106,8 @@ impl Shared {
     ) -> Shared {
         let synced = AtomicU64::new(state.next());
         let (work, spare, sealed) = (Condvar::new(), Condvar::new(), Condvar::new());
-        Shared { state: Mutex::new(state), work, spare, sealed, synced, files, index, keys, on_event }
+        let namer = Namer::new(&keys);
+        Shared { state: Mutex::new(state), work, spare, sealed, synced, files, index, keys, namer, on_event }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -11,7 +11,8 @@ use std::sync::{Arc, OnceLock};
 use processor::Position;
 
 use crate::frame::Link;
-use crate::index::{Index, IndexError, NameIndex};
+use crate::index::{IndexError, NameIndex};
+use crate::runs::Runs;
 use crate::scanned::BackedIndex;
 
 /// Bytes of a segment's head: CRC-32 (4), name and version of the format (8), position of its first record (8), the
@@ -287,16 +288,12 @@ impl Shelf for Directory {
     }
 
     fn open_index(&self) -> Result<(Box<dyn NameIndex>, Option<String>), IndexError> {
-        let (index, rebuilt) = match Index::open(&self.path) {
-            Ok((index, rebuilt)) => (Ok(index), rebuilt),
-            Err(error) if error.is_full() => (Err(error), None),
-            Err(error) => return Err(error),
-        };
-        Ok((Box::new(BackedIndex::new(index, self.clone())), rebuilt))
+        let (runs, missed) = Runs::open(&self.path)?;
+        Ok((Box::new(BackedIndex::new(runs, self.clone())), missed))
     }
 
     fn remove_index(&self) -> Result<(), IndexError> {
-        Index::remove(&self.path)
+        Runs::remove(&self.path)
     }
 }
 

@@ -190,8 +190,7 @@ impl Check<'_> {
             })?;
         let files = &self.files;
         let earlier = |key: &TxKey, places: &[Place]| -> Result<Option<Placed>, ReadError> {
-            let transaction = tell_places(key, places, |place| files.frame(place), Unseal::Leave)?;
-            Ok(transaction.map(|transaction| Placed { transaction, places: places.to_vec() }))
+            tell_places(key, places, |place| files.frame(place), Unseal::Leave)
         };
         self.fold.apply(place, &record, earlier).map_err(|error| match error {
             FoldError::Broken(broken) => broken.to_string(),

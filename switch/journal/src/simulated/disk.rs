@@ -14,7 +14,7 @@ use crate::LogFiles;
 use crate::filter::SegmentFilter;
 use crate::frame::Link;
 use crate::index::{IndexError, NameIndex};
-use crate::names::{Place, SegmentNames};
+use crate::names::{IndexName, Place, SegmentNames};
 use crate::storage::{CHECKPOINTS_KEPT, SEGMENT_HEAD_BYTES, SegmentFile, Shelf, Storage};
 
 /// What reaches the disk reaches it in pieces of so many bytes.
@@ -480,25 +480,24 @@ impl NameIndex for OpenIndex {
 
     fn feed(
         &self,
-        base: Position,
         next: Position,
         link: &Link,
-        names: SegmentNames,
+        names: &SegmentNames,
         filter: &SegmentFilter,
     ) -> Result<(), IndexError> {
         drop(self.disk.step().map_err(|error| IndexError::new(error.to_string()))?);
-        self.index.feed(base, next, link, names, filter)
+        self.index.feed(next, link, names, filter)
     }
 
-    fn filter(&self, base: Position) -> Result<SegmentFilter, IndexError> {
-        self.index.filter(base)
+    fn filters(&self, bytes_max: usize) -> Result<Vec<SegmentFilter>, IndexError> {
+        self.index.filters(bytes_max)
     }
 
-    fn places(&self, name: &[u8], below: Position) -> Result<Vec<Place>, IndexError> {
+    fn places(&self, name: &IndexName, below: Position) -> Result<Vec<Place>, IndexError> {
         self.index.places(name, below)
     }
 
-    fn used(&self, name: &[u8], below: Position) -> Result<Used, IndexError> {
+    fn used(&self, name: &IndexName, below: Position) -> Result<Used, IndexError> {
         self.index.used(name, below)
     }
 }

@@ -7,7 +7,7 @@ mod faults;
 mod golden;
 pub(crate) mod index;
 mod properties;
-mod sled_alone;
+mod runs;
 mod stepped;
 
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! What sled 0.34 does with a damaged file of its own: the reproduction behind docs/decisions/0002-sled-index.md.
+#![allow(clippy::unwrap_used)]
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
