@@ -139,7 +139,7 @@ fn what_a_crash_leaves_of_a_merge_is_sorted_out() {
     let (runs, missed) = Runs::open(dir).unwrap();
     assert_eq!(missed, None);
     check(&runs, 8);
-    assert_eq!(files(dir), [merged.clone()]);
+    assert_eq!(files(dir), std::slice::from_ref(&merged));
     drop(runs);
 
     // The merged one is bad: what it was made of serves as far as it is there.
