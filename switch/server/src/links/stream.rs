@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use keys::LinkError;
 use socket2::SockRef;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -90,8 +90,7 @@ impl Reader {
             Some(until) if until < deadline => (until, Ended::NothingAuthentic),
             Some(_) | None => (deadline, late),
         };
-        self.buffer.reserve(self.read_bytes);
-        match timeout_at(deadline, self.half.read_buf(&mut self.buffer)).await {
+        match timeout_at(deadline, self.read_some()).await {
             Err(_) => Err(late),
             Ok(Err(error)) => Err(error.into()),
             Ok(Ok(0)) if self.buffer.is_empty() => Err(Ended::Closed),
@@ -99,6 +98,21 @@ impl Reader {
             Ok(Ok(_)) => {
                 self.heard_at = Instant::now();
                 Ok(())
+            }
+        }
+    }
+
+    /// Whoever says nothing has no buffer: there may be ten thousand of them.
+    async fn read_some(&mut self) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        loop {
+            self.half.readable().await?;
+            self.buffer.reserve(self.read_bytes);
+            match self.half.try_read_buf(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
             }
         }
     }
