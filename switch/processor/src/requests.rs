@@ -118,7 +118,8 @@ impl Processor {
         let wants_use = incoming.kind.is_some_and(counts_against_limits) && is_request;
         let lookup = Lookup {
             own: OwnName::Key(incoming.key),
-            original: incoming.content.original,
+            // What is in memory is newer than all that the log could say of it.
+            original: incoming.content.original.filter(|original| !self.live.contains(original)),
             used: wants_use.then_some((incoming.content.citizen, self.day())),
             accounts_of: (is_request && incoming.pan.is_some()).then_some(incoming.content.citizen),
         };
@@ -214,9 +215,14 @@ impl Processor {
         match find.asker {
             FindAsker::Incoming(incoming) => {
                 let subject = incoming.subject();
-                if self.is_stale(subject, found.as_of) {
+                let original = incoming.content.original;
+                // An original that was in memory when the log was asked can have left it since.
+                let is_missed =
+                    original.is_some() && find.lookup.original.is_none() && !self.live.contains(&subject);
+                if is_missed || self.is_stale(subject, found.as_of) {
                     let late_at_us = incoming.arrived_us + self.config.timers.answer_ms_max * 1000;
-                    return self.ask_log(find.lookup, FindAsker::Incoming(incoming), late_at_us);
+                    let lookup = Lookup { original, ..find.lookup };
+                    return self.ask_log(lookup, FindAsker::Incoming(incoming), late_at_us);
                 }
                 let waiting = self.blocked.remove(&subject).unwrap_or_default();
                 if incoming.content.original.is_some() {

@@ -267,6 +267,27 @@ fn answers_of_the_log_may_come_late_and_out_of_order() {
     assert_eq!(world.records(&unanswered), "");
 }
 
+/// What is in memory is not looked up; an original that leaves memory meanwhile is.
+#[test]
+fn an_original_that_leaves_memory_while_its_advice_is_looked_up_is_asked_for() {
+    let mut world = World::new();
+    let (request, _) = withdrawal(&mut world);
+    world.pass_ms(25_000);
+    let reversal = world.taken(bank_link(BIDV), 420);
+    world.holds_finds = true;
+    let advice = world.advice(420, &request, None);
+    world.terminal(advice);
+    world.bank_answers(&reversal, "00");
+    assert_eq!(world.records(&request), "INTENT REVERSAL REVERSED");
+    let (ticket, lookup) = world.finds.remove(0);
+    assert_eq!(lookup.original, None, "it was in memory");
+    let found = world.find(&lookup);
+    world.holds_finds = false;
+    world.input(Input::Found(ticket, Box::new(found)));
+    assert_eq!(world.code(430), "00");
+    assert_eq!(world.records(&request), "INTENT REVERSAL REVERSED NOTE");
+}
+
 /// A terminal that loses its connection right behind its 0200 was told 57, for the log's answer came after the loss.
 #[test]
 fn a_connection_lost_behind_a_request_takes_nothing_from_it() {
