@@ -6,5 +6,6 @@ pub mod citizens;
 pub mod link;
 pub mod load;
 pub mod pilot;
+mod quick;
 pub mod registry;
 pub mod terminal;
