@@ -6,6 +6,5 @@ pub mod citizens;
 pub mod link;
 pub mod load;
 pub mod pilot;
-mod quick;
 pub mod registry;
 pub mod terminal;

@@ -1,7 +1,5 @@
 //! A citizen card's chip: DG1, DG15 and the SOD over them, and the key that answers challenges.
 
-use std::sync::Arc;
-
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use sha2::{Digest, Sha256};
@@ -9,7 +7,6 @@ use sha2::{Digest, Sha256};
 use super::authority::{self, Authority};
 use super::citizen::Citizen;
 use super::der;
-use crate::quick::QuickKey;
 
 const SIGNED_DATA: [u32; 7] = [1, 2, 840, 113_549, 1, 7, 2];
 const CONTENT_TYPE: [u32; 7] = [1, 2, 840, 113_549, 1, 9, 3];
@@ -24,7 +21,6 @@ pub struct Chip {
     dg15: Vec<u8>,
     sod: Vec<u8>,
     key: SigningKey,
-    quick: Option<Arc<QuickKey>>,
 }
 
 impl std::fmt::Debug for Chip {
@@ -40,13 +36,7 @@ impl Chip {
         let dg1 = dg1(citizen);
         let dg15 = der::element(0x6F, &authority::public_key(&key));
         let sod = security_object(seed, citizen, &dg1, &dg15, signer);
-        Chip { dg1, dg15, sod, key, quick: None }
-    }
-
-    /// The same chip, whose signatures cost a tenth and are not the same twice.
-    pub fn signing_quickly(mut self) -> Chip {
-        self.quick = Some(Arc::new(QuickKey::new(&self.key)));
-        self
+        Chip { dg1, dg15, sod, key }
     }
 
     /// DG1: the machine-readable zone, 95 bytes.
@@ -64,11 +54,8 @@ impl Chip {
         &self.sod
     }
 
-    /// Active authentication: r‖s over the challenge, with SHA-256, by RFC 6979; a quick chip takes chance instead.
+    /// Active authentication: r‖s over the challenge, with SHA-256, by RFC 6979.
     pub fn sign(&self, challenge: &[u8; 8]) -> [u8; 64] {
-        if let Some(quick) = &self.quick {
-            return quick.sign(challenge);
-        }
         let signature: Signature = self.key.sign(challenge);
         signature.to_bytes().into()
     }

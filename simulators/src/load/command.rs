@@ -15,7 +15,6 @@ use super::disk::Disk;
 use super::engine::Engine;
 use super::html;
 use super::machines::{ACQUIRER, name};
-use super::mix::Mix;
 use super::plan::{Plan, SOAK_PIECE_S};
 use super::poll;
 use super::report::Report;
@@ -48,12 +47,6 @@ pub struct LoadArguments {
     /// Withdrawals a second; with --find-max and --overload where the search begins
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=RATE_MAX))]
     pub rate: u64,
-    /// What is asked for: two-step (a reference of a 0100 before the clock starts), one-step (the proof in the 0200), mixed
-    #[arg(long, default_value = "two-step", value_parser = ["two-step", "one-step", "mixed"])]
-    pub mode: String,
-    /// Shares of what is asked for, TOML (docs/simulators.md#load), in place of --mode
-    #[arg(long, value_name = "FILE", conflicts_with = "mode")]
-    pub mix: Option<PathBuf>,
     /// How long a rate is offered and measured
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
@@ -130,10 +123,6 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         print!("{}", compare::table(old, &compare::read(new)?));
         return Ok(true);
     }
-    let mix = match &arguments.mix {
-        Some(path) => Mix::file(path)?,
-        None => Mix::mode(&arguments.mode).ok_or("no such mode")?,
-    };
     let html = arguments.html.clone().map_or_else(page_path, Ok)?;
     let plan = arguments.plan(html.clone())?;
     poll::open_files(u64::from(arguments.connections) * 2 + FILES)?;
@@ -147,8 +136,8 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
     };
-    let report = Report { mode: mix.name.clone(), disk: Some(disk), ..Report::default() };
-    let (town, engine) = Town::set_up(size, mix, &directory).await?;
+    let (town, engine) = Town::set_up(size, &directory).await?;
+    let report = Report { mode: "two-step".to_owned(), disk: Some(disk), ..Report::default() };
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
     let playing = tokio::task::spawn_blocking(move || plan.play(engine, report));

@@ -9,7 +9,6 @@ use keys::{Key, LinkMac};
 
 use super::books::AMOUNT_VND;
 use super::engine::Answer;
-use super::mix::{KINDS, Kind};
 use super::template::{Template, six_digits};
 use crate::citizens::{Chip, Country};
 use crate::terminal::card::{self, Seed};
@@ -24,10 +23,6 @@ const STAN_MAX: u32 = 999_999;
 
 /// Bytes of a verification reference.
 pub(super) const REFERENCE_BYTES: usize = 16;
-
-/// Citizens that visit one machine at most, and all of them where there are many machines: each has a chip to be made.
-const PER_MACHINE_MAX: u32 = 10;
-const CITIZENS_MAX: u32 = 20_000;
 
 /// What a machine is called, DE41.
 pub(super) fn name(machine: u32) -> Box<str> {
@@ -46,21 +41,16 @@ pub(super) struct Citizens {
     chips: Vec<Arc<Chip>>,
     /// Whose SOD the switch has seen.
     pub(super) known: Vec<bool>,
-    /// Citizens that visit one machine, in turn.
-    pub(super) per_machine: u32,
 }
 
 impl Citizens {
-    /// The first of a population, as many as visit so many machines.
-    pub(super) fn of(country: &Country, machines: u32, iin: [u8; 6]) -> Citizens {
-        let per_machine = (CITIZENS_MAX / machines.max(1)).clamp(1, PER_MACHINE_MAX);
-        let count = machines * per_machine;
+    /// The first so many of a population.
+    pub(super) fn of(country: &Country, count: u32, iin: [u8; 6]) -> Citizens {
         let indices = 0..u64::from(count);
         Citizens {
             pans: indices.clone().map(|index| Pan::new(iin, &country.citizen(index).number)).collect(),
-            chips: indices.map(|index| Arc::new(country.chip(index).signing_quickly())).collect(),
+            chips: indices.map(|index| Arc::new(country.chip(index))).collect(),
             known: vec![false; count as usize],
-            per_machine,
         }
     }
 
@@ -74,17 +64,12 @@ impl Citizens {
         self.pans.iter().zip(&self.chips).map(|(pan, chip)| (pan.citizen_number(), &**chip))
     }
 
-    fn order(&self, citizen: u32, kind: Kind) -> Order {
-        let (what, amount_vnd) = match kind {
-            Kind::Withdrawal => (What::Withdrawal, AMOUNT_VND),
-            Kind::Deposit => (What::Deposit, AMOUNT_VND),
-            Kind::Inquiry => (What::Balance, 0),
-        };
+    fn order(&self, citizen: u32) -> Order {
         let (pan, chip) = (self.pans[citizen as usize], Arc::clone(&self.chips[citizen as usize]));
         Order {
             id: 0,
-            what,
-            amount_vnd,
+            what: What::Withdrawal,
+            amount_vnd: AMOUNT_VND,
             notes: None,
             card: Card { pan, chip },
             steps: Steps::Two,
@@ -117,9 +102,9 @@ impl Second {
 /// Which of two advices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Advice {
-    /// 0220: the note has left, or was kept.
+    /// 0220: the note has left.
     Completion,
-    /// 0420: none has, or it was given back.
+    /// 0420: none has.
     Reversal,
 }
 
@@ -132,8 +117,9 @@ pub(super) struct Machine {
     config: Config,
     seed: Option<Seed>,
     stan: u32,
-    /// By kind: 0200, 0220, 0420; an inquiry has no advices of its own.
-    templates: [[Template; 3]; KINDS.len()],
+    withdrawal: Template,
+    completion: Template,
+    reversal: Template,
 }
 
 impl Machine {
@@ -152,27 +138,22 @@ impl Machine {
         let name = name(number);
         let config = Config::new(&name, ACQUIRER, "LOAD, HA NOI", challenge, faces)?;
         let at = key(200, &name, 0, 0);
-        let templates = |kind: Kind| {
-            let order = citizens.order(0, kind);
-            let mut request = message::financial(&config, &at, &order, None, None);
-            request.set(112, &card::reference_template(&[0; REFERENCE_BYTES]));
-            let original = Original {
-                key: at.clone(),
-                pan: *order.card.pan.digits(),
-                processing_code: order.what.processing_code().into(),
-                amount_vnd: order.amount_vnd,
-                rrn: None,
-            };
-            let [completion, reversal] = [220, 420].map(|mti| key(mti, &name, 0, 0));
-            let reason = if kind == Kind::Deposit { Reason::Cancelled } else { Reason::Dispense };
-            let completion = message::advice(&config, &completion, &original, order.amount_vnd, None);
-            let reversal = message::advice(&config, &reversal, &original, 0, Some(reason));
-            let template = |message| Template::new(message, &mac);
-            Ok::<_, Box<dyn Error>>([template(&request)?, template(&completion)?, template(&reversal)?])
+        let order = citizens.order(0);
+        let mut withdrawal = message::financial(&config, &at, &order, None, None);
+        withdrawal.set(112, &card::reference_template(&[0; REFERENCE_BYTES]));
+        let original = Original {
+            key: at.clone(),
+            pan: *order.card.pan.digits(),
+            processing_code: What::Withdrawal.processing_code().into(),
+            amount_vnd: AMOUNT_VND,
+            rrn: None,
         };
-        let [withdrawal, deposit, inquiry] = KINDS.map(templates);
-        let templates = [withdrawal?, deposit?, inquiry?];
-        Ok(Machine { connection, mac, config, seed: None, stan: 0, templates })
+        let completion = message::advice(&config, &key(220, &name, 0, 0), &original, AMOUNT_VND, None);
+        let reversal = message::advice(&config, &key(420, &name, 0, 0), &original, 0, Some(Reason::Dispense));
+        let template = |message| Template::new(message, &mac);
+        let [withdrawal, completion, reversal] =
+            [template(&withdrawal)?, template(&completion)?, template(&reversal)?];
+        Ok(Machine { connection, mac, config, seed: None, stan: 0, withdrawal, completion, reversal })
     }
 
     /// The next DE11.
@@ -197,50 +178,29 @@ impl Machine {
 
     /// 0100 of a citizen, with the SOD where the switch has not seen it; `None` before the sign-on.
     pub(super) fn verification(
-        &self,
+        &mut self,
         second: Second,
         stan: u32,
         citizens: &Citizens,
         citizen: u32,
     ) -> Option<Message> {
-        let order = citizens.order(citizen, Kind::Withdrawal);
+        let order = citizens.order(citizen);
         let at = key(100, &self.config.terminal, second.at_s, stan);
         let mut message = message::verification(&self.config, &at, &order, None);
-        let with_sod = !citizens.known[citizen as usize];
-        self.prove(&mut message, &order, second, stan, with_sod).then_some(message)
-    }
-
-    /// 0200 of a withdrawal with its proof, of a citizen whose SOD the switch has seen; `None` before the sign-on.
-    pub(super) fn one_step(
-        &self,
-        second: Second,
-        stan: u32,
-        citizens: &Citizens,
-        citizen: u32,
-    ) -> Option<Message> {
-        let order = citizens.order(citizen, Kind::Withdrawal);
-        let at = key(200, &self.config.terminal, second.at_s, stan);
-        let mut message = message::financial(&self.config, &at, &order, None, None);
-        self.prove(&mut message, &order, second, stan, false).then_some(message)
-    }
-
-    /// Whether there is a seed to prove it with.
-    fn prove(&self, message: &mut Message, order: &Order, second: Second, stan: u32, with_sod: bool) -> bool {
-        let Some(seed) = &self.seed else { return false };
         let session = (self.config.biometrics)(&Comparison {
             citizen: order.card.pan.citizen_number(),
             terminal: self.config.terminal.clone(),
             at_s: second.at_s,
             number: stan,
         });
-        card::prove(message, &*order.card.chip, seed, &session, second.at_s, with_sod);
-        true
+        let with_sod = !citizens.known[citizen as usize];
+        card::prove(&mut message, &*order.card.chip, self.seed.as_ref()?, &session, second.at_s, with_sod);
+        Some(message)
     }
 
     /// Appends 0200 with a reference, or 0201.
-    pub(super) fn request(
+    pub(super) fn withdrawal(
         &self,
-        kind: Kind,
         (second, stan): (Second, u32),
         pan: &Pan,
         reference: &[u8; REFERENCE_BYTES],
@@ -250,13 +210,13 @@ impl Machine {
         let stan = six_digits(stan);
         let proof = card::reference_template(reference);
         let values: [(u8, &[u8]); 4] = [(2, pan.digits()), (7, &second.de7), (11, &stan), (112, &proof)];
-        self.templates[kind as usize][0].write(&values, is_repeat, &self.mac, out);
+        self.withdrawal.write(&values, is_repeat, &self.mac, out);
     }
 
-    /// Appends 0220 or 0420 to a request of the same citizen, or its repeat.
+    /// Appends 0220 or 0420 to a withdrawal of the same citizen, or its repeat.
     pub(super) fn advice(
         &self,
-        (kind, advice): (Kind, Advice),
+        advice: Advice,
         (second, stan): (Second, u32),
         (original_at, original_stan): (Second, u32),
         pan: &Pan,
@@ -264,8 +224,8 @@ impl Machine {
         out: &mut Vec<u8>,
     ) {
         let template = match advice {
-            Advice::Completion => &self.templates[kind as usize][1],
-            Advice::Reversal => &self.templates[kind as usize][2],
+            Advice::Completion => &self.completion,
+            Advice::Reversal => &self.reversal,
         };
         let mut de90 = [b'0'; 42];
         de90[..4].copy_from_slice(b"0200");

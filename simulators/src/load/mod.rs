@@ -13,7 +13,6 @@ mod html;
 mod live;
 mod machines;
 mod measure;
-mod mix;
 mod plan;
 mod poll;
 mod prepare;

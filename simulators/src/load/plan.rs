@@ -36,9 +36,6 @@ const SETTLE_MAX: Duration = Duration::from_secs(30);
 /// written again.
 pub(super) const SOAK_PIECE_S: u64 = 60;
 
-/// A proof is good for two minutes: what carries proofs is offered in pieces of so many seconds at most.
-const PROOF_PIECE_S: u64 = 80;
-
 /// An error of the thread that sends.
 pub(super) type Failed = Box<dyn Error + Send + Sync>;
 
@@ -80,25 +77,20 @@ impl Plan {
 
     /// One rate, in pieces.
     fn hold(&self, engine: &mut Engine, report: &mut Report) -> Result<(), Failed> {
-        let pieces = match engine.needs(1_000) {
-            (_, 0) => self.pieces,
-            _ => self.pieces.max(self.schedule.seconds.div_ceil(PROOF_PIECE_S)),
-        };
-        let piece = Schedule { seconds: (self.schedule.seconds / pieces).max(1), ..self.schedule };
+        let piece = Schedule { seconds: (self.schedule.seconds / self.pieces).max(1), ..self.schedule };
         if !self.is_soak {
-            prepare(engine, piece.requests() * pieces)?;
+            prepare(engine, piece.requests() * self.pieces)?;
         }
         let mut floor = self.floor(engine)?;
-        for number in 0..pieces {
-            look(&mut floor, report, piece.rate, looks(number, pieces));
+        for number in 0..self.pieces {
+            look(&mut floor, report, piece.rate, looks(number, self.pieces));
             if self.is_soak {
                 prepare(engine, piece.requests())?;
             }
-            sign(engine, piece)?;
             let ramp_s = if number == 0 { piece.ramp_s } else { 0 };
             let phase = engine.offer(Schedule { ramp_s, ..piece })?;
             if self.is_soak {
-                eprintln!("piece {} of {pieces}: {phase}", number + 1);
+                eprintln!("piece {} of {}: {phase}", number + 1, self.pieces);
             }
             match &mut report.held {
                 Some((_, held)) => held.add(phase),
@@ -108,7 +100,7 @@ impl Plan {
                 std::fs::write(&self.html, html::page(report))?;
             }
         }
-        look(&mut floor, report, piece.rate, looks(pieces, pieces));
+        look(&mut floor, report, piece.rate, looks(self.pieces, self.pieces));
         Ok(())
     }
 
@@ -146,7 +138,6 @@ impl Plan {
         let rate = best * times;
         let schedule = Schedule { rate, ramp_s: 0, ..self.schedule };
         prepare(engine, schedule.requests())?;
-        sign(engine, schedule)?;
         let phase = engine.offer(schedule)?;
         let refusals = engine.refuse(rate, REFUSALS_S)?;
         report.overload = Some(Overload { rate, phase, refusals });
@@ -155,7 +146,6 @@ impl Plan {
 
     fn step(&self, engine: &mut Engine, report: &mut Report, schedule: Schedule) -> Result<Phase, Failed> {
         prepare(engine, schedule.requests())?;
-        sign(engine, schedule)?;
         let phase = engine.offer(schedule)?;
         let holds = phase.holds(self.p99_us_max);
         eprintln!("{}/s: {phase}{}", schedule.rate, if holds { ", holds" } else { "" });
@@ -191,22 +181,13 @@ fn look(floor: &mut Option<Floor>, report: &mut Report, rate: u64, rounds: usize
 
 /// As many references are ready as can be used up if all is approved.
 fn prepare(engine: &mut Engine, requests: u64) -> Result<(), Failed> {
-    let (references, proofs) = engine.needs(requests);
-    // Whoever proves himself on the way has been seen once before: the switch then knows his card's security object.
-    let seen = if proofs > 0 { engine.machines.len() as u64 } else { 0 };
-    let wanted = references.max(seen).min(REFERENCES_MAX);
+    let wanted = requests.min(REFERENCES_MAX);
     let bar = ProgressBar::new(wanted);
     let style = ProgressStyle::with_template("verifying citizens {bar:40} {pos}/{len}, {elapsed} gone");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     engine.verify(wanted as usize, |ready| bar.set_position(ready as u64))?;
     bar.finish_and_clear();
     Ok(engine.settle(SETTLE_MAX)?)
-}
-
-/// As many proofs as a piece needs, made just before it.
-fn sign(engine: &mut Engine, piece: Schedule) -> Result<(), Failed> {
-    let (_, proofs) = engine.needs(piece.requests());
-    Ok(engine.sign(proofs as usize)?)
 }
 
 #[cfg(test)]

@@ -2,16 +2,14 @@
 
 use std::io;
 
-use keys::LinkCodec;
-
-use super::engine::{Asked, Engine, Ready, Signed, What};
+use super::engine::{Asked, Engine, Ready, What};
 use crate::terminal::card::Answered;
 
 /// Verifications under way at once: enough to keep both cores busy, too few to be refused.
-pub(super) const WINDOW: usize = 160;
+pub(super) const WINDOW: usize = 48;
 
-/// Bytes of a 0200 with its proof, about.
-const FRAME_BYTES: usize = 1_000;
+/// Citizens that visit one machine, in turn.
+pub(super) const CITIZENS_PER_MACHINE: u32 = 10;
 
 /// Without an answer for so long the switch is taken for gone, microseconds.
 const SILENCE_US_MAX: u64 = 60_000_000;
@@ -60,7 +58,7 @@ impl Engine {
         let mut refusals = 0;
         let mut visit = self.ready.len() as u64;
         while self.ready.len() < count {
-            while self.asked.len() < self.waits.window && self.ready.len() + self.asked.len() < count {
+            while self.asked.len() < self.window && self.ready.len() + self.asked.len() < count {
                 self.ask_verification(visit)?;
                 visit += 1;
             }
@@ -90,8 +88,7 @@ impl Engine {
     fn ask_verification(&mut self, visit: u64) -> io::Result<()> {
         let machines = self.machines.len() as u64;
         let (machine, round) = ((visit % machines) as u32, visit / machines);
-        let per_machine = self.citizens.per_machine;
-        let citizen = machine * per_machine + (round % u64::from(per_machine)) as u32;
+        let citizen = machine * CITIZENS_PER_MACHINE + (round % u64::from(CITIZENS_PER_MACHINE)) as u32;
         let (second, now_us) = (self.second, self.now_us());
         let it = &mut self.machines[machine as usize];
         let stan = it.next_stan();
@@ -104,31 +101,6 @@ impl Engine {
             &message,
             Asked { what, citizen, due_us: now_us, sent_us: now_us, second, counts: false },
         )
-    }
-
-    /// Makes 0200 with their proofs, as many as `count` in all, new ones: a proof is good for two minutes only. Their citizens
-    /// are the first of each machine, whom the switch has to know by then.
-    ///
-    /// # Errors
-    /// A terminal has not signed on, or a message that the link cannot carry.
-    pub(super) fn sign(&mut self, count: usize) -> io::Result<()> {
-        self.set_second();
-        self.signed.clear();
-        let second = self.second;
-        for number in 0..count {
-            let machine = number % self.machines.len();
-            let citizen = machine as u32 * self.citizens.per_machine;
-            let it = &mut self.machines[machine];
-            let stan = it.next_stan();
-            let message = it
-                .one_step(second, stan, &self.citizens, citizen)
-                .ok_or_else(|| io::Error::other("a terminal has not signed on"))?;
-            let mut frame = Vec::with_capacity(FRAME_BYTES);
-            LinkCodec::terminal().send(&message, Some(&it.mac), &mut frame).map_err(io::Error::other)?;
-            let (machine, frame) = (machine as u32, frame.into());
-            self.signed.push_back(Signed { machine, citizen, stan, second, frame });
-        }
-        Ok(())
     }
 
     fn wait(&self, silent_since_us: u64) -> io::Result<()> {

@@ -158,7 +158,6 @@ fn figures(phase: &Phase) -> Value {
         "refused_before_intent": phase.refused,
         "given_up_after_intent": phase.given_up,
         "other_codes": phase.other,
-        "repeats_answered": phase.repeats,
         "silent": phase.silent,
         "answered_after_deadline": phase.late,
         "shed_0220": phase.completions.shed(),

@@ -21,8 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::{Engine, Waits};
 use super::machines::{ACQUIRER, Citizens, Machine, name};
-use super::mix::Mix;
-use super::prepare::WINDOW;
+use super::prepare::{CITIZENS_PER_MACHINE, WINDOW};
 use super::watch::Processes;
 use crate::citizens::Country;
 use crate::pilot::switch::Switch;
@@ -46,9 +45,8 @@ fn bank_id(number: usize) -> String {
 const REGISTRY_KID: &str = "registry-1";
 const SWITCH_KID: &str = "switch-1";
 
-/// Every account begins with this, đồng: more than any load takes out of one, and what it puts in still has the twelve
-/// digits of a balance's answer.
-const OPENING_VND: i64 = 500_000_000_000;
+/// Every account begins with this, đồng: more than any load takes out of one.
+const OPENING_VND: i64 = 1_000_000_000_000;
 
 /// A bank has to say where it listens, and to end when it is told to, within so many seconds.
 const BANK_S_MAX: u64 = 30;
@@ -94,13 +92,9 @@ impl Town {
     ///
     /// # Errors
     /// What the system or a part said.
-    pub(super) async fn set_up(
-        size: Size,
-        mix: Mix,
-        directory: &Path,
-    ) -> Result<(Town, Engine), Box<dyn Error>> {
+    pub(super) async fn set_up(size: Size, directory: &Path) -> Result<(Town, Engine), Box<dyn Error>> {
         let country = Country::new(SEED);
-        let citizens = Citizens::of(&country, size.machines, IIN);
+        let citizens = Citizens::of(&country, size.machines * CITIZENS_PER_MACHINE, IIN);
         let registry = start_registry(&country, &citizens, directory).await?;
         let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for bank in (0..size.banks).map(bank_id) {
@@ -125,11 +119,10 @@ impl Town {
         let town = Town { switch, banks, registry, ledgers };
         town.banks_ready(size.banks).await?;
         let machines = machines(size, &citizens)?;
+        let waits = Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000 };
         let window = WINDOW.min(size.in_flight_max as usize);
-        let waits =
-            Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000, window };
-        let processes = town.processes()?;
-        let engine = Engine::new(address, size.connections, machines, citizens, processes, waits, mix)?;
+        let engine =
+            Engine::new(address, size.connections, machines, citizens, town.processes()?, waits, window)?;
         Ok((town, engine))
     }
 
@@ -236,7 +229,6 @@ async fn start_registry(
         },
     };
     let registry = Registry::start(config).await?;
-    registry.sign_quickly();
     fs::write(directory.join("registry.pem"), registry.public_key().to_pem())?;
     Ok(registry)
 }

@@ -126,11 +126,6 @@ impl Handle {
         self.with_machine(|machine| machine.public_key())
     }
 
-    /// From here on answers' signatures cost a tenth, and are not the same twice for the same question.
-    pub fn sign_quickly(&self) {
-        self.with_machine(Machine::sign_quickly);
-    }
-
     /// Every request from here on meets this fault; `None` lifts it.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.with_machine(|machine| machine.set_fault(fault));

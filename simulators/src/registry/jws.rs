@@ -1,25 +1,21 @@
 //! Compact JWS under ES256 (RFC 7515, RFC 7518 section 3.4), signed by RFC 6979: one seed gives one answer, byte for byte.
 
 use std::fmt;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use hmac::{Hmac, KeyInit, Mac};
-use p256::ecdsa::signature::Signer;
+use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use p256::pkcs8::{DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use thiserror::Error;
 
-use crate::quick::{self, QuickKey};
-
 /// An ES256 signing key with its `kid`. `Debug` shows the `kid` alone.
 #[derive(Clone)]
 pub struct SecretKey {
     key: SigningKey,
-    quick: Option<Arc<QuickKey>>,
     kid: String,
 }
 
@@ -64,13 +60,7 @@ impl SecretKey {
     pub fn from_seed(seed: u64, role: &str, kid: &str) -> SecretKey {
         let key = SigningKey::from_slice(&derive(seed, role))
             .expect("a digest is above the curve's order in one of 2^32 seeds");
-        SecretKey { key, quick: None, kid: kid.to_owned() }
-    }
-
-    /// The same key, whose signatures cost a tenth and are not the same twice.
-    pub(super) fn signing_quickly(mut self) -> SecretKey {
-        self.quick = Some(Arc::new(QuickKey::new(&self.key)));
-        self
+        SecretKey { key, kid: kid.to_owned() }
     }
 
     /// The name under which the public half is pinned.
@@ -80,7 +70,7 @@ impl SecretKey {
 
     /// The same key under another name.
     pub(super) fn clone_as(&self, kid: &str) -> SecretKey {
-        SecretKey { key: self.key.clone(), quick: self.quick.clone(), kid: kid.to_owned() }
+        SecretKey { key: self.key.clone(), kid: kid.to_owned() }
     }
 
     /// The public half.
@@ -98,15 +88,9 @@ impl SecretKey {
         let header = Header { alg: "ES256".to_owned(), kid: self.kid.clone() };
         let header = serde_json::to_vec(&header).expect("two texts have a JSON form");
         let mut compact = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
-        let signature: [u8; 64] = match &self.quick {
-            Some(quick) => quick.sign(compact.as_bytes()),
-            None => {
-                let signature: Signature = self.key.sign(compact.as_bytes());
-                signature.to_bytes().into()
-            }
-        };
+        let signature: Signature = self.key.sign(compact.as_bytes());
         compact.push('.');
-        compact.push_str(&BASE64URL.encode(signature));
+        compact.push_str(&BASE64URL.encode(signature.to_bytes()));
         compact
     }
 }
@@ -151,9 +135,8 @@ pub(super) fn verify<'k>(
         return Err(JwsError::Algorithm);
     }
     let key = key_of(&header.kid).ok_or(JwsError::Kid)?;
-    if !quick::verifies(&key.0, signed.as_bytes(), &decode(signature)?) {
-        return Err(JwsError::Signature);
-    }
+    let signature = Signature::from_slice(&decode(signature)?).map_err(|_| JwsError::Signature)?;
+    key.0.verify(signed.as_bytes(), &signature).map_err(|_| JwsError::Signature)?;
     Ok((header.kid, decode(payload)?))
 }
 

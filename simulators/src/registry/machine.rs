@@ -141,11 +141,6 @@ impl Machine {
         self.key.public()
     }
 
-    /// From here on signatures cost a tenth, and are not the same twice.
-    pub fn sign_quickly(&mut self) {
-        self.key = self.key.clone().signing_quickly();
-    }
-
     /// Every request from here on meets this fault, whatever the rule says; `None` lifts it.
     pub fn set_fault(&mut self, always: Option<Fault>) {
         self.always = always;

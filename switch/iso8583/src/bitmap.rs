@@ -44,6 +44,12 @@ impl Bitmap {
         if element >= 128 { Bitmap(0) } else { Bitmap(self.0 & (u128::MAX >> element)) }
     }
 
+    /// Where a MAC belongs: DE128 when any other element from 65 on is there, else DE64.
+    pub(crate) const fn mac_element(self) -> u8 {
+        let others = Bitmap(self.0 & !bit(128));
+        if others.above(64).0 == 0 { 64 } else { 128 }
+    }
+
     /// The elements below `element`.
     pub(crate) const fn below(self, element: u8) -> Bitmap {
         if element <= 1 { Bitmap(0) } else { Bitmap(self.0 & !(u128::MAX >> (element - 1))) }

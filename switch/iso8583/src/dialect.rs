@@ -125,6 +125,21 @@ impl Dialect {
         encode::encode(self, message, out)
     }
 
+    /// As [`Dialect::encode`], with the MAC that `sign` gives over all bytes before it: in DE128 when any other element from
+    /// 65 on is there, else in DE64. What the message has in these two is left out.
+    ///
+    /// # Errors
+    /// As [`Dialect::encode`]'s.
+    #[inline]
+    pub fn encode_with_mac(
+        &self,
+        message: &Message,
+        sign: impl FnOnce(&[u8]) -> [u8; 8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), BuildError> {
+        encode::encode_with_mac(self, message, sign, out)
+    }
+
     /// As [`Dialect::encode`], straight from values in canonical form that lie anywhere: the shortest way from values to
     /// bytes. Elements stand in ascending order.
     ///

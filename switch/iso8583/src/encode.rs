@@ -22,6 +22,34 @@ pub(crate) fn encode(dialect: &Dialect, message: &Message, out: &mut Vec<u8>) ->
     append(dialect, whole, message.elements(), out)
 }
 
+/// As [`encode`], with a MAC as the last element.
+#[inline]
+pub(crate) fn encode_with_mac(
+    dialect: &Dialect,
+    message: &Message,
+    sign: impl FnOnce(&[u8]) -> [u8; 8],
+    out: &mut Vec<u8>,
+) -> Result<(), BuildError> {
+    if let Some(element) = message.not_an_element() {
+        return Err(BuildError { element, kind: BuildErrorKind::NotAnElement });
+    }
+    let mac_element = message.mac_element();
+    let mut present = message.present();
+    present.remove(64);
+    present.remove(128);
+    present.insert(mac_element);
+    let place = [0; 8];
+    let values = message.elements().filter(|(element, _)| !matches!(element, 64 | 128));
+    let values = values.chain(std::iter::once((mac_element, &place[..])));
+    let whole = Whole { mti: message.mti(), present, value_bytes: message.value_bytes() + place.len() };
+    let front = out.len();
+    append(dialect, whole, values, out)?;
+    let mac_at = out.len() - place.len();
+    let mac = sign(&out[front..mac_at]);
+    out[mac_at..].copy_from_slice(&mac);
+    Ok(())
+}
+
 /// As [`encode`], out of values that lie anywhere.
 #[inline]
 pub(crate) fn build(

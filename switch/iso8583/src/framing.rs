@@ -111,23 +111,59 @@ impl Framing {
     /// # Errors
     /// [`FrameError::TooLong`]; `out` is then as it was.
     pub fn encode(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
-        let (length, max) = (payload.len(), self.payload_bytes_max());
+        if payload.is_empty() && matches!(self, Framing::Length2Tpdu { .. }) {
+            out.extend_from_slice(&[0, 0]);
+            return Ok(());
+        }
+        self.encode_with(out, |out| {
+            out.extend_from_slice(payload);
+            Ok(())
+        })
+    }
+
+    /// Appends a frame around the message that `write` appends: nothing is copied.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`], and what `write` says; `out` is then as it was.
+    pub fn encode_with<E: From<FrameError>>(
+        &self,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = out.len();
+        out.extend_from_slice(&[0; 2 + TPDU_BYTES][..self.header_bytes()]);
+        let written = write(out).and_then(|()| Ok(self.put_header(&mut out[start..])?));
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    const fn header_bytes(&self) -> usize {
+        match self {
+            Framing::Length2 => 2,
+            Framing::Ascii4 => 4,
+            Framing::Length2Tpdu { .. } => 2 + TPDU_BYTES,
+        }
+    }
+
+    /// Fills the place in front of a message.
+    fn put_header(&self, frame: &mut [u8]) -> Result<(), FrameError> {
+        let (length, max) = (frame.len() - self.header_bytes(), self.payload_bytes_max());
         if length > max {
             return Err(FrameError::TooLong { length, max });
         }
         match self {
-            Framing::Length2 => out.extend_from_slice(&(length as u16).to_be_bytes()),
+            Framing::Length2 => frame[..2].copy_from_slice(&(length as u16).to_be_bytes()),
             Framing::Ascii4 => {
                 let digits = [length / 1000, length / 100 % 10, length / 10 % 10, length % 10];
-                out.extend(digits.map(|digit| b'0' + digit as u8));
+                frame[..4].copy_from_slice(&digits.map(|digit| b'0' + digit as u8));
             }
-            Framing::Length2Tpdu { .. } if payload.is_empty() => out.extend_from_slice(&[0, 0]),
             Framing::Length2Tpdu { tpdu } => {
-                out.extend_from_slice(&((length + TPDU_BYTES) as u16).to_be_bytes());
-                out.extend_from_slice(tpdu);
+                frame[..2].copy_from_slice(&((length + TPDU_BYTES) as u16).to_be_bytes());
+                frame[2..2 + TPDU_BYTES].copy_from_slice(tpdu);
             }
         }
-        out.extend_from_slice(payload);
         Ok(())
     }
 

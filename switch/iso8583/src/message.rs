@@ -50,8 +50,15 @@ impl Message {
     pub fn of(mti: Mti, values: &[(u8, &[u8])]) -> Message {
         let bytes = values.iter().map(|(_, value)| value.len()).sum();
         let mut message = Message::with_capacity(mti, bytes);
-        for (element, value) in values {
-            message.set(*element, value);
+        let mut last = 1;
+        for &(element, value) in values {
+            if element > last && element <= 128 && element != 65 {
+                last = element;
+                message.push(element, |buffer| buffer.extend_from_slice(value));
+            } else {
+                message.set(element, value);
+                last = 128;
+            }
         }
         message
     }
@@ -139,6 +146,11 @@ impl Message {
             return self.set(element, text.as_bytes());
         }
         self.set(element, &text[start.min(NUMBER_DIGITS_MAX - digits)..])
+    }
+
+    /// Where its MAC belongs: DE128 when any other element from 65 on is there, else DE64.
+    pub fn mac_element(&self) -> u8 {
+        self.0.present.mac_element()
     }
 
     /// Takes an element out.

@@ -50,6 +50,11 @@ impl<'a> View<'a> {
         self.present.iter()
     }
 
+    /// Where its MAC belongs: DE128 when any other element from 65 on is there, else DE64.
+    pub fn mac_element(&self) -> u8 {
+        self.present.mac_element()
+    }
+
     /// The value as it stands on the wire, without its length prefix. In `ascii-1987` these are the canonical bytes.
     pub fn raw(&self, element: u8) -> Option<&'a [u8]> {
         let (start, end) = self.span(element)?;
@@ -77,10 +82,17 @@ impl<'a> View<'a> {
     /// A copy that owns its values, in canonical form.
     pub fn to_message(&self) -> Message {
         let mut message = Message::with_capacity(self.mti, self.bytes.len() * 2);
-        for element in self.present.iter() {
+        let mut elements = self.present.iter().peekable();
+        while let Some(element) = elements.next() {
             let slot = self.dialect.slot(element);
-            let raw = self.raw(element).expect("the bitmap lists elements that are there");
-            message.push(element, |buffer| slot.push_canonical(self.units(element), raw, buffer));
+            let start = usize::from(self.starts[place(element)]) + slot.prefix.bytes();
+            let end = elements.peek().map_or(self.bytes.len(), |next| usize::from(self.starts[place(*next)]));
+            let raw = &self.bytes[start..end];
+            if slot.wire == Wire::Canonical {
+                message.push(element, |buffer| buffer.extend_from_slice(raw));
+            } else {
+                message.push(element, |buffer| slot.push_canonical(self.units(element), raw, buffer));
+            }
         }
         message
     }

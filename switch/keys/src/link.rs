@@ -89,17 +89,10 @@ impl LinkCodec {
     /// # Errors
     /// [`LinkError`]; `out` is then as it was.
     pub fn send(&self, message: &Message, mac: Option<&LinkMac>, out: &mut Vec<u8>) -> Result<(), LinkError> {
-        let mut payload = Vec::with_capacity(512);
-        match mac {
-            Some(keys) => {
-                let mut message = message.clone();
-                LinkMac::reserve(&mut message);
-                self.dialect.encode(&message, &mut payload)?;
-                keys.sign_bytes(&mut payload);
-            }
-            None => self.dialect.encode(message, &mut payload)?,
-        }
-        Ok(self.framing.encode(&payload, out)?)
+        self.framing.encode_with(out, |out| match mac {
+            Some(keys) => Ok(self.dialect.encode_with_mac(message, |signed| keys.sign.sign(signed), out)?),
+            None => Ok(self.dialect.encode(message, out)?),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The link MAC: HMAC-SHA-256 cut to 8 bytes (docs/interface.md#mac), one key per direction.
 
 use hmac::{Hmac, KeyInit, Mac};
-use iso8583::{Message, View};
+use iso8583::View;
 use mutant::Mutant;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -74,31 +74,13 @@ impl LinkMac {
         if view.has(64) && view.has(128) {
             return Err(MacError::Both);
         }
-        let element = mac_element(view.elements());
+        let element = view.mac_element();
         let (Some(mac), Some(offset)) = (view.raw(element), view.offset(element)) else {
             return Err(MacError::Missing);
         };
         let is_right = self.verify.verify(&view.bytes()[..offset], mac) || mutant::is(Mutant::MacNotChecked);
         if is_right { Ok(()) } else { Err(MacError::Wrong) }
     }
-
-    /// Puts a place for the MAC into a message that is to be sent; [`LinkMac::sign_bytes`] fills it.
-    pub(crate) fn reserve(message: &mut Message) {
-        message.remove(64).remove(128);
-        let element = mac_element(message.elements().map(|(element, _)| element));
-        message.set(element, &[0; MAC_BYTES]);
-    }
-
-    /// Writes the MAC over the last eight bytes of an encoded message.
-    pub(crate) fn sign_bytes(&self, bytes: &mut [u8]) {
-        let (signed, place) = bytes.split_at_mut(bytes.len() - MAC_BYTES);
-        place.copy_from_slice(&self.sign.sign(signed));
-    }
-}
-
-/// DE128 when any other element from 65 on is there, else DE64.
-fn mac_element(elements: impl Iterator<Item = u8>) -> u8 {
-    if elements.filter(|&element| element != 128).any(|element| element > 64) { 128 } else { 64 }
 }
 
 #[cfg(test)]

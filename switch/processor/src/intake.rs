@@ -181,7 +181,7 @@ pub(crate) fn original_of_status(
 }
 
 /// What ASCII digits say, nine at most.
-fn decimal(digits: &[u8]) -> Option<u32> {
+pub(crate) fn decimal(digits: &[u8]) -> Option<u32> {
     let digit = |digit: u8| digit.is_ascii_digit().then(|| u32::from(digit - b'0'));
     digits.iter().try_fold(0, |sum: u32, &it| sum.checked_mul(10)?.checked_add(digit(it)?))
 }

@@ -56,10 +56,15 @@ impl<'a> Values<'a> {
     /// Sets or replaces an element.
     fn put(&mut self, element: u8, value: &'a [u8]) {
         let mut place = self.count;
+        if place == 0 || self.list[place - 1].0 < element {
+            self.list[place] = (element, value);
+            self.count += 1;
+            return;
+        }
         while place > 0 && self.list[place - 1].0 >= element {
             place -= 1;
         }
-        if place == self.count || self.list[place].0 != element {
+        if self.list[place].0 != element {
             self.list.copy_within(place..self.count, place + 1);
             self.count += 1;
         }
@@ -183,13 +188,15 @@ pub(crate) fn bank_request(transaction: &Transaction, exponent: u8) -> Option<Me
     let (request, sent) = (transaction.request.as_ref()?, transaction.sent.as_ref()?);
     let common = Common::new(transaction, exponent)?;
     let (de7, stan, day) = (sent.identity.sent_at.to_de7(), stan(sent.identity), sent.day.to_de15());
-    let mut values = common.values(request, sent, transaction);
+    let mut values = Values::new();
+    common.put_front(&mut values, request);
     values.put(7, &de7);
     values.put(11, stan.digits());
-    values.put(15, &day);
     for (element, value) in request.carried.iter() {
         values.put(element, value);
     }
+    values.put(15, &day);
+    common.put_rest(&mut values, request, sent, transaction);
     values.put_some(103, request.content.to_account.as_ref().map(|account| account.as_bytes()));
     Some(values.message(Mti::new(200)))
 }
@@ -215,7 +222,9 @@ pub(crate) fn bank_reversal(transaction: &Transaction, exponent: u8, is_repeat: 
     let de95 = amount::to_de95(amount::to_link(left_minor, exponent)?);
     let (de7, stan, day) =
         (reversal.identity.sent_at.to_de7(), stan(reversal.identity), reversal.day.to_de15());
-    let mut values = common.values(request, sent, transaction);
+    let mut values = Values::new();
+    common.put_front(&mut values, request);
+    common.put_rest(&mut values, request, sent, transaction);
     values.put(7, &de7);
     values.put(11, stan.digits());
     values.put(15, &day);
@@ -246,23 +255,27 @@ impl Common {
         })
     }
 
-    fn values<'a>(
-        &'a self,
-        request: &'a Request,
-        sent: &'a SentToBank,
-        transaction: &'a Transaction,
-    ) -> Values<'a> {
-        let mut values = Values::new();
+    /// DE2, 3, 4.
+    fn put_front<'a>(&'a self, values: &mut Values<'a>, request: &'a Request) {
         values.put(2, request.pan.digits());
         values.put(3, &request.content.processing);
         values.put(4, self.amount.digits());
+    }
+
+    /// DE32 and what comes behind it.
+    fn put_rest<'a>(
+        &'a self,
+        values: &mut Values<'a>,
+        request: &'a Request,
+        sent: &'a SentToBank,
+        transaction: &'a Transaction,
+    ) {
         values.put(32, transaction.key.acquirer.without_zeros(&self.acquirer));
         values.put(37, &request.rrn.0);
         values.put(41, &transaction.key.terminal.0);
         values.put(49, self.currency.digits());
         values.put(100, sent.bank.without_zeros(&self.bank));
         values.put_some(102, sent.account.as_ref().map(|account| account.as_bytes()));
-        values
     }
 }
 

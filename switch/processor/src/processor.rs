@@ -611,34 +611,34 @@ impl Processor {
     /// Appends the records of a cell; gives the state that they lead to.
     fn write(&mut self, key: TxKey, kind: Kind, cell: &Step, fact: Fact) -> State {
         let (fact, advice) = fact.split();
-        let bodies = match cell.write {
-            Write::Nothing => Vec::new(),
-            Write::Intent => vec![self.intent(key, kind)],
-            Write::Outcome => vec![outcome(fact)],
+        let (first, second) = match cell.write {
+            Write::Nothing => return cell.to,
+            Write::Intent => (self.intent(key, kind), None),
+            Write::Outcome => (outcome(fact), None),
             Write::OutcomeThenClaimed => {
                 if self.was_claimed_complete(key) && !mutant::is(Mutant::EarlyCompletionForgotten) {
-                    vec![outcome(fact), Body::Complete(None)]
+                    (outcome(fact), Some(Body::Complete(None)))
                 } else {
-                    vec![outcome(fact)]
+                    (outcome(fact), None)
                 }
             }
-            Write::Declined => vec![self.declined(key, cell, fact)],
+            Write::Declined => (self.declined(key, cell, fact), None),
             Write::DeclinedAndClaim(reason) => {
-                vec![self.declined(key, cell, fact), Body::Claim(reason, advice)]
+                (self.declined(key, cell, fact), Some(Body::Claim(reason, advice)))
             }
-            Write::Reversal => vec![self.reversal(key, cell, advice)],
-            Write::Reversed => vec![Body::Reversed(fact.code().unwrap_or(Code::APPROVED))],
-            Write::Complete => vec![Body::Complete(advice)],
-            Write::CompleteAndClaim(reason) => vec![Body::Complete(advice), Body::Claim(reason, None)],
-            Write::TombstoneAndClaim(reason) => vec![Body::Tombstone(advice), Body::Claim(reason, None)],
-            Write::NoteAndClaim(note, reason) => vec![Body::Note(note, advice), Body::Claim(reason, None)],
-            Write::Claim(reason) => vec![Body::Claim(reason, advice)],
-            Write::Note(reason) => vec![Body::Note(reason, advice)],
-            Write::Tombstone => vec![Body::Tombstone(advice)],
+            Write::Reversal => (self.reversal(key, cell, advice), None),
+            Write::Reversed => (Body::Reversed(fact.code().unwrap_or(Code::APPROVED)), None),
+            Write::Complete => (Body::Complete(advice), None),
+            Write::CompleteAndClaim(reason) => (Body::Complete(advice), Some(Body::Claim(reason, None))),
+            Write::TombstoneAndClaim(reason) => (Body::Tombstone(advice), Some(Body::Claim(reason, None))),
+            Write::NoteAndClaim(note, reason) => (Body::Note(note, advice), Some(Body::Claim(reason, None))),
+            Write::Claim(reason) => (Body::Claim(reason, advice), None),
+            Write::Note(reason) => (Body::Note(reason, advice), None),
+            Write::Tombstone => (Body::Tombstone(advice), None),
         };
-        let completes = bodies.len() == 2 && cell.write == Write::OutcomeThenClaimed;
-        let last = bodies.len().saturating_sub(1);
-        for (index, body) in bodies.into_iter().enumerate() {
+        let completes = second.is_some() && cell.write == Write::OutcomeThenClaimed;
+        let last = usize::from(second.is_some());
+        for (index, body) in std::iter::once(first).chain(second).enumerate() {
             let spend = self.spend(key, kind, &body);
             if let Some(live) = self.live.get_mut(&key)
                 && live.transaction.state == State::Unknown

@@ -303,8 +303,9 @@ impl Processor {
             return self.refuse_on_full_disk(key, incoming.link, &incoming.message);
         }
         self.begin(incoming, &found);
-        if let Err(code) = self.check_request(key, &found) {
-            self.refuse(key, code);
+        match self.check_request(key, &found) {
+            Ok(()) => self.wait_for_verdict(key),
+            Err(code) => self.refuse(key, code),
         }
     }
 
@@ -321,7 +322,6 @@ impl Processor {
         live.stages.arrived = incoming.arrived_us;
         live.stages.taken = incoming.taken_us;
         live.stages.found = self.now.mono_us;
-        let answer_by_us = live.answer_by_us;
         let Incoming { link, message, kind, pan, content, fraction, session, .. } = *incoming;
         live.asker = link.map(|link| Asker { link, message });
         live.work = Some(Box::new(Work {
@@ -331,15 +331,22 @@ impl Processor {
             fraction,
             session,
             account: None,
-            accounts: found.accounts.clone(),
+            accounts: if kind == Some(Kind::Verification) { found.accounts.clone() } else { Vec::new() },
             reference: None,
             biometric_matched: false,
             evidence: None,
             reserved: None,
         }));
         self.live.insert(key, Box::new(live));
+    }
+
+    /// The wait of a request that is still being verified; a reference has verified it at once.
+    fn wait_for_verdict(&mut self, key: TxKey) {
         let registry_by_us = self.in_ms(self.config.timers.registry_ms_max);
-        self.wait_until(key, Some(answer_by_us.min(registry_by_us)));
+        let live = self.live.get(&key).filter(|live| live.state == State::Verifying);
+        if let Some(answer_by_us) = live.map(|live| live.answer_by_us) {
+            self.wait_until(key, Some(answer_by_us.min(registry_by_us)));
+        }
     }
 
     /// Everything that can be judged before the verifier is asked; then asks it, or goes on with a reference.

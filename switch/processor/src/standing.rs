@@ -7,6 +7,7 @@ use mutant::Mutant;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
+use crate::intake::decimal;
 use crate::record::{BlockSubject, Body, Record};
 use crate::suspense::SuspendedSet;
 use crate::transaction::Transaction;
@@ -128,9 +129,13 @@ impl Standing {
             Some(_) | None => (today, 1),
         };
         self.rrn = Some((day, number));
-        let text = format!("{}{:03}{:08}", day.yyyymmdd() / 10_000 % 10, day.ordinal(), number % 100_000_000);
+        let (year, ordinal) = (u64::from(day.yyyymmdd() / 10_000 % 10), u64::from(day.ordinal()));
+        let mut rest = (year * 1_000 + ordinal) * 100_000_000 + u64::from(number % 100_000_000);
         let mut rrn = [b'0'; 12];
-        rrn.copy_from_slice(&text.as_bytes()[..12]);
+        for digit in rrn.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
         Rrn(rrn)
     }
 
@@ -164,7 +169,7 @@ impl Standing {
     /// The day stands in the RRN itself: a record may be of another one, across midnight or behind a clock that was set
     /// back.
     fn raise_rrn(&mut self, rrn: Rrn, at_ms: i64) {
-        let digits = |range: std::ops::Range<usize>| std::str::from_utf8(&rrn.0[range]).ok()?.parse().ok();
+        let digits = |range: std::ops::Range<usize>| decimal(&rrn.0[range]);
         let (Some(year), Some(ordinal), Some(number)) = (digits(0..1), digits(1..4), digits(4..12)) else {
             return;
         };

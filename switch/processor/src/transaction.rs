@@ -168,6 +168,8 @@ impl Transaction {
             if self.advices.len() == ADVICES_MAX {
                 self.advices.remove(0);
             }
+            // Nearly always there is one.
+            self.advices.reserve_exact(1);
             self.advices.push(advice.clone());
         }
         Ok(())
