@@ -27,7 +27,7 @@ const MONEY_BYTES: usize = 500;
 const FLOW_BYTES: usize = 232;
 const EVIDENCE_BYTES: usize = 2_048;
 /// What no round fills.
-const WIDE_SEGMENT_BYTES: u64 = 768 << 20;
+const WIDE_SEGMENT_BYTES: u64 = 256 << 20;
 const ROUND_RECORDS: u64 = 360_000;
 const RECOVERED_RECORDS: u64 = 600_000;
 
@@ -54,7 +54,7 @@ fn main() {
     let rates: [(&str, &str, Draw, usize, u64); 4] = [
         ("money", "money, 500 bytes each, no segment sealed", money_record, MONEY_BYTES, WIDE_SEGMENT_BYTES),
         ("flow", "withdrawals: INTENT, OUTCOME, COMPLETE", flow_record, FLOW_BYTES, WIDE_SEGMENT_BYTES),
-        ("evidence", "evidence, 2 kB each", evidence_record, EVIDENCE_BYTES, WIDE_SEGMENT_BYTES),
+        ("evidence", "evidence, 2 kB each", evidence_record, EVIDENCE_BYTES, 3 * WIDE_SEGMENT_BYTES),
         (
             "indexed",
             "withdrawals, segments of 8 MiB sealed and indexed meanwhile",

@@ -88,6 +88,13 @@ pub(crate) fn decode(bytes: &[u8], position: Position, unseal: Unseal<'_>) -> Re
     Ok(Record { at_ms, transaction, suspense, spend, body })
 }
 
+/// The transaction of a record, read from the front of its bytes alone.
+pub(crate) fn transaction_of(bytes: &[u8]) -> Option<TxKey> {
+    // Version, kind and clock stand in front of it.
+    let mut reader = Reader::new(bytes.get(10..)?, 0);
+    reader.optional("transaction", take_key).ok().flatten()
+}
+
 struct Seal<'a> {
     keys: &'a DataKeys,
     position: Position,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use foldhash::fast::RandomState;
 use mutant::Mutant;
 use processor::{Body, BrokenSequence, Institution, Record, Standing, Transaction, TxKey};
 
@@ -19,9 +20,9 @@ pub(crate) struct Placed {
 #[derive(Clone, Default)]
 pub(crate) struct Fold {
     pub(crate) standing: Standing,
-    pub(crate) open: HashMap<TxKey, Box<Placed>>,
+    pub(crate) open: HashMap<TxKey, Box<Placed>, RandomState>,
     /// Transactions that ended in segments that the index does not know yet.
-    ended: HashMap<TxKey, Vec<Place>>,
+    ended: HashMap<TxKey, Vec<Place>, RandomState>,
 }
 
 /// Why a record cannot be added.

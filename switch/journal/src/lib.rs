@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod codec;
+mod direct;
 mod error;
 mod files;
 mod filter;

@@ -1,5 +1,6 @@
 //! The embedded log: opened on a directory, appended to by one thread, synced by another.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -47,6 +48,9 @@ impl Options {
     }
 }
 
+/// Room for fewer records than this is asked anew each time.
+const ROOM_ASKED_BELOW: usize = 256;
+
 const _: () = assert!(SEGMENT_HEAD_BYTES + 2 * FRAME_BYTES_MAX <= Options::SEGMENT_BYTES_MIN as usize);
 
 /// What a start found.
@@ -80,6 +84,8 @@ pub struct SegmentLog {
     next: Position,
     head: Link,
     frame: Vec<u8>,
+    /// So many records had room behind the last one; the syncer and the keeper of spares have only made more of it.
+    room_known: Cell<usize>,
     segment_bytes: u64,
     waiting_bytes_max: usize,
     unindexed_segments_max: usize,
@@ -184,6 +190,7 @@ impl SegmentLog {
             next,
             head: found.head,
             frame: Vec::with_capacity(FRAME_BYTES_MAX),
+            room_known: Cell::new(0),
             segment_bytes: options.segment_bytes,
             waiting_bytes_max: options.waiting_bytes_max,
             unindexed_segments_max: options.unindexed_segments_max,
@@ -242,6 +249,11 @@ impl SegmentLog {
         left(u64::from(state.active.end())) + spare
     }
 
+    fn room_now(&self, state: &State) -> usize {
+        let waiting = self.waiting_bytes_max.saturating_sub(state.waiting_bytes()) / FRAME_BYTES_MAX;
+        waiting.min(self.allocated(state))
+    }
+
     fn may_roll(&self, state: &State) -> bool {
         state.spare == Spare::Ready && state.sealed.len() < self.unindexed_segments_max
     }
@@ -268,12 +280,15 @@ impl Journal for SegmentLog {
         let (synced, keys) = (self.shared.synced(), &self.shared.keys);
         let head = frame::write(record, position, synced, &self.head, keys, &mut self.frame)
             .map_err(|field| AppendError::TooLong { field })?;
+        let names = self.shared.namer.of_record(record);
+        let begun = record.transaction.filter(|_| begins(&record.body));
+        let begun = begun.map(|key| (key, self.shared.namer.transaction(&key)));
         let mut state = self.shared.lock();
         if state.phase != Phase::Running {
             return Err(AppendError::Failed);
         }
-        if let Some(key) = record.transaction.filter(|_| begins(&record.body))
-            && state.segments().any(|segment| segment.has_transaction(&key))
+        if let Some((key, name)) = begun
+            && state.segments().any(|segment| segment.has_transaction(&name))
         {
             return Err(AppendError::KeyKnown(key));
         }
@@ -286,8 +301,10 @@ impl Journal for SegmentLog {
             }
             self.roll(&mut state);
         }
-        state.active.push(record, &self.frame);
-        let wake = state.syncer_waits;
+        state.active.push(record, &names, &self.frame);
+        self.room_known.set(self.room_now(&state));
+        // One wake is enough for all that is appended until the syncer runs.
+        let wake = std::mem::take(&mut state.syncer_waits);
         drop(state);
         if wake {
             self.shared.work.notify_one();
@@ -298,9 +315,14 @@ impl Journal for SegmentLog {
     }
 
     fn room(&self) -> usize {
-        let state = self.shared.lock();
-        let waiting = self.waiting_bytes_max.saturating_sub(state.waiting_bytes()) / FRAME_BYTES_MAX;
-        waiting.min(self.allocated(&state))
+        // Only an append takes room away: what it left is there still, or more.
+        let known = self.room_known.get();
+        if known >= ROOM_ASKED_BELOW {
+            return known;
+        }
+        let room = self.room_now(&self.shared.lock());
+        self.room_known.set(room);
+        room
     }
 }
 

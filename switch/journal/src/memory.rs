@@ -4,41 +4,39 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use credential::Pseudonym;
+use foldhash::fast::RandomState;
 use mutant::Mutant;
-use processor::{BankIdentity, Body, Day, Position, Record, TxKey, Used};
+use processor::{Body, Day, Position, Record, Used};
 
-use crate::frame::Link;
+use crate::codec;
+use crate::frame::{HEAD_BYTES, Link};
+use crate::names::{IndexName, Kind, Named, RecordNames};
 use crate::storage::{SEGMENT_HEAD_BYTES, segment_head};
 
-/// Records of one segment by their places in it. Most names stand for one record, few for more than three.
-#[derive(Default)]
-pub(crate) struct Places {
-    first: u32,
-    more: Vec<u32>,
+/// A record in its segment.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Where its frame begins.
+    offset: u32,
+    /// The record in front that has the same name, for each kind of name; [`NONE`]: it is the first.
+    before: [u32; Kind::COUNT],
 }
 
-impl Places {
-    fn iter(&self) -> impl Iterator<Item = u32> {
-        std::iter::once(self.first).chain(self.more.iter().copied())
-    }
-}
+const NONE: u32 = u32::MAX;
 
 /// The segment.
 pub(crate) struct MemorySegment {
     base: Position,
     link_before: Link,
-    /// Where each record's frame begins.
-    offsets: Vec<u32>,
+    slots: Vec<Slot>,
     end: u32,
     /// What the syncer has taken, each with its offset; all frames are whole within one piece.
     pieces: Vec<(u32, Arc<Vec<u8>>)>,
     /// What it has not taken yet.
     tail: Vec<u8>,
-    transactions: HashMap<TxKey, Places>,
-    advices: HashMap<TxKey, Places>,
-    /// By our name towards a bank; which bank stands in the transaction.
-    identities: HashMap<BankIdentity, Places>,
-    spends: HashMap<(Pseudonym, Day), Used>,
+    /// The last record that has a name, by the name's fingerprint.
+    last: HashMap<u64, u32, RandomState>,
+    spends: HashMap<(Pseudonym, Day), Used, RandomState>,
 }
 
 impl MemorySegment {
@@ -54,29 +52,25 @@ impl MemorySegment {
         MemorySegment {
             base,
             link_before: *before,
-            offsets: Vec::new(),
+            slots: Vec::new(),
             end: SEGMENT_HEAD_BYTES as u32,
             pieces,
             tail: Vec::new(),
-            transactions: HashMap::new(),
-            advices: HashMap::new(),
-            identities: HashMap::new(),
-            spends: HashMap::new(),
+            last: HashMap::default(),
+            spends: HashMap::default(),
         }
     }
 
     /// Makes room for so many records, and for as many transactions as they may be of.
     pub(crate) fn reserve(&mut self, records: usize) {
-        self.offsets.reserve(records);
-        self.transactions.reserve(records / 2);
-        self.advices.reserve(records / 4);
-        self.identities.reserve(records / 2);
+        self.slots.reserve(records);
+        self.last.reserve(records);
         self.spends.reserve(records / 2);
     }
 
     /// How many records it holds.
     pub(crate) fn records(&self) -> usize {
-        self.offsets.len()
+        self.slots.len()
     }
 
     pub(crate) fn base(&self) -> Position {
@@ -94,42 +88,29 @@ impl MemorySegment {
     }
 
     pub(crate) fn next(&self) -> Position {
-        self.base + self.offsets.len() as u64
+        self.base + self.slots.len() as u64
     }
 
     /// Takes a framed record up, to be written.
-    pub(crate) fn push(&mut self, record: &Record, frame: &[u8]) {
+    pub(crate) fn push(&mut self, record: &Record, names: &RecordNames, frame: &[u8]) {
         self.tail.extend_from_slice(frame);
-        self.push_written(record, frame.len());
+        self.push_written(record, names, frame.len());
     }
 
     /// Names a record whose frame stands in the bytes that were handed in at the start.
-    pub(crate) fn push_written(&mut self, record: &Record, frame_bytes: usize) {
-        let place = self.offsets.len() as u32;
-        self.offsets.push(self.end);
+    pub(crate) fn push_written(&mut self, record: &Record, names: &RecordNames, frame_bytes: usize) {
+        let place = self.slots.len() as u32;
+        let mut before = [NONE; Kind::COUNT];
+        for (kind, name) in names.iter() {
+            let forgotten = kind == Kind::Identity
+                && matches!(record.body, Body::Intent(_))
+                && mutant::is(Mutant::IntentNamesForgotten);
+            if !forgotten {
+                before[kind as usize] = self.last.insert(name, place).unwrap_or(NONE);
+            }
+        }
+        self.slots.push(Slot { offset: self.end, before });
         self.end += frame_bytes as u32;
-        if let Some(key) = record.transaction {
-            add(&mut self.transactions, key, place);
-        }
-        if let Some(advice) = record.advice() {
-            add(&mut self.advices, advice.key, place);
-        }
-        match &record.body {
-            Body::Intent(_) if mutant::is(Mutant::IntentNamesForgotten) => {}
-            Body::Intent(intent) => add(&mut self.identities, intent.identity, place),
-            Body::Reversal(reversal) => add(&mut self.identities, reversal.identity, place),
-            Body::Outcome(_)
-            | Body::Declined(_)
-            | Body::Reversed(_)
-            | Body::Complete(_)
-            | Body::Claim(..)
-            | Body::Note(..)
-            | Body::Tombstone(_)
-            | Body::Verification(_)
-            | Body::Cutover(_)
-            | Body::Block(_)
-            | Body::Resolution(_) => {}
-        }
         if let Some(spend) = record.spend {
             let used = self.spends.entry((spend.citizen, spend.day)).or_default();
             used.amount_minor += spend.amount_minor;
@@ -155,23 +136,32 @@ impl MemorySegment {
         Some((u64::from(offset), piece))
     }
 
-    pub(crate) fn has_transaction(&self, key: &TxKey) -> bool {
-        self.transactions.contains_key(key)
+    pub(crate) fn has_transaction(&self, name: &IndexName) -> bool {
+        !self.of_transaction(name).is_empty()
     }
 
     /// The transaction's records in this segment, oldest first.
-    pub(crate) fn of_transaction(&self, key: &TxKey) -> impl Iterator<Item = Position> {
-        self.positions(self.transactions.get(key))
+    pub(crate) fn of_transaction(&self, name: &IndexName) -> Vec<Position> {
+        let mut positions = self.candidates(name.fingerprint, Kind::Transaction);
+        positions.retain(|position| {
+            let frame = self.frame(*position).and_then(|frame| frame.get(HEAD_BYTES..));
+            let key = frame.and_then(codec::transaction_of);
+            key.is_some_and(|key| name.what == Named::Transaction(key))
+        });
+        positions
     }
 
-    /// The records that took this advice.
-    pub(crate) fn of_advice(&self, key: &TxKey) -> impl Iterator<Item = Position> {
-        self.positions(self.advices.get(key))
-    }
-
-    /// The records that gave out this name towards any bank.
-    pub(crate) fn of_identity(&self, identity: &BankIdentity) -> impl Iterator<Item = Position> {
-        self.positions(self.identities.get(identity))
+    /// The records that may have a name of this kind, oldest first: two names may share a fingerprint, so that each is
+    /// confirmed by its record.
+    pub(crate) fn candidates(&self, fingerprint: u64, kind: Kind) -> Vec<Position> {
+        let mut positions = Vec::new();
+        let mut place = self.last.get(&fingerprint).copied();
+        while let Some(slot) = place.and_then(|place| self.slots.get(place as usize)) {
+            positions.extend(place.map(|place| self.base + u64::from(place)));
+            place = Some(slot.before[kind as usize]).filter(|before| *before != NONE);
+        }
+        positions.reverse();
+        positions
     }
 
     /// What this segment adds to a citizen's use of a day.
@@ -187,8 +177,8 @@ impl MemorySegment {
     /// A record's frame and its offset.
     pub(crate) fn placed_frame(&self, position: Position) -> Option<(u32, &[u8])> {
         let place = usize::try_from(position.checked_sub(self.base)?).ok()?;
-        let start = *self.offsets.get(place)?;
-        let end = self.offsets.get(place + 1).copied().unwrap_or(self.end);
+        let start = self.slots.get(place)?.offset;
+        let end = self.slots.get(place + 1).map_or(self.end, |next| next.offset);
         let tail_from = self.end - self.tail.len() as u32;
         let (from, bytes) = if start >= tail_from {
             (tail_from, &self.tail)
@@ -198,19 +188,5 @@ impl MemorySegment {
             (*offset, &**piece)
         };
         Some((start, bytes.get((start - from) as usize..(end - from) as usize)?))
-    }
-
-    fn positions(&self, places: Option<&Places>) -> impl Iterator<Item = Position> {
-        places.into_iter().flat_map(Places::iter).map(|place| self.base + u64::from(place))
-    }
-}
-
-fn add<K: Eq + std::hash::Hash>(names: &mut HashMap<K, Places>, key: K, place: u32) {
-    use std::collections::hash_map::Entry;
-    match names.entry(key) {
-        Entry::Vacant(vacant) => {
-            vacant.insert(Places { first: place, more: Vec::new() });
-        }
-        Entry::Occupied(occupied) => occupied.into_mut().more.push(place),
     }
 }

@@ -66,7 +66,7 @@ impl IndexName {
 }
 
 /// The name towards a bank that a record gives out, with the bank where it says that too.
-fn identity_of(record: &Record) -> Option<(Option<Institution>, BankIdentity)> {
+pub(crate) fn identity_of(record: &Record) -> Option<(Option<Institution>, BankIdentity)> {
     match &record.body {
         Body::Intent(intent) => Some((Some(intent.bank), intent.identity)),
         Body::Reversal(reversal) => Some((None, reversal.identity)),
@@ -81,6 +81,28 @@ fn identity_of(record: &Record) -> Option<(Option<Institution>, BankIdentity)> {
         | Body::Cutover(_)
         | Body::Block(_)
         | Body::Resolution(_) => None,
+    }
+}
+
+/// The kinds of name that memory finds records by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Transaction,
+    Advice,
+    /// Our name towards any bank: a REVERSAL does not repeat which.
+    Identity,
+}
+
+impl Kind {
+    pub(crate) const COUNT: usize = 3;
+}
+
+/// The fingerprints of a record's names.
+pub(crate) struct RecordNames([Option<(Kind, u64)>; Kind::COUNT]);
+
+impl RecordNames {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Kind, u64)> {
+        self.0.iter().flatten().copied()
     }
 }
 
@@ -115,6 +137,19 @@ impl Namer {
         let halves = u128::from_be_bytes(citizen.0);
         let words = [tagged(b's', 0, day.yyyymmdd()), (halves >> 64) as u64, halves as u64];
         IndexName { what: Named::Spend(citizen, day), fingerprint: self.0.of(&words) }
+    }
+
+    /// The names of a record that memory finds it by.
+    pub(crate) fn of_record(&self, record: &Record) -> RecordNames {
+        let transaction = record.transaction.map(|key| (Kind::Transaction, self.of_key(b't', &key)));
+        let advice = record.advice().map(|advice| (Kind::Advice, self.of_key(b'a', &advice.key)));
+        let identity = identity_of(record).map(|(_, own)| (Kind::Identity, self.anywhere(&own)));
+        RecordNames([transaction, advice, identity])
+    }
+
+    /// The fingerprint of our name towards any bank.
+    pub(crate) fn anywhere(&self, identity: &BankIdentity) -> u64 {
+        self.0.of(&[tagged(b'i', 0, identity.stan), identity.sent_at.0 as u64])
     }
 
     fn of_key(&self, tag: u8, key: &TxKey) -> u64 {

@@ -14,7 +14,7 @@ use crate::error::ReadError;
 use crate::filter::Span;
 use crate::fold::{Placed, begins};
 use crate::frame::{self, Next};
-use crate::names::{IndexName, Namer, Place, day_of};
+use crate::names::{IndexName, Kind, Namer, Place, day_of, identity_of};
 use crate::scan::Scan;
 use crate::shared::{Shared, State};
 
@@ -105,9 +105,10 @@ impl LogReader {
     }
 
     fn told(&self, key: &TxKey, moment: Moment) -> Result<Option<Told>, ReadError> {
-        let mut frames = in_memory(&self.shared.lock(), key, moment.as_of);
+        let name = self.shared.namer.transaction(key);
+        let mut frames = in_memory(&self.shared.lock(), &name, moment.as_of);
         // What was in memory at the moment may have gone over to the index since: it is looked for up to the end.
-        for place in self.shared.index.places(&self.shared.namer.transaction(key), moment.as_of)? {
+        for place in self.shared.index.places(&name, moment.as_of)? {
             if let std::collections::btree_map::Entry::Vacant(vacant) = frames.entry(place.position) {
                 vacant.insert(self.shared.files.frame(place)?);
             }
@@ -130,7 +131,7 @@ impl LogReader {
 
     /// The transaction that took this advice.
     fn by_advice(&self, advice: &TxKey, moment: Moment) -> Result<Option<Transaction>, ReadError> {
-        let taker = advice_taker(&self.shared.lock(), advice, self.unseal())?;
+        let taker = advice_taker(&self.shared.lock(), &self.shared.namer.advice(advice), self.unseal())?;
         let taker = match taker {
             Some(taker) => Some(taker),
             None => {
@@ -149,7 +150,8 @@ impl LogReader {
         identity: &BankIdentity,
         moment: Moment,
     ) -> Result<Option<Transaction>, ReadError> {
-        let mut candidates = identity_takers(&self.shared.lock(), identity, self.unseal())?;
+        let mut candidates =
+            identity_takers(&self.shared.lock(), &self.shared.namer, identity, self.unseal())?;
         let named = self.named(&self.shared.namer.identity(bank, identity), moment)?;
         candidates.extend(named.iter().filter_map(|record| record.transaction));
         for key in candidates {
@@ -171,7 +173,7 @@ impl LogReader {
         let state = self.shared.lock();
         let own = match &lookup.own {
             OwnName::Key(key) => match quick_transaction(&state, namer, key, self.unseal())? {
-                Quick::Absent => match advice_taker(&state, key, self.unseal())? {
+                Quick::Absent => match advice_taker(&state, &namer.advice(key), self.unseal())? {
                     Some(taker) => quick_transaction(&state, namer, &taker, self.unseal())?,
                     None if state.filters.may_hold(&namer.advice(key)) => Quick::Unclear,
                     None => Quick::Absent,
@@ -183,7 +185,7 @@ impl LogReader {
                 if state.filters.may_hold(&namer.identity(*bank, identity)) {
                     own = Quick::Unclear;
                 }
-                for key in identity_takers(&state, identity, self.unseal())? {
+                for key in identity_takers(&state, namer, identity, self.unseal())? {
                     match quick_transaction(&state, namer, &key, self.unseal())? {
                         Quick::Is(transaction) if transaction.bank() == Some(*bank) => {
                             own = Quick::Is(transaction);
@@ -266,35 +268,38 @@ fn quick_transaction(
     key: &TxKey,
     unseal: Unseal<'_>,
 ) -> Result<Quick, ReadError> {
-    let frames = in_memory(state, key, state.next());
+    let name = namer.transaction(key);
+    let frames = in_memory(state, &name, state.next());
     // Memory has all of a transaction whose beginning it has.
     let whole = match frames.first_key_value() {
         Some((position, frame)) => begins(&read_record(frame, *position, unseal)?.body),
         None => false,
     };
     let is_old = !whole && !mutant::is(Mutant::OldKeysForgotten);
-    if is_old && state.filters.may_hold(&namer.transaction(key)) {
+    if is_old && state.filters.may_hold(&name) {
         return Ok(Quick::Unclear);
     }
     Ok(tell(key, &frames, unseal)?.map_or(Quick::Absent, |told| Quick::Is(told.transaction)))
 }
 
-fn in_memory(state: &State, key: &TxKey, below: Position) -> Frames {
+fn in_memory(state: &State, name: &IndexName, below: Position) -> Frames {
     let mut frames = Frames::new();
     for segment in state.segments() {
-        for position in segment.of_transaction(key).filter(|position| *position < below) {
+        for position in segment.of_transaction(name).into_iter().filter(|position| *position < below) {
             frames.extend(segment.frame(position).map(|frame| (position, frame.to_vec())));
         }
     }
     frames
 }
 
-fn advice_taker(state: &State, advice: &TxKey, unseal: Unseal<'_>) -> Result<Option<TxKey>, ReadError> {
+fn advice_taker(state: &State, advice: &IndexName, unseal: Unseal<'_>) -> Result<Option<TxKey>, ReadError> {
     for segment in state.segments().rev() {
-        if let Some(position) = segment.of_advice(advice).last()
-            && let Some(frame) = segment.frame(position)
-        {
-            return Ok(read_record(frame, position, unseal)?.transaction);
+        for position in segment.candidates(advice.fingerprint, Kind::Advice).into_iter().rev() {
+            let Some(frame) = segment.frame(position) else { continue };
+            let record = read_record(frame, position, unseal)?;
+            if advice.is_of(&record) {
+                return Ok(record.transaction);
+            }
         }
     }
     Ok(None)
@@ -303,14 +308,18 @@ fn advice_taker(state: &State, advice: &TxKey, unseal: Unseal<'_>) -> Result<Opt
 /// Transactions that have this name towards some bank.
 fn identity_takers(
     state: &State,
+    namer: &Namer,
     identity: &BankIdentity,
     unseal: Unseal<'_>,
 ) -> Result<Vec<TxKey>, ReadError> {
     let mut takers = Vec::new();
+    let anywhere = namer.anywhere(identity);
     for segment in state.segments() {
-        for position in segment.of_identity(identity) {
-            if let Some(frame) = segment.frame(position) {
-                takers.extend(read_record(frame, position, unseal)?.transaction);
+        for position in segment.candidates(anywhere, Kind::Identity) {
+            let Some(frame) = segment.frame(position) else { continue };
+            let record = read_record(frame, position, unseal)?;
+            if identity_of(&record).is_some_and(|(_, own)| own == *identity) {
+                takers.extend(record.transaction);
             }
         }
     }

@@ -242,9 +242,11 @@ impl Reading<'_> {
         let (link_before, link) = (self.link, walked.link);
         let mut active = MemorySegment::written(base, &link_before, bytes.clone());
         active.reserve(walked.frames.len());
+        let namer = self.namer.clone();
         self.fold_segment(base, &bytes, &walked, |place, record, _| {
             let end = walked.frames.get((place.position - base) as usize);
-            active.push_written(record, end.map_or(0, |length| *length as usize));
+            let names = namer.of_record(record);
+            active.push_written(record, &names, end.map_or(0, |length| *length as usize));
         })?;
         if !acts_at_once {
             self.sync(base)?;

@@ -171,7 +171,7 @@ mod tests {
         let runs = BackedIndex::new(runs, directory.clone());
         let below = runs.fed().unwrap().unwrap().0;
         let filters = runs.filters(usize::MAX).unwrap();
-        assert!(filters.len() > 5, "{filters:?}");
+        assert!(filters.len() >= 5, "{} segments", filters.len());
         let without = tempfile::tempdir().unwrap();
         // All of it is scanned here, and there what stands behind the first merged run.
         let scanned = BackedIndex::new(Runs::open(without.path()).unwrap().0, directory.clone());

@@ -267,7 +267,7 @@ struct MemoryFile {
 }
 
 impl SegmentFile for MemoryFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let (bytes, stops) = match self.disk.step() {
             Ok(_) => (bytes, false),
             Err(_) => (&bytes[..bytes.len() / 2], true),

@@ -73,7 +73,7 @@ impl Storage for FaultyDisk {
 }
 
 impl SegmentFile for FaultyFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_at(bytes, offset)
     }
 

@@ -30,7 +30,8 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn options(dir: &Path) -> Options {
-    Options { segment_bytes: Options::SEGMENT_BYTES_MIN, ..Options::new(dir.to_owned(), samples::keys()) }
+    // Whole blocks, so that it is written around the page cache as a real one is.
+    Options { segment_bytes: 36_864, ..Options::new(dir.to_owned(), samples::keys()) }
 }
 
 pub(crate) fn open(dir: &Path) -> Result<Bench, OpenError> {
