@@ -189,8 +189,11 @@ fn ask(arguments: &Arguments, figures: &mut Figures) {
     }
     figures.found_rss_bytes = rss_bytes();
     let started = Instant::now();
-    figures.day_transactions =
-        reader.in_day("2022-05-03".parse().expect("a day")).expect("the log reads").len() as u64;
+    let day = "2022-05-03".parse().expect("a day");
+    for read in reader.in_day(day) {
+        let (_, record) = read.expect("the log reads");
+        figures.day_transactions += u64::from(matches!(record.body, Body::Intent(_)));
+    }
     figures.day_s = started.elapsed().as_secs_f64();
     log.close();
 }

@@ -95,6 +95,11 @@ pub(crate) fn transaction_of(bytes: &[u8]) -> Option<TxKey> {
     reader.optional("transaction", take_key).ok().flatten()
 }
 
+/// A record of these bytes may speak of a business day: it is an INTENT, REVERSAL or CUTOVER.
+pub(crate) fn may_name_day(bytes: &[u8]) -> bool {
+    matches!(bytes.get(1), Some(1 | 4 | 11))
+}
+
 struct Seal<'a> {
     keys: &'a DataKeys,
     position: Position,

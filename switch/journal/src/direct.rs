@@ -1,6 +1,4 @@
-//! A segment file written around the page cache, in whole blocks; each write is durable when it returns.
-//!
-//! It takes half the CPU of a write and a sync of its own, and no dirty page of another file is waited for
+//! A segment file written around the page cache, in whole blocks: a sync then takes half the CPU
 //! (docs/decisions/0008-direct-writes.md).
 
 use std::fs::{File, OpenOptions};
@@ -13,7 +11,7 @@ use crate::storage::SegmentFile;
 /// Writes begin and end at multiples of this: no disk has larger sectors, no file system of ours larger blocks.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 
-/// One write is no longer than this; a longer group is several, durable one after the other.
+/// One write is no longer than this; a longer group is several.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes that begin at a multiple of a block in memory, as writes around the page cache want them.
@@ -40,10 +38,9 @@ impl AlignedBytes {
     }
 }
 
-/// Opens a file for durable writes around the page cache; `None`: its file system has none.
+/// Opens a file for writes around the page cache; `None`: its file system has none.
 pub(crate) fn direct(path: &Path) -> io::Result<Option<File>> {
-    let flags = libc::O_DIRECT | libc::O_DSYNC;
-    match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
+    match OpenOptions::new().read(true).write(true).custom_flags(libc::O_DIRECT).open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
         Err(error) => Err(error),
@@ -109,9 +106,8 @@ impl SegmentFile for DirectFile {
         Ok(())
     }
 
-    /// Each write was durable when it returned.
     fn sync(&self) -> io::Result<()> {
-        Ok(())
+        self.file.sync_data()
     }
 }
 

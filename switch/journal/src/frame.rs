@@ -155,6 +155,11 @@ pub(crate) fn highest_synced(bytes: &[u8], bad: Position) -> Position {
     highest
 }
 
+/// The link that the frame in front carries; nothing of it is checked.
+pub(crate) fn link(bytes: &[u8]) -> Link {
+    bytes.get(CHECKED_FROM..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default()
+}
+
 /// Bytes of the frame in front, as its length says; nothing of it is checked.
 pub(crate) fn length(bytes: &[u8]) -> usize {
     let length = bytes.get(LINKED_FROM..LINKED_FROM + 4).map_or(0, number);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use keys::DataKeys;
 use processor::{Body, Name, Position, Record, Transaction, TxKey};
 
-use crate::codec::Unseal;
+use crate::codec::{Unseal, transaction_of};
 use crate::error::ReadError;
-use crate::frame::{self, Next};
+use crate::frame::{self, HEAD_BYTES, Next};
 use crate::reader::{Told, read_record};
 use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Shelf};
 
@@ -59,17 +59,21 @@ impl LogFiles {
         match wanted {
             Wanted::Key(key) => drop(keys.insert(*key)),
             Wanted::Name(name) => {
-                for scanned in self.scan(0)? {
-                    let (_, record) = scanned?;
+                let mut scan = self.scan(0)?;
+                while let Some((position, frame)) = scan.next_frame()? {
+                    // A name stands in no PAN: none is opened for it.
+                    let record = read_record(frame, position, Unseal::Leave)?;
                     keys.extend(record.transaction.filter(|_| may_have(&record, name)));
                 }
             }
         }
         let mut told: BTreeMap<TxKey, Told> = BTreeMap::new();
         let mut order = Vec::new();
-        for scanned in self.scan(0)? {
-            let (position, record) = scanned?;
-            let Some(key) = record.transaction.filter(|key| keys.contains(key)) else { continue };
+        let mut scan = self.scan(0)?;
+        while let Some((position, frame)) = scan.next_frame()? {
+            let of_frame = transaction_of(frame.get(HEAD_BYTES..).unwrap_or_default());
+            let Some(key) = of_frame.filter(|key| keys.contains(key)) else { continue };
+            let record = read_record(frame, position, Unseal::Open(&self.keys))?;
             let entry = told.entry(key).or_insert_with(|| {
                 order.push(key);
                 Told { transaction: Transaction::new(key), records: Vec::new() }
@@ -108,7 +112,8 @@ pub struct FileScan<'a> {
 }
 
 impl FileScan<'_> {
-    fn read_next(&mut self) -> Result<Option<(Position, Record)>, ReadError> {
+    /// The next record's frame, whose checksum and position are right.
+    fn next_frame(&mut self) -> Result<Option<(Position, &[u8])>, ReadError> {
         loop {
             let Some(base) = self.bases.get(self.segment).copied() else {
                 return Ok(None);
@@ -139,11 +144,12 @@ impl FileScan<'_> {
                     return Err(ReadError::Damaged { position, reason });
                 }
             };
-            let whole = &bytes[self.offset..self.offset + frame.len()];
-            self.offset += whole.len();
+            let length = frame.len();
+            self.offset += length;
             self.next += 1;
             if position >= self.from {
-                return Ok(Some((position, read_record(whole, position, Unseal::Open(&self.files.keys))?)));
+                let bytes = self.bytes.as_deref().unwrap_or_default();
+                return Ok(Some((position, &bytes[self.offset - length..self.offset])));
             }
         }
     }
@@ -156,7 +162,14 @@ impl Iterator for FileScan<'_> {
         if self.ended {
             return None;
         }
-        let read = self.read_next().transpose();
+        let keys = &self.files.keys;
+        let read = match self.next_frame() {
+            Ok(Some((position, frame))) => {
+                Some(read_record(frame, position, Unseal::Open(keys)).map(|record| (position, record)))
+            }
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        };
         self.ended = !matches!(read, Some(Ok(_)));
         read
     }

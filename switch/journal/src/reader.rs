@@ -1,6 +1,6 @@
 //! Look-ups by any thread: transactions by their names, what a citizen has used, records in order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mutant::Mutant;
@@ -68,30 +68,23 @@ impl LogReader {
         self.told(key, moment)
     }
 
-    /// The keys of all transactions of a business day, in the order of their first record that names it. Only segments
-    /// in which the day stands are read.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn in_day(&self, day: Day) -> Result<Vec<TxKey>, ReadError> {
+    /// The records that name a business day, in order: the INTENTs of its transactions, the REVERSALs that settle in it, the
+    /// CUTOVER that opened it. Only segments in which the day stands are read.
+    pub fn in_day(&self, day: Day) -> impl Iterator<Item = Result<(Position, Record), ReadError>> {
         let (moment, bases) = {
             let state = self.shared.lock();
             (moment(&state), state.filters.segments_in(Span::Day(day)))
         };
-        let mut keys = Vec::new();
-        let mut seen = HashSet::new();
-        let indexed = bases.into_iter().map(|base| {
-            let following = self.shared.files.segment_of(base).1;
+        let shared = self.shared.clone();
+        let indexed = bases.into_iter().map(move |base| {
+            let following = shared.files.segment_of(base).1;
             (base, following.unwrap_or(moment.indexed_below))
         });
-        for (from, to) in indexed.chain([(moment.indexed_below, moment.as_of)]) {
-            for scanned in Scan::new(self.shared.clone(), from, to) {
-                let (_, record) = scanned?;
-                let of_day = day_of(&record) == Some(day);
-                keys.extend(record.transaction.filter(|key| of_day && seen.insert(*key)));
-            }
-        }
-        Ok(keys)
+        let shared = self.shared.clone();
+        let parts = indexed.chain([(moment.indexed_below, moment.as_of)]);
+        let records =
+            parts.flat_map(move |(from, to)| Scan::new(shared.clone(), from, to).of(codec::may_name_day));
+        records.filter(move |read| read.as_ref().map_or(true, |(_, record)| day_of(record) == Some(day)))
     }
 
     /// Every record from `from` on, up to those appended when this is called.

@@ -7,7 +7,7 @@ use processor::{Position, Record};
 
 use crate::codec::Unseal;
 use crate::error::ReadError;
-use crate::frame::{self, Next};
+use crate::frame::{self, HEAD_BYTES, Next};
 use crate::reader::read_record;
 use crate::shared::Shared;
 use crate::storage::SEGMENT_HEAD_BYTES;
@@ -20,6 +20,8 @@ pub struct Scan {
     shared: Arc<Shared>,
     next: Position,
     end: Position,
+    /// Whether a record is wanted, by its bytes; of the others only the frames are checked.
+    wanted: fn(&[u8]) -> bool,
     source: Source,
 }
 
@@ -32,15 +34,27 @@ enum Source {
 
 impl Scan {
     pub(crate) fn new(shared: Arc<Shared>, from: Position, end: Position) -> Scan {
-        Scan { shared, next: from, end, source: Source::Memory(VecDeque::new()) }
+        Scan { shared, next: from, end, wanted: |_| true, source: Source::Memory(VecDeque::new()) }
     }
 
-    fn read_next(&mut self) -> Result<Record, ReadError> {
+    /// Only the records whose bytes are wanted.
+    pub(crate) fn of(self, wanted: fn(&[u8]) -> bool) -> Scan {
+        Scan { wanted, ..self }
+    }
+
+    /// The next record, if it is wanted.
+    fn read_next(&mut self) -> Result<Option<Record>, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        let wanted = self.wanted;
+        let read = |frame: &[u8], position| match wanted(frame.get(HEAD_BYTES..).unwrap_or_default()) {
+            true => read_record(frame, position, Unseal::Open(&shared.keys)).map(Some),
+            false => check(frame, position).map(|()| None),
+        };
         loop {
             match &mut self.source {
                 Source::Memory(frames) => {
                     if let Some(frame) = frames.pop_front() {
-                        return read_record(&frame, self.next, Unseal::Open(&self.shared.keys));
+                        return read(&frame, self.next);
                     }
                     self.refill()?;
                 }
@@ -51,12 +65,9 @@ impl Scan {
                     *offset += frame.len();
                     *position += 1;
                     if at == self.next {
-                        return read_record(frame, at, Unseal::Open(&self.shared.keys));
+                        return read(frame, at);
                     }
-                    if !matches!(frame::read(frame), Next::Frame(frame) if frame.position() == at) {
-                        let reason = "a record in front of those looked for".to_owned();
-                        return Err(ReadError::Damaged { position: at, reason });
-                    }
+                    check(frame, at)?;
                 }
                 Source::File { .. } => self.refill()?,
             }
@@ -93,16 +104,29 @@ impl Scan {
     }
 }
 
+/// Whether this is the whole frame of a record that is passed over.
+fn check(frame: &[u8], position: Position) -> Result<(), ReadError> {
+    match frame::read(frame) {
+        Next::Frame(frame) if frame.position() == position => Ok(()),
+        Next::Frame(_) | Next::Blank | Next::Broken(_) => {
+            let reason = "a record among those that are passed over".to_owned();
+            Err(ReadError::Damaged { position, reason })
+        }
+    }
+}
+
 impl Iterator for Scan {
     type Item = Result<(Position, Record), ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= self.end {
-            return None;
+        while self.next < self.end {
+            let read = self.read_next().transpose();
+            let position = self.next;
+            self.next = if matches!(read, Some(Err(_))) { self.end } else { position + 1 };
+            if let Some(read) = read {
+                return Some(read.map(|record| (position, record)));
+            }
         }
-        let read = self.read_next();
-        let position = self.next;
-        self.next = if read.is_ok() { position + 1 } else { self.end };
-        Some(read.map(|record| (position, record)))
+        None
     }
 }

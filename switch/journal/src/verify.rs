@@ -196,11 +196,8 @@ impl Check<'_> {
             FoldError::Broken(broken) => broken.to_string(),
             FoldError::Earlier(error) => error.to_string(),
         })?;
-        if let frame::Next::Frame(frame) = frame::read(bytes)
-            && let Some(link) = frame.link_after(&self.report.head.link, self.keys)
-        {
-            self.report.head = Head { records: place.position + 1, link };
-        }
+        // The walk has found that it follows.
+        self.report.head = Head { records: place.position + 1, link: frame::link(bytes) };
         *self.report.kinds.entry(record.body.name()).or_default() += 1;
         Ok(())
     }
