@@ -1,7 +1,7 @@
 //! Journal figures: synced records a second beside the disk's own floor, CPU for each, evidence in MB/s, recovery.
 //!
 //! `cargo run --release -p benches --bin journal_figures [DIR [PART]]`: medians of five rounds; DIR is on the disk to be measured,
-//! PART one of floor, money, flow, evidence, indexed, recovery.
+//! PART one of floor, money, flow, evidence, indexed, paced, recovery.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -29,6 +29,7 @@ const EVIDENCE_BYTES: usize = 2_048;
 /// What no round fills.
 const WIDE_SEGMENT_BYTES: u64 = 256 << 20;
 const ROUND_RECORDS: u64 = 360_000;
+const PACED_RECORDS_A_SECOND: u64 = 36_000;
 const RECOVERED_RECORDS: u64 = 600_000;
 
 /// The record of a position.
@@ -70,6 +71,19 @@ fn main() {
             let run = |round| synced(&root.join(format!("{name}-{round}")), record, segment_bytes, length);
             report(title, &(0..ROUNDS).map(run).collect::<Vec<_>>(), bytes);
         }
+    }
+    if wanted("paced") {
+        let rounds: Vec<Paced> =
+            (0..ROUNDS).map(|round| paced(&root.join(format!("paced-{round}")))).collect();
+        let of = |value: fn(&Paced) -> f64| median(&rounds.iter().map(value).collect::<Vec<_>>());
+        println!(
+            "withdrawals, {PACED_RECORDS_A_SECOND} records/s whatever the disk does: {:.0} syncs/s, log-sync {:.2} us CPU a record, \
+             wait p50 {:.0} us p99 {:.0} us",
+            of(|round| round.syncs_per_s),
+            of(|round| round.sync_us),
+            of(|round| round.wait_us_p50),
+            of(|round| round.wait_us_p99),
+        );
     }
     if wanted("recovery") {
         recovery(&root.join("recovery"));
@@ -185,6 +199,60 @@ fn synced(dir: &Path, record: Draw, segment_bytes: u64, round: Duration) -> Roun
     log.close();
     fs::remove_dir_all(dir).expect("the log's directory is there");
     round
+}
+
+struct Paced {
+    syncs_per_s: f64,
+    sync_us: f64,
+    wait_us_p50: f64,
+    wait_us_p99: f64,
+}
+
+/// Records come as the clock says, nine at a time: what 12,000 withdrawals a second are.
+fn paced(dir: &Path) -> Paced {
+    const TURN: Duration = Duration::from_micros(250);
+    let (told, events) = mpsc::channel();
+    let on_event = Box::new(move |event| drop(told.send((Instant::now(), event))));
+    let options = Options::new(dir.to_owned(), keys());
+    let (mut log, _) = SegmentLog::open(options, on_event).expect("an empty log opens");
+    while !dir.join("reserve.ready").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let turns = (ROUND.as_micros() / TURN.as_micros()) as u64;
+    let a_turn = PACED_RECORDS_A_SECOND * TURN.as_micros() as u64 / 1_000_000;
+    let records: Vec<Record> = (0..turns * a_turn).map(flow_record).collect();
+    let mut appended_at = Vec::with_capacity(records.len());
+    let started = Instant::now();
+    for (turn, records) in (0_u32..).zip(records.chunks(a_turn as usize)) {
+        std::thread::sleep((TURN * turn).saturating_sub(started.elapsed()));
+        for record in records {
+            log.append(appended_at.len() as Position, record).expect("the log has room");
+            appended_at.push(Instant::now());
+        }
+    }
+    let elapsed = started.elapsed().as_secs_f64();
+    let (mut synced, mut syncs, mut waits) = (0, 0_u32, Vec::with_capacity(records.len()));
+    while synced < records.len() {
+        if let (at, LogEvent::Synced(position)) =
+            events.recv_timeout(Duration::from_secs(10)).expect("the disk syncs")
+        {
+            waits.extend(
+                appended_at[synced..position as usize].iter().map(|before| (at - *before).as_nanos()),
+            );
+            (synced, syncs) = (position as usize, syncs + 1);
+        }
+    }
+    waits.sort_unstable();
+    let at = |share: f64| waits[(waits.len() as f64 * share) as usize] as f64 / 1e3;
+    let paced = Paced {
+        syncs_per_s: f64::from(syncs) / elapsed,
+        sync_us: cpu_of("log-sync") / records.len() as f64,
+        wait_us_p50: at(0.5),
+        wait_us_p99: at(0.99),
+    };
+    log.close();
+    fs::remove_dir_all(dir).expect("the log's directory is there");
+    paced
 }
 
 /// Reads a log of whole withdrawals back, its index in place: once as a start does, once from the first record on.
