@@ -20,6 +20,9 @@ const ANSWERS_MAX: u64 = 5_000_000;
 /// A server that says nothing for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
+/// Time is looked at this often when nothing comes.
+const POLL_MAX: Duration = Duration::from_millis(100);
+
 /// Bytes asked of a socket at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -58,6 +61,8 @@ struct Link {
     /// When each was sent; `None` where none is under way.
     sent: Vec<Option<Instant>>,
     next: usize,
+    /// Readiness is told once: there may be something until a read says that there is nothing.
+    readable: bool,
     received: Vec<u8>,
     held: usize,
     queued: Vec<u8>,
@@ -89,6 +94,7 @@ impl Client {
             sent: vec![None; requests.len()],
             requests,
             next: 0,
+            readable: true,
             received: vec![0; READ_BYTES],
             held: 0,
             queued: Vec::new(),
@@ -117,7 +123,7 @@ impl Client {
             if Instant::now() > until {
                 return Err(silent());
             }
-            self.poll.poll(&mut events, Some(Duration::from_millis(100)))?;
+            self.poll.poll(&mut events, Some(POLL_MAX))?;
         }
     }
 
@@ -130,6 +136,7 @@ impl Client {
         let mut discarded = latency_ns.clone();
         let warm_up = WARM_UP_ANSWERS * self.links.len() as u64;
         for link in &mut self.links {
+            link.readable = true;
             for _ in 0..IN_FLIGHT {
                 link.send_next();
             }
@@ -158,38 +165,29 @@ impl Client {
         let mut events = Events::with_capacity(64);
         let (mut answers, mut heard) = (0, Instant::now());
         loop {
-            self.poll.poll(&mut events, Some(Duration::from_millis(100)))?;
+            let wait = if self.links.iter().any(|link| link.readable) { Duration::ZERO } else { POLL_MAX };
+            self.poll.poll(&mut events, Some(wait))?;
             for event in &events {
                 let link = &mut self.links[event.token().0];
+                link.readable = true;
                 link.flush()?;
-                // Readiness is told once: read until there is nothing more.
-                while link.fill()? {
+            }
+            // One read each, in turn: a link that always has something must not hold up the others.
+            for link in self.links.iter_mut().filter(|link| link.readable) {
+                link.readable = link.fill()?;
+                if link.readable {
                     answers += link.take(offsets, latency_ns, again)?;
                     link.flush()?;
                     heard = Instant::now();
-                    // A server as fast as the client would keep it here for good.
-                    if done(answers) {
-                        break;
-                    }
                 }
             }
             if done(answers) {
-                // What a broken-off reading left behind is told again.
-                self.tell_again()?;
                 return Ok(answers);
             }
             if heard.elapsed() > SILENCE_MAX {
                 return Err(silent());
             }
         }
-    }
-
-    fn tell_again(&mut self) -> io::Result<()> {
-        for (number, link) in self.links.iter_mut().enumerate() {
-            let both = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().reregister(&mut link.stream, Token(number), both)?;
-        }
-        Ok(())
     }
 }
 
