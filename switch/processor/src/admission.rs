@@ -90,7 +90,7 @@ impl InFlight {
 
 /// Keys whose 91 may be under way: a repeat must not be executed meanwhile; or that have ended: a copy must not be told 91.
 /// Each is held for a terminal's wait and up to a
-/// quarter of it longer. Of a key only 64 bits are kept, under a secret: a million take 30 MB, and that two keys are the
+/// quarter of it longer. Of a key only 64 bits are kept, under a secret: a million take 20 MB, and that two keys are the
 /// same by chance happens once in 10^13; then a request is told 91 that need not have been.
 pub(crate) struct ShedKeys {
     hashes: FixedState,
