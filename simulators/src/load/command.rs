@@ -125,7 +125,8 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     }
     let html = arguments.html.clone().map_or_else(page_path, Ok)?;
     let plan = arguments.plan(html.clone())?;
-    poll::open_files(u64::from(arguments.connections) * 2 + FILES)?;
+    let each = if arguments.no_floor { 1 } else { 2 };
+    poll::open_files(u64::from(arguments.connections) * each + FILES)?;
     let (directory, temporary) = place(arguments.keep.as_deref())?;
     let disk = Disk::of(&directory)?;
     let plan = Plan { floor: (!arguments.no_floor).then(|| directory.clone()), ..plan };

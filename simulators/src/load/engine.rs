@@ -217,6 +217,14 @@ impl Engine {
         })
     }
 
+    /// CPU of the switch and of this process so far, microseconds.
+    ///
+    /// # Errors
+    /// The switch has ended.
+    pub(super) fn cpu_us(&self) -> io::Result<[u64; 2]> {
+        Ok([cpu::used_us(self.processes.switch)?, cpu::used_us(std::process::id())?])
+    }
+
     /// How many banks there are.
     pub(super) fn banks(&self) -> usize {
         self.processes.banks.len()

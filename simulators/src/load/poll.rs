@@ -71,7 +71,7 @@ pub(super) fn open_files(needed: u64) -> io::Result<()> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     match limit.maximum {
         Some(maximum) if maximum < needed => Err(io::Error::other(format!(
-            "{needed} open files are needed and {maximum} are allowed (ulimit -Hn): use fewer --connections"
+            "{needed} open files are needed and {maximum} are allowed (ulimit -Hn): fewer --connections, or --no-floor, which needs half"
         ))),
         Some(_) | None => Ok(()),
     }
