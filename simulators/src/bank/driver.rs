@@ -50,7 +50,7 @@ pub struct BankConfig {
     pub ledger: PathBuf,
     /// Every line reaches the disk before its answer leaves.
     pub fsync: bool,
-    /// Where it is noted how long each 0200 was held, from its arrival until its answer was ready ([`super::holds`]); a
+    /// Where it is noted how long each 0200 was held, from its arrival until its answer was ready (`holds.rs`); a
     /// load takes that off what it measures.
     pub holds: Option<PathBuf>,
 }
