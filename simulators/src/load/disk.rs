@@ -69,7 +69,7 @@ mod tests {
     fn the_deepest_and_newest_mount_is_the_one() {
         let at = |path: &str| find(MOUNTS, Path::new(path)).map(|disk| (disk.file_system, disk.device));
         let is = |kind: &str, device: &str| Some((kind.to_owned(), device.to_owned()));
-        assert_eq!(at("/work/target"), is("ext4", "/dev/vda"));
+        assert_eq!(at("/data/log"), is("ext4", "/dev/vda"));
         assert_eq!(at("/dev/shm/log"), is("tmpfs", "tmpfs"));
         assert_eq!(at("/data one/log"), is("ramfs", "none"));
         assert_eq!(at("/data onely"), is("ext4", "/dev/vda"));
