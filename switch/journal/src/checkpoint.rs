@@ -1,5 +1,6 @@
 //! The checkpoint at a segment's seal: the switch's standing and what is open, so that a start reads only what follows.
 
+use std::borrow::Cow;
 use std::io;
 
 use keys::DataKeys;
@@ -16,20 +17,20 @@ const MAC_BYTES: usize = 32;
 
 /// What a checkpoint says: all of it is about the records below `next`, which were synced.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Checkpoint {
+pub(crate) struct Checkpoint<'s> {
     layout: u32,
     /// The log's length.
     pub(crate) next: Position,
     /// The chain's head.
     pub(crate) link: Link,
-    pub(crate) standing: Standing,
+    pub(crate) standing: Cow<'s, Standing>,
     /// The records of each open transaction.
     pub(crate) open: Vec<Vec<Place>>,
 }
 
-impl Checkpoint {
-    pub(crate) fn new(next: Position, link: Link, standing: Standing, open: Vec<Vec<Place>>) -> Checkpoint {
-        Checkpoint { layout: LAYOUT, next, link, standing, open }
+impl<'s> Checkpoint<'s> {
+    pub(crate) fn new(next: Position, link: Link, standing: &'s Standing, open: Vec<Vec<Place>>) -> Self {
+        Checkpoint { layout: LAYOUT, next, link, standing: Cow::Borrowed(standing), open }
     }
 
     /// Its bytes, as [`Checkpoint::newest`] reads them.
@@ -45,14 +46,15 @@ impl Checkpoint {
     }
 
     /// The newest one that is whole and ours.
-    pub(crate) fn newest(shelf: &dyn Shelf, keys: &DataKeys) -> io::Result<Option<Checkpoint>> {
+    pub(crate) fn newest(shelf: &dyn Shelf, keys: &DataKeys) -> io::Result<Option<Checkpoint<'static>>> {
         Ok(shelf.checkpoints()?.iter().find_map(|bytes| read(bytes, keys)))
     }
 }
 
-fn read(bytes: &[u8], keys: &DataKeys) -> Option<Checkpoint> {
+fn read(bytes: &[u8], keys: &DataKeys) -> Option<Checkpoint<'static>> {
     let (claimed, body) = bytes.split_first_chunk::<MAC_BYTES>()?;
-    let checkpoint: Checkpoint = ciborium::from_reader(body).ok().filter(|_| *claimed == mac(keys, body))?;
+    let checkpoint: Checkpoint<'static> =
+        ciborium::from_reader(body).ok().filter(|_| *claimed == mac(keys, body))?;
     (checkpoint.layout == LAYOUT).then_some(checkpoint)
 }
 

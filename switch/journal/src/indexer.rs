@@ -59,7 +59,7 @@ pub(crate) fn index_segment(
 pub(crate) fn write_checkpoint(shared: &Shared, next: Position, link: Link, fold: &Fold) {
     let open = fold.open.values().filter(|_| !mutant::is(Mutant::CheckpointForgetsOpen));
     let open = open.map(|placed| placed.places.clone()).collect();
-    let checkpoint = Checkpoint::new(next, link, fold.standing.clone(), open);
+    let checkpoint = Checkpoint::new(next, link, &fold.standing, open);
     let bytes = checkpoint.to_bytes(&shared.keys);
     if let Err(error) = bytes.and_then(|bytes| shared.files.shelf().put_checkpoint(next, &bytes)) {
         (shared.on_event)(LogEvent::CheckpointFailed(error.to_string()));

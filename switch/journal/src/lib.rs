@@ -61,6 +61,13 @@ pub trait Journal: Send {
     /// [`AppendError`]; nothing was taken then.
     fn append(&mut self, position: Position, record: &Record) -> Result<(), AppendError>;
 
+    /// What is appended from here on is made durable together, from [`Journal::submit`] on: whoever has more to append at
+    /// once saves syncs. Records may be made durable before. Does nothing where a log has no use for it.
+    fn gather(&mut self) {}
+
+    /// Ends [`Journal::gather`]. Nothing that was gathered may be waited for before.
+    fn submit(&mut self) {}
+
     /// So many records of any size will be taken for sure.
     fn room(&self) -> usize;
 }

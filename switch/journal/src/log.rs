@@ -89,6 +89,8 @@ pub struct SegmentLog {
     segment_bytes: u64,
     waiting_bytes_max: usize,
     unindexed_segments_max: usize,
+    /// Records are appended until [`Journal::submit`].
+    gathers: bool,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the log is open: a second process is refused.
     lock: Option<Lock>,
@@ -194,6 +196,7 @@ impl SegmentLog {
             segment_bytes: options.segment_bytes,
             waiting_bytes_max: options.waiting_bytes_max,
             unindexed_segments_max: options.unindexed_segments_max,
+            gathers: false,
             threads: Vec::new(),
             lock: None,
         };
@@ -304,7 +307,7 @@ impl Journal for SegmentLog {
         state.active.push(record, &names, &self.frame);
         self.room_known.set(self.room_now(&state));
         // One wake is enough for all that is appended until the syncer runs.
-        let wake = std::mem::take(&mut state.syncer_waits);
+        let wake = !self.gathers && std::mem::take(&mut state.syncer_waits);
         drop(state);
         if wake {
             self.shared.work.notify_one();
@@ -312,6 +315,22 @@ impl Journal for SegmentLog {
         self.next += 1;
         self.head = head;
         Ok(())
+    }
+
+    fn gather(&mut self) {
+        self.gathers = true;
+    }
+
+    fn submit(&mut self) {
+        if !std::mem::take(&mut self.gathers) {
+            return;
+        }
+        let mut state = self.shared.lock();
+        let wake = state.waiting_bytes() > 0 && std::mem::take(&mut state.syncer_waits);
+        drop(state);
+        if wake {
+            self.shared.work.notify_one();
+        }
     }
 
     fn room(&self) -> usize {

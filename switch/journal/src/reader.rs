@@ -230,6 +230,7 @@ impl Finder for LogReader {
                 self.shared.index.used(&self.shared.namer.spend(citizen, day), moment.indexed_below)?;
             used = add(used, older);
         }
+        let (own, original) = (own.map(Box::new), original.map(Box::new));
         Ok(Found { own, original, used, as_of: moment.as_of, accounts: Vec::new() })
     }
 
@@ -240,13 +241,13 @@ impl Finder for LogReader {
 
 /// What memory says of a transaction.
 enum Quick {
-    Is(Transaction),
+    Is(Box<Transaction>),
     Absent,
     Unclear,
 }
 
 impl Quick {
-    fn clear(self) -> Option<Option<Transaction>> {
+    fn clear(self) -> Option<Option<Box<Transaction>>> {
         match self {
             Quick::Is(transaction) => Some(Some(transaction)),
             Quick::Absent => Some(None),
@@ -272,7 +273,7 @@ fn quick_transaction(
     if is_old && state.filters.may_hold(&name) {
         return Ok(Quick::Unclear);
     }
-    Ok(tell(key, &frames, unseal)?.map_or(Quick::Absent, |told| Quick::Is(told.transaction)))
+    Ok(tell(key, &frames, unseal)?.map_or(Quick::Absent, |told| Quick::Is(Box::new(told.transaction))))
 }
 
 fn in_memory(state: &State, name: &IndexName, below: Position) -> Frames {

@@ -196,10 +196,10 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Takes over what a checkpoint says of everything before it.
-    fn begin_at(&mut self, checkpoint: Checkpoint) -> Result<(), OpenError> {
+    fn begin_at(&mut self, checkpoint: Checkpoint<'_>) -> Result<(), OpenError> {
         (self.began, self.next) = (checkpoint.next, checkpoint.next);
         self.link = checkpoint.link;
-        self.fold.standing = checkpoint.standing;
+        self.fold.standing = checkpoint.standing.into_owned();
         let mut open = checkpoint.open;
         open.sort_unstable_by_key(|places| places.first().copied());
         let mut nearby = Nearby::new(&self.files);

@@ -56,7 +56,7 @@ impl Processor {
             return self.refuse_other_content(subject, incoming);
         }
         let original = found.original;
-        let load = || Box::new(Live::new(original.unwrap_or_else(|| Transaction::new(subject))));
+        let load = || Box::new(Live::new(original.map_or_else(|| Transaction::new(subject), |it| *it)));
         self.live.get_or_insert_with(subject, load);
         if self.is_known_advice(&incoming) {
             return self.repeated_advice(incoming);

@@ -292,7 +292,7 @@ impl Processor {
         if self.is_stale(key, found.as_of) {
             return self.bank_answer(link, bank_id, identity, message);
         }
-        self.live.get_or_insert_with(key, || Box::new(Live::new(transaction)));
+        self.live.get_or_insert_with(key, || Box::new(Live::new(*transaction)));
         self.bank_answer_for(key, link, identity, message);
         self.release(key);
     }

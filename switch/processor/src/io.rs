@@ -126,9 +126,9 @@ pub enum OwnName {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Found {
     /// The transaction under the own name.
-    pub own: Option<Transaction>,
+    pub own: Option<Box<Transaction>>,
     /// The original.
-    pub original: Option<Transaction>,
+    pub original: Option<Box<Transaction>>,
     /// Sum of all [`crate::record::Spend`] of the citizen's day.
     pub used: Used,
     /// How many records the answer has seen: those below this position.

@@ -276,11 +276,11 @@ impl Processor {
             return self.repeated_request(incoming);
         }
         found.own.take_if(|_| mutant::is(Mutant::RepeatsExecuted));
-        let is_burnt = |own: &mut Transaction| own.state == State::Tombstone;
+        let is_burnt = |own: &mut Box<Transaction>| own.state == State::Tombstone;
         found.own.take_if(|own| is_burnt(own) && mutant::is(Mutant::TombstoneDoesNotStopRequest));
         if let Some(transaction) = found.own {
             self.in_flight.remove(&incoming.key);
-            self.live.insert(incoming.key, Box::new(Live::new(transaction)));
+            self.live.insert(incoming.key, Box::new(Live::new(*transaction)));
             return self.repeated_request(incoming);
         }
         let age_ms = (incoming.key.sent_at.0 * 1000 - self.now.wall_ms).unsigned_abs();

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use credential::{Pseudonym, Reference};
 use mutant::Mutant;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
 use crate::intake::decimal;
 use crate::record::{BlockSubject, Body, Record};
 use crate::suspense::SuspendedSet;
 use crate::transaction::Transaction;
+use crate::unordered::Unordered;
 
 /// So many references live at once; at the limit a verification is answered 91. 180 s at 5,000 verifications a second.
 pub const REFERENCES_MAX: usize = 900_000;
@@ -35,10 +36,10 @@ pub struct Standing {
 }
 
 /// The references that may still serve, oldest first in `order`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<(Reference, LiveReference)>", into = "Vec<(Reference, LiveReference)>")]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(from = "Vec<(Reference, LiveReference)>")]
 pub struct References {
-    live: BTreeMap<Reference, LiveReference>,
+    live: Unordered<Reference, LiveReference>,
     order: VecDeque<Reference>,
 }
 
@@ -233,14 +234,15 @@ impl References {
 
 impl From<Vec<(Reference, LiveReference)>> for References {
     fn from(pairs: Vec<(Reference, LiveReference)>) -> References {
-        let order = pairs.iter().map(|(reference, _)| *reference).collect();
-        References { live: pairs.into_iter().collect(), order }
+        let mut references = References::default();
+        pairs.into_iter().for_each(|(reference, live)| references.give_out(reference, live));
+        references
     }
 }
 
-impl From<References> for Vec<(Reference, LiveReference)> {
-    fn from(mut references: References) -> Vec<(Reference, LiveReference)> {
-        let order = std::mem::take(&mut references.order);
-        order.into_iter().filter_map(|id| references.live.remove(&id).map(|live| (id, live))).collect()
+/// The pairs in their order, as they stand: there may be [`REFERENCES_MAX`], and none is copied for it.
+impl Serialize for References {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.order.iter().filter_map(|id| self.live.get(id).map(|live| (id, live))))
     }
 }

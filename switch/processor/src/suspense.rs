@@ -101,7 +101,7 @@ impl Processor {
             let refusal = format!("{key}: no transaction of that key is in the log");
             return self.emit(Output::Commanded(ticket, Err(refusal)));
         };
-        self.live.get_or_insert_with(key, || Box::new(Live::new(transaction)));
+        self.live.get_or_insert_with(key, || Box::new(Live::new(*transaction)));
         self.resolve_in_memory(ticket, key, resolution);
     }
 

@@ -11,7 +11,16 @@ use foldhash::fast::FixedState;
 /// waits for a bank is told that its connection is gone, [`Unordered::keys_sorted`] gives one.
 ///
 /// It grows by doubling, which moves its entries once; large values are kept in boxes.
+#[derive(Clone, Debug)]
 pub(crate) struct Unordered<K, V>(HashMap<K, V, FixedState>);
+
+impl<K: Eq + Hash, V: PartialEq> PartialEq for Unordered<K, V> {
+    fn eq(&self, other: &Unordered<K, V>) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<K: Eq + Hash, V: Eq> Eq for Unordered<K, V> {}
 
 impl<K, V> Default for Unordered<K, V> {
     fn default() -> Unordered<K, V> {

@@ -170,20 +170,22 @@ impl Running {
             fill(&mut turn.requests, &mut bus.terminals, REQUESTS_PER_TURN_MAX);
             self.observer.batch.record(turn.len() as f64);
             let now = self.owned.clock.now();
+            self.owned.log.gather();
             self.take_log_news(now);
             for inbound in turn.others.drain(..).chain(turn.advices.drain(..)) {
                 self.take(now, inbound);
             }
-            self.hand_over();
+            self.submit();
             // What was taken first has kept the requests waiting, and that counts.
             let now = self.owned.clock.now();
+            self.owned.log.gather();
             for inbound in turn.requests.drain(..) {
                 self.take(now, inbound);
             }
             if self.owned.processor.next_deadline().is_some_and(|due_us| due_us <= now.mono_us) {
                 self.handle(now, Input::Deadline);
             }
-            self.hand_over();
+            self.submit();
             if now.mono_us >= self.next_beat_us {
                 self.beat(now);
             }
@@ -298,6 +300,7 @@ impl Running {
             match self.owned.log.append(position, record) {
                 Ok(()) => return,
                 Err(AppendError::Full) if waited < LOG_WAIT_MAX => {
+                    self.owned.log.submit();
                     self.stop_without_reserve(1);
                     std::thread::sleep(LOG_WAIT_STEP);
                     waited += LOG_WAIT_STEP;
@@ -308,9 +311,10 @@ impl Running {
     }
 
     /// The disk is slower than what comes in: everything waits, and TCP's windows with it.
-    fn wait_for_room(&self) {
+    fn wait_for_room(&mut self) {
         let mut waited = Duration::ZERO;
         while self.owned.log.room() < ROOM_RECORDS_MIN && waited < LOG_WAIT_MAX {
+            self.owned.log.submit();
             self.stop_without_reserve(ROOM_RECORDS_MIN);
             std::thread::sleep(LOG_WAIT_STEP);
             waited += LOG_WAIT_STEP;
@@ -340,6 +344,12 @@ impl Running {
     fn close(&mut self, link: LinkId) {
         self.hand_over();
         self.outboxes.remove(&link);
+    }
+
+    /// What was appended goes to the disk, what was sent to the links: once for all of a turn's part.
+    fn submit(&mut self) {
+        self.owned.log.submit();
+        self.hand_over();
     }
 
     /// Gives the link threads what was sent meanwhile. A thread that has not taken the last

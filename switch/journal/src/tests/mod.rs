@@ -111,6 +111,34 @@ impl Bench {
     }
 }
 
+/// Whoever gathers waits for nothing before it submits; then one sync is enough for all, and a close keeps all.
+#[test]
+fn what_is_gathered_is_durable_once_it_is_submitted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = open(dir.path()).unwrap();
+    let synced = |bench: &Bench| bench.told_any(|event| matches!(event, LogEvent::Synced(_)));
+    bench.append(&intent(1));
+    bench.wait_synced();
+    while !bench.log.shared.lock().syncer_waits {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    bench.events.0.lock().unwrap().clear();
+    bench.log.gather();
+    bench.append(&intent(2));
+    bench.append(&intent(3));
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!synced(&bench), "nobody was told to write");
+    bench.log.submit();
+    bench.wait_synced();
+    let groups =
+        bench.events.0.lock().unwrap().iter().filter(|event| matches!(event, LogEvent::Synced(_))).count();
+    assert_eq!(groups, 1, "one sync for both");
+    bench.log.gather();
+    bench.append(&intent(4));
+    bench.log.close();
+    assert_eq!(open(dir.path()).unwrap().log.next(), 4);
+}
+
 /// A withdrawal completed, one under way, one refused, one being reversed.
 fn four() -> Vec<Record> {
     vec![intent(1), outcome(1), intent(2), declined(3), complete(1), intent(4), outcome(4), reversal(4)]

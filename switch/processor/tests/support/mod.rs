@@ -274,8 +274,8 @@ impl World {
             }
         }
         Found {
-            own: by_name(&lookup.own).cloned(),
-            original: lookup.original.and_then(|key| all.get(&key).cloned()),
+            own: by_name(&lookup.own).cloned().map(Box::new),
+            original: lookup.original.and_then(|key| all.get(&key).cloned()).map(Box::new),
             used,
             as_of: self.log.len() as u64,
             accounts: lookup.accounts_of.and_then(|who| self.accounts.get(&who).cloned()).unwrap_or_default(),
