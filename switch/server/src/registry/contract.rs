@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use credential::CitizenNumber;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use processor::{Code, Kind, Rrn, TxKey};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -16,6 +21,9 @@ use super::RegistryConfigError;
 
 /// An answer's `iat` may be so many seconds off, either way; a request's `exp` is so far behind its `iat`.
 const CLOCK_S_MAX: i64 = 30;
+
+/// ECDSA on P-256 with SHA-256 (RFC 7518, 3.4), both ways.
+const ALGORITHM: &str = "ES256";
 
 /// So many `registry_ref` are remembered, the oldest forgotten first. An answer lives 30 s, so none that could still
 /// be believed is forgotten below 8,700 answers a second; the nonce binds an answer to its request in any case.
@@ -156,9 +164,11 @@ pub enum Reason {
 /// One registry's contract: the switch's signing key, the registry's pinned keys, and what was seen of it.
 pub struct Contract {
     switch_id: String,
-    kid: String,
-    signing_key: EncodingKey,
-    pinned: BTreeMap<String, DecodingKey>,
+    /// The header of every request, in base64url.
+    header: String,
+    /// Taken apart once: reading a key costs more than signing with it.
+    signing_key: EcdsaKeyPair,
+    pinned: BTreeMap<String, ParsedPublicKey>,
     seen: Mutex<SeenReferences>,
 }
 
@@ -184,18 +194,16 @@ impl Contract {
         signing_key_pem: &[u8],
         pinned: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Contract, RegistryConfigError> {
-        let signing_key = EncodingKey::from_ec_pem(signing_key_pem)
-            .ok()
-            .filter(|key| jsonwebtoken::crypto::sign(b"", key, Algorithm::ES256).is_ok())
-            .ok_or(RegistryConfigError::SigningKey)?;
+        let signing_key = signing_key(signing_key_pem).ok_or(RegistryConfigError::SigningKey)?;
         let pinned = pinned.iter().map(|(kid, pem)| {
-            let key =
-                DecodingKey::from_ec_pem(pem).map_err(|_| RegistryConfigError::PinnedKey(kid.clone()))?;
+            let key = public_key(pem).ok_or_else(|| RegistryConfigError::PinnedKey(kid.clone()))?;
             Ok((kid.clone(), key))
         });
+        let header = JoseHeader { alg: ALGORITHM.to_owned(), kid: kid.to_owned() };
+        let header = serde_json::to_vec(&header).expect("two texts have a JSON form");
         Ok(Contract {
             switch_id: switch_id.to_owned(),
-            kid: kid.to_owned(),
+            header: BASE64URL.encode(header),
             signing_key,
             pinned: pinned.collect::<Result<_, _>>()?,
             seen: Mutex::default(),
@@ -208,14 +216,13 @@ impl Contract {
         let request_id = hex(&chance[..16]);
         let nonce = BASE64URL.encode(&chance[16..]);
         let body = RequestBody::new(question, &self.switch_id, &request_id, &nonce, now_s);
-        let mut header = jsonwebtoken::Header::new(Algorithm::ES256);
-        header.typ = None;
-        header.kid = Some(self.kid.clone());
-        let compact = jsonwebtoken::encode(&header, &body, &self.signing_key)
-            .expect("the body has a JSON form, and the key has signed before");
-        let payload = compact.split('.').nth(1).and_then(|payload| BASE64URL.decode(payload).ok());
-        let payload = payload.expect("a compact JWS has a payload in base64url");
-        let request_sha256 = hex(&Sha256::digest(payload));
+        let payload = serde_json::to_vec(&body).expect("the body has a JSON form");
+        let request_sha256 = hex(&Sha256::digest(&payload));
+        let mut compact = format!("{}.{}", self.header, BASE64URL.encode(payload));
+        let signature = self.signing_key.sign(&SystemRandom::new(), compact.as_bytes());
+        let signature = signature.expect("the key has signed before, and the system gives entropy");
+        compact.push('.');
+        BASE64URL.encode_string(signature, &mut compact);
         Asked { compact: compact.into_bytes(), kind: question.kind, request_id, nonce, request_sha256 }
     }
 
@@ -295,20 +302,32 @@ fn judge(body: &AnswerBody, kind: Kind) -> Outcome {
 
 /// The payload of a compact JWS (RFC 7515) whose header is `alg` and `kid` and nothing else: a header that means more
 /// (`crit`, `jwk`, `b64`) is refused, not ignored.
-fn verify(compact: &[u8], pinned: &BTreeMap<String, DecodingKey>) -> Result<Vec<u8>, Reason> {
+fn verify(compact: &[u8], pinned: &BTreeMap<String, ParsedPublicKey>) -> Result<Vec<u8>, Reason> {
     let text = std::str::from_utf8(compact).map_err(|_| Reason::Form)?;
     let (signed, signature) = text.rsplit_once('.').ok_or(Reason::Form)?;
     let (header, payload) = signed.split_once('.').ok_or(Reason::Form)?;
     let decode = |part: &str| BASE64URL.decode(part).map_err(|_| Reason::Form);
     let header: JoseHeader = serde_json::from_slice(&decode(header)?).map_err(|_| Reason::Form)?;
-    if header.alg != "ES256" {
+    if header.alg != ALGORITHM {
         return Err(Reason::Algorithm);
     }
     let key = pinned.get(&header.kid).ok_or(Reason::Kid)?;
-    match jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, Algorithm::ES256) {
-        Ok(true) => decode(payload),
-        Ok(false) | Err(_) => Err(Reason::Signature),
-    }
+    let signature = BASE64URL.decode(signature).map_err(|_| Reason::Signature)?;
+    key.verify_sig(signed.as_bytes(), &signature).map_err(|_| Reason::Signature)?;
+    decode(payload)
+}
+
+/// A P-256 key in PKCS#8 PEM that signs; `None` when it is none.
+fn signing_key(pem: &[u8]) -> Option<EcdsaKeyPair> {
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem).ok()?;
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der()).ok()?;
+    key.sign(&SystemRandom::new(), b"").is_ok().then_some(key)
+}
+
+/// A P-256 key in SPKI PEM; `None` when it is none.
+fn public_key(pem: &[u8]) -> Option<ParsedPublicKey> {
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok()?;
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, der.as_ref()).ok()
 }
 
 /// The `registry_ref` seen last, by the first 16 bytes of their digests.
@@ -336,7 +355,7 @@ impl SeenReferences {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JoseHeader {
     alg: String,
