@@ -7,4 +7,5 @@ pub mod link;
 pub mod load;
 pub mod pilot;
 pub mod registry;
+mod signing;
 pub mod terminal;

@@ -1,11 +1,10 @@
 //! The country's signers: one signing CA (CSCA) and the document signers under it (ICAO 9303-12).
 
 use hmac::{Hmac, KeyInit, Mac};
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{Signature, SigningKey};
 use sha2::{Digest, Sha256};
 
 use super::der;
+use crate::signing::PrivateKey;
 
 /// Document signers of a country; citizens are spread over them.
 pub(super) const DOCUMENT_SIGNERS: u64 = 3;
@@ -16,7 +15,7 @@ const ECDSA_WITH_SHA256: [u32; 7] = [1, 2, 840, 10045, 4, 3, 2];
 
 /// A signer and its certificate.
 pub(super) struct Authority {
-    key: SigningKey,
+    key: PrivateKey,
     /// Name, as DER.
     pub(super) name: Vec<u8>,
     /// Serial number of its certificate, unsigned.
@@ -35,20 +34,19 @@ pub(super) fn derive(seed: u64, role: &str, number: u64) -> [u8; 32] {
 }
 
 /// The P-256 key of a role: all but one of 2^32 digests are a scalar, and the next is taken then.
-pub(super) fn key(seed: u64, role: &str, number: u64) -> SigningKey {
+pub(super) fn key(seed: u64, role: &str, number: u64) -> PrivateKey {
     (0..)
         .find_map(|again: u64| {
             let scalar = derive(seed, role, number.wrapping_add(again << 48));
-            SigningKey::from_slice(&scalar).ok()
+            PrivateKey::from_scalar(&scalar)
         })
         .expect("some digest is a scalar")
 }
 
 /// SubjectPublicKeyInfo of a P-256 key, with the named curve.
-pub(super) fn public_key(key: &SigningKey) -> Vec<u8> {
+pub(super) fn public_key(key: &PrivateKey) -> Vec<u8> {
     let algorithm = der::sequence(&[&der::oid(&EC_PUBLIC_KEY), &der::oid(&PRIME256V1)]);
-    let point = key.verifying_key().to_sec1_point(false);
-    der::sequence(&[&algorithm, &der::bits(point.as_bytes())])
+    der::sequence(&[&algorithm, &der::bits(&key.point())])
 }
 
 /// AlgorithmIdentifier of ECDSA with SHA-256.
@@ -95,9 +93,8 @@ impl Authority {
     }
 }
 
-fn sign(key: &SigningKey, bytes: &[u8]) -> Vec<u8> {
-    let signature: Signature = key.sign(bytes);
-    der::ecdsa_signature(&signature.to_bytes())
+fn sign(key: &PrivateKey, bytes: &[u8]) -> Vec<u8> {
+    der::ecdsa_signature(&key.sign(bytes))
 }
 
 /// C=VN, O=…, CN=…; the seed tells countries apart.
@@ -114,12 +111,12 @@ fn distinguished_name(common_name: &str, seed: u64) -> Vec<u8> {
 }
 
 fn certify(
-    issuer_key: &SigningKey,
+    issuer_key: &PrivateKey,
     issuer: &[u8],
     subject: &[u8],
     serial: &[u8],
     (from, until): ([u8; 13], [u8; 13]),
-    subject_key: &SigningKey,
+    subject_key: &PrivateKey,
     extensions: &[Vec<u8>],
 ) -> Vec<u8> {
     let to_be_signed = der::sequence(&[
@@ -151,6 +148,6 @@ fn authority_key_id(id: &[u8]) -> Vec<u8> {
 }
 
 /// Twenty bytes that name a key.
-fn key_id(key: &SigningKey) -> Vec<u8> {
+fn key_id(key: &PrivateKey) -> Vec<u8> {
     Sha256::digest(public_key(key))[..20].to_vec()
 }

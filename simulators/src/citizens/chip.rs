@@ -1,12 +1,11 @@
 //! A citizen card's chip: DG1, DG15 and the SOD over them, and the key that answers challenges.
 
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{Signature, SigningKey};
 use sha2::{Digest, Sha256};
 
 use super::authority::{self, Authority};
 use super::citizen::Citizen;
 use super::der;
+use crate::signing::PrivateKey;
 
 const SIGNED_DATA: [u32; 7] = [1, 2, 840, 113_549, 1, 7, 2];
 const CONTENT_TYPE: [u32; 7] = [1, 2, 840, 113_549, 1, 9, 3];
@@ -20,7 +19,7 @@ pub struct Chip {
     dg1: Vec<u8>,
     dg15: Vec<u8>,
     sod: Vec<u8>,
-    key: SigningKey,
+    key: PrivateKey,
 }
 
 impl std::fmt::Debug for Chip {
@@ -54,10 +53,14 @@ impl Chip {
         &self.sod
     }
 
+    /// The same chip, signing in half the time: its signatures differ from run to run.
+    pub(crate) fn quick(self) -> Chip {
+        Chip { key: self.key.quick(), ..self }
+    }
+
     /// Active authentication: r‖s over the challenge, with SHA-256, by RFC 6979.
     pub fn sign(&self, challenge: &[u8; 8]) -> [u8; 64] {
-        let signature: Signature = self.key.sign(challenge);
-        signature.to_bytes().into()
+        self.key.sign(challenge)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn card(arguments: &Arguments) -> Value {
         "dg1": hex(chip.dg1()),
         "dg15": hex(chip.dg15()),
         "sod": hex(chip.sod()),
-        "chip_key": hex(&authority::key(arguments.seed, "chip", arguments.citizen).to_bytes()),
+        "chip_key": hex(&authority::key(arguments.seed, "chip", arguments.citizen).scalar()),
     })
 }
 

@@ -30,6 +30,19 @@ const RATE_MAX: u64 = 100_000;
 /// The audit holds all withdrawals of a load in memory, some 2 kB each: a load that would have more is refused.
 const WITHDRAWALS_MAX: u64 = 20_000_000;
 
+/// A citizen withdraws no more often than this in a load, where [`CITIZENS_MAX`] are enough for that: in the field hardly
+/// anybody does so on one day, and the switch's look-ups of a day would otherwise read more than theirs.
+const VISITS_MAX: u64 = 3;
+
+/// Citizens for each machine at least.
+const CITIZENS_PER_MACHINE_MIN: u32 = 10;
+
+/// No load chooses more citizens by itself: some 2 kB of memory each, and minting all takes half a minute.
+const CITIZENS_CHOSEN_MAX: u64 = 200_000;
+
+/// Nobody can ask for more.
+const CITIZENS_MAX: u32 = 1_000_000;
+
 /// Open files beside the terminals' connections.
 const FILES: u64 = 200;
 
@@ -86,6 +99,11 @@ pub struct LoadArguments {
     /// Terminals
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub terminals: u32,
+    /// Citizens that visit them, round and round, some 2 kB of memory each; without it so many that none withdraws more
+    /// than 3 times in what is asked for (with --find-max and --overload at --rate-max), but no fewer than 10 a
+    /// terminal and no more than 200,000
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=CITIZENS_MAX as i64))]
+    pub citizens: Option<u32>,
     /// Connections that they share: as many as terminals at most
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub connections: u32,
@@ -133,6 +151,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     eprintln!("building the switch, if that is not done yet");
     let size = Size {
         machines: arguments.terminals,
+        citizens: arguments.citizens.unwrap_or_else(|| citizens(arguments.terminals, plan.withdrawals_max())),
         connections: arguments.connections.min(arguments.terminals) as usize,
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
@@ -200,6 +219,12 @@ impl LoadArguments {
     }
 }
 
+/// How many visit so many terminals where nobody says it.
+fn citizens(terminals: u32, withdrawals_max: u64) -> u32 {
+    let wanted = withdrawals_max.div_ceil(VISITS_MAX).min(CITIZENS_CHOSEN_MAX) as u32;
+    wanted.max(terminals * CITIZENS_PER_MACHINE_MIN)
+}
+
 /// Beside the program, which is under target/: named after the second.
 fn page_path() -> Result<PathBuf, std::io::Error> {
     let own = std::env::current_exe()?;
@@ -250,4 +275,40 @@ fn place(keep: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), Bo
     let beside = own.parent().unwrap_or(Path::new("."));
     let temporary = tempfile::Builder::new().prefix("load-").tempdir_in(beside)?;
     Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        load: LoadArguments,
+    }
+
+    fn chosen(flags: &str) -> u32 {
+        let words = std::iter::once("load").chain(flags.split_whitespace());
+        let load = Program::try_parse_from(words).unwrap().load;
+        let plan = load.plan(PathBuf::new()).unwrap();
+        citizens(load.terminals, plan.withdrawals_max())
+    }
+
+    #[test]
+    fn nobody_withdraws_more_than_three_times_while_that_costs_a_bearable_time() {
+        assert_eq!(
+            chosen("--rate 1000 --seconds 10"),
+            10_000,
+            "11,000 withdrawals need no more than the least"
+        );
+        assert_eq!(chosen("--rate 6000 --seconds 10 --warm-up 2 --pieces 2"), 28_000);
+        assert_eq!(chosen("--rate 6000 --seconds 10 --ramp 10 --warm-up 0"), 30_000);
+        assert_eq!(chosen("--rate 60000 --seconds 100"), 200_000);
+        assert_eq!(chosen("--find-max"), 200_000);
+        assert_eq!(chosen("--terminals 10 --overload --rate 20 --rate-max 20 --step-seconds 2"), 760);
+        assert_eq!(chosen("--terminals 10000"), 100_000);
+    }
 }

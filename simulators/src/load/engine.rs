@@ -156,6 +156,8 @@ pub(super) struct Engine {
     /// Verifications under way at once.
     pub(super) window: usize,
     approvals: u64,
+    /// Verifications asked for so far.
+    pub(super) visits: u64,
     /// Requests that were refused before INTENT: the newest [`SHED_KEPT_MAX`].
     shed: VecDeque<Shed>,
     inbox: Vec<Answer>,
@@ -205,6 +207,7 @@ impl Engine {
             waits,
             window,
             approvals: 0,
+            visits: 0,
             shed: VecDeque::new(),
             inbox: Vec::new(),
             next_sweep_us: 0,

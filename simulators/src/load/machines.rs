@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::thread;
 
 use credential::{CitizenNumber, Pan};
 use iso8583::{Message, View};
@@ -44,14 +45,30 @@ pub(super) struct Citizens {
 }
 
 impl Citizens {
-    /// The first so many of a population.
+    /// The first so many of a population, minted on all cores.
     pub(super) fn of(country: &Country, count: u32, iin: [u8; 6]) -> Citizens {
-        let indices = 0..u64::from(count);
-        Citizens {
-            pans: indices.clone().map(|index| Pan::new(iin, &country.citizen(index).number)).collect(),
-            chips: indices.map(|index| Arc::new(country.chip(index))).collect(),
-            known: vec![false; count as usize],
-        }
+        let mint = |index: u64| {
+            let pan = Pan::new(iin, &country.citizen(index).number);
+            (pan, Arc::new(country.chip(index).quick()))
+        };
+        let count = u64::from(count);
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        let share = count.div_ceil(cores).max(1);
+        let (pans, chips) = thread::scope(|scope| {
+            let minting: Vec<_> = (0..count)
+                .step_by(share as usize)
+                .map(|from| {
+                    scope.spawn(move || (from..count.min(from + share)).map(mint).collect::<Vec<_>>())
+                })
+                .collect();
+            minting.into_iter().flat_map(|part| part.join().expect("minting does not panic")).unzip()
+        });
+        Citizens { pans, chips, known: vec![false; count as usize] }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.pans.len()
     }
 
     /// DE2 of a citizen.

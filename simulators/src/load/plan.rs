@@ -65,6 +65,18 @@ impl Plan {
         (engine, played)
     }
 
+    /// Withdrawals that are offered at most, whatever a search finds.
+    pub(super) fn withdrawals_max(&self) -> u64 {
+        let Schedule { seconds, warm_up_s, .. } = self.schedule;
+        if !self.find_max {
+            let ramp = self.schedule.rate * self.schedule.ramp_s / 2;
+            return ramp + self.schedule.rate * (seconds + self.pieces * warm_up_s);
+        }
+        let steps = u64::from(STEPS_MAX) + CONFIRMATIONS as u64 * u64::from(LOWERED_MAX + 1);
+        let overload = self.times.map_or(0, |times| times * (seconds + warm_up_s));
+        self.rate_max * (steps * (self.step_seconds + warm_up_s) + overload)
+    }
+
     fn play_with(&self, engine: &mut Engine, mut report: Report) -> Result<Report, Failed> {
         engine.sign_on_all()?;
         if self.find_max {

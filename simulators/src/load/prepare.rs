@@ -8,9 +8,6 @@ use crate::terminal::card::Answered;
 /// Verifications under way at once: enough to keep both cores busy, too few to be refused.
 pub(super) const WINDOW: usize = 48;
 
-/// Citizens that visit one machine, in turn.
-pub(super) const CITIZENS_PER_MACHINE: u32 = 10;
-
 /// Without an answer for so long the switch is taken for gone, microseconds.
 const SILENCE_US_MAX: u64 = 60_000_000;
 
@@ -56,11 +53,9 @@ impl Engine {
     pub(super) fn verify(&mut self, count: usize, mut told: impl FnMut(usize)) -> io::Result<()> {
         let mut silent_since_us = self.now_us();
         let mut refusals = 0;
-        let mut visit = self.ready.len() as u64;
         while self.ready.len() < count {
             while self.asked.len() < self.window && self.ready.len() + self.asked.len() < count {
-                self.ask_verification(visit)?;
-                visit += 1;
+                self.ask_verification()?;
             }
             self.exchange(self.now_us() + WAIT_US)?;
             for answer in self.take_inbox() {
@@ -84,11 +79,11 @@ impl Engine {
         Ok(())
     }
 
-    /// The visits go round the machines, and at each round the citizens of a machine.
-    fn ask_verification(&mut self, visit: u64) -> io::Result<()> {
-        let machines = self.machines.len() as u64;
-        let (machine, round) = ((visit % machines) as u32, visit / machines);
-        let citizen = machine * CITIZENS_PER_MACHINE + (round % u64::from(CITIZENS_PER_MACHINE)) as u32;
+    /// Each visit is the next citizen's at the next machine, round and round.
+    fn ask_verification(&mut self) -> io::Result<()> {
+        let machine = (self.visits % self.machines.len() as u64) as u32;
+        let citizen = (self.visits % self.citizens.count() as u64) as u32;
+        self.visits += 1;
         let (second, now_us) = (self.second, self.now_us());
         let it = &mut self.machines[machine as usize];
         let stan = it.next_stan();

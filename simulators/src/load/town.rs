@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::{Engine, Waits};
 use super::machines::{ACQUIRER, Citizens, Machine, name};
-use super::prepare::{CITIZENS_PER_MACHINE, WINDOW};
+use super::prepare::WINDOW;
 use super::watch::Processes;
 use crate::citizens::Country;
 use crate::pilot::switch::Switch;
@@ -70,6 +70,8 @@ const REFERENCE_LIFE_MS: u64 = 3_600_000;
 pub(super) struct Size {
     /// Terminals.
     pub(super) machines: u32,
+    /// Citizens that visit them.
+    pub(super) citizens: u32,
     /// Connections that they share.
     pub(super) connections: usize,
     /// Banks.
@@ -94,7 +96,7 @@ impl Town {
     /// What the system or a part said.
     pub(super) async fn set_up(size: Size, directory: &Path) -> Result<(Town, Engine), Box<dyn Error>> {
         let country = Country::new(SEED);
-        let citizens = Citizens::of(&country, size.machines * CITIZENS_PER_MACHINE, IIN);
+        let citizens = Citizens::of(&country, size.citizens, IIN);
         let registry = start_registry(&country, &citizens, directory).await?;
         let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for bank in (0..size.banks).map(bank_id) {
@@ -295,6 +297,7 @@ file = "registry.pem"
 
 [credential]
 csca_dir = "csca"
+sods_cached_max = {}
 
 [timers]
 registry_ms_max = {REGISTRY_MS_MAX}
@@ -315,7 +318,7 @@ socket = "operator.sock"
 [admin]
 listen = "127.0.0.1:0"
 "#,
-        size.in_flight_max
+        size.citizens, size.in_flight_max
     );
     for (bank, address) in (0..).map(bank_id).zip(banks) {
         let _ =

@@ -102,7 +102,7 @@ impl Registry {
         let listen = |error| StartError::Listen { addr: config.listen, error };
         let listener = listening.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
-        let machine = Arc::new(Mutex::new(Machine::new(config.machine)));
+        let machine = Arc::new(Mutex::new(Machine::new(config.machine).quick()));
         let connections_seen = Arc::new(AtomicU64::new(0));
         let accepting =
             tokio::spawn(accept(listener, acceptor, Arc::clone(&machine), Arc::clone(&connections_seen)));

@@ -1,27 +1,33 @@
-//! Compact JWS under ES256 (RFC 7515, RFC 7518 section 3.4), signed by RFC 6979: one seed gives one answer, byte for byte.
+//! Compact JWS under ES256 (RFC 7515, RFC 7518 section 3.4), signed by RFC 6979, so that one seed gives one answer, or quickly.
 
 use std::fmt;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use hmac::{Hmac, KeyInit, Mac};
-use p256::ecdsa::signature::{Signer, Verifier};
-use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
-use p256::pkcs8::{DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
+use p256::ecdsa::VerifyingKey;
+use p256::pkcs8::{DecodePublicKey, EncodePublicKey, LineEnding};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use thiserror::Error;
 
+use crate::signing::PrivateKey;
+
 /// An ES256 signing key with its `kid`. `Debug` shows the `kid` alone.
 #[derive(Clone)]
 pub struct SecretKey {
-    key: SigningKey,
+    key: PrivateKey,
     kid: String,
 }
 
 /// The public half, pinned by whoever verifies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+#[derive(Clone)]
+pub struct PublicKey {
+    key: VerifyingKey,
+    /// The same, ready to verify.
+    ready: ParsedPublicKey,
+}
 
 /// Why a compact JWS is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,7 +64,7 @@ pub(super) fn derive(seed: u64, role: &str) -> [u8; 32] {
 impl SecretKey {
     /// The key of a role, the same for the same seed: `registry`, `switch` and so on.
     pub fn from_seed(seed: u64, role: &str, kid: &str) -> SecretKey {
-        let key = SigningKey::from_slice(&derive(seed, role))
+        let key = PrivateKey::from_scalar(&derive(seed, role))
             .expect("a digest is above the curve's order in one of 2^32 seeds");
         SecretKey { key, kid: kid.to_owned() }
     }
@@ -73,14 +79,19 @@ impl SecretKey {
         SecretKey { key: self.key.clone(), kid: kid.to_owned() }
     }
 
+    /// The same key, signing in half the time: its signatures differ from run to run.
+    pub(super) fn quick(self) -> SecretKey {
+        SecretKey { key: self.key.quick(), kid: self.kid }
+    }
+
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey(*self.key.verifying_key())
+        PublicKey::new(*self.key.public())
     }
 
     /// PKCS#8 in PEM, for the other side's key file.
     pub fn to_pkcs8_pem(&self) -> String {
-        self.key.to_pkcs8_pem(LineEnding::LF).expect("a P-256 key has a PKCS#8 form").to_string()
+        self.key.to_pkcs8_pem()
     }
 
     /// Signs a payload; the compact form.
@@ -88,9 +99,9 @@ impl SecretKey {
         let header = Header { alg: "ES256".to_owned(), kid: self.kid.clone() };
         let header = serde_json::to_vec(&header).expect("two texts have a JSON form");
         let mut compact = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
-        let signature: Signature = self.key.sign(compact.as_bytes());
+        let signature = self.key.sign(compact.as_bytes());
         compact.push('.');
-        compact.push_str(&BASE64URL.encode(signature.to_bytes()));
+        compact.push_str(&BASE64URL.encode(signature));
         compact
     }
 }
@@ -102,14 +113,33 @@ impl fmt::Debug for SecretKey {
 }
 
 impl PublicKey {
+    fn new(key: VerifyingKey) -> PublicKey {
+        let ready = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.to_sec1_point(false).as_bytes());
+        PublicKey { key, ready: ready.expect("a point of the curve is a key") }
+    }
+
     /// Reads a SubjectPublicKeyInfo in PEM; `None` when it is no P-256 key.
     pub fn from_pem(pem: &str) -> Option<PublicKey> {
-        VerifyingKey::from_public_key_pem(pem).ok().map(PublicKey)
+        VerifyingKey::from_public_key_pem(pem).ok().map(PublicKey::new)
     }
 
     /// SubjectPublicKeyInfo in PEM.
     pub fn to_pem(&self) -> String {
-        self.0.to_public_key_pem(LineEnding::LF).expect("a P-256 key has an SPKI form")
+        self.key.to_public_key_pem(LineEnding::LF).expect("a P-256 key has an SPKI form")
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &PublicKey) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({:?})", self.key)
     }
 }
 
@@ -135,8 +165,8 @@ pub(super) fn verify<'k>(
         return Err(JwsError::Algorithm);
     }
     let key = key_of(&header.kid).ok_or(JwsError::Kid)?;
-    let signature = Signature::from_slice(&decode(signature)?).map_err(|_| JwsError::Signature)?;
-    key.0.verify(signed.as_bytes(), &signature).map_err(|_| JwsError::Signature)?;
+    let signature = decode(signature)?;
+    key.ready.verify_sig(signed.as_bytes(), &signature).map_err(|_| JwsError::Signature)?;
     Ok((header.kid, decode(payload)?))
 }
 
@@ -156,6 +186,12 @@ mod tests {
             verify(compact.as_bytes(), |kid| (kid == "r1").then_some(key)).map(|(_, payload)| payload)
         };
         assert_eq!(check(&compact, &public), Ok(b"{\"a\":1}".to_vec()));
+        let quick = SecretKey::from_seed(7, "registry", "r1").quick();
+        let quickly = [1, 2].map(|_| quick.sign(b"{\"a\":1}"));
+        assert_ne!(quickly[0], quickly[1], "a quick signature has chance of its own");
+        for compact in quickly {
+            assert_eq!(check(&compact, &public), Ok(b"{\"a\":1}".to_vec()));
+        }
         assert_eq!(check(&compact, &other), Err(JwsError::Signature));
         assert_eq!(check(&compact[1..], &public), Err(JwsError::Form));
         assert_eq!(check(&format!("{compact}."), &public), Err(JwsError::Form));
