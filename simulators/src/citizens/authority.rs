@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::der;
-use crate::signing::PrivateKey;
+use crate::signing::{PrivateKey, Signing};
 
 /// Document signers of a country; citizens are spread over them.
 pub(super) const DOCUMENT_SIGNERS: u64 = 3;
@@ -34,11 +34,11 @@ pub(super) fn derive(seed: u64, role: &str, number: u64) -> [u8; 32] {
 }
 
 /// The P-256 key of a role: all but one of 2^32 digests are a scalar, and the next is taken then.
-pub(super) fn key(seed: u64, role: &str, number: u64) -> PrivateKey {
+pub(super) fn key(seed: u64, role: &str, number: u64, signing: Signing) -> PrivateKey {
     (0..)
         .find_map(|again: u64| {
             let scalar = derive(seed, role, number.wrapping_add(again << 48));
-            PrivateKey::from_scalar(&scalar)
+            PrivateKey::from_scalar(&scalar, signing)
         })
         .expect("some digest is a scalar")
 }
@@ -46,7 +46,7 @@ pub(super) fn key(seed: u64, role: &str, number: u64) -> PrivateKey {
 /// SubjectPublicKeyInfo of a P-256 key, with the named curve.
 pub(super) fn public_key(key: &PrivateKey) -> Vec<u8> {
     let algorithm = der::sequence(&[&der::oid(&EC_PUBLIC_KEY), &der::oid(&PRIME256V1)]);
-    der::sequence(&[&algorithm, &der::bits(&key.point())])
+    der::sequence(&[&algorithm, &der::bits(key.point())])
 }
 
 /// AlgorithmIdentifier of ECDSA with SHA-256.
@@ -56,8 +56,8 @@ pub(super) fn ecdsa_with_sha256() -> Vec<u8> {
 
 impl Authority {
     /// The country signing CA: it certifies itself.
-    pub(super) fn csca(seed: u64) -> Authority {
-        let key = key(seed, "CSCA", 0);
+    pub(super) fn csca(seed: u64, signing: Signing) -> Authority {
+        let key = key(seed, "CSCA", 0, signing);
         let name = distinguished_name("Synthetic CSCA", seed);
         let serial = derive(seed, "CSCA serial", 0)[..8].to_vec();
         let id = key_id(&key);
@@ -73,8 +73,8 @@ impl Authority {
     }
 
     /// A document signer under the CSCA.
-    pub(super) fn document_signer(seed: u64, number: u64, csca: &Authority) -> Authority {
-        let key = key(seed, "document signer", number);
+    pub(super) fn document_signer(seed: u64, number: u64, csca: &Authority, signing: Signing) -> Authority {
+        let key = key(seed, "document signer", number, signing);
         let name = distinguished_name(&format!("Synthetic document signer {number}"), seed);
         let serial = derive(seed, "document signer serial", number)[..8].to_vec();
         let extensions = [
@@ -87,7 +87,7 @@ impl Authority {
         Authority { key, name: csca.name.clone(), serial, certificate }
     }
 
-    /// Signs by RFC 6979; DER.
+    /// Signs; DER.
     pub(super) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         sign(&self.key, bytes)
     }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::authority::{self, Authority};
 use super::citizen::Citizen;
 use super::der;
-use crate::signing::PrivateKey;
+use crate::signing::{PrivateKey, Signing};
 
 const SIGNED_DATA: [u32; 7] = [1, 2, 840, 113_549, 1, 7, 2];
 const CONTENT_TYPE: [u32; 7] = [1, 2, 840, 113_549, 1, 9, 3];
@@ -30,8 +30,8 @@ impl std::fmt::Debug for Chip {
 
 impl Chip {
     /// The chip of a citizen's card, signed by a document signer.
-    pub(super) fn mint(seed: u64, citizen: &Citizen, signer: &Authority) -> Chip {
-        let key = authority::key(seed, "chip", citizen.index);
+    pub(super) fn mint(seed: u64, citizen: &Citizen, signer: &Authority, signing: Signing) -> Chip {
+        let key = authority::key(seed, "chip", citizen.index, signing);
         let dg1 = dg1(citizen);
         let dg15 = der::element(0x6F, &authority::public_key(&key));
         let sod = security_object(seed, citizen, &dg1, &dg15, signer);
@@ -53,12 +53,7 @@ impl Chip {
         &self.sod
     }
 
-    /// The same chip, signing in half the time: its signatures differ from run to run.
-    pub(crate) fn quick(self) -> Chip {
-        Chip { key: self.key.quick(), ..self }
-    }
-
-    /// Active authentication: r‖s over the challenge, with SHA-256, by RFC 6979.
+    /// Active authentication: r‖s over the challenge, with SHA-256.
     pub fn sign(&self, challenge: &[u8; 8]) -> [u8; 64] {
         self.key.sign(challenge)
     }

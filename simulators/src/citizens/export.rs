@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{CITIZENS_MAX, Country, authority};
+use crate::signing::Signing;
 
 /// Which card is printed.
 #[derive(clap::Args, Clone, Debug)]
@@ -29,7 +30,7 @@ pub fn card(arguments: &Arguments) -> Value {
         "dg1": hex(chip.dg1()),
         "dg15": hex(chip.dg15()),
         "sod": hex(chip.sod()),
-        "chip_key": hex(&authority::key(arguments.seed, "chip", arguments.citizen).scalar()),
+        "chip_key": hex(authority::key(arguments.seed, "chip", arguments.citizen, Signing::Repeatable).scalar()),
     })
 }
 

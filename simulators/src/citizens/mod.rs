@@ -12,6 +12,7 @@ use credential::CitizenNumber;
 use sha2::{Digest, Sha256};
 
 use crate::registry;
+use crate::signing::Signing;
 use authority::{Authority, DOCUMENT_SIGNERS};
 
 pub use chip::Chip;
@@ -23,15 +24,26 @@ pub struct Country {
     seed: u64,
     csca: Authority,
     signers: Vec<Authority>,
+    signing: Signing,
 }
 
 impl Country {
     /// The population of a seed. The same seed gives the same bytes: all signatures are by RFC 6979.
     pub fn new(seed: u64) -> Country {
-        let csca = Authority::csca(seed);
-        let signers =
-            (0..DOCUMENT_SIGNERS).map(|number| Authority::document_signer(seed, number, &csca)).collect();
-        Country { seed, csca, signers }
+        Country::signing(seed, Signing::Repeatable)
+    }
+
+    /// The same population with the same keys, minted and signing in a third of the time: no card has the same bytes in a
+    /// second run, nor when it is asked for again.
+    pub(crate) fn quick(seed: u64) -> Country {
+        Country::signing(seed, Signing::Quick)
+    }
+
+    fn signing(seed: u64, signing: Signing) -> Country {
+        let csca = Authority::csca(seed, signing);
+        let signer = |number| Authority::document_signer(seed, number, &csca, signing);
+        let signers = (0..DOCUMENT_SIGNERS).map(signer).collect();
+        Country { seed, csca, signers, signing }
     }
 
     /// The certificate of the country signing CA, DER: what a switch has to trust.
@@ -66,7 +78,7 @@ impl Country {
     /// The chip on a citizen's card.
     pub fn chip(&self, index: u64) -> Chip {
         let signer = &self.signers[(index % DOCUMENT_SIGNERS) as usize];
-        Chip::mint(self.seed, &self.citizen(index), signer)
+        Chip::mint(self.seed, &self.citizen(index), signer, self.signing)
     }
 }
 
@@ -102,6 +114,9 @@ mod tests {
         assert_eq!(one.chip(5).sod(), again.chip(5).sod());
         assert_eq!(one.chip(5).sign(&[1; 8]), again.chip(5).sign(&[1; 8]));
         assert_ne!(one.chip(5).sod(), other.chip(5).sod());
+        let quick = Country::quick(1);
+        assert_eq!((one.chip(5).dg1(), one.chip(5).dg15()), (quick.chip(5).dg1(), quick.chip(5).dg15()));
+        assert_ne!(quick.chip(5).sod(), quick.chip(5).sod());
         assert_ne!(one.chip(5).dg15(), one.chip(6).dg15());
         let dg1 = String::from_utf8(one.chip(5).dg1()[5..].to_vec()).unwrap();
         assert_eq!(dg1.len(), 90);

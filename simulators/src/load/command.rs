@@ -156,7 +156,12 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
     };
-    let (town, engine) = Town::set_up(size, &directory).await?;
+    let (town, engine) = tokio::select! {
+        // First, so that a signal is taken also while minting keeps the other branch from giving way.
+        biased;
+        told = told_to_stop() => return Err(stopped(told)),
+        set_up = Town::set_up(size, &directory) => set_up?,
+    };
     let report = Report { mode: "two-step".to_owned(), disk: Some(disk), ..Report::default() };
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
@@ -166,7 +171,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         // Switch and banks end with the town; without them the engine soon ends too.
         told = told_to_stop() => {
             drop(town);
-            return Err(told.err().map_or("told to stop".into(), Into::into));
+            return Err(stopped(told));
         }
     };
     let mut report = offered.map_err(|error| error as Box<dyn Error>)?;
@@ -241,6 +246,10 @@ async fn told_to_stop() -> std::io::Result<()> {
         interrupt = tokio::signal::ctrl_c() => interrupt,
         _ = terminate.recv() => Ok(()),
     }
+}
+
+fn stopped(told: std::io::Result<()>) -> Box<dyn Error> {
+    told.err().map_or("told to stop".into(), Into::into)
 }
 
 /// The three sides, read from files alone but for the machines', which have no other memory.

@@ -49,7 +49,7 @@ impl Citizens {
     pub(super) fn of(country: &Country, count: u32, iin: [u8; 6]) -> Citizens {
         let mint = |index: u64| {
             let pan = Pan::new(iin, &country.citizen(index).number);
-            (pan, Arc::new(country.chip(index).quick()))
+            (pan, Arc::new(country.chip(index)))
         };
         let count = u64::from(count);
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);

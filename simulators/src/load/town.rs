@@ -95,7 +95,7 @@ impl Town {
     /// # Errors
     /// What the system or a part said.
     pub(super) async fn set_up(size: Size, directory: &Path) -> Result<(Town, Engine), Box<dyn Error>> {
-        let country = Country::new(SEED);
+        let country = Country::quick(SEED);
         let citizens = Citizens::of(&country, size.citizens, IIN);
         let registry = start_registry(&country, &citizens, directory).await?;
         let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
@@ -107,16 +107,23 @@ impl Town {
         }
         fs::create_dir_all(directory.join("csca"))?;
         fs::write(directory.join("csca/csca.pem"), country.csca_pem())?;
-        write_private(&directory.join("keys.toml"), &key_file(size))?;
-        let config = directory.join("atm-switch.toml");
-        fs::write(&config, switch_config(size, &registry.url(), &addresses))?;
-        let mut switch = Switch::new(Switch::find().await?, config);
+        let program = Switch::find().await?;
+        let configured = |name: &str, size: Size| -> io::Result<Switch> {
+            let keys_file = format!("{name}-keys.toml");
+            write_private(&directory.join(&keys_file), &key_file(size))?;
+            let config = directory.join(format!("{name}.toml"));
+            fs::write(&config, switch_config(&keys_file, size, &registry.url(), &addresses))?;
+            Ok(Switch::new(program.clone(), config))
+        };
+        // Each import is a process that reads the whole configuration: that of one terminal will do.
+        let importing = configured("enrolment", Size { machines: 1, ..size })?;
         for (number, bank) in (0..size.banks).map(bank_id).enumerate() {
             let file = directory.join(format!("{bank}.csv"));
             write_private(&file, &accounts(&citizens, number, size.banks))?;
             let file = file.to_string_lossy().into_owned();
-            switch.command(&["enrolment", "import", &file, "--bank", &bank]).await?;
+            importing.command(&["enrolment", "import", &file, "--bank", &bank]).await?;
         }
+        let mut switch = configured("atm-switch", size)?;
         let address = switch.start().await?;
         let town = Town { switch, banks, registry, ledgers };
         town.banks_ready(size.banks).await?;
@@ -270,13 +277,13 @@ fn machines(size: Size, citizens: &Citizens) -> Result<Vec<Machine>, Box<dyn Err
 
 const TERMINAL_ROLES: [&str; 3] = ["mac_to_switch", "mac_from_switch", "challenge"];
 
-fn switch_config(size: Size, registry: &str, banks: &[SocketAddr]) -> String {
+fn switch_config(keys_file: &str, size: Size, registry: &str, banks: &[SocketAddr]) -> String {
     let mut text = format!(
         r#"[switch]
 id = "atm-switch-load"
 log_dir = "log"
 enrolment_dir = "enrolment"
-keys_file = "keys.toml"
+keys_file = "{keys_file}"
 first_day = "2026-01-05"
 
 [terminals]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use thiserror::Error;
 
-use crate::signing::PrivateKey;
+use crate::signing::{PrivateKey, Signing};
 
 /// An ES256 signing key with its `kid`. `Debug` shows the `kid` alone.
 #[derive(Clone)]
@@ -64,7 +64,7 @@ pub(super) fn derive(seed: u64, role: &str) -> [u8; 32] {
 impl SecretKey {
     /// The key of a role, the same for the same seed: `registry`, `switch` and so on.
     pub fn from_seed(seed: u64, role: &str, kid: &str) -> SecretKey {
-        let key = PrivateKey::from_scalar(&derive(seed, role))
+        let key = PrivateKey::from_scalar(&derive(seed, role), Signing::Repeatable)
             .expect("a digest is above the curve's order in one of 2^32 seeds");
         SecretKey { key, kid: kid.to_owned() }
     }
@@ -86,7 +86,7 @@ impl SecretKey {
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey::new(*self.key.public())
+        PublicKey::new(self.key.public())
     }
 
     /// PKCS#8 in PEM, for the other side's key file.

@@ -87,8 +87,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let Recovered { standing, open, next, .. } = recovered;
     let processor = Processor::new(settings.processor.clone(), entropy()?, now, standing, open, next);
 
-    let terminals = terminal::bind(settings.terminals.listen).await?;
-    let admin = terminal::bind(settings.admin_listen).await?;
+    let terminals = terminal::bind(settings.terminals.listen)?;
+    let admin = terminal::bind(settings.admin_listen)?;
     let operators = operator::bind(&settings.operator_socket)?;
     let bound = Bound { terminals: local(&terminals)?, admin: local(&admin)? };
 

@@ -47,7 +47,7 @@ async fn terminals() -> (std::net::SocketAddr, LinkThreads, BusEnd) {
     let (bus, end) = bus();
     let store = Arc::new(TerminalKeyStore::default());
     store.replace([(TerminalId(*b"HN000001"), keys)].into());
-    let listener = terminal::bind(settings.listen).await.unwrap();
+    let listener = terminal::bind(settings.listen).unwrap();
     let address = listener.local_addr().unwrap();
     let shared = Shared { settings, keys: store, data, iin: *b"970499", bus, clock: Clock::start() };
     let threads = LinkThreads::start(2, PATIENCE).unwrap();

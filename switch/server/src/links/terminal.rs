@@ -11,7 +11,7 @@ use iso8583::Message;
 use iso8583::framing::Decoded;
 use keys::{DataKeys, LinkCodec, LinkMac, MacError, Received, TerminalKeys};
 use processor::{Authenticity, Input, LinkId, TerminalId};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
@@ -68,12 +68,22 @@ pub struct Shared {
     pub clock: Clock,
 }
 
-/// Binds the listener.
+/// So many connections wait to be accepted, where the system allows it (`net.core.somaxconn`). After a restart all terminals
+/// come at once, and one that finds no room tries again only a second later.
+const BACKLOG_MAX: u32 = 4_096;
+
+/// Binds the listener. Inside a runtime.
 ///
 /// # Errors
 /// The address, and why it cannot be bound.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))
+pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    let listening = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG_MAX)
+    };
+    listening().map_err(|error| format!("{address}: {error}"))
 }
 
 /// Accepts terminals for as long as the process lives: at most so many at once, at most so many in a second; each thread
