@@ -1,4 +1,6 @@
-//! The link MAC: HMAC-SHA-256 cut to 8 bytes (docs/interface.md#mac), one key per direction.
+//! The link MAC (docs/interface.md#mac), one key per direction: HMAC-SHA-256 unless the link's policy names another.
+
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use iso8583::View;
@@ -7,33 +9,96 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
+use crate::bound_key::{BoundKey, KeyError};
+use crate::cipher::Cmac;
 use crate::key::Key;
+use crate::retail_mac::{Padding, RetailMac};
+use crate::usage::{KeyUsage, ModeOfUse};
 
 /// Bytes of a MAC: DE64 and DE128.
 pub const MAC_BYTES: usize = 8;
 
-/// A key ready for use: the hash state behind the padded key is computed once.
+/// The MAC algorithms, each cut to its first 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacAlgorithm {
+    /// HMAC-SHA-256 (RFC 4231), usage M7: the default.
+    HmacSha256,
+    /// AES-CMAC (RFC 4493), usage M6.
+    AesCmac,
+    /// ISO 9797-1 algorithm 3 over DES with this padding, usage M3; it has 8 bytes and is not cut.
+    Retail(Padding),
+}
+
+/// Which end of a direction a MAC key stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacPurpose {
+    /// It generates the MACs of what is sent.
+    Sign,
+    /// It verifies the MACs of what is received.
+    Verify,
+}
+
+/// A key ready for use: what can be computed from the key alone is computed once. Cheap to clone.
 #[derive(Clone)]
-pub struct MacKey(Hmac<Sha256>);
+pub struct MacKey(Prepared);
+
+#[derive(Clone)]
+enum Prepared {
+    Hmac(Hmac<Sha256>),
+    Cmac(Cmac),
+    Retail(Arc<RetailMac>),
+}
 
 impl MacKey {
-    /// Prepares a key.
+    /// Prepares a key of the default algorithm, HMAC-SHA-256.
     pub fn new(key: &Key) -> MacKey {
-        MacKey(Hmac::new_from_slice(key.bytes()).expect("HMAC takes a key of any length"))
+        MacKey(Prepared::Hmac(hmac(key.bytes())))
+    }
+
+    /// Prepares a key for the algorithm of the link and one end of a direction.
+    ///
+    /// # Errors
+    /// [`KeyError::Usage`] of a key for another algorithm or for no MAC at all; [`KeyError::Forbidden`] where its mode
+    /// of use has not this end.
+    pub fn bound(key: &BoundKey, algorithm: MacAlgorithm, purpose: MacPurpose) -> Result<MacKey, KeyError> {
+        key.must_be(&[match algorithm {
+            MacAlgorithm::HmacSha256 => KeyUsage::Hmac,
+            MacAlgorithm::AesCmac => KeyUsage::Cmac,
+            MacAlgorithm::Retail(_) => KeyUsage::RetailMac,
+        }])?;
+        key.must_allow(match purpose {
+            MacPurpose::Sign => ModeOfUse::may_generate,
+            MacPurpose::Verify => ModeOfUse::may_verify,
+        })?;
+        Ok(MacKey(match algorithm {
+            MacAlgorithm::HmacSha256 => Prepared::Hmac(hmac(key.bytes())),
+            MacAlgorithm::AesCmac => Prepared::Cmac(Cmac::new(key.bytes())),
+            MacAlgorithm::Retail(padding) => Prepared::Retail(Arc::new(RetailMac::new(key.bytes(), padding))),
+        }))
     }
 
     /// The MAC over `bytes`.
     pub fn sign(&self, bytes: &[u8]) -> [u8; MAC_BYTES] {
-        let mut mac = self.0.clone();
-        mac.update(bytes);
-        let whole = mac.finalize().into_bytes();
-        *whole.first_chunk().expect("SHA-256 has 32 bytes")
+        match &self.0 {
+            Prepared::Hmac(prepared) => {
+                let mut mac = prepared.clone();
+                mac.update(bytes);
+                let whole = mac.finalize().into_bytes();
+                *whole.first_chunk().expect("SHA-256 has 32 bytes")
+            }
+            Prepared::Cmac(key) => *key.sign(bytes).first_chunk().expect("AES-CMAC has 16 bytes"),
+            Prepared::Retail(key) => key.sign(bytes),
+        }
     }
 
     /// Compares in constant time.
     pub fn verify(&self, bytes: &[u8], mac: &[u8]) -> bool {
         self.sign(bytes).ct_eq(mac).into()
     }
+}
+
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 impl std::fmt::Debug for MacKey {
