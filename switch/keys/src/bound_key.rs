@@ -100,6 +100,25 @@ impl BoundKey {
         Ok(key)
     }
 
+    /// Makes a new key of random bytes, fresh from a random generator. A triple DES key gets odd parity, which HSMs ask for.
+    ///
+    /// # Errors
+    /// As [`BoundKey::new`]; [`KeyError::Parts`] by chance, once in 2^56 times.
+    pub fn from_random(
+        usage: KeyUsage,
+        mode: ModeOfUse,
+        algorithm: KeyAlgorithm,
+        random: &[u8],
+    ) -> Result<BoundKey, KeyError> {
+        let mut key = BoundKey::new(usage, mode, algorithm, random)?;
+        if algorithm == KeyAlgorithm::Tdes {
+            for byte in &mut key.bytes[..key.length] {
+                *byte ^= u8::from(byte.count_ones().is_multiple_of(2));
+            }
+        }
+        Ok(key)
+    }
+
     /// What it is for.
     pub fn usage(&self) -> KeyUsage {
         self.usage
@@ -202,6 +221,19 @@ mod tests {
         for parts in [vec![one, one], vec![one, parity], vec![one, two, two], vec![two, two, one]] {
             assert_eq!(new(&parts.concat()), Err(KeyError::Parts));
         }
+    }
+
+    #[test]
+    fn a_new_triple_des_key_has_odd_parity() {
+        let new = |algorithm, random: &[u8]| {
+            let (usage, mode) = (KeyUsage::PinEncryption, ModeOfUse::Both);
+            BoundKey::from_random(usage, mode, algorithm, random).expect("a key").bytes().to_vec()
+        };
+        let random: [u8; 16] = std::array::from_fn(|place| 16 * place as u8);
+        let key = new(KeyAlgorithm::Tdes, &random);
+        assert!(key.iter().all(|byte| byte.count_ones() % 2 == 1));
+        assert!(key.iter().zip(random).all(|(byte, random)| (byte ^ random) & 0xFE == 0));
+        assert_eq!(new(KeyAlgorithm::Aes, &random), random);
     }
 
     #[test]

@@ -80,6 +80,11 @@ impl KeyVersion {
         (number <= 99).then_some(KeyVersion(number))
     }
 
+    /// The version behind this one, which is the lowest that may follow it; `None` behind 99.
+    pub fn next(self) -> Option<KeyVersion> {
+        KeyVersion::new(self.0 + 1)
+    }
+
     /// The number.
     pub fn number(self) -> u8 {
         self.0

@@ -23,7 +23,7 @@ fn version(number: u8) -> Attributes {
     Attributes { version: KeyVersion::new(number).unwrap(), ..Attributes::default() }
 }
 
-/// Serialised by hand: what `unwrap` took, as a test compares it.
+/// What a test compares of a key.
 fn said(unwrapped: &Unwrapped) -> (KeyUsage, ModeOfUse, KeyAlgorithm, Vec<u8>) {
     let key = &unwrapped.key;
     (key.usage(), key.mode(), key.algorithm(), key.bytes().to_vec())
@@ -256,6 +256,8 @@ fn an_older_version_is_refused() {
             }
         }
     }
+    assert_eq!(KeyVersion::new(6).unwrap().next(), Some(version_min));
+    assert_eq!(KeyVersion::new(99).unwrap().next(), None);
     assert_eq!(KeyVersion::new(100), None);
 }
 
