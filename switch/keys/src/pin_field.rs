@@ -126,6 +126,25 @@ mod tests {
         }
     }
 
+    /// PINs of 0 to 15 digits with the right fill behind them.
+    #[test]
+    fn a_field_of_a_pin_too_short_or_too_long_is_not_read() {
+        for format in [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4] {
+            for length in 0..=15 {
+                let mut nibbles = [if format == PinFormat::Iso0 { 0xF } else { 0xA }; NIBBLES];
+                nibbles[0] = format.number();
+                nibbles[1] = length as u8;
+                nibbles[2..(2 + length).min(NIBBLES)].fill(7);
+                let mut field = [0; 16];
+                for (byte, pair) in field.iter_mut().zip(nibbles.chunks_exact(2)) {
+                    *byte = pair[0] << 4 | pair[1];
+                }
+                let is_right = (PIN_DIGITS_MIN..=PIN_DIGITS_MAX).contains(&length);
+                assert_eq!(read(format, &field).is_some(), is_right, "{format:?} {length}");
+            }
+        }
+    }
+
     /// The fill of format 3 has all six letters, each about as often.
     #[test]
     fn the_fill_of_format_3_is_even() {

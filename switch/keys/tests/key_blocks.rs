@@ -311,7 +311,7 @@ fn what_cannot_be_wrapped() {
     assert_eq!(KeyBlockKey::new(&tdes).map(drop), Err(refused));
 }
 
-/// Blocks of psec 1.3.0 under the key 3C…3C, authentic, with what the switch has no use for.
+/// Blocks of psec 1.3.0 under the key 3C…3C, authentic, with what the switch has no use for, or what no key block has.
 #[test]
 fn authentic_blocks_without_use_here() {
     let protection = protection(&[0x3C; 32]);
@@ -361,5 +361,28 @@ const PSEC: &[(&str, KeyBlockError)] = &[
     (
         "D0128M7HC00E0200HM0610PB0A0000007DE2315822EBF0DCE0D1AD0A4F08269E852A6F417B7A33EC7A70EF22FD3B2213751E3977E9593E5174DA219E64350F0A",
         KeyBlockError::Header("the hash of an HMAC key is not SHA-256"),
+    ),
+    (
+        "D0112P0AB00E000161E7B14C8C72CD9A2F3CFFD34CEF482A5E90A135F14BEB303F48F0FD887768BC2CE4317C9083FFAF17B995338D8B5368",
+        KeyBlockError::Form { position: 14, reason: "two zeros have to stand here" },
+    ),
+    (
+        "D0128P0AB00E0200PB0C00000000KS046D53103DAD3F7A0898F3B2C2706B23C5A9489318681AF5D4D5C7B3CEEEDD355383D024F043689E0577641682C6E86382",
+        KeyBlockError::Form { position: 28, reason: "an optional block behind the padding" },
+    ),
+    (
+        "D0124P0AB00E0100KS0C00000000B3E9DB72E9E71590CC8DF32DBC9881DFA9D1E9DDD6A12ED3E4D091ADCECE3B32F20746329F1345573E5F8A1086DE9D60",
+        KeyBlockError::Form {
+            position: 16,
+            reason: "the optional blocks are not filled up to 16 characters",
+        },
+    ),
+    (
+        "D0112P0AB00E000013778207E5A54A5A45C982713EDC5EAA5F6B26DE70C98B2D649AB7EC3FFC6F5D8BF1986477B81732D459655E6899608C",
+        KeyBlockError::Header("the length of the key is not that of the block"),
+    ),
+    (
+        "D0112P0AB00E0000CB58B327D1868F5570B7AC03AD2642D020488F112D1FF8DF3FC52DCDC74E47C22B4DEB87AC06D9F5D8EBAA8D6C4A7B89",
+        KeyBlockError::Header("the length of the key is not that of the block"),
     ),
 ];
