@@ -179,6 +179,13 @@ fn keys_that_cannot_be_are_refused() {
         tdes_dukpt_key(&tdes_base(), &ksn, both).map(drop),
         Err(DukptError::Purpose { purpose: both })
     );
+    let pin_key = key(KeyUsage::PinEncryption, KeyAlgorithm::Tdes, tdes_base().bytes());
+    assert_eq!(tdes_dukpt_key(&pin_key, &ksn, pin).map(drop), refused);
+    assert_eq!(tdes_dukpt_initial_key(&pin_key, &[1; 10]).map(drop), refused);
+    let triple = [tdes_base().bytes(), &[9; 8]].concat();
+    let triple = key(KeyUsage::BaseDerivation, KeyAlgorithm::Tdes, &triple);
+    let of_24 = Err(DukptError::Key(KeyError::Length { algorithm: KeyAlgorithm::Tdes, bytes: 24 }));
+    assert_eq!(tdes_dukpt_key(&triple, &ksn, pin).map(drop), of_24);
     let wrong_algorithm = Err(DukptError::Key(KeyError::Algorithm {
         usage: KeyUsage::BaseDerivation,
         algorithm: KeyAlgorithm::Aes,
