@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Link;
 use crate::names::Place;
+use crate::pace::{Pace, PacedBytes};
 use crate::storage::Shelf;
 
 /// Another meaning of the fields has another number here; a checkpoint of a different one is passed over.
@@ -37,9 +38,10 @@ impl<'s> Checkpoint<'s> {
     ///
     /// # Errors
     /// None that a writer into memory can have.
-    pub(crate) fn to_bytes(&self, keys: &DataKeys) -> io::Result<Vec<u8>> {
-        let mut body = Vec::new();
+    pub(crate) fn to_bytes(&self, keys: &DataKeys, pace: &mut Pace) -> io::Result<Vec<u8>> {
+        let mut body = PacedBytes::new(pace);
         ciborium::into_writer(self, &mut body).map_err(io::Error::other)?;
+        let mut body = body.bytes;
         let mut bytes = mac(keys, &body).to_vec();
         bytes.append(&mut body);
         Ok(bytes)

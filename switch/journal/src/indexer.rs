@@ -14,6 +14,7 @@ use crate::frame::Link;
 use crate::index::NameIndex;
 use crate::memory::MemorySegment;
 use crate::names::{Namer, Place, SegmentNames};
+use crate::pace::Pace;
 use crate::reader::{read_record, tell_places};
 use crate::shared::{LogEvent, Phase, Shared, State};
 
@@ -26,11 +27,17 @@ pub(crate) fn index_loop(shared: &Shared, mut fold: Fold) {
             (shared.on_event)(LogEvent::IndexFailed(reason));
         }
         let Some((segment, link)) = sealed(shared) else { return };
-        if let Err(error) = index_segment(shared, &segment, link, &mut fold) {
+        let mut pace = pace(shared);
+        if let Err(error) = index_segment(shared, &segment, link, &mut fold, &mut pace) {
             (shared.on_event)(LogEvent::IndexFailed(error.to_string()));
             return;
         }
     }
+}
+
+/// Nobody waits for an index, unless another segment is sealed already: the log takes no more when too many are.
+fn pace(shared: &Shared) -> Pace {
+    if shared.lock().sealed.len() > 1 { Pace::at_once() } else { Pace::leaving_room() }
 }
 
 /// Feeds the index with the oldest sealed segment, writes the checkpoint behind it, and lets go of it.
@@ -39,15 +46,16 @@ pub(crate) fn index_segment(
     segment: &MemorySegment,
     link: Link,
     fold: &mut Fold,
+    pace: &mut Pace,
 ) -> Result<(), ReadError> {
     let (base, next) = (segment.base(), segment.next());
-    let mut names = names_of(shared, segment, fold)?;
-    let filter = names.finish(base);
+    let mut names = names_of(shared, segment, fold, pace)?;
+    let filter = names.finish(base, pace);
     shared.index.feed(next, &link, &names, &filter)?;
     fold.forget_ended();
     if shared.index.out_of_use().is_none() {
         // A start believes a checkpoint only where the index knows the segments before it.
-        write_checkpoint(shared, next, link, fold);
+        write_checkpoint(shared, next, link, fold, pace);
     }
     let mut state = shared.lock();
     state.sealed.pop_front();
@@ -56,11 +64,11 @@ pub(crate) fn index_segment(
 }
 
 /// Writes down the sum of the segments before `next`.
-pub(crate) fn write_checkpoint(shared: &Shared, next: Position, link: Link, fold: &Fold) {
+pub(crate) fn write_checkpoint(shared: &Shared, next: Position, link: Link, fold: &Fold, pace: &mut Pace) {
     let open = fold.open.values().filter(|_| !mutant::is(Mutant::CheckpointForgetsOpen));
     let open = open.map(|placed| placed.places.clone()).collect();
     let checkpoint = Checkpoint::new(next, link, &fold.standing, open);
-    let bytes = checkpoint.to_bytes(&shared.keys);
+    let bytes = checkpoint.to_bytes(&shared.keys, pace);
     if let Err(error) = bytes.and_then(|bytes| shared.files.shelf().put_checkpoint(next, &bytes)) {
         (shared.on_event)(LogEvent::CheckpointFailed(error.to_string()));
     }
@@ -91,7 +99,12 @@ pub(crate) fn sealed_and_durable(shared: &Shared, state: &State) -> Option<(Arc<
     Some((segment.clone(), *following.link_before()))
 }
 
-fn names_of(shared: &Shared, segment: &MemorySegment, fold: &mut Fold) -> Result<SegmentNames, ReadError> {
+fn names_of(
+    shared: &Shared,
+    segment: &MemorySegment,
+    fold: &mut Fold,
+    pace: &mut Pace,
+) -> Result<SegmentNames, ReadError> {
     let mut names = SegmentNames::new(&shared.namer);
     let Shared { namer, files, index, .. } = shared;
     let earlier = Earlier { namer, index: &**index, files, below: segment.base() };
@@ -109,6 +122,7 @@ fn names_of(shared: &Shared, segment: &MemorySegment, fold: &mut Fold) -> Result
                 },
             )?;
         names.add(place, &record, bank);
+        pace.done(1);
     }
     Ok(names)
 }

@@ -20,6 +20,7 @@ mod log;
 mod memory;
 mod names;
 mod offline;
+mod pace;
 mod reader;
 mod recover;
 mod runs;

@@ -12,6 +12,7 @@ use crate::fold::{Fold, begins};
 use crate::frame::{self, FRAME_BYTES_MAX, Link};
 use crate::indexer;
 use crate::memory::MemorySegment;
+use crate::pace::Pace;
 use crate::reader::LogReader;
 use crate::recover::{self, Lock};
 use crate::shared::{LogEvent, OnEvent, Phase, Piece, Shared, Spare, State};
@@ -148,7 +149,13 @@ impl SegmentLog {
                 Box::new(move || syncer::sync_loop(&for_syncer, &*syncer_storage, base, file)),
             )?,
             spawn("log-spare", Box::new(move || syncer::keep_spare(&for_keeper, &*keeper_storage)))?,
-            spawn("log-index", Box::new(move || indexer::index_loop(&for_indexer, sealed_fold)))?,
+            spawn(
+                "log-index",
+                Box::new(move || {
+                    stand_back();
+                    indexer::index_loop(&for_indexer, sealed_fold);
+                }),
+            )?,
         ];
         log.lock = Some(lock);
         Ok((log, recovered))
@@ -185,7 +192,7 @@ impl SegmentLog {
         let shared = Arc::new(shared);
         storage.note_synced(next);
         if found.checkpoint_due {
-            indexer::write_checkpoint(&shared, base, link, &found.sealed_fold);
+            indexer::write_checkpoint(&shared, base, link, &found.sealed_fold, &mut Pace::at_once());
         }
         let log = SegmentLog {
             shared,
@@ -273,6 +280,16 @@ impl SegmentLog {
         state.spare = Spare::Claimed;
     }
 }
+
+/// Indexing a segment takes tenths of a second of processor at once, and nobody waits for it: where processors are short,
+/// threads that somebody waits for come first. At [`STAND_BACK_NICE`] it still gets a quarter of one that is wanted by another.
+pub(crate) fn stand_back() {
+    // Where the system refuses, others wait a little longer, and that is all.
+    rustix::process::setpriority_process(None, STAND_BACK_NICE).ok();
+}
+
+/// Nice value of threads that nobody waits for.
+const STAND_BACK_NICE: i32 = 5;
 
 impl Journal for SegmentLog {
     fn append(&mut self, position: Position, record: &Record) -> Result<(), AppendError> {

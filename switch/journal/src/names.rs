@@ -10,6 +10,7 @@ use processor::{BankIdentity, Body, Class, Day, Institution, Position, Record, T
 use crate::filter::{SegmentFilter, Span};
 use crate::fingerprint::Fingerprints;
 use crate::fold::begins;
+use crate::pace::Pace;
 
 /// Where a record stands: its position, and its offset in its segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
@@ -238,9 +239,9 @@ impl SegmentNames {
     }
 
     /// Sorts them, sums each citizen's day, and builds the filter over all of them.
-    pub(crate) fn finish(&mut self, base: Position) -> SegmentFilter {
-        self.entries.sort_unstable();
-        self.spends.sort_unstable_by_key(|spend| (spend.citizen.0, spend.day));
+    pub(crate) fn finish(&mut self, base: Position, pace: &mut Pace) -> SegmentFilter {
+        pace.sort(&mut self.entries, |entry| (entry.fingerprint >> 56) as u8, |entry| *entry);
+        pace.sort(&mut self.spends, |spend| spend.citizen.0[0], |spend| (spend.citizen.0, spend.day));
         self.spends.dedup_by(|next, sum| {
             let same = (next.citizen, next.day) == (sum.citizen, sum.day);
             if same {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use credential::Pseudonym;
 use mutant::Mutant;
 use processor::{
     BankIdentity, Day, Found, Institution, Lookup, OwnName, Position, Record, Transaction, TxKey, Used,
@@ -160,8 +161,8 @@ impl LogReader {
         Unseal::Open(&self.shared.keys)
     }
 
-    /// `Ok(None)`: memory cannot tell.
-    fn quick(&self, lookup: &Lookup) -> Result<Option<Found>, ReadError> {
+    /// What one moment's memory says of everything that is asked.
+    fn in_memory(&self, lookup: &Lookup) -> Result<InMemory, ReadError> {
         let Shared { namer, .. } = &*self.shared;
         let state = self.shared.lock();
         let own = match &lookup.own {
@@ -194,49 +195,63 @@ impl LogReader {
             Some(key) => quick_transaction(&state, namer, key, self.unseal())?,
             None => Quick::Absent,
         };
-        let mut used = Used::default();
-        if let Some((citizen, day)) = lookup.used {
-            if state.filters.may_hold(&namer.spend(citizen, day)) {
-                return Ok(None);
-            }
-            used = used_in_memory(&state, lookup);
-        }
-        Ok(match (own.clear(), original.clear()) {
-            (Some(own), Some(original)) => {
-                Some(Found { own, original, used, as_of: state.next(), accounts: Vec::new() })
-            }
-            (_, None) | (None, _) => None,
+        let may_be_older = |(citizen, day)| state.filters.may_hold(&namer.spend(citizen, day));
+        Ok(InMemory {
+            moment: moment(&state),
+            own: own.clear(),
+            original: original.clear(),
+            used: used_in_memory(&state, lookup),
+            older_use: lookup.used.filter(|used| may_be_older(*used)),
         })
     }
 }
 
 impl Finder for LogReader {
     fn find(&self, lookup: &Lookup) -> Result<Found, ReadError> {
-        let (moment, mut used) = {
-            let state = self.shared.lock();
-            (moment(&state), used_in_memory(&state, lookup))
-        };
+        let InMemory { moment, own, original, mut used, older_use } = self.in_memory(lookup)?;
         let told = |key: &TxKey| Ok::<_, ReadError>(self.told(key, moment)?.map(|told| told.transaction));
-        let own = match &lookup.own {
-            OwnName::Key(key) => match told(key)? {
-                Some(transaction) => Some(transaction),
-                None => self.by_advice(key, moment)?,
-            },
-            OwnName::Bank(bank, identity) => self.by_identity(*bank, identity, moment)?,
+        let read_own = || {
+            let transaction = match &lookup.own {
+                OwnName::Key(key) => match told(key)? {
+                    Some(transaction) => Some(transaction),
+                    None => self.by_advice(key, moment)?,
+                },
+                OwnName::Bank(bank, identity) => self.by_identity(*bank, identity, moment)?,
+            };
+            Ok::<_, ReadError>(transaction.map(Box::new))
         };
-        let original = lookup.original.as_ref().map(told).transpose()?.flatten();
-        if let Some((citizen, day)) = lookup.used {
-            let older =
-                self.shared.index.used(&self.shared.namer.spend(citizen, day), moment.indexed_below)?;
-            used = add(used, older);
+        let read_original = || {
+            let transaction = lookup.original.as_ref().map(told).transpose()?.flatten();
+            Ok::<_, ReadError>(transaction.map(Box::new))
+        };
+        let own = own.map_or_else(read_own, Ok)?;
+        let original = original.map_or_else(read_original, Ok)?;
+        if let Some((citizen, day)) = older_use {
+            let name = self.shared.namer.spend(citizen, day);
+            used = add(used, self.shared.index.used(&name, moment.indexed_below)?);
         }
-        let (own, original) = (own.map(Box::new), original.map(Box::new));
         Ok(Found { own, original, used, as_of: moment.as_of, accounts: Vec::new() })
     }
 
     fn find_quick(&self, lookup: &Lookup) -> Option<Found> {
-        self.quick(lookup).ok().flatten()
+        let InMemory { moment, own, original, used, older_use } = self.in_memory(lookup).ok()?;
+        if older_use.is_some() {
+            return None;
+        }
+        Some(Found { own: own?, original: original?, used, as_of: moment.as_of, accounts: Vec::new() })
     }
+}
+
+/// A look-up as far as one moment's memory has the answers; the disk is asked for the rest alone.
+struct InMemory {
+    moment: Moment,
+    /// `None`: not clear.
+    own: Option<Option<Box<Transaction>>>,
+    original: Option<Option<Box<Transaction>>>,
+    /// What the segments in memory say.
+    used: Used,
+    /// Whose use of which day may stand in older segments.
+    older_use: Option<(Pseudonym, Day)>,
 }
 
 /// What memory says of a transaction.

@@ -22,6 +22,7 @@ use crate::indexer::Earlier;
 use crate::log::Cut;
 use crate::memory::MemorySegment;
 use crate::names::{Namer, Place, SegmentNames};
+use crate::pace::Pace;
 use crate::reader::{read_record, tell_places};
 use crate::storage::{SEGMENT_HEAD_BYTES, Shelf, read_segment_head, segment_head};
 use crate::walk::{Walked, walk};
@@ -312,7 +313,7 @@ impl Reading<'_> {
             }
         })?;
         if feeds {
-            let filter = names.finish(base);
+            let filter = names.finish(base, &mut Pace::at_once());
             self.index.feed(walked.next, &walked.link, &names, &filter)?;
             self.filters.push(filter);
         }

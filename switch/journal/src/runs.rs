@@ -22,6 +22,7 @@ use self::table::{Cursor, Entry};
 use crate::filter::SegmentFilter;
 use crate::frame::Link;
 use crate::index::IndexError;
+use crate::log::stand_back;
 use crate::names::{IndexName, Place, SegmentNames};
 
 /// So many runs of a size that follow each other become one.
@@ -80,8 +81,10 @@ impl Runs {
         };
         let shelf = Arc::new(shelf);
         let of_thread = Arc::clone(&shelf);
-        let thread =
-            std::thread::Builder::new().name("log-merge".to_owned()).spawn(move || of_thread.merge_all());
+        let thread = std::thread::Builder::new().name("log-merge".to_owned()).spawn(move || {
+            stand_back();
+            of_thread.merge_all();
+        });
         let merger = thread.map_err(|error| IndexError::new(error.to_string()))?;
         Ok((Runs { shelf, merger: Some(merger) }, missed))
     }

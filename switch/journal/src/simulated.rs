@@ -12,6 +12,7 @@ use processor::{Position, Record};
 
 use crate::fold::Fold;
 use crate::log::Opened;
+use crate::pace::Pace;
 use crate::shared::{Spare, State};
 use crate::storage::{SegmentFile, Shelf, Storage};
 use crate::{AppendError, Journal, LogReader, OpenError, Options, Recovered, SegmentLog, indexer, syncer};
@@ -94,7 +95,7 @@ impl SteppedLog {
         let ready = |state: &State| indexer::sealed_and_durable(shared, state);
         let sealed = ready(&shared.lock());
         if let Some((segment, link)) = sealed {
-            indexer::index_segment(shared, &segment, link, &mut self.fold)
+            indexer::index_segment(shared, &segment, link, &mut self.fold, &mut Pace::at_once())
                 .map_err(|error| Failed(error.to_string()))?;
         }
         Ok(())

@@ -110,7 +110,7 @@ impl Sources {
 
     /// Without an answer nothing may be decided: the request ends at its deadline.
     fn find(&self, lookup: &Lookup) -> Option<Found> {
-        let found = self.log.find_quick(lookup).map_or_else(|| self.log.find(lookup), Ok);
+        let found = self.log.find(lookup);
         let mut found = found.map_err(|error| tracing::error!(%error, "the log cannot be read")).ok()?;
         if let Some(citizen) = &lookup.accounts_of {
             // A change between the two lines makes what is kept look older than it is, and that is no harm.

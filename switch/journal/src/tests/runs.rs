@@ -10,6 +10,7 @@ use processor::{Position, Used};
 use crate::filter::SegmentFilter;
 use crate::index::IndexError;
 use crate::names::{Entry, IndexName, Named, Namer, Place, SegmentNames, SpendEntry};
+use crate::pace::Pace;
 use crate::runs::Runs;
 use crate::samples::{self, citizen, day, key};
 
@@ -41,7 +42,7 @@ fn names(segment: u64) -> (SegmentNames, SegmentFilter) {
     for number in 0..CITIZENS {
         names.spends.push(SpendEntry { citizen: who(number), day: day(), used });
     }
-    let filter = names.finish(base);
+    let filter = names.finish(base, &mut Pace::at_once());
     (names, filter)
 }
 
