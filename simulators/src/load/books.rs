@@ -1,13 +1,15 @@
-//! What the machines of a load paid out, as the audit takes it.
+//! What the machines of a load paid out and took in, as the audit takes it.
 
 use crate::terminal::{Movement, MovementKind, TxKey};
 
-/// Every withdrawal is of this: one note.
+/// Every withdrawal and deposit is of this: one note.
 pub(super) const AMOUNT_VND: u64 = 100_000;
 
-/// One note that left a machine.
+/// One note that left a machine, or that it kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paid {
+    /// It was kept: a deposit.
+    pub(super) is_deposit: bool,
     /// Number of the machine.
     pub(super) machine: u32,
     /// DE7 of the 0200 with its year, seconds since 1970.
@@ -24,7 +26,10 @@ pub(super) fn movements(paid: &[Paid], acquirer: &str, name: impl Fn(u32) -> Box
     for notes in by_machine.chunk_by(|one, other| one.machine == other.machine) {
         let terminal = name(notes[0].machine);
         let at_ms = notes[0].sent_at_s * 1000;
-        movements.push(movement(&terminal, None, MovementKind::Loaded, notes.len() as u32, at_ms));
+        let out = notes.iter().filter(|note| !note.is_deposit).count() as u32;
+        if out > 0 {
+            movements.push(movement(&terminal, None, MovementKind::Loaded, out, at_ms));
+        }
         for note in notes {
             let key = TxKey {
                 mti: 200,
@@ -33,7 +38,13 @@ pub(super) fn movements(paid: &[Paid], acquirer: &str, name: impl Fn(u32) -> Box
                 sent_at_s: note.sent_at_s,
                 stan: note.stan,
             };
-            movements.push(movement(&terminal, Some(key), MovementKind::Out, 1, note.sent_at_s * 1000));
+            let kinds: &[_] = match note.is_deposit {
+                true => &[MovementKind::In, MovementKind::Stored],
+                false => &[MovementKind::Out],
+            };
+            for kind in kinds {
+                movements.push(movement(&terminal, Some(key.clone()), *kind, 1, note.sent_at_s * 1000));
+            }
         }
     }
     movements
@@ -51,12 +62,21 @@ mod tests {
 
     #[test]
     fn every_note_was_in_the_machine_that_pays_it() {
-        let paid = [(3, 1), (1, 1), (3, 2)].map(|(machine, stan)| Paid { machine, sent_at_s: 9, stan });
+        let paid = |machine, stan| Paid { is_deposit: false, machine, sent_at_s: 9, stan };
+        let paid = [paid(3, 1), paid(1, 1), paid(3, 2)];
         let movements = movements(&paid, "970418", |machine| format!("L000000{machine}").into());
         for machine in ["L0000001", "L0000003"] {
             let own: Vec<_> = movements.iter().filter(|it| &*it.terminal == machine).cloned().collect();
             assert_eq!(Contents::after(&own), Ok(Contents::default()));
         }
         assert_eq!(net_out_vnd(&movements).into_values().collect::<Vec<_>>(), [100_000; 3]);
+    }
+
+    #[test]
+    fn what_a_machine_took_in_stays_in_it() {
+        let paid = [Paid { is_deposit: true, machine: 1, sent_at_s: 9, stan: 4 }];
+        let movements = movements(&paid, "970418", |_| "L0000001".into());
+        assert_eq!(net_out_vnd(&movements).into_values().collect::<Vec<_>>(), [-100_000]);
+        assert_ne!(Contents::after(&movements), Ok(Contents::default()));
     }
 }

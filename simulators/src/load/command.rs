@@ -15,6 +15,7 @@ use super::disk::Disk;
 use super::engine::Engine;
 use super::html;
 use super::machines::{ACQUIRER, name};
+use super::mix::Mix;
 use super::plan::{Plan, SOAK_PIECE_S};
 use super::poll;
 use super::report::Report;
@@ -32,7 +33,7 @@ const WITHDRAWALS_MAX: u64 = 20_000_000;
 
 /// A citizen withdraws no more often than this in a load, where [`CITIZENS_MAX`] are enough for that: in the field hardly
 /// anybody does so on one day, and the switch's look-ups of a day would otherwise read more than theirs.
-const VISITS_MAX: u64 = 3;
+pub(super) const VISITS_MAX: u64 = 3;
 
 /// Citizens for each machine at least.
 const CITIZENS_PER_MACHINE_MIN: u32 = 10;
@@ -42,6 +43,15 @@ const CITIZENS_CHOSEN_MAX: u64 = 200_000;
 
 /// Nobody can ask for more.
 const CITIZENS_MAX: u32 = 1_000_000;
+
+/// Where Linux keeps files in memory.
+const LEDGERS_IN_MEMORY: &str = "/dev/shm";
+
+/// Bytes that a bank's ledger and its note of holds take for a withdrawal, at most.
+const LEDGER_BYTES: u64 = 2_500;
+
+/// A search offers no more withdrawals than this on any machine that it was made for.
+const SEARCHED_WITHDRAWALS: u64 = 2_500_000;
 
 /// Open files beside the terminals' connections.
 const FILES: u64 = 200;
@@ -60,6 +70,12 @@ pub struct LoadArguments {
     /// Withdrawals a second; with --find-max and --overload where the search begins
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=RATE_MAX))]
     pub rate: u64,
+    /// What is asked for: two-step (a reference of a 0100 before the clock starts), one-step (the proof in the 0200), mixed
+    #[arg(long, default_value = "two-step", value_parser = ["two-step", "one-step", "mixed"])]
+    pub mode: String,
+    /// Shares of what is asked for, TOML (docs/simulators.md#load), in place of --mode
+    #[arg(long, value_name = "FILE", conflicts_with = "mode")]
+    pub mix: Option<PathBuf>,
     /// How long a rate is offered and measured
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
@@ -116,8 +132,9 @@ pub struct LoadArguments {
     /// One JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
-    /// Where log, ledgers and all other files go: a new or empty directory on the disk that is to be measured, kept
-    /// afterwards. Without it they stand in one under target/ and are removed
+    /// Where the log and all other files go: a new or empty directory on the disk that is to be measured, kept afterwards.
+    /// Without it they stand in one under target/ and are removed. The banks' ledgers are written to memory where they fit,
+    /// and copied here in the end
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
     /// Where the page with plots goes, instead of under target/
@@ -141,6 +158,10 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         print!("{}", compare::table(old, &compare::read(new)?));
         return Ok(true);
     }
+    let mix = match &arguments.mix {
+        Some(path) => Mix::file(path)?,
+        None => Mix::mode(&arguments.mode).ok_or("no such mode")?,
+    };
     let html = arguments.html.clone().map_or_else(page_path, Ok)?;
     let plan = arguments.plan(html.clone())?;
     let each = if arguments.no_floor { 1 } else { 2 };
@@ -156,13 +177,23 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
     };
+    let is_search = arguments.find_max || arguments.overload;
+    let withdrawals_max = plan.withdrawals_max().min(if is_search { SEARCHED_WITHDRAWALS } else { u64::MAX });
+    let in_memory = ledgers_in_memory(withdrawals_max)?;
+    let ledgers_in = in_memory.as_ref().map_or(&*directory, |memory| memory.path()).to_owned();
+    let ledgers_on = if in_memory.is_some() { "memory" } else { "the log's disk" };
+    let report = Report {
+        mode: mix.name.clone(),
+        disk: Some(disk),
+        ledgers_on: ledgers_on.to_owned(),
+        ..Report::default()
+    };
     let (town, engine) = tokio::select! {
         // First, so that a signal is taken also while minting keeps the other branch from giving way.
         biased;
         told = told_to_stop() => return Err(stopped(told)),
-        set_up = Town::set_up(size, &directory) => set_up?,
+        set_up = Town::set_up(size, mix, &directory, &ledgers_in) => set_up?,
     };
-    let report = Report { mode: "two-step".to_owned(), disk: Some(disk), ..Report::default() };
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
     let playing = tokio::task::spawn_blocking(move || plan.play(engine, report));
@@ -178,6 +209,9 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     (report.load_before, report.load_after) = (load_before, cpu::load_average());
     town.settled().await?;
     let (switch, ledgers) = town.end().await?;
+    if arguments.keep.is_some() && in_memory.is_some() {
+        copy_all(&ledgers, &directory)?;
+    }
     report.audit = Some(examine(&directory, &engine, &switch, &ledgers).await?);
     fs::write(&html, html::page(&report))?;
     let figures = report.json();
@@ -284,6 +318,29 @@ fn place(keep: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), Bo
     let beside = own.parent().unwrap_or(Path::new("."));
     let temporary = tempfile::Builder::new().prefix("load-").tempdir_in(beside)?;
     Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
+/// A directory in memory for the banks' ledgers, where they fit with as much again to spare. A bank writes its ledger on a
+/// disk of its own, wherever that is: written back to the log's disk, some 2 kB for each withdrawal would stand in the way
+/// of the log's syncs.
+fn ledgers_in_memory(withdrawals_max: u64) -> std::io::Result<Option<tempfile::TempDir>> {
+    let Ok(memory) = rustix::fs::statvfs(LEDGERS_IN_MEMORY) else { return Ok(None) };
+    let free_bytes = memory.f_bavail.saturating_mul(memory.f_frsize);
+    let needed_bytes = withdrawals_max.saturating_mul(LEDGER_BYTES * 2);
+    let is_memory = Disk::of(Path::new(LEDGERS_IN_MEMORY)).is_err();
+    if !is_memory || free_bytes < needed_bytes {
+        return Ok(None);
+    }
+    tempfile::Builder::new().prefix("load-").tempdir_in(LEDGERS_IN_MEMORY).map(Some)
+}
+
+fn copy_all(files: &[PathBuf], directory: &Path) -> std::io::Result<()> {
+    for file in files {
+        if let Some(name) = file.file_name() {
+            fs::copy(file, directory.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

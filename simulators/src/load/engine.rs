@@ -17,6 +17,7 @@ use super::cpu;
 use super::live::Live;
 use super::machines::{self, Advice, Citizens, Machine, REFERENCE_BYTES, Second};
 use super::measure::{Answered, Phase, note};
+use super::mix::{Kind, Mix, Slot};
 use super::poll::{self, Poller};
 use super::schedule::Schedule;
 use super::watch::Processes;
@@ -31,9 +32,6 @@ const TURN_MAX: usize = 128;
 
 /// While nothing is due the loop looks at the clock so often.
 const LOOK_US: u64 = 20_000;
-
-/// One of so many approvals finds a dispenser that gives nothing: 0420 instead of 0220.
-const REVERSED_ONE_OF: u64 = 50;
 
 /// An advice without an answer is sent again after this, up to so many times in all.
 const ADVICE_REPEAT_US: u64 = 5_000_000;
@@ -56,6 +54,15 @@ pub(super) struct Ready {
     pub(super) reference: [u8; REFERENCE_BYTES],
 }
 
+/// A 0200 with its proof, signed.
+pub(super) struct Signed {
+    pub(super) machine: u32,
+    pub(super) citizen: u32,
+    pub(super) stan: u32,
+    pub(super) second: Second,
+    pub(super) frame: Box<[u8]>,
+}
+
 /// A request that was told 91, as it has to be repeated.
 #[derive(Clone, Copy)]
 struct Shed {
@@ -63,6 +70,7 @@ struct Shed {
     stan: u32,
     citizen: u32,
     second: Second,
+    kind: Kind,
     reference: [u8; REFERENCE_BYTES],
     refused_us: u64,
 }
@@ -85,12 +93,17 @@ pub(super) struct Asked {
 pub(super) enum What {
     SignOn,
     Verification,
-    Withdrawal {
-        reference: [u8; REFERENCE_BYTES],
+    Request {
+        kind: Kind,
+        /// `None`: the proof travelled with it.
+        reference: Option<[u8; REFERENCE_BYTES]>,
     },
+    /// A 0201 of what was approved: the answer has to be the same.
+    Repeat,
     /// A 0201 of a key that was shed.
     ShedAgain,
     Advice {
+        kind: Kind,
         advice: Advice,
         original: (Second, u32),
         sendings: u32,
@@ -131,13 +144,15 @@ impl Answer {
     }
 }
 
-/// Terminals' and switch's waits, microseconds.
+/// Terminals' and switch's waits, microseconds, and how much is waited for before a clock starts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waits {
     /// The switch's deadline for an answer.
     pub(super) answer_us_max: u64,
     /// The terminal's own.
     pub(super) terminal_us: u64,
+    /// Verifications under way at once.
+    pub(super) window: usize,
 }
 
 /// All machines, on all connections.
@@ -152,10 +167,11 @@ pub(super) struct Engine {
     pub(super) asked: HashMap<(u32, u32), Asked>,
     pub(super) paid: Vec<Paid>,
     processes: Processes,
-    waits: Waits,
-    /// Verifications under way at once.
-    pub(super) window: usize,
-    approvals: u64,
+    pub(super) waits: Waits,
+    mix: Mix,
+    /// Requests so far: the mix says what each is.
+    requests: u64,
+    pub(super) signed: VecDeque<Signed>,
     /// Verifications asked for so far.
     pub(super) visits: u64,
     /// Requests that were refused before INTENT: the newest [`SHED_KEPT_MAX`].
@@ -185,7 +201,7 @@ impl Engine {
         citizens: Citizens,
         processes: Processes,
         waits: Waits,
-        window: usize,
+        mix: Mix,
     ) -> io::Result<Engine> {
         let connections =
             (0..connections).map(|_| Connection::open(switch)).collect::<io::Result<Vec<_>>>()?;
@@ -205,8 +221,9 @@ impl Engine {
             paid: Vec::new(),
             processes,
             waits,
-            window,
-            approvals: 0,
+            mix,
+            requests: 0,
+            signed: VecDeque::new(),
             visits: 0,
             shed: VecDeque::new(),
             inbox: Vec::new(),
@@ -226,6 +243,11 @@ impl Engine {
     /// The switch has ended.
     pub(super) fn cpu_us(&self) -> io::Result<[u64; 2]> {
         Ok([cpu::used_us(self.processes.switch)?, cpu::used_us(std::process::id())?])
+    }
+
+    /// How many references and proofs so many requests need, at most.
+    pub(super) fn needs(&self, requests: u64) -> (u64, u64) {
+        (self.mix.two_steps(requests), self.mix.one_steps(requests))
     }
 
     /// How many banks there are.
@@ -269,7 +291,7 @@ impl Engine {
             }
             let mut in_turn = 0;
             while due(sent) <= now_us && due(sent) < end_us && in_turn < TURN_MAX {
-                self.withdraw(&mut phase, due(sent), due(sent) >= clock_us)?;
+                self.request(&mut phase, due(sent), due(sent) >= clock_us);
                 sent += 1;
                 in_turn += 1;
             }
@@ -323,11 +345,11 @@ impl Engine {
     }
 
     fn ask_again(&mut self, shed: Shed, due_us: u64) -> io::Result<()> {
-        let Shed { machine, stan, citizen, second, reference, .. } = shed;
+        let Shed { machine, stan, citizen, second, kind, reference, .. } = shed;
         let sent_us = self.now_us();
         let asked = Asked { what: What::ShedAgain, citizen, due_us, sent_us, second, counts: true };
         self.queue(machine, stan, asked, |it, pan, out| {
-            it.withdrawal((second, stan), pan, &reference, true, out);
+            it.request(kind, (second, stan), pan, &reference, true, out);
         });
         Ok(())
     }
@@ -457,42 +479,61 @@ impl Engine {
         self.asked.insert((machine, stan), asked);
     }
 
-    fn withdraw(&mut self, phase: &mut Phase, due_us: u64, counts: bool) -> io::Result<()> {
+    fn request(&mut self, phase: &mut Phase, due_us: u64, counts: bool) {
         phase.offered += u64::from(counts);
-        let Some(Ready { machine, citizen, reference }) = self.ready.pop_front() else {
-            phase.unsent += u64::from(counts);
-            return Ok(());
+        let slot = self.mix.slot(self.requests);
+        self.requests += 1;
+        let sent_us = self.now_us();
+        let is_sent = match slot {
+            Slot::TwoStep(kind) => self.with_reference(kind, due_us, sent_us, counts),
+            Slot::OneStep => self.with_proof(due_us, sent_us, counts),
         };
+        if is_sent {
+            phase.sender_late_us_max = phase.sender_late_us_max.max(sent_us.saturating_sub(due_us));
+        } else {
+            phase.unsent += u64::from(counts);
+        }
+    }
+
+    fn with_reference(&mut self, kind: Kind, due_us: u64, sent_us: u64, counts: bool) -> bool {
+        let Some(Ready { machine, citizen, reference }) = self.ready.pop_front() else { return false };
         let second = self.second;
         let stan = self.machines[machine as usize].next_stan();
-        let sent_us = self.now_us();
-        phase.sender_late_us_max = phase.sender_late_us_max.max(sent_us.saturating_sub(due_us));
-        let what = What::Withdrawal { reference };
+        let what = What::Request { kind, reference: Some(reference) };
         let asked = Asked { what, citizen, due_us, sent_us, second, counts };
         self.queue(machine, stan, asked, |it, pan, out| {
-            it.withdrawal((second, stan), pan, &reference, false, out);
+            it.request(kind, (second, stan), pan, &reference, false, out);
         });
-        Ok(())
+        true
+    }
+
+    fn with_proof(&mut self, due_us: u64, sent_us: u64, counts: bool) -> bool {
+        let Some(Signed { machine, citizen, stan, second, frame }) = self.signed.pop_front() else {
+            return false;
+        };
+        let what = What::Request { kind: Kind::Withdrawal, reference: None };
+        let asked = Asked { what, citizen, due_us, sent_us, second, counts };
+        self.queue(machine, stan, asked, |_, _, out| out.extend_from_slice(&frame));
+        true
     }
 
     fn advise(
         &mut self,
         phase: &mut Phase,
+        (kind, advice): (Kind, Advice),
         machine: u32,
-        advice: Advice,
         original: (Second, u32),
         citizen: u32,
         now_us: u64,
-    ) -> io::Result<()> {
+    ) {
         answered(phase, advice).sent += 1;
         let second = self.second;
         let stan = self.machines[machine as usize].next_stan();
-        let what = What::Advice { advice, original, sendings: 1 };
+        let what = What::Advice { kind, advice, original, sendings: 1 };
         let asked = Asked { what, citizen, due_us: now_us, sent_us: now_us, second, counts: true };
         self.queue(machine, stan, asked, |it, pan, out| {
-            it.advice(advice, (second, stan), original, pan, false, out);
+            it.advice((kind, advice), (second, stan), original, pan, false, out);
         });
-        Ok(())
     }
 
     fn take(&mut self, phase: &mut Phase, answer: &Answer, now_us: u64, in_time: bool) -> io::Result<()> {
@@ -504,27 +545,29 @@ impl Engine {
             }
             // Answers to verifications are taken before a phase begins.
             What::Verification => {}
-            What::Withdrawal { reference } => {
+            What::Request { kind, reference } => {
                 phase.late += u64::from(now_us - asked.sent_us > self.waits.answer_us_max);
                 let waited_us = now_us - asked.due_us;
                 match code {
-                    "00" => return self.approved(phase, answer, asked, now_us, in_time),
+                    "00" => self.approved(phase, answer, asked, (kind, reference), now_us, in_time),
                     // A bank that was asked is told of in DE15 and DE100.
                     "91" if !answer.names_bank => {
                         phase.refused += 1;
                         if asked.counts {
                             note(&mut phase.refused_us, waited_us);
                         }
-                        self.ready.push_back(Ready { machine, citizen: asked.citizen, reference });
-                        if self.shed.len() == SHED_KEPT_MAX {
-                            self.shed.pop_front();
+                        if let Some(reference) = reference {
+                            self.shed(kind, (machine, stan), &asked, reference, now_us);
                         }
-                        let Asked { citizen, second, .. } = asked;
-                        let refused_us = now_us;
-                        self.shed.push_back(Shed { machine, stan, citizen, second, reference, refused_us });
                     }
                     "91" => phase.given_up += 1,
                     other => *phase.other.entry(other.to_owned()).or_default() += 1,
+                }
+            }
+            What::Repeat => {
+                phase.repeats += 1;
+                if code != "00" {
+                    *phase.other.entry(format!("{code} to 0201")).or_default() += 1;
                 }
             }
             What::ShedAgain => {
@@ -545,6 +588,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Its reference serves again, and it is kept to be asked for again.
+    fn shed(
+        &mut self,
+        kind: Kind,
+        (machine, stan): (u32, u32),
+        asked: &Asked,
+        reference: [u8; REFERENCE_BYTES],
+        refused_us: u64,
+    ) {
+        let Asked { citizen, second, .. } = *asked;
+        self.ready.push_back(Ready { machine, citizen, reference });
+        if self.shed.len() == SHED_KEPT_MAX {
+            self.shed.pop_front();
+        }
+        self.shed.push_back(Shed { machine, stan, citizen, second, kind, reference, refused_us });
+    }
+
     /// Whose answer it is, and what was asked.
     pub(super) fn asked_by(&mut self, answer: &Answer) -> Option<(u32, u32, Asked)> {
         let Answer { machine, stan, .. } = *answer;
@@ -557,11 +617,11 @@ impl Engine {
         phase: &mut Phase,
         answer: &Answer,
         asked: Asked,
+        (kind, reference): (Kind, Option<[u8; REFERENCE_BYTES]>),
         now_us: u64,
         in_time: bool,
-    ) -> io::Result<()> {
+    ) {
         let Answer { machine, stan, rrn, .. } = *answer;
-        self.approvals += 1;
         phase.accepted += u64::from(asked.counts);
         phase.accepted_in_time += u64::from(in_time);
         if asked.counts {
@@ -569,21 +629,31 @@ impl Engine {
             phase.approvals.push((rrn, now_us - asked.due_us));
             self.live.iter_mut().for_each(|live| live.approved(now_us - asked.due_us));
         }
-        let original = (asked.second, stan);
-        let advice = if self.approvals.is_multiple_of(REVERSED_ONE_OF) {
+        let Asked { citizen, second, .. } = asked;
+        if let Some(reference) = reference.filter(|_| self.mix.is_repeated()) {
+            let repeat = Asked { what: What::Repeat, due_us: now_us, sent_us: now_us, ..asked };
+            self.queue(machine, stan, repeat, |it, pan, out| {
+                it.request(kind, (second, stan), pan, &reference, true, out);
+            });
+        }
+        if kind == Kind::Inquiry {
+            return;
+        }
+        let advice = if self.mix.is_reversed() {
             Advice::Reversal
         } else {
-            self.paid.push(Paid { machine, sent_at_s: asked.second.at_s, stan });
+            let is_deposit = kind == Kind::Deposit;
+            self.paid.push(Paid { is_deposit, machine, sent_at_s: second.at_s, stan });
             Advice::Completion
         };
-        self.advise(phase, machine, advice, original, asked.citizen, now_us)
+        self.advise(phase, (kind, advice), machine, (second, stan), citizen, now_us);
     }
 
     /// Requests that the terminal no longer waits for are taken back; advices without an answer are sent again.
     fn sweep(&mut self, phase: &mut Phase, now_us: u64) -> io::Result<()> {
         let waits = self.waits;
         let is_over = |asked: &Asked| match asked.what {
-            What::SignOn | What::Verification | What::Withdrawal { .. } | What::ShedAgain => {
+            What::SignOn | What::Verification | What::Request { .. } | What::Repeat | What::ShedAgain => {
                 now_us.saturating_sub(asked.sent_us) > waits.terminal_us
             }
             What::Advice { sendings, .. } => {
@@ -598,22 +668,25 @@ impl Engine {
             .collect();
         for ((machine, stan), asked) in over {
             match asked.what {
-                What::SignOn | What::Verification | What::ShedAgain => {
+                What::SignOn | What::Verification | What::Repeat | What::ShedAgain => {
                     self.asked.remove(&(machine, stan));
                 }
-                What::Withdrawal { .. } => {
+                What::Request { kind, .. } => {
                     self.asked.remove(&(machine, stan));
                     phase.silent += 1;
                     let original = (asked.second, stan);
-                    self.advise(phase, machine, Advice::Reversal, original, asked.citizen, now_us)?;
+                    if kind != Kind::Inquiry {
+                        let advice = (kind, Advice::Reversal);
+                        self.advise(phase, advice, machine, original, asked.citizen, now_us);
+                    }
                 }
                 What::Advice { sendings, .. } if sendings >= ADVICE_SENDINGS_MAX => {
                     self.asked.remove(&(machine, stan));
                 }
-                What::Advice { advice, original, sendings } => {
-                    let what = What::Advice { advice, original, sendings: sendings + 1 };
+                What::Advice { kind, advice, original, sendings } => {
+                    let what = What::Advice { kind, advice, original, sendings: sendings + 1 };
                     self.queue(machine, stan, Asked { what, ..asked }, |it, pan, out| {
-                        it.advice(advice, (asked.second, stan), original, pan, true, out);
+                        it.advice((kind, advice), (asked.second, stan), original, pan, true, out);
                     });
                 }
             }
@@ -621,7 +694,7 @@ impl Engine {
         Ok(())
     }
 
-    fn set_second(&mut self) {
+    pub(super) fn set_second(&mut self) {
         let at_s = wall_s();
         if at_s != self.second.at_s {
             self.second = Second::new(at_s);

@@ -10,6 +10,7 @@ use keys::{Key, LinkMac};
 
 use super::books::AMOUNT_VND;
 use super::engine::Answer;
+use super::mix::{KINDS, Kind};
 use super::template::{Template, six_digits};
 use crate::citizens::{Chip, Country};
 use crate::terminal::card::{self, Seed};
@@ -81,12 +82,17 @@ impl Citizens {
         self.pans.iter().zip(&self.chips).map(|(pan, chip)| (pan.citizen_number(), &**chip))
     }
 
-    fn order(&self, citizen: u32) -> Order {
+    fn order(&self, citizen: u32, kind: Kind) -> Order {
+        let (what, amount_vnd) = match kind {
+            Kind::Withdrawal => (What::Withdrawal, AMOUNT_VND),
+            Kind::Deposit => (What::Deposit, AMOUNT_VND),
+            Kind::Inquiry => (What::Balance, 0),
+        };
         let (pan, chip) = (self.pans[citizen as usize], Arc::clone(&self.chips[citizen as usize]));
         Order {
             id: 0,
-            what: What::Withdrawal,
-            amount_vnd: AMOUNT_VND,
+            what,
+            amount_vnd,
             notes: None,
             card: Card { pan, chip },
             steps: Steps::Two,
@@ -119,9 +125,9 @@ impl Second {
 /// Which of two advices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Advice {
-    /// 0220: the note has left.
+    /// 0220: the note has left, or was kept.
     Completion,
-    /// 0420: none has.
+    /// 0420: none has, or it was given back.
     Reversal,
 }
 
@@ -134,9 +140,8 @@ pub(super) struct Machine {
     config: Config,
     seed: Option<Seed>,
     stan: u32,
-    withdrawal: Template,
-    completion: Template,
-    reversal: Template,
+    /// By kind: 0200, 0220, 0420; an inquiry has no advices of its own.
+    templates: [[Template; 3]; KINDS.len()],
 }
 
 impl Machine {
@@ -155,22 +160,27 @@ impl Machine {
         let name = name(number);
         let config = Config::new(&name, ACQUIRER, "LOAD, HA NOI", challenge, faces)?;
         let at = key(200, &name, 0, 0);
-        let order = citizens.order(0);
-        let mut withdrawal = message::financial(&config, &at, &order, None, None);
-        withdrawal.set(112, &card::reference_template(&[0; REFERENCE_BYTES]));
-        let original = Original {
-            key: at.clone(),
-            pan: *order.card.pan.digits(),
-            processing_code: What::Withdrawal.processing_code().into(),
-            amount_vnd: AMOUNT_VND,
-            rrn: None,
+        let templates = |kind: Kind| {
+            let order = citizens.order(0, kind);
+            let mut request = message::financial(&config, &at, &order, None, None);
+            request.set(112, &card::reference_template(&[0; REFERENCE_BYTES]));
+            let original = Original {
+                key: at.clone(),
+                pan: *order.card.pan.digits(),
+                processing_code: order.what.processing_code().into(),
+                amount_vnd: order.amount_vnd,
+                rrn: None,
+            };
+            let [completion, reversal] = [220, 420].map(|mti| key(mti, &name, 0, 0));
+            let reason = if kind == Kind::Deposit { Reason::Cancelled } else { Reason::Dispense };
+            let completion = message::advice(&config, &completion, &original, order.amount_vnd, None);
+            let reversal = message::advice(&config, &reversal, &original, 0, Some(reason));
+            let template = |message| Template::new(message, &mac);
+            Ok::<_, Box<dyn Error>>([template(&request)?, template(&completion)?, template(&reversal)?])
         };
-        let completion = message::advice(&config, &key(220, &name, 0, 0), &original, AMOUNT_VND, None);
-        let reversal = message::advice(&config, &key(420, &name, 0, 0), &original, 0, Some(Reason::Dispense));
-        let template = |message| Template::new(message, &mac);
-        let [withdrawal, completion, reversal] =
-            [template(&withdrawal)?, template(&completion)?, template(&reversal)?];
-        Ok(Machine { connection, mac, config, seed: None, stan: 0, withdrawal, completion, reversal })
+        let [withdrawal, deposit, inquiry] = KINDS.map(templates);
+        let templates = [withdrawal?, deposit?, inquiry?];
+        Ok(Machine { connection, mac, config, seed: None, stan: 0, templates })
     }
 
     /// The next DE11.
@@ -195,29 +205,50 @@ impl Machine {
 
     /// 0100 of a citizen, with the SOD where the switch has not seen it; `None` before the sign-on.
     pub(super) fn verification(
-        &mut self,
+        &self,
         second: Second,
         stan: u32,
         citizens: &Citizens,
         citizen: u32,
     ) -> Option<Message> {
-        let order = citizens.order(citizen);
+        let order = citizens.order(citizen, Kind::Withdrawal);
         let at = key(100, &self.config.terminal, second.at_s, stan);
         let mut message = message::verification(&self.config, &at, &order, None);
+        let with_sod = !citizens.known[citizen as usize];
+        self.prove(&mut message, &order, second, stan, with_sod).then_some(message)
+    }
+
+    /// 0200 of a withdrawal with its proof, of a citizen whose SOD the switch has seen; `None` before the sign-on.
+    pub(super) fn one_step(
+        &self,
+        second: Second,
+        stan: u32,
+        citizens: &Citizens,
+        citizen: u32,
+    ) -> Option<Message> {
+        let order = citizens.order(citizen, Kind::Withdrawal);
+        let at = key(200, &self.config.terminal, second.at_s, stan);
+        let mut message = message::financial(&self.config, &at, &order, None, None);
+        self.prove(&mut message, &order, second, stan, false).then_some(message)
+    }
+
+    /// Whether there is a seed to prove it with.
+    fn prove(&self, message: &mut Message, order: &Order, second: Second, stan: u32, with_sod: bool) -> bool {
+        let Some(seed) = &self.seed else { return false };
         let session = (self.config.biometrics)(&Comparison {
             citizen: order.card.pan.citizen_number(),
             terminal: self.config.terminal.clone(),
             at_s: second.at_s,
             number: stan,
         });
-        let with_sod = !citizens.known[citizen as usize];
-        card::prove(&mut message, &*order.card.chip, self.seed.as_ref()?, &session, second.at_s, with_sod);
-        Some(message)
+        card::prove(message, &*order.card.chip, seed, &session, second.at_s, with_sod);
+        true
     }
 
     /// Appends 0200 with a reference, or 0201.
-    pub(super) fn withdrawal(
+    pub(super) fn request(
         &self,
+        kind: Kind,
         (second, stan): (Second, u32),
         pan: &Pan,
         reference: &[u8; REFERENCE_BYTES],
@@ -227,13 +258,13 @@ impl Machine {
         let stan = six_digits(stan);
         let proof = card::reference_template(reference);
         let values: [(u8, &[u8]); 4] = [(2, pan.digits()), (7, &second.de7), (11, &stan), (112, &proof)];
-        self.withdrawal.write(&values, is_repeat, &self.mac, out);
+        self.templates[kind as usize][0].write(&values, is_repeat, &self.mac, out);
     }
 
-    /// Appends 0220 or 0420 to a withdrawal of the same citizen, or its repeat.
+    /// Appends 0220 or 0420 to a request of the same citizen, or its repeat.
     pub(super) fn advice(
         &self,
-        advice: Advice,
+        (kind, advice): (Kind, Advice),
         (second, stan): (Second, u32),
         (original_at, original_stan): (Second, u32),
         pan: &Pan,
@@ -241,8 +272,8 @@ impl Machine {
         out: &mut Vec<u8>,
     ) {
         let template = match advice {
-            Advice::Completion => &self.completion,
-            Advice::Reversal => &self.reversal,
+            Advice::Completion => &self.templates[kind as usize][1],
+            Advice::Reversal => &self.templates[kind as usize][2],
         };
         let mut de90 = [b'0'; 42];
         de90[..4].copy_from_slice(b"0200");

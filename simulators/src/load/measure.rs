@@ -29,6 +29,8 @@ pub(super) struct Phase {
     pub(super) given_up: u64,
     /// Other codes.
     pub(super) other: BTreeMap<String, u64>,
+    /// 0201 that were answered, after an approval.
+    pub(super) repeats: u64,
     /// Requests without an answer within the terminal's wait.
     pub(super) silent: u64,
     /// Answers that came after the switch's deadline for them.
@@ -102,6 +104,7 @@ impl Phase {
             refused: 0,
             given_up: 0,
             other: BTreeMap::new(),
+            repeats: 0,
             silent: 0,
             late: 0,
             accepted_us: histogram(),
@@ -135,6 +138,7 @@ impl Phase {
         self.accepted_in_time += other.accepted_in_time;
         self.refused += other.refused;
         self.given_up += other.given_up;
+        self.repeats += other.repeats;
         self.silent += other.silent;
         self.late += other.late;
         self.connections_lost += other.connections_lost;

@@ -13,6 +13,7 @@ mod html;
 mod live;
 mod machines;
 mod measure;
+mod mix;
 mod plan;
 mod poll;
 mod prepare;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::command::VISITS_MAX;
 use super::engine::Engine;
 use super::floor::{Floor, ROUNDS};
 use super::html;
@@ -35,6 +36,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(30);
 /// A soak is offered in pieces of so many seconds: between them citizens are verified, a line is told and the page is
 /// written again.
 pub(super) const SOAK_PIECE_S: u64 = 60;
+
+/// A proof is good for two minutes: what carries proofs is offered in pieces of so many seconds at most.
+const PROOF_PIECE_S: u64 = 80;
 
 /// An error of the thread that sends.
 pub(super) type Failed = Box<dyn Error + Send + Sync>;
@@ -89,20 +93,25 @@ impl Plan {
 
     /// One rate, in pieces.
     fn hold(&self, engine: &mut Engine, report: &mut Report) -> Result<(), Failed> {
-        let piece = Schedule { seconds: (self.schedule.seconds / self.pieces).max(1), ..self.schedule };
+        let pieces = match engine.needs(1_000) {
+            (_, 0) => self.pieces,
+            _ => self.pieces.max(self.schedule.seconds.div_ceil(PROOF_PIECE_S)),
+        };
+        let piece = Schedule { seconds: (self.schedule.seconds / pieces).max(1), ..self.schedule };
         if !self.is_soak {
-            prepare(engine, piece.requests() * self.pieces)?;
+            prepare(engine, piece.requests() * pieces)?;
         }
         let mut floor = self.floor(engine)?;
-        for number in 0..self.pieces {
-            look(&mut floor, report, piece.rate, looks(number, self.pieces));
+        for number in 0..pieces {
+            look(&mut floor, report, piece.rate, looks(number, pieces));
             if self.is_soak {
                 prepare(engine, piece.requests())?;
             }
+            sign(engine, piece)?;
             let ramp_s = if number == 0 { piece.ramp_s } else { 0 };
             let phase = engine.offer(Schedule { ramp_s, ..piece })?;
             if self.is_soak {
-                eprintln!("piece {} of {}: {phase}", number + 1, self.pieces);
+                eprintln!("piece {} of {pieces}: {phase}", number + 1);
             }
             match &mut report.held {
                 Some((_, held)) => held.add(phase),
@@ -112,7 +121,7 @@ impl Plan {
                 std::fs::write(&self.html, html::page(report))?;
             }
         }
-        look(&mut floor, report, piece.rate, looks(self.pieces, self.pieces));
+        look(&mut floor, report, piece.rate, looks(pieces, pieces));
         Ok(())
     }
 
@@ -150,6 +159,7 @@ impl Plan {
         let rate = best * times;
         let schedule = Schedule { rate, ramp_s: 0, ..self.schedule };
         prepare(engine, schedule.requests())?;
+        sign(engine, schedule)?;
         let phase = engine.offer(schedule)?;
         let refusals = engine.refuse(rate, REFUSALS_S)?;
         report.overload = Some(Overload { rate, phase, refusals });
@@ -158,6 +168,7 @@ impl Plan {
 
     fn step(&self, engine: &mut Engine, report: &mut Report, schedule: Schedule) -> Result<Phase, Failed> {
         prepare(engine, schedule.requests())?;
+        sign(engine, schedule)?;
         let phase = engine.offer(schedule)?;
         let holds = phase.holds(self.p99_us_max);
         eprintln!("{}/s: {phase}{}", schedule.rate, if holds { ", holds" } else { "" });
@@ -193,7 +204,10 @@ fn look(floor: &mut Option<Floor>, report: &mut Report, rate: u64, rounds: usize
 
 /// As many references are ready as can be used up if all is approved.
 fn prepare(engine: &mut Engine, requests: u64) -> Result<(), Failed> {
-    let wanted = requests.min(REFERENCES_MAX);
+    let (references, proofs) = engine.needs(requests);
+    // Whoever proves himself on the way has been seen once before: the switch then knows his card's security object.
+    let seen = proofs.div_ceil(VISITS_MAX).min(engine.citizens.count() as u64);
+    let wanted = references.max(seen).min(REFERENCES_MAX);
     let bar = ProgressBar::new(wanted);
     let style = ProgressStyle::with_template("verifying citizens {bar:40} {pos}/{len}, {elapsed} gone");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -212,6 +226,12 @@ fn prepare(engine: &mut Engine, requests: u64) -> Result<(), Failed> {
         );
     }
     Ok(engine.settle(SETTLE_MAX)?)
+}
+
+/// As many proofs as a piece needs, made just before it.
+fn sign(engine: &mut Engine, piece: Schedule) -> Result<(), Failed> {
+    let (_, proofs) = engine.needs(piece.requests());
+    Ok(engine.sign(proofs as usize)?)
 }
 
 #[cfg(test)]

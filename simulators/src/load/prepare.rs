@@ -2,11 +2,16 @@
 
 use std::io;
 
-use super::engine::{Asked, Engine, Ready, What};
+use keys::LinkCodec;
+
+use super::engine::{Asked, Engine, Ready, Signed, What};
 use crate::terminal::card::Answered;
 
 /// Verifications under way at once: enough to keep both cores busy, too few to be refused.
-pub(super) const WINDOW: usize = 48;
+pub(super) const WINDOW: usize = 160;
+
+/// Bytes of a 0200 with its proof, about.
+const FRAME_BYTES: usize = 1_000;
 
 /// Without an answer for so long the switch is taken for gone, microseconds.
 const SILENCE_US_MAX: u64 = 60_000_000;
@@ -54,7 +59,7 @@ impl Engine {
         let mut silent_since_us = self.now_us();
         let mut refusals = 0;
         while self.ready.len() < count {
-            while self.asked.len() < self.window && self.ready.len() + self.asked.len() < count {
+            while self.asked.len() < self.waits.window && self.ready.len() + self.asked.len() < count {
                 self.ask_verification()?;
             }
             self.exchange(self.now_us() + WAIT_US)?;
@@ -96,6 +101,32 @@ impl Engine {
             &message,
             Asked { what, citizen, due_us: now_us, sent_us: now_us, second, counts: false },
         )
+    }
+
+    /// Makes 0200 with their proofs, as many as `count` in all, new ones: a proof is good for two minutes only. Their citizens
+    /// are those whose cards the switch has seen by then, in turn.
+    ///
+    /// # Errors
+    /// A terminal has not signed on, or a message that the link cannot carry.
+    pub(super) fn sign(&mut self, count: usize) -> io::Result<()> {
+        self.set_second();
+        self.signed.clear();
+        let second = self.second;
+        let seen: Vec<u32> =
+            (0..).zip(&self.citizens.known).filter(|(_, known)| **known).map(|(it, _)| it).collect();
+        for (number, &citizen) in (0..count).zip(seen.iter().cycle()) {
+            let machine = number % self.machines.len();
+            let it = &mut self.machines[machine];
+            let stan = it.next_stan();
+            let message = it
+                .one_step(second, stan, &self.citizens, citizen)
+                .ok_or_else(|| io::Error::other("a terminal has not signed on"))?;
+            let mut frame = Vec::with_capacity(FRAME_BYTES);
+            LinkCodec::terminal().send(&message, Some(&it.mac), &mut frame).map_err(io::Error::other)?;
+            let (machine, frame) = (machine as u32, frame.into());
+            self.signed.push_back(Signed { machine, citizen, stan, second, frame });
+        }
+        Ok(())
     }
 
     fn wait(&self, silent_since_us: u64) -> io::Result<()> {

@@ -29,6 +29,8 @@ pub(super) struct Report {
     pub(super) floor: Vec<Round>,
     /// Of the log.
     pub(super) disk: Option<Disk>,
+    /// Where the banks' ledgers are written.
+    pub(super) ledgers_on: String,
     /// Of the machine, a minute's average.
     pub(super) load_before: f64,
     /// The same at the end.
@@ -86,6 +88,7 @@ impl Report {
         if let Some(disk) = &self.disk {
             value["log_file_system"] = json!(disk.file_system);
             value["log_device"] = json!(disk.device);
+            value["ledgers_on"] = json!(self.ledgers_on);
         }
         if let Some((rate, phase)) = &self.held {
             value["offered_per_second"] = json!(rate);
@@ -158,6 +161,7 @@ fn figures(phase: &Phase) -> Value {
         "refused_before_intent": phase.refused,
         "given_up_after_intent": phase.given_up,
         "other_codes": phase.other,
+        "repeats_answered": phase.repeats,
         "silent": phase.silent,
         "answered_after_deadline": phase.late,
         "shed_0220": phase.completions.shed(),
@@ -273,7 +277,11 @@ impl Report {
             per_second(phase.syncs)
         )?;
         if let Some(disk) = &self.disk {
-            write!(f, ", {} on {}", disk.file_system, disk.device)?;
+            write!(
+                f,
+                ", {} on {}; the banks' ledgers on {}",
+                disk.file_system, disk.device, self.ledgers_on
+            )?;
         }
         writeln!(f)?;
         let Some(floor) = self.floor() else { return Ok(()) };

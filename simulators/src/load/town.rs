@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::{Engine, Waits};
 use super::machines::{ACQUIRER, Citizens, Machine, name};
+use super::mix::Mix;
 use super::prepare::WINDOW;
 use super::watch::Processes;
 use crate::citizens::Country;
@@ -45,8 +46,9 @@ fn bank_id(number: usize) -> String {
 const REGISTRY_KID: &str = "registry-1";
 const SWITCH_KID: &str = "switch-1";
 
-/// Every account begins with this, đồng: more than any load takes out of one.
-const OPENING_VND: i64 = 1_000_000_000_000;
+/// Every account begins with this, đồng: more than any load takes out of one, and what it puts in still has the twelve
+/// digits of a balance's answer.
+const OPENING_VND: i64 = 500_000_000_000;
 
 /// A bank has to say where it listens, and to end when it is told to, within so many seconds.
 const BANK_S_MAX: u64 = 30;
@@ -90,20 +92,25 @@ pub(super) struct Town {
 }
 
 impl Town {
-    /// Sets all up below `directory` and starts it; terminals are connected and have to sign on.
+    /// Sets all up below `directory`, the banks' ledgers in `ledgers_in`, and starts it; terminals are connected and have to sign on.
     ///
     /// # Errors
     /// What the system or a part said.
-    pub(super) async fn set_up(size: Size, directory: &Path) -> Result<(Town, Engine), Box<dyn Error>> {
+    pub(super) async fn set_up(
+        size: Size,
+        mix: Mix,
+        directory: &Path,
+        ledgers_in: &Path,
+    ) -> Result<(Town, Engine), Box<dyn Error>> {
         let country = Country::quick(SEED);
         let citizens = Citizens::of(&country, size.citizens, IIN);
         let registry = start_registry(&country, &citizens, directory).await?;
         let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for bank in (0..size.banks).map(bank_id) {
-            let (child, address) = start_bank(&bank, directory).await?;
+            let (child, address) = start_bank(&bank, directory, ledgers_in).await?;
             banks.push(child);
             addresses.push(address);
-            ledgers.push(directory.join(format!("{bank}.jsonl")));
+            ledgers.push(ledgers_in.join(format!("{bank}.jsonl")));
         }
         fs::create_dir_all(directory.join("csca"))?;
         fs::write(directory.join("csca/csca.pem"), country.csca_pem())?;
@@ -128,10 +135,11 @@ impl Town {
         let town = Town { switch, banks, registry, ledgers };
         town.banks_ready(size.banks).await?;
         let machines = machines(size, &citizens)?;
-        let waits = Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000 };
         let window = WINDOW.min(size.in_flight_max as usize);
-        let engine =
-            Engine::new(address, size.connections, machines, citizens, town.processes()?, waits, window)?;
+        let waits =
+            Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000, window };
+        let processes = town.processes()?;
+        let engine = Engine::new(address, size.connections, machines, citizens, processes, waits, mix)?;
         Ok((town, engine))
     }
 
@@ -243,13 +251,19 @@ async fn start_registry(
 }
 
 /// This program's own bank, in a process of its own.
-async fn start_bank(bank: &str, directory: &Path) -> Result<(Child, SocketAddr), Box<dyn Error>> {
+async fn start_bank(
+    bank: &str,
+    directory: &Path,
+    ledgers_in: &Path,
+) -> Result<(Child, SocketAddr), Box<dyn Error>> {
     let config = directory.join(format!("bank-{bank}.toml"));
     let [to_switch, from_switch] =
         ["mac_to_switch", "mac_from_switch"].map(|role| hex(&key(&format!("bank {bank} {role}"))));
+    let ledger = ledgers_in.join(bank);
+    let ledger = ledger.display();
     let text = format!(
-        "id = \"{bank}\"\nlisten = [\"127.0.0.1:0\"]\nledger = \"{bank}.jsonl\"\nmac_to_switch = \"{to_switch}\"\n\
-         mac_from_switch = \"{from_switch}\"\nopening_minor = {OPENING_VND}\nholds = \"{bank}.holds\"\n"
+        "id = \"{bank}\"\nlisten = [\"127.0.0.1:0\"]\nledger = \"{ledger}.jsonl\"\nmac_to_switch = \"{to_switch}\"\n\
+         mac_from_switch = \"{from_switch}\"\nopening_minor = {OPENING_VND}\nholds = \"{ledger}.holds\"\n"
     );
     write_private(&config, &text)?;
     let mut command = Command::new(std::env::current_exe()?);

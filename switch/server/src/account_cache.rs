@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard};
 use credential::Pseudonym;
 use processor::LinkedAccount;
 
-/// Citizens that are kept at most: some 30 MB, and what 1,000 verifications a second leave behind in two minutes. At the
-/// limit the half that was not asked for lately goes.
-pub(crate) const CITIZENS_MAX: usize = 131_072;
+/// Citizens that are kept at most: some 60 MB, and more than 1,000 verifications a second leave behind while their references
+/// live, 180 s. At the limit the half that was not asked for lately goes.
+pub(crate) const CITIZENS_MAX: usize = 262_144;
 
 /// The cache. What it holds is of one generation of the enrolment.
 #[derive(Default)]
