@@ -227,7 +227,7 @@ fn seconds_text(at: UtcSeconds) -> String {
 }
 
 /// A moment outside the calendar is shown as its number.
-fn time_text(nanoseconds: i128) -> String {
+pub(crate) fn time_text(nanoseconds: i128) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
     at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| format!("{nanoseconds} ns"))
 }

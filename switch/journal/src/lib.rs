@@ -13,6 +13,7 @@ mod fingerprint;
 mod fold;
 mod frame;
 mod frames;
+mod heads;
 mod index;
 mod indexer;
 mod json;
@@ -43,6 +44,7 @@ use processor::{Found, Lookup, Position, Record};
 pub use codec::{RECORD_BYTES_MAX, RECORD_VERSION};
 pub use error::{AppendError, OpenError, ReadError};
 pub use frames::FrameWriter;
+pub use heads::{SignedHead, SignedHeads};
 pub use index::IndexError;
 pub use json::record_json;
 pub use log::{Cut, Options, Recovered, SegmentLog};
@@ -50,7 +52,7 @@ pub use offline::{FileScan, LogFiles, Wanted};
 pub use reader::{LogReader, Told};
 pub use scan::Scan;
 pub use shared::LogEvent;
-pub use verify::{Bad, Head, Report, verify};
+pub use verify::{Bad, Harm, Head, Report, verify};
 pub use wire::{DecodeError, DecodeFault};
 
 /// What the switch needs of a durable log, wherever it is kept.

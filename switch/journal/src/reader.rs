@@ -18,6 +18,7 @@ use crate::frame::{self, Next};
 use crate::names::{IndexName, Kind, Namer, Place, day_of, identity_of};
 use crate::scan::Scan;
 use crate::shared::{Shared, State};
+use crate::verify::Head;
 
 /// Answers look-ups; cheap to clone.
 #[derive(Clone)]
@@ -58,6 +59,18 @@ impl LogReader {
     /// Every record below is durable.
     pub fn synced(&self) -> Position {
         self.shared.synced()
+    }
+
+    /// The head of what is durable, from memory: the record in front of it is let go only when one behind it is durable.
+    pub fn head(&self) -> Head {
+        let state = self.shared.lock();
+        let records = self.shared.synced();
+        let segment = state.segments().rev().find(|segment| segment.base() <= records);
+        let link = segment.and_then(|segment| match records.checked_sub(1) {
+            Some(last) if last >= segment.base() => segment.frame(last).map(frame::link),
+            Some(_) | None => Some(*segment.link_before()),
+        });
+        Head { records, link: link.expect("the last durable record is in memory") }
     }
 
     /// A transaction by its key, with its records.

@@ -15,12 +15,13 @@ use crate::codec::Unseal;
 use crate::error::{OpenError, ReadError};
 use crate::files::Files;
 use crate::fold::{Fold, FoldError, Placed};
-use crate::frame;
+use crate::frame::{self, Next};
+use crate::heads::Vouching;
 use crate::json::hex;
 use crate::log::Cut;
 use crate::names::Place;
 use crate::reader::{read_record, tell_places};
-use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Shelf};
+use crate::storage::{Directory, SEGMENT_HEAD_BYTES, Shelf, read_segment_head};
 use crate::walk::{Walked, walk};
 
 /// A log's length and its chain's head. Kept elsewhere, it shows later that nothing in front of it was changed or cut.
@@ -69,6 +70,8 @@ pub struct Report {
     pub suspense: u64,
     /// What a start would cut, because it was never synced.
     pub tail: Option<Cut>,
+    /// So many records are those that a kept head vouches for; 0 where none was reached.
+    pub vouched_records: Position,
     /// The first bad record. Nothing behind it was looked at.
     pub bad: Option<Bad>,
 }
@@ -76,27 +79,64 @@ pub struct Report {
 /// The first bad record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bad {
-    /// Which.
+    /// Which. Of [`Harm::Replaced`] the first that may be another.
     pub position: Position,
-    /// The segment that it stands in, or should.
+    /// What has happened, as far as can be told.
+    pub harm: Harm,
+    /// The segment that it stands in, or should; the directory where there is none.
     pub path: PathBuf,
     /// What is wrong.
     pub reason: String,
 }
 
+/// What can happen to a log, as far as it can be told from what is left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Harm {
+    /// Bytes of the record, or of the head of its segment, are other ones.
+    Changed,
+    /// A whole record stands there that says that it belongs elsewhere.
+    Moved,
+    /// Nothing stands there, and records behind it are left.
+    Gone,
+    /// The log ends in front of it, though the log's own files know that it was durable.
+    Cut,
+    /// The log ends in front of it, and all that is left agrees: only a head that was kept elsewhere knows more. An earlier
+    /// copy was put back, or the log was cut with all that its own files knew.
+    RolledBack,
+    /// Records follow each other up to the head and are not those that it vouches for: an earlier copy was put back and
+    /// gone on with, or somebody with K_log has written them anew.
+    Replaced,
+}
+
+impl Harm {
+    /// In one word, for machines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Harm::Changed => "changed",
+            Harm::Moved => "moved",
+            Harm::Gone => "gone",
+            Harm::Cut => "cut",
+            Harm::RolledBack => "rolled_back",
+            Harm::Replaced => "replaced",
+        }
+    }
+}
+
 /// Checks a log from its files alone, also beside a switch that is running. It keeps some 100 bytes of memory for each
-/// transaction. `expected` is a head kept elsewhere: the log has to hold it.
+/// transaction. `kept` are heads that were kept elsewhere: the log has to hold each of them.
 ///
 /// # Errors
 /// [`OpenError::Io`] when the directory cannot be read. What is wrong with the log itself stands in the report.
-pub fn verify(dir: &Path, keys: &DataKeys, expected: Option<Head>) -> Result<Report, OpenError> {
+pub fn verify(dir: &Path, keys: &DataKeys, kept: &[Head]) -> Result<Report, OpenError> {
     let io = |error| OpenError::io(dir, error);
     let directory = Directory::new(dir, 0);
     let bases = directory.bases().map_err(io)?;
     let checkpoint = Checkpoint::newest(&directory, keys).map_err(io)?;
-    let mut heads: Vec<Head> = expected.into_iter().collect();
-    heads.extend(checkpoint.map(|checkpoint| Head { records: checkpoint.next, link: checkpoint.link }));
-    let vouched = heads.iter().map(|head| head.records).max().unwrap_or(0).max(directory.noted_synced());
+    let of_checkpoint = checkpoint.map(|it| Head { records: it.next, link: it.link });
+    // What the log itself knows to have been durable.
+    let own = of_checkpoint.map_or(0, |head| head.records).max(directory.noted_synced());
+    let heads = Vouching::new(kept, of_checkpoint);
+    let vouched = heads.longest.max(own);
     let mut check = Check {
         keys,
         files: Files::new(Arc::new(directory.clone()), bases.clone()),
@@ -108,6 +148,7 @@ pub fn verify(dir: &Path, keys: &DataKeys, expected: Option<Head>) -> Result<Rep
             open: 0,
             suspense: 0,
             tail: None,
+            vouched_records: 0,
             bad: None,
         },
     };
@@ -118,11 +159,16 @@ pub fn verify(dir: &Path, keys: &DataKeys, expected: Option<Head>) -> Result<Rep
             break;
         }
     }
-    let Check { fold, mut report, .. } = check;
-    if report.bad.is_none() && report.head.records < vouched {
-        let reason = "the log ends before it, though it was durable".to_owned();
-        report.bad = Some(Bad { position: report.head.records, path: dir.to_owned(), reason });
+    if check.report.bad.is_none() && check.report.head.records < vouched {
+        let (harm, reason) = if check.report.head.records < own {
+            (Harm::Cut, "the log ends before it, though it was durable")
+        } else {
+            (Harm::RolledBack, "the log ends before it, though a head that was kept elsewhere vouches for it")
+        };
+        check.bad(dir, harm, reason.to_owned());
     }
+    let Check { fold, mut report, heads, .. } = check;
+    report.vouched_records = heads.matched;
     report.open = fold.open.len() as u64;
     report.suspense = fold.standing.suspended.len() as u64;
     Ok(report)
@@ -132,7 +178,7 @@ struct Check<'a> {
     keys: &'a DataKeys,
     files: Files,
     /// What the chain has to hold.
-    heads: Vec<Head>,
+    heads: Vouching,
     fold: Fold,
     report: Report,
 }
@@ -146,7 +192,7 @@ impl Check<'_> {
         vouched: Position,
     ) -> Result<(), OpenError> {
         if base != self.report.head.records {
-            self.bad(path, "the segment that it stood in is gone".to_owned());
+            self.bad(path, Harm::Gone, "the segment that it stood in is gone".to_owned());
             return Ok(());
         }
         let bytes = fs::read(path).map_err(|error| OpenError::io(path, error))?;
@@ -158,7 +204,11 @@ impl Check<'_> {
         if let Some(reason) = walked.broken {
             let known = frame::highest_synced(&bytes[walked.end..], walked.next).max(walked.synced);
             if walked.next < known.max(vouched) || following.is_some() {
-                self.bad(path, reason.to_owned());
+                let (harm, reason) = match walked.end {
+                    0 => harm_to_head(&bytes, base, reason),
+                    end => harm(&bytes[end..], walked.next, reason),
+                };
+                self.bad(path, harm, reason);
             } else {
                 self.report.tail = Some(Cut { position: walked.next, reason: reason.to_owned() });
             }
@@ -172,7 +222,7 @@ impl Check<'_> {
             let frame = &bytes[offset..offset + *length as usize];
             let place = Place { position, offset: offset as u32 };
             if let Err(reason) = self.record(place, frame) {
-                return self.bad(path, reason);
+                return self.bad(path, Harm::Changed, reason);
             }
             self.compare_heads(path);
             if self.report.bad.is_some() {
@@ -202,18 +252,40 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Where a head that is kept elsewhere is reached, the chain has to be the same.
+    /// Where a head that was kept is reached, the chain has to be the same.
     fn compare_heads(&mut self, path: &Path) {
         let now = self.report.head;
-        if self.heads.iter().any(|head| head.records == now.records && head.link != now.link) {
-            let reason = "the records up to it are not those that its kept head vouches for".to_owned();
-            let position = now.records.saturating_sub(1);
-            self.report.bad = Some(Bad { position, path: path.to_owned(), reason });
+        if self.heads.contradicts(now) {
+            let last = now.records.saturating_sub(1);
+            let position = self.heads.matched.min(last);
+            let reason = format!("of the records from it to {last} one is not what a kept head vouches for");
+            self.report.bad =
+                Some(Bad { position, harm: Harm::Replaced, path: path.to_owned(), reason });
         }
     }
 
-    fn bad(&mut self, path: &Path, reason: String) {
+    fn bad(&mut self, path: &Path, harm: Harm, reason: String) {
         let position = self.report.head.records;
-        self.report.bad = Some(Bad { position, path: path.to_owned(), reason });
+        self.report.bad = Some(Bad { position, harm, path: path.to_owned(), reason });
+    }
+}
+
+/// What has happened to the head of the segment that begins at `base`.
+fn harm_to_head(bytes: &[u8], base: Position, reason: &str) -> (Harm, String) {
+    let claimed = bytes.get(12..20).and_then(<[u8]>::first_chunk).copied().map(Position::from_be_bytes);
+    match claimed.filter(|claimed| *claimed != base && read_segment_head(bytes, *claimed).is_some()) {
+        Some(claimed) => (Harm::Moved, format!("the segment from record {claimed} on stands in its place")),
+        None => (Harm::Changed, reason.to_owned()),
+    }
+}
+
+/// What has happened to the record that should stand in front of `bytes`.
+fn harm(bytes: &[u8], position: Position, reason: &str) -> (Harm, String) {
+    match frame::read(bytes) {
+        Next::Frame(frame) if frame.position() != position => {
+            (Harm::Moved, format!("record {} stands in its place", frame.position()))
+        }
+        Next::Blank => (Harm::Gone, reason.to_owned()),
+        Next::Frame(_) | Next::Broken(_) => (Harm::Changed, reason.to_owned()),
     }
 }

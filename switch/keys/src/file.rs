@@ -6,6 +6,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::data::DataKeys;
+use crate::head_key::HeadKey;
 use crate::key::Key;
 use crate::mac::{LinkMac, MacKey};
 
@@ -14,6 +15,8 @@ use crate::mac::{LinkMac, MacKey};
 pub struct KeyFile {
     /// Keys of data at rest.
     pub data: DataKeys,
+    /// Signs heads of the log, where there is such a key.
+    pub heads: Option<HeadKey>,
     /// Per terminal, by DE41.
     pub terminals: BTreeMap<String, TerminalKeys>,
     /// Per bank, by institution: the switch's end.
@@ -70,6 +73,7 @@ struct Data {
     k_enc: String,
     k_pseudonym: String,
     k_log: String,
+    k_heads: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +99,7 @@ impl KeyFile {
     /// k_enc = "…"        # 64 hex digits each, and no two alike
     /// k_pseudonym = "…"
     /// k_log = "…"
+    /// k_heads = "…"      # may be left out
     /// [terminal.HN000001]
     /// mac_to_switch = "…"
     /// mac_from_switch = "…"
@@ -121,6 +126,8 @@ impl KeyFile {
             &key("data.k_pseudonym".to_owned(), &file.data.k_pseudonym)?,
             &key("data.k_log".to_owned(), &file.data.k_log)?,
         );
+        let heads = file.data.k_heads.map(|hex| key("data.k_heads".to_owned(), &hex)).transpose()?;
+        let heads = heads.as_ref().map(HeadKey::new);
         let mut terminals = BTreeMap::new();
         for (id, terminal) in file.terminal {
             let verify = MacKey::new(&key(format!("terminal.{id}.mac_to_switch"), &terminal.mac_to_switch)?);
@@ -135,7 +142,7 @@ impl KeyFile {
             let sign = MacKey::new(&key(format!("bank.{id}.mac_from_switch"), &bank.mac_from_switch)?);
             banks.insert(id, LinkMac { sign, verify });
         }
-        Ok(KeyFile { data, terminals, banks })
+        Ok(KeyFile { data, heads, terminals, banks })
     }
 }
 

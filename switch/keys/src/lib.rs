@@ -9,6 +9,7 @@ mod data;
 mod dukpt_aes;
 mod dukpt_tdes;
 mod file;
+mod head_key;
 mod key;
 mod key_block;
 mod key_block_header;
@@ -30,6 +31,7 @@ pub use dukpt_tdes::{
     TDES_COUNTER_BITS_MAX, TDES_KSN_BYTES, TdesKsn, tdes_dukpt_initial_key, tdes_dukpt_key,
 };
 pub use file::{KeyFile, KeyFileError, TerminalKeys};
+pub use head_key::{HEAD_SIGNATURE_BYTES, HeadKey, HeadPublicKey};
 pub use key::Key;
 pub use key_block::{
     Expected, KEY_BLOCK_CHARACTERS_MAX, KEY_BLOCK_RANDOM_BYTES, KeyBlockError, KeyBlockKey, Unwrapped,

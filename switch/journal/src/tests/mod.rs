@@ -5,6 +5,7 @@
 mod crash;
 mod faults;
 mod golden;
+mod harm;
 pub(crate) mod index;
 mod properties;
 mod runs;
