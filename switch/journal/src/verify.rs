@@ -259,8 +259,7 @@ impl Check<'_> {
             let last = now.records.saturating_sub(1);
             let position = self.heads.matched.min(last);
             let reason = format!("of the records from it to {last} one is not what a kept head vouches for");
-            self.report.bad =
-                Some(Bad { position, harm: Harm::Replaced, path: path.to_owned(), reason });
+            self.report.bad = Some(Bad { position, harm: Harm::Replaced, path: path.to_owned(), reason });
         }
     }
 

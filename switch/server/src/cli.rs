@@ -262,8 +262,12 @@ pub enum LogCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check every record: checksum, place in the chain, sequence.
-    #[command(after_help = "Example:\n  atm-switch log verify --config atm-switch.toml")]
+    /// Check every record: checksum, place in the chain, sequence. The exit status says what was done to a bad one.
+    #[command(after_help = "Examples:
+  atm-switch log verify --config atm-switch.toml
+  atm-switch log verify --config atm-switch.toml --heads /mnt/witness/switch-hn-1.heads --json
+Exit status: 0 good, 1 not checked, 2 configuration, 10 changed, 11 moved, 12 gone, 13 cut, 14 rolled back,
+15 replaced, 16 the heads themselves are not signed by the key.")]
     Verify {
         /// The switch that is meant.
         #[command(flatten)]
@@ -271,6 +275,22 @@ pub enum LogCommand {
         /// A head that was noted before and kept elsewhere: the log has to hold it still.
         #[arg(long)]
         head: Option<String>,
+        /// A file of signed heads: the log has to hold each of them.
+        #[arg(long, value_name = "FILE")]
+        heads: Option<PathBuf>,
+        /// Believe heads that this key has signed, PEM; else that of the key file.
+        #[arg(long, value_name = "FILE", requires = "heads")]
+        public_key: Option<PathBuf>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the public half of the key that signs heads, PEM: for whoever keeps them.
+    #[command(after_help = "Example:\n  atm-switch log heads-key --config atm-switch.toml > heads-key.pem")]
+    HeadsKey {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
     },
 }
 

@@ -1,8 +1,8 @@
-//! `atm-switch log show|find|verify`: reads the durable log from its files, also beside a running switch.
+//! `atm-switch log show|find`: reads the durable log from its files, also beside a running switch.
 
 use std::io::Write;
 
-use journal::{Head, LogFiles, Wanted, record_json, verify as verify_log};
+use journal::{LogFiles, Wanted, record_json};
 use processor::{Class, Institution, Name, Position, Record, Rrn, TerminalId, TxKey, UtcSeconds};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -59,31 +59,6 @@ pub fn find(settings: &Settings, by: &FindBy, json: bool, out: &mut impl Write) 
         }
     }
     if found { Ok(()) } else { Err("no transaction matches".to_owned()) }
-}
-
-/// Checks the whole log: checksums, positions, chain, seals, lifecycle; and that it still holds a head that was noted
-/// elsewhere.
-///
-/// # Errors
-/// The first bad record, by its position.
-pub fn verify(settings: &Settings, head: Option<&str>, out: &mut impl Write) -> Result<(), String> {
-    let expected: Option<Head> = head.map(str::parse).transpose()?;
-    let report = verify_log(&settings.switch.log_dir, &settings.keys.data, expected);
-    let report = report.map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    for (kind, count) in &report.kinds {
-        text += &format!("{count:>10} {kind}\n");
-    }
-    text += &format!("{:>10} transactions open, {} wait for a person\n", report.open, report.suspense);
-    if let Some(tail) = &report.tail {
-        text += &format!("a start would be {tail}\n");
-    }
-    text += &format!("{} records are good; head {}\n", report.head.records, report.head);
-    out.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
-    match report.bad {
-        None => Ok(()),
-        Some(bad) => Err(format!("{}: record {} is bad: {}", bad.path.display(), bad.position, bad.reason)),
-    }
 }
 
 pub(crate) fn files(settings: &Settings) -> LogFiles {

@@ -11,6 +11,7 @@ use server::cli::{
 };
 use server::config::{self, Settings};
 use server::operator::{self, Request};
+use server::verify_command::{self, BadLog, KeptHeads};
 use server::{enrolment_commands, log_commands, run, saf_commands, suspense_commands};
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
             eprintln!("{mistakes}");
             ExitCode::from(BAD_CONFIGURATION)
         }
+        Err(Failure::BadLog(bad)) => {
+            eprintln!("atm-switch: {}", bad.reason);
+            ExitCode::from(bad.status)
+        }
         Err(Failure::Other(reason)) => {
             eprintln!("atm-switch: {reason}");
             ExitCode::FAILURE
@@ -38,6 +43,8 @@ enum Failure {
     /// All mistakes, a line each.
     Configuration(String),
     Other(String),
+    /// A log that is not what it was.
+    BadLog(BadLog),
 }
 
 impl From<String> for Failure {
@@ -57,8 +64,15 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Log(LogCommand::Find { config, by, json }) => {
             log_commands::find(&settings(&config.file)?, &by, json, out)?;
         }
-        Command::Log(LogCommand::Verify { config, head }) => {
-            log_commands::verify(&settings(&config.file)?, head.as_deref(), out)?;
+        Command::Log(LogCommand::Verify { config, head, heads, public_key, json }) => {
+            let kept =
+                KeptHeads { head: head.as_deref(), file: heads.as_deref(), key: public_key.as_deref() };
+            if let Some(bad) = verify_command::verify(&settings(&config.file)?, &kept, json, out)? {
+                return Err(Failure::BadLog(bad));
+            }
+        }
+        Command::Log(LogCommand::HeadsKey { config }) => {
+            verify_command::heads_key(&settings(&config.file)?, out)?;
         }
         Command::Enrolment(EnrolmentCommand::Import { file, bank, changes, strict, config }) => {
             let mode = if changes { Mode::Changes } else { Mode::Whole };

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
+use crate::heads::{HeadsKeeper, refuse_rolled_back};
 use crate::links::bank::BankLink;
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
@@ -76,6 +77,13 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     refuse_without_reserve(&log, &log_news)?;
     let now = clock.now();
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
+    let node = &settings.switch.id;
+    if let Some(heads) = &settings.heads {
+        refuse_rolled_back(heads, node, log.reader().head())?;
+    }
+    let heads_keeper = settings.heads.as_ref();
+    let heads_keeper = heads_keeper.map(|heads| HeadsKeeper::start(heads, node, log.reader(), clock));
+    let heads_keeper = heads_keeper.transpose()?;
 
     let enrolment = Enrolment::open(&settings.switch.enrolment_dir);
     let enrolment = Arc::new(enrolment.map_err(|error| format!("enrolment: {error}"))?);
@@ -125,6 +133,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
 
     let result = wait_for_the_end(ended, &bus, &stop, &settings).await;
     links.end();
+    if let Some(keeper) = heads_keeper {
+        keeper.end();
+    }
     result
 }
 

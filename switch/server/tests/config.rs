@@ -99,6 +99,7 @@ fn each_mistake_is_named_with_its_place() {
         ("ca_file = \"registry-ca.pem\"", "ca_file = \"none.pem\"", "here registry.ca_file: "),
         ("ca_file = \"registry-ca.pem\"", "ca_file = \"signing.pem\"", "here registry.ca_file: the registry's CA file holds no certificate that can be used"),
         ("signing_key_file = \"signing.pem\"", "signing_key_file = \"registry-2026.pem\"", "here registry.signing_key_file: the signing key is no P-256 key in PKCS#8 PEM"),
+        ("heads_file = \"witness/", "heads_file = \"log/", "here log.heads_file: stands in switch.log_dir; heads have to be kept elsewhere"),
         ("csca_dir = \"csca\"", "csca_dir = \"none\"", "here credential.csca_dir: "),
         ("csca_dir = \"csca\"", "csca_dir = \".\"", "here credential.csca_dir: "),
         ("algorithms = []", "algorithms = [\"rot13\"]", "here credential.algorithms: "),

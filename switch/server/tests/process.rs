@@ -32,11 +32,12 @@ impl Switch {
         let bank = TcpListener::bind("127.0.0.1:0").unwrap();
         let key = |byte: u8| format!("{byte:02x}").repeat(32);
         let keys = format!(
-            "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\n[terminal.HN000001]\n\
+            "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\nk_heads = \"{}\"\n[terminal.HN000001]\n\
              mac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\nchallenge = \"{}\"\n",
             key(11),
             key(12),
             key(13),
+            key(14),
             key(1),
             key(2),
             key(3)
@@ -68,6 +69,13 @@ impl Switch {
         let bank_file = switch.path("bidv.csv");
         switch.told(&["enrolment", "import", bank_file.to_str().unwrap(), "--bank", "970418"]);
         switch
+    }
+
+    /// Heads of the log are kept in this file from the next start on.
+    fn keep_heads(&self, file: &str) {
+        let mut config = std::fs::read_to_string(self.path("atm-switch.toml")).unwrap();
+        config += &format!("[log]\nheads_file = \"{file}\"\nheads_records_max = 1\n");
+        write(self.dir.path(), "atm-switch.toml", &config);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -425,4 +433,86 @@ fn a_bad_configuration_is_told_line_by_line() {
         lines[0].ends_with("atm-switch.toml:11: terminal[0].acquirer: `9704x8` is not 1 to 11 digits"),
         "{told}"
     );
+}
+
+/// Copies the files of a directory, not those of directories in it.
+fn copy_files(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_file() {
+            std::fs::copy(&entry, to.join(entry.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_log_that_was_put_back_is_refused_and_named_by_the_heads_that_were_kept() {
+    let mut switch = Switch::new();
+    std::fs::create_dir(switch.path("witness")).unwrap();
+    switch.keep_heads("witness/heads");
+    switch.start();
+    switch.told(&["block", "terminal", "HN000001"]);
+    assert!(switch.end("TERM").success());
+    let earlier = switch.path("earlier");
+    copy_files(&switch.path("log"), &earlier);
+    switch.start();
+    switch.told(&["unblock", "terminal", "HN000001"]);
+    switch.told(&["block", "bank", "970418"]);
+    assert!(switch.end("TERM").success());
+    let heads = switch.path("witness/heads").to_str().unwrap().to_owned();
+    let verify = ["log", "verify", "--heads", &heads];
+    assert!(switch.told(&verify).contains("; 3 records are vouched for"), "the last head is that of the end");
+
+    let later = switch.path("later");
+    copy_files(&switch.path("log"), &later);
+    copy_files(&earlier, &switch.path("log"));
+    let refused = switch.command(&["run"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("vouches for 3, and it ends before that"), "{told}");
+    let checked = switch.command(&[&verify[..], &["--json"]].concat());
+    assert_eq!(checked.status.code(), Some(14));
+    let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!((&report["bad"]["harm"], &report["bad"]["position"]), (&"rolled_back".into(), &1.into()));
+    assert!(switch.command(&["log", "verify"]).status.success(), "the log alone does not know");
+
+    // Gone on with, it is another log.
+    std::fs::rename(switch.path("witness/heads"), switch.path("moved")).unwrap();
+    switch.start();
+    switch.told(&["block", "terminal", "QN000001"]);
+    switch.told(&["block", "terminal", "QN000002"]);
+    assert!(switch.end("TERM").success());
+    std::fs::rename(switch.path("moved"), switch.path("witness/heads")).unwrap();
+    assert_eq!(switch.command(&verify).status.code(), Some(15));
+    assert_eq!(switch.command(&["run"]).status.code(), Some(1));
+
+    // The whole log again, and an auditor with the public half.
+    copy_files(&later, &switch.path("log"));
+    let key = switch.path("heads-key.pem");
+    std::fs::write(&key, switch.told(&["log", "heads-key"])).unwrap();
+    let with_key = [&verify[..], &["--public-key", key.to_str().unwrap()]].concat();
+    assert!(switch.command(&with_key).status.success());
+    let text = std::fs::read_to_string(&heads).unwrap();
+    std::fs::write(&heads, text.replacen(" 3:", " 5:", 1)).unwrap();
+    assert_eq!(switch.command(&with_key).status.code(), Some(16), "a head that nobody has signed");
+    std::fs::write(&heads, text).unwrap();
+    switch.start();
+}
+
+#[test]
+fn a_place_for_heads_that_takes_nothing_is_an_alarm_and_stops_nothing() {
+    let mut switch = Switch::new();
+    switch.keep_heads("away/heads");
+    let addresses = switch.start();
+    switch.told(&["block", "terminal", "HN000001"]);
+    let since = Instant::now();
+    while !page(&addresses, "/metrics").contains("atm_switch_log_heads_failing 1") {
+        assert!(since.elapsed() < PATIENCE, "it was not told");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    switch.told(&["unblock", "terminal", "HN000001"]);
+    assert!(switch.end("TERM").success());
+    let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
+    assert_eq!(stderr.matches("a head of the log cannot be kept").count(), 1, "{stderr}");
 }

@@ -20,6 +20,7 @@ use super::{
     SwitchSettings, TerminalLinkSettings, deadlines_fit,
 };
 
+use crate::heads::HeadsSettings;
 use crate::registry::{RegistryBounds, RegistryClient, RegistryConfigError, Surroundings};
 
 /// A day in milliseconds: the longest wait that makes sense for most timers.
@@ -53,6 +54,8 @@ pub fn load(file: &Path) -> Result<Settings, Vec<Mistake>> {
 fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     let (switch, general) = switch(root.section("switch"));
     let keys = key_file(&root.section("switch"));
+    let log_dir = switch.as_ref().map(|switch| switch.log_dir.as_path());
+    let heads = heads(root.section("log"), log_dir, keys.as_ref());
     let listener = terminal_listener(root.section("terminals"));
     let terminals = terminals(root.sections("terminal"), keys.as_ref());
     if terminals.is_empty() && !root.has("terminal") {
@@ -80,6 +83,7 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
         switch: switch?,
         processor: Config { terminals, issuers, timers: timers?, limits: limits?, iin, currency, first_day },
         keys: keys?,
+        heads,
         terminals: listener?,
         issuers: issuer_links,
         registry: registry?,
@@ -147,6 +151,26 @@ fn key_file(section: &Section<'_>) -> Option<KeyFile> {
             None
         }
     }
+}
+
+/// Heads that stand beside the log are cut with it.
+fn heads(section: Section<'_>, log_dir: Option<&Path>, keys: Option<&KeyFile>) -> Option<HeadsSettings> {
+    let file = section.optional_path("heads_file");
+    let interval_ms = section.number_or("heads_interval_ms", 60_000, 1_000..=DAY_MS);
+    let records_max = section.number_or("heads_records_max", 100_000, 1..=1_000_000_000);
+    let Some(file) = file else {
+        section.finish();
+        return None;
+    };
+    if log_dir.is_some_and(|log_dir| file.starts_with(log_dir)) {
+        section.refuse("heads_file", "stands in switch.log_dir; heads have to be kept elsewhere");
+    }
+    let key = keys?.heads.clone();
+    if key.is_none() {
+        section.refuse("heads_file", "the key file has no data.k_heads to sign with");
+    }
+    section.finish();
+    Some(HeadsSettings { file, interval_ms: interval_ms?, records_max: records_max?, key: key? })
 }
 
 fn terminal_listener(section: Section<'_>) -> Option<TerminalLinkSettings> {

@@ -14,6 +14,8 @@ use iso8583::framing::Framing;
 use keys::KeyFile;
 use processor::{Institution, Timers};
 
+use crate::heads::HeadsSettings;
+
 pub use load::load;
 pub use reader::Mistake;
 
@@ -31,6 +33,8 @@ pub struct Settings {
     pub processor: processor::Config,
     /// All keys.
     pub keys: KeyFile,
+    /// Where heads of the log are kept, if they are.
+    pub heads: Option<HeadsSettings>,
     /// The terminals' listener.
     pub terminals: TerminalLinkSettings,
     /// The banks' links.

@@ -23,6 +23,16 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         String::from_utf8_lossy(&config.iin)
     )?;
     writeln!(out, "log         {}", settings.switch.log_dir.display())?;
+    match &settings.heads {
+        Some(heads) => writeln!(
+            out,
+            "heads       {}, every {} ms or {} records",
+            heads.file.display(),
+            heads.interval_ms,
+            heads.records_max
+        )?,
+        None => writeln!(out, "heads       none are kept: a log that is put back is not found out")?,
+    }
     writeln!(out, "enrolment   {}", settings.switch.enrolment_dir.display())?;
     writeln!(
         out,

@@ -1,0 +1,269 @@
+//! Signed heads of the log, kept in a second place: appended at intervals and at the end, compared at a start
+//! (docs/log.md#heads). Nothing of the switch ever waits for that place.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use journal::{Head, LogReader, SignedHead, SignedHeads};
+use keys::HeadKey;
+
+use crate::clock::Clock;
+
+/// `[log]`.
+#[derive(Clone, Debug)]
+pub struct HeadsSettings {
+    /// The file that heads are appended to.
+    pub file: PathBuf,
+    /// A head is signed at least so often while records come.
+    pub interval_ms: u64,
+    /// And when so many records are durable that none vouches for.
+    pub records_max: u64,
+    /// Signs them.
+    pub key: HeadKey,
+}
+
+/// How often it is looked whether a head is due.
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The end of the process waits so long for its last head: a place that does not answer holds nothing up.
+const LAST_HEAD_MAX: Duration = Duration::from_secs(2);
+
+/// A start waits so long for the file.
+const READ_MAX: Duration = Duration::from_secs(5);
+
+/// A start looks at so much of the file's end: some 4,000 heads.
+const READ_BYTES_MAX: u64 = 1 << 20;
+
+/// The thread that signs. Dropped, it signs no more.
+pub(crate) struct HeadsKeeper {
+    ends: Sender<()>,
+    ended: Receiver<()>,
+}
+
+impl HeadsKeeper {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(crate) fn start(
+        settings: &HeadsSettings,
+        node: &str,
+        reader: LogReader,
+        clock: Clock,
+    ) -> Result<HeadsKeeper, String> {
+        let (ends, told) = channel();
+        let (ending, ended) = channel();
+        let pause = LOOK_PAUSE_MAX.min(Duration::from_millis(settings.interval_ms));
+        let mut writer = HeadWriter {
+            settings: settings.clone(),
+            node: node.to_owned(),
+            clock,
+            kept_records: 0,
+            tried: Instant::now(),
+            has_failed: false,
+        };
+        let run = move || {
+            while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                writer.look(reader.head(), false);
+            }
+            writer.look(reader.head(), true);
+            // Nobody waits any more when this took too long.
+            let _ = ending.send(());
+        };
+        let thread = std::thread::Builder::new().name("log-heads".to_owned()).spawn(run);
+        thread.map_err(|error| format!("threads: {error}"))?;
+        Ok(HeadsKeeper { ends, ended })
+    }
+
+    /// Signs the last head, of a log that takes no more.
+    pub(crate) fn end(self) {
+        let told = self.ends.send(());
+        if told.is_err() || self.ended.recv_timeout(LAST_HEAD_MAX).is_err() {
+            tracing::error!("the last head of the log could not be kept in time");
+        }
+    }
+}
+
+struct HeadWriter {
+    settings: HeadsSettings,
+    node: String,
+    clock: Clock,
+    /// The last head that was kept vouches for so many.
+    kept_records: u64,
+    tried: Instant,
+    has_failed: bool,
+}
+
+impl HeadWriter {
+    /// Keeps a head where one is due.
+    fn look(&mut self, head: Head, is_last: bool) {
+        let new = head.records - self.kept_records;
+        let interval = Duration::from_millis(self.settings.interval_ms);
+        let is_due = is_last || self.tried.elapsed() >= interval || new >= self.settings.records_max;
+        if new == 0 || !is_due {
+            return;
+        }
+        self.tried = Instant::now();
+        let signed = SignedHead { head, at_ms: self.clock.now().wall_ms, node: self.node.clone() };
+        let kept = append(&self.settings.file, &signed.line(&self.settings.key));
+        self.tell(head, kept);
+    }
+
+    /// A place that takes nothing is told once, and once when it takes heads again.
+    fn tell(&mut self, head: Head, kept: io::Result<()>) {
+        let had_failed = std::mem::replace(&mut self.has_failed, kept.is_err());
+        metrics::gauge!("atm_switch_log_heads_failing").set(f64::from(u8::from(kept.is_err())));
+        match kept {
+            Ok(()) => {
+                self.kept_records = head.records;
+                metrics::gauge!("atm_switch_log_heads_records").set(head.records as f64);
+                metrics::counter!("atm_switch_log_heads_total").increment(1);
+                if had_failed {
+                    tracing::info!(file = %self.settings.file.display(), "heads of the log are kept again");
+                }
+            }
+            Err(error) if !had_failed => {
+                tracing::error!(file = %self.settings.file.display(), %error, "a head of the log cannot be kept: the log goes on, and what is cut from here on may not be found out");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Opened anew each time, so that the file may be moved away at any moment. A line that a power loss has torn is ended.
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let is_new = !path.exists();
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let torn = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{torn}{line}").as_bytes())?;
+    file.sync_data()?;
+    if is_new && let Some(dir) = path.parent() {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Refuses a log that has less than what was signed as durable, or another end: nobody may be paid twice because an
+/// earlier copy was put back. A file that cannot be read in time is told, and the start goes on.
+///
+/// # Errors
+/// What the log lacks.
+pub(crate) fn refuse_rolled_back(settings: &HeadsSettings, node: &str, now: Head) -> Result<(), String> {
+    let (sender, read) = channel();
+    let path = settings.file.clone();
+    let reading = move || {
+        // Nobody waits any more when this took too long.
+        let _ = sender.send(end_of(&path));
+    };
+    let thread = std::thread::Builder::new().name("log-heads".to_owned()).spawn(reading);
+    thread.map_err(|error| format!("threads: {error}"))?;
+    let text = match read.recv_timeout(READ_MAX) {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(Err(error)) => return unread(settings, &error.to_string()),
+        Err(_) => return unread(settings, "it was not read in time"),
+    };
+    let heads = SignedHeads::read(&text, node, &settings.key.public());
+    let Some(longest) = heads.longest() else { return Ok(()) };
+    let reason = match longest.head.records {
+        records if records > now.records => "it ends before that, and so was cut or put back",
+        records if records == now.records && longest.head.link != now.link => "it holds other records",
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "log: {} records; {} vouches for {}, and {reason}; `atm-switch log verify --heads` tells more",
+        now.records,
+        settings.file.display(),
+        longest.head.records
+    ))
+}
+
+fn unread(settings: &HeadsSettings, reason: &str) -> Result<(), String> {
+    let file = settings.file.display();
+    tracing::error!(%file, reason, "kept heads cannot be read: it is not known whether the log was put back");
+    Ok(())
+}
+
+fn end_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(READ_BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(READ_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use keys::Key;
+
+    use super::*;
+
+    fn writer(file: PathBuf, records_max: u64) -> HeadWriter {
+        let key = HeadKey::new(&Key::new([9; 32]));
+        let settings = HeadsSettings { file, interval_ms: 3_600_000, records_max, key };
+        let clock = Clock::start();
+        let node = "a".to_owned();
+        HeadWriter { settings, node, clock, kept_records: 0, tried: Instant::now(), has_failed: false }
+    }
+
+    fn head(records: u64) -> Head {
+        Head { records, link: [records as u8; 32] }
+    }
+
+    fn kept(writer: &HeadWriter) -> Vec<u64> {
+        let text = std::fs::read_to_string(&writer.settings.file).unwrap_or_default();
+        let read = SignedHeads::read(&text, "a", &writer.settings.key.public());
+        read.heads.iter().map(|signed| signed.head.records).collect()
+    }
+
+    #[test]
+    fn heads_are_kept_by_number_and_at_the_end_and_no_more_than_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path().join("heads"), 100);
+        for records in [0, 99, 100, 150, 199, 200] {
+            writer.look(head(records), false);
+        }
+        assert_eq!(kept(&writer), [100, 200]);
+        writer.look(head(200), true);
+        writer.look(head(201), true);
+        assert_eq!(kept(&writer), [100, 200, 201]);
+    }
+
+    #[test]
+    fn a_place_that_takes_nothing_is_tried_again_and_a_torn_line_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path().join("away/heads"), 1);
+        writer.look(head(1), false);
+        assert!(writer.has_failed);
+        std::fs::create_dir(dir.path().join("away")).unwrap();
+        std::fs::write(&writer.settings.file, "atm-switch-head-1 1:00").unwrap();
+        writer.look(head(2), false);
+        assert!(!writer.has_failed);
+        assert_eq!(kept(&writer), [2]);
+    }
+
+    #[test]
+    fn a_start_refuses_what_is_shorter_or_other_than_was_signed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path().join("heads"), 1);
+        let start = |writer: &HeadWriter, node: &str, now| refuse_rolled_back(&writer.settings, node, now);
+        assert_eq!(start(&writer, "a", head(0)), Ok(()), "no file yet");
+        writer.look(head(5), false);
+        assert_eq!(start(&writer, "a", head(5)), Ok(()));
+        assert_eq!(start(&writer, "a", head(6)), Ok(()));
+        assert_eq!(start(&writer, "b", head(4)), Ok(()), "another switch's heads say nothing of this log");
+        assert!(start(&writer, "a", head(4)).unwrap_err().contains("vouches for 5"));
+        let other = Head { link: [7; 32], ..head(5) };
+        assert!(start(&writer, "a", other).unwrap_err().contains("other records"));
+    }
+}

@@ -1,0 +1,171 @@
+//! `atm-switch log verify|heads-key`: the durable log checked from its files, against itself and against kept heads.
+
+use std::io::Write;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use journal::{Bad, Harm, Head, Report, SignedHeads, verify as verify_log};
+use keys::HeadPublicKey;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::{Value, json};
+
+use crate::config::Settings;
+use crate::log_view::utc_ms;
+
+/// What was kept elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptHeads<'a> {
+    /// One head, as a check prints it.
+    pub head: Option<&'a str>,
+    /// A file of signed ones.
+    pub file: Option<&'a Path>,
+    /// Who has signed them, PEM; without it the key file says so.
+    pub key: Option<&'a Path>,
+}
+
+/// A log, or a file of heads, that is not what it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadLog {
+    /// Exit status: what was done.
+    pub status: u8,
+    /// The first bad record, and what is wrong with it.
+    pub reason: String,
+}
+
+/// Exit status where lines of the heads have the form of one and not the signature.
+const FORGED_STATUS: u8 = 16;
+
+fn status(harm: Harm) -> u8 {
+    match harm {
+        Harm::Changed => 10,
+        Harm::Moved => 11,
+        Harm::Gone => 12,
+        Harm::Cut => 13,
+        Harm::RolledBack => 14,
+        Harm::Replaced => 15,
+    }
+}
+
+/// Checks the whole log: checksums, positions, chain, seals, lifecycle; and that it still holds the heads that were kept
+/// elsewhere. `None`: it is good.
+///
+/// # Errors
+/// It cannot be checked: the log or the heads cannot be read, or there is no key to judge heads by.
+pub fn verify(
+    settings: &Settings,
+    kept: &KeptHeads<'_>,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<Option<BadLog>, String> {
+    let noted: Option<Head> = kept.head.map(str::parse).transpose()?;
+    let signed = kept.file.map(|file| signed_heads(settings, file, kept.key)).transpose()?;
+    let of_file = signed.iter().flat_map(|signed| &signed.heads).map(|signed| signed.head);
+    let heads: Vec<Head> = noted.into_iter().chain(of_file).collect();
+    let report = verify_log(&settings.switch.log_dir, &settings.keys.data, &heads);
+    let report = report.map_err(|error| error.to_string())?;
+    let bad = bad_log(&report, signed.as_ref());
+    let text = if json {
+        format!("{:#}\n", report_json(&report, signed.as_ref(), bad.as_ref()))
+    } else {
+        report_text(&report, signed.as_ref())
+    };
+    out.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(bad)
+}
+
+/// Prints the public half of the key that signs heads.
+///
+/// # Errors
+/// The key file has none, or nobody reads the output.
+pub fn heads_key(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
+    let key = settings.keys.heads.as_ref().ok_or("the key file has no data.k_heads")?;
+    let text = STANDARD.encode(key.public().to_spki());
+    writeln!(out, "-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----")
+        .map_err(|error| error.to_string())
+}
+
+fn signed_heads(settings: &Settings, file: &Path, key: Option<&Path>) -> Result<SignedHeads, String> {
+    let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let key = match key {
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|error| named(path, &error))?;
+            let der = SubjectPublicKeyInfoDer::from_pem_slice(&pem).map_err(|error| named(path, &error))?;
+            HeadPublicKey::from_spki(&der).ok_or_else(|| named(path, &"is no public key of Ed25519"))?
+        }
+        None => {
+            let key = settings.keys.heads.as_ref();
+            key.ok_or("the key file has no data.k_heads; give --public-key")?.public()
+        }
+    };
+    let bytes = std::fs::read(file).map_err(|error| named(file, &error))?;
+    Ok(SignedHeads::read(&String::from_utf8_lossy(&bytes), &settings.switch.id, &key))
+}
+
+fn bad_log(report: &Report, signed: Option<&SignedHeads>) -> Option<BadLog> {
+    if let Some(bad) = &report.bad {
+        let Bad { position, harm, path, reason } = bad;
+        let reason = format!("{}: record {position} is bad ({}): {reason}", path.display(), harm.name());
+        return Some(BadLog { status: status(*harm), reason });
+    }
+    let line = signed?.forged.first()?;
+    let reason = format!("line {line} of the heads is not signed by the key");
+    Some(BadLog { status: FORGED_STATUS, reason })
+}
+
+fn report_text(report: &Report, signed: Option<&SignedHeads>) -> String {
+    let mut text = String::new();
+    for (kind, count) in &report.kinds {
+        text += &format!("{count:>10} {kind}\n");
+    }
+    text += &format!("{:>10} transactions open, {} wait for a person\n", report.open, report.suspense);
+    if let Some(tail) = &report.tail {
+        text += &format!("a start would be {tail}\n");
+    }
+    if let Some(signed) = signed {
+        let [torn, forged] = [&signed.torn, &signed.forged].map(Vec::len);
+        text += &format!(
+            "{:>10} heads signed, {} of other nodes, {torn} torn, {forged} forged; {} records are vouched for\n",
+            signed.heads.len(),
+            signed.others,
+            report.vouched_records
+        );
+    }
+    text + &format!("{} records are good; head {}\n", report.head.records, report.head)
+}
+
+fn report_json(report: &Report, signed: Option<&SignedHeads>, bad: Option<&BadLog>) -> Value {
+    let heads = signed.map(|signed| {
+        json!({
+            "signed": signed.heads.len(),
+            "of_other_nodes": signed.others,
+            "torn_lines": signed.torn,
+            "forged_lines": signed.forged,
+            "longest": signed.longest().map(|longest| {
+                json!({ "head": longest.head.to_string(), "at": utc_ms(longest.at_ms) })
+            }),
+        })
+    });
+    let of_record = report.bad.as_ref().map(|bad| {
+        json!({
+            "position": bad.position,
+            "harm": bad.harm.name(),
+            "path": bad.path,
+            "reason": bad.reason,
+        })
+    });
+    json!({
+        "good": bad.is_none(),
+        "status": bad.map_or(0, |bad| bad.status),
+        "records": report.head.records,
+        "head": report.head.to_string(),
+        "vouched_records": report.vouched_records,
+        "kinds": report.kinds,
+        "open": report.open,
+        "suspense": report.suspense,
+        "tail": report.tail.as_ref().map(|tail| json!({ "position": tail.position, "reason": tail.reason })),
+        "heads": heads,
+        "bad": of_record,
+    })
+}
