@@ -1,0 +1,57 @@
+//! Why the security module does not do what it is asked.
+
+use keys::{DukptError, KeyBlockError, KeyError, KeyVersion, PinError};
+use thiserror::Error;
+
+use crate::name::KeyName;
+
+/// Why there is no answer. Never holds a key, a PIN or a right MAC.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HsmError {
+    /// No key of this name is there.
+    #[error("there is no key {0}")]
+    NoKey(KeyName),
+    /// A key of this name is there already.
+    #[error("there is a key {0} already: rotate it")]
+    Exists(KeyName),
+    /// The PIN block cannot be translated.
+    #[error("{0}")]
+    Pin(#[from] PinError),
+    /// The key serial number, or the key that it derives from.
+    #[error("{0}")]
+    Dukpt(#[from] DukptError),
+    /// A wrong MAC.
+    #[error("the MAC is wrong")]
+    Mac,
+    /// The key block is refused or not made.
+    #[error("{0}")]
+    KeyBlock(#[from] KeyBlockError),
+    /// The key does not serve, or its bytes are no key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// The key is not above the one that is there.
+    #[error("{name} has version {version}: a new one has to be above it")]
+    Rollback {
+        /// The key.
+        name: KeyName,
+        /// The version that is there.
+        version: KeyVersion,
+    },
+    /// Version 99 has none behind it.
+    #[error("{0} has version 99, the last one")]
+    VersionsUsedUp(KeyName),
+    /// [`KEYS_MAX`](crate::KEYS_MAX) keys are there.
+    #[error("the module is full: {} keys", crate::KEYS_MAX)]
+    Full,
+    /// The file of sealed keys.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The module cannot be asked.
+    #[error("the security module is away: {0}")]
+    Away(String),
+}

@@ -1,0 +1,116 @@
+//! The security module (HSM): the one place where exchanged keys are used, and a software one whose keys stand in a sealed
+//! file. docs/security.md#hsm.
+
+mod error;
+mod name;
+mod sealed;
+mod slot;
+mod software;
+
+use keys::{
+    CheckValue, KeyAlgorithm, KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm, PinBlock, PinFormat, PinPan,
+};
+
+pub use error::HsmError;
+pub use name::{KeyName, KeyRole, OWNER_CHARACTERS_MAX, Owner};
+pub use sealed::{SEALED_FILE_BYTES_MAX, Sealing};
+pub use slot::{KEYS_MAX, OLD_KEY_LIFE_S};
+pub use software::{KeyKind, SoftwareHsm};
+
+/// What the switch needs of a security module. No answer holds a key or a clear PIN, and no error does. `now_s` is the wall
+/// clock, seconds since 1970: it decides whether the key before the newest is still good.
+pub trait Hsm: Send + Sync {
+    /// Translates a PIN block from a terminal's key to a bank's. The PAN never changes.
+    ///
+    /// # Errors
+    /// [`HsmError::NoKey`], [`HsmError::Pin`], [`HsmError::Dukpt`], [`HsmError::Away`].
+    fn translate_pin(&self, ask: &PinTranslation<'_>, now_s: i64) -> Result<PinBlock, HsmError>;
+
+    /// The MAC of a text under the newest key.
+    ///
+    /// # Errors
+    /// [`HsmError::NoKey`], [`HsmError::Key`] of a key for something else, [`HsmError::Away`].
+    fn mac(&self, key: &KeyName, algorithm: MacAlgorithm, text: &[u8]) -> Result<[u8; MAC_BYTES], HsmError>;
+
+    /// Checks a MAC under the newest key, and while it is good under the one before.
+    ///
+    /// # Errors
+    /// [`HsmError::Mac`] of a wrong MAC; as [`Hsm::mac`].
+    fn verify_mac(
+        &self,
+        key: &KeyName,
+        algorithm: MacAlgorithm,
+        text: &[u8],
+        mac: &[u8],
+        now_s: i64,
+    ) -> Result<(), HsmError>;
+
+    /// Makes a new key of random bytes, one version above the one that is there; that one stays good for
+    /// [`OLD_KEY_LIFE_S`].
+    ///
+    /// # Errors
+    /// [`HsmError::Key`] of a kind that the role has not, [`HsmError::VersionsUsedUp`], [`HsmError::Full`],
+    /// [`HsmError::File`], [`HsmError::Away`].
+    fn generate_key(&self, key: KeyName, kind: KeyKind, now_s: i64) -> Result<KeyInfo, HsmError>;
+
+    /// The newest key in a key block under its owner's exchange key.
+    ///
+    /// # Errors
+    /// [`HsmError::NoKey`] of either, [`HsmError::KeyBlock`], [`HsmError::Away`].
+    fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError>;
+
+    /// Takes a key in from a key block under its owner's exchange key. Its version has to be above the one that is there.
+    ///
+    /// # Errors
+    /// [`HsmError::NoKey`] without an exchange key, [`HsmError::KeyBlock`], and as [`Hsm::generate_key`].
+    fn unwrap_key(&self, key: KeyName, block: &[u8], now_s: i64) -> Result<KeyInfo, HsmError>;
+
+    /// All keys by name, with check values, and none of their bytes.
+    ///
+    /// # Errors
+    /// [`HsmError::Away`].
+    fn keys(&self) -> Result<Vec<KeyInfo>, HsmError>;
+}
+
+/// A PIN block that is to be translated.
+#[derive(Clone, Debug)]
+pub struct PinTranslation<'a> {
+    /// Whose key it came under.
+    pub from: Owner,
+    /// The key serial number of DE122 where the terminal derives its keys.
+    pub ksn: Option<&'a [u8]>,
+    /// The block.
+    pub block: &'a PinBlock,
+    /// The PAN that it is bound to.
+    pub pan: &'a PinPan,
+    /// Under whose key it shall go on.
+    pub to: Owner,
+    /// In which format.
+    pub format: PinFormat,
+}
+
+/// What may be told of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Its name.
+    pub name: KeyName,
+    /// What it is for.
+    pub usage: KeyUsage,
+    /// Its algorithm.
+    pub algorithm: KeyAlgorithm,
+    /// Its version.
+    pub version: KeyVersion,
+    /// Its check value.
+    pub check_value: CheckValue,
+    /// Since when it is used, seconds since 1970.
+    pub since_s: i64,
+    /// The key before it: version, check value.
+    pub before: Option<(KeyVersion, CheckValue)>,
+}
+
+impl KeyInfo {
+    /// Until when the key before it is good, seconds since 1970.
+    pub fn before_until_s(&self) -> i64 {
+        self.since_s.saturating_add(OLD_KEY_LIFE_S)
+    }
+}

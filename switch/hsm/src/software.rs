@@ -1,0 +1,319 @@
+//! The software module: keys in memory, and sealed in one file that is read again before each change.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use keys::{
+    AesDukptKind, AesKsn, Attributes, BoundKey, DukptPurpose, Expected, Exportability,
+    KEY_BLOCK_RANDOM_BYTES, KEY_BYTES_MAX, KeyAlgorithm, KeyBlockError, KeyBlockKey, KeyError, KeyUsage,
+    KeyVersion, MAC_BYTES, MacAlgorithm, MacKey, MacPurpose, ModeOfUse, PinBlock, PinError, PinKey,
+    TDES_KSN_BYTES, TdesKsn, aes_dukpt_key, tdes_dukpt_key, translate_pin,
+};
+use zeroize::Zeroizing;
+
+use crate::error::HsmError;
+use crate::name::{KeyName, KeyRole, Owner};
+use crate::sealed::{self, SealKey, Sealing, random};
+use crate::slot::{self, Held, Slot, Slots};
+use crate::{Hsm, KeyInfo, PinTranslation};
+
+/// What a new key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyKind {
+    /// Its algorithm.
+    pub algorithm: KeyAlgorithm,
+    /// Its length in bytes.
+    pub bytes: usize,
+}
+
+/// Keys in memory, and in one sealed file.
+pub struct SoftwareHsm {
+    path: PathBuf,
+    sealing: Sealing,
+    held: RwLock<Arc<State>>,
+}
+
+struct State {
+    seal: SealKey,
+    slots: Slots,
+}
+
+impl SoftwareHsm {
+    /// Makes a new file without keys. One that is there is left alone.
+    ///
+    /// # Errors
+    /// [`HsmError::File`].
+    pub fn create(path: &Path, sealing: Sealing) -> Result<SoftwareHsm, HsmError> {
+        if path.exists() {
+            return Err(file_error(path, "is there already"));
+        }
+        let _lock = lock(path)?;
+        let seal = SealKey::new(&sealing).map_err(|reason| file_error(path, reason))?;
+        let slots = Slots::new();
+        sealed::write(path, &seal, slot::encode(&slots)).map_err(|reason| file_error(path, reason))?;
+        let held = RwLock::new(Arc::new(State { seal, slots }));
+        Ok(SoftwareHsm { path: path.to_owned(), sealing, held })
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`HsmError::File`]: it cannot be read, or does not open with this passphrase or key.
+    pub fn open(path: &Path, sealing: Sealing) -> Result<SoftwareHsm, HsmError> {
+        let state = State::read(path, &sealing, None)?;
+        Ok(SoftwareHsm { path: path.to_owned(), sealing, held: RwLock::new(Arc::new(state)) })
+    }
+
+    /// Reads the file again: another process may have changed it. What was there before stays where it cannot be read.
+    ///
+    /// # Errors
+    /// [`HsmError::File`].
+    pub fn reload(&self) -> Result<(), HsmError> {
+        let state = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
+        self.replace(state);
+        Ok(())
+    }
+
+    /// Takes a key in that people brought as two or three parts: the key is their exclusive or. For exchange keys, under
+    /// which the others then come.
+    ///
+    /// # Errors
+    /// [`HsmError::Key`] of parts that make no key, and as [`Hsm::generate_key`].
+    pub fn import_parts(
+        &self,
+        name: KeyName,
+        algorithm: KeyAlgorithm,
+        parts: &[Zeroizing<Vec<u8>>],
+        now_s: i64,
+    ) -> Result<KeyInfo, HsmError> {
+        let bytes = parts.first().map_or(0, |part| part.len());
+        let mut whole = Zeroizing::new([0; KEY_BYTES_MAX]);
+        let is_good = (2..=3).contains(&parts.len())
+            && bytes <= KEY_BYTES_MAX
+            && parts.iter().all(|part| part.len() == bytes);
+        if !is_good {
+            return Err(KeyError::Length { algorithm, bytes }.into());
+        }
+        for part in parts {
+            whole.iter_mut().zip(part.iter()).for_each(|(byte, part)| *byte ^= part);
+        }
+        let usage = usage_of_new(name.role, algorithm)?;
+        let key = BoundKey::new(usage, mode_of_new(name.role), algorithm, &whole[..bytes])?;
+        self.put_next(name, now_s, |_| Ok(key))
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, state: State) {
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+    }
+
+    /// Changes the file, which is read again first: no change of another process is lost. A second one at the same time
+    /// is refused.
+    fn change<T>(&self, change: impl FnOnce(&mut Slots) -> Result<T, HsmError>) -> Result<T, HsmError> {
+        let _lock = lock(&self.path)?;
+        let mut state = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
+        let changed = change(&mut state.slots)?;
+        sealed::write(&self.path, &state.seal, slot::encode(&state.slots))
+            .map_err(|reason| file_error(&self.path, reason))?;
+        self.replace(state);
+        Ok(changed)
+    }
+
+    /// Puts a key in one version above the newest.
+    fn put_next(
+        &self,
+        name: KeyName,
+        now_s: i64,
+        key: impl FnOnce(&Slots) -> Result<BoundKey, HsmError>,
+    ) -> Result<KeyInfo, HsmError> {
+        self.change(|slots| {
+            let version = match slots.get(&name) {
+                Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(name))?,
+                None => KeyVersion::new(FIRST_VERSION).ok_or(HsmError::VersionsUsedUp(name))?,
+            };
+            let held = Held::new(key(slots)?, version, now_s)?;
+            slot::put(slots, name, held)
+        })
+    }
+}
+
+/// 00 says that versions are not used.
+const FIRST_VERSION: u8 = 1;
+
+impl State {
+    fn read(path: &Path, sealing: &Sealing, known: Option<&SealKey>) -> Result<State, HsmError> {
+        let (seal, clear) = sealed::read(path, sealing, known).map_err(|reason| file_error(path, reason))?;
+        let slots = slot::decode(&clear).map_err(|reason| file_error(path, reason))?;
+        Ok(State { seal, slots })
+    }
+
+    fn slot(&self, name: KeyName) -> Result<&Slot, HsmError> {
+        self.slots.get(&name).ok_or(HsmError::NoKey(name))
+    }
+
+    fn exchange(&self, owner: Owner) -> Result<KeyBlockKey, HsmError> {
+        Ok(KeyBlockKey::new(&self.slot(owner.key(KeyRole::Exchange))?.newest.key)?)
+    }
+
+    fn bank_pin_key(&self, ask: &PinTranslation<'_>) -> Result<&PinKey, HsmError> {
+        let name = ask.to.key(KeyRole::Pin);
+        self.slot(name)?.newest.pin.as_ref().ok_or(HsmError::NoKey(name))
+    }
+}
+
+impl Hsm for SoftwareHsm {
+    fn translate_pin(&self, ask: &PinTranslation<'_>, now_s: i64) -> Result<PinBlock, HsmError> {
+        let state = self.state();
+        let to = state.bank_pin_key(ask)?;
+        let random = random().map_err(HsmError::Away)?;
+        let translate = |from: &PinKey| translate_pin(ask.block, ask.pan, from, to, ask.format, &random);
+        let mut last = HsmError::Pin(PinError::Unreadable);
+        match ask.ksn {
+            Some(ksn) => {
+                for held in state.slot(ask.from.key(KeyRole::Derivation))?.good(now_s) {
+                    match translate(&PinKey::new(&derived(&held.key, ksn)?)?) {
+                        Ok(block) => return Ok(block),
+                        Err(error) => last = error.into(),
+                    }
+                }
+            }
+            None => {
+                for from in state.slot(ask.from.key(KeyRole::Pin))?.good(now_s) {
+                    match from.pin.as_ref().map(translate) {
+                        Some(Ok(block)) => return Ok(block),
+                        Some(Err(error)) => last = error.into(),
+                        None => {}
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    fn mac(&self, key: &KeyName, algorithm: MacAlgorithm, text: &[u8]) -> Result<[u8; MAC_BYTES], HsmError> {
+        let state = self.state();
+        let key = &state.slot(*key)?.newest.key;
+        Ok(MacKey::bound(key, algorithm, MacPurpose::Sign)?.sign(text))
+    }
+
+    fn verify_mac(
+        &self,
+        key: &KeyName,
+        algorithm: MacAlgorithm,
+        text: &[u8],
+        mac: &[u8],
+        now_s: i64,
+    ) -> Result<(), HsmError> {
+        for held in self.state().slot(*key)?.good(now_s) {
+            if MacKey::bound(&held.key, algorithm, MacPurpose::Verify)?.verify(text, mac) {
+                return Ok(());
+            }
+        }
+        Err(HsmError::Mac)
+    }
+
+    fn generate_key(&self, key: KeyName, kind: KeyKind, now_s: i64) -> Result<KeyInfo, HsmError> {
+        let KeyKind { algorithm, bytes } = kind;
+        if bytes > KEY_BYTES_MAX {
+            return Err(KeyError::Length { algorithm, bytes }.into());
+        }
+        let usage = usage_of_new(key.role, algorithm)?;
+        let random = Zeroizing::new(random::<KEY_BYTES_MAX>().map_err(HsmError::Away)?);
+        let made = BoundKey::from_random(usage, mode_of_new(key.role), algorithm, &random[..bytes])?;
+        self.put_next(key, now_s, |_| Ok(made))
+    }
+
+    fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError> {
+        let state = self.state();
+        let newest = &state.slot(*key)?.newest;
+        let attributes = Attributes {
+            version: newest.version,
+            exportability: Exportability::NonExportable,
+            optional: Vec::new(),
+        };
+        let random = random::<KEY_BLOCK_RANDOM_BYTES>().map_err(HsmError::Away)?;
+        Ok(state.exchange(key.owner)?.wrap(&newest.key, &attributes, &random)?)
+    }
+
+    fn unwrap_key(&self, key: KeyName, block: &[u8], now_s: i64) -> Result<KeyInfo, HsmError> {
+        // What the header says is believed by `unwrap` alone: it has to be the usage that is asked for here.
+        let said = block.get(5..7).and_then(|code| KeyUsage::of_code([code[0], code[1]]));
+        let usages = key.role.usages();
+        let usage = said.filter(|usage| usages.contains(usage)).unwrap_or(usages[0]);
+        self.change(|slots| {
+            let exchange = key.owner.key(KeyRole::Exchange);
+            let under = KeyBlockKey::new(&slots.get(&exchange).ok_or(HsmError::NoKey(exchange))?.newest.key)?;
+            let version_min = match slots.get(&key) {
+                Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(key))?,
+                None => KeyVersion::UNUSED,
+            };
+            let taken = under.unwrap(block, Expected { usage, version_min })?;
+            slot::put(slots, key, Held::new(taken.key, taken.attributes.version, now_s)?)
+        })
+    }
+
+    fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
+        Ok(self.state().slots.iter().map(|(name, slot)| slot.info(*name)).collect())
+    }
+}
+
+/// The PIN key of one transaction.
+fn derived(base: &BoundKey, ksn: &[u8]) -> Result<BoundKey, HsmError> {
+    if ksn.len() == TDES_KSN_BYTES {
+        return Ok(tdes_dukpt_key(base, &TdesKsn::parse(ksn)?, DukptPurpose::Pin)?);
+    }
+    let kind = AesDukptKind::Aes { bytes: base.bytes().len() };
+    Ok(aes_dukpt_key(base, &AesKsn::parse(ksn)?, DukptPurpose::Pin, kind)?)
+}
+
+/// The usage of a new key of this role and algorithm.
+fn usage_of_new(role: KeyRole, algorithm: KeyAlgorithm) -> Result<KeyUsage, HsmError> {
+    let usage = match (role, algorithm) {
+        (KeyRole::MacToSwitch | KeyRole::MacFromSwitch, KeyAlgorithm::Tdes) => KeyUsage::RetailMac,
+        (KeyRole::MacToSwitch | KeyRole::MacFromSwitch, KeyAlgorithm::Aes) => KeyUsage::Cmac,
+        (KeyRole::MacToSwitch | KeyRole::MacFromSwitch, KeyAlgorithm::Hmac) => KeyUsage::Hmac,
+        // Exchange keys wrap key blocks of version D, which are AES.
+        (KeyRole::Exchange, KeyAlgorithm::Tdes | KeyAlgorithm::Hmac) => {
+            let usage = KeyUsage::KeyBlockProtection;
+            return Err(KeyBlockError::Key(KeyError::Algorithm { usage, algorithm }).into());
+        }
+        (KeyRole::Exchange | KeyRole::Pin | KeyRole::Derivation, _) => role.usages()[0],
+    };
+    Ok(usage)
+}
+
+/// The mode of use of a new key of this role.
+fn mode_of_new(role: KeyRole) -> ModeOfUse {
+    match role {
+        KeyRole::Exchange | KeyRole::Pin => ModeOfUse::Both,
+        KeyRole::MacToSwitch | KeyRole::MacFromSwitch => ModeOfUse::GenerateAndVerify,
+        KeyRole::Derivation => ModeOfUse::Derive,
+    }
+}
+
+/// Held while a file is changed. It stands beside it: the file itself is replaced.
+fn lock(path: &Path) -> Result<File, HsmError> {
+    let beside = path.with_extension("lock");
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside);
+    let file = opened.map_err(|error| file_error(&beside, error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(file_error(path, "another process is changing it; try again")),
+    }
+}
+
+fn file_error(path: &Path, reason: impl Into<String>) -> HsmError {
+    HsmError::File { path: path.display().to_string(), reason: reason.into() }
+}
+
+impl fmt::Debug for SoftwareHsm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SoftwareHsm({})", self.path.display())
+    }
+}

@@ -1,0 +1,333 @@
+//! The software module: PINs translated, MACs, keys exchanged between two modules, the sealed file.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use hsm::{
+    Hsm, HsmError, KeyKind, KeyName, KeyRole, OLD_KEY_LIFE_S, Owner, PinTranslation, Sealing, SoftwareHsm,
+};
+use keys::clear_pin::{ClearPin, encipher_clear_pin};
+use keys::{
+    AesDukptKind, AesKsn, BoundKey, DukptPurpose, KeyAlgorithm, KeyBlockError, KeyUsage, MAC_BYTES,
+    MacAlgorithm, ModeOfUse, Padding, PinBlock, PinError, PinFormat, PinKey, PinPan, TdesKsn, aes_dukpt_key,
+    tdes_dukpt_key, translate_pin,
+};
+use zeroize::Zeroizing;
+
+const NOW_S: i64 = 1_651_539_723;
+const PAN: &[u8] = b"9704990012030000017";
+const TDES: KeyKind = KeyKind { algorithm: KeyAlgorithm::Tdes, bytes: 16 };
+const AES: KeyKind = KeyKind { algorithm: KeyAlgorithm::Aes, bytes: 16 };
+
+fn sealing() -> Sealing {
+    Sealing::key_file(&[b'5'; 64]).unwrap()
+}
+
+fn module(dir: &Path, name: &str) -> SoftwareHsm {
+    SoftwareHsm::create(&dir.join(name), sealing()).unwrap()
+}
+
+fn name(text: &str) -> KeyName {
+    text.parse().unwrap()
+}
+
+fn terminal() -> Owner {
+    Owner::terminal(b"HN000001")
+}
+
+fn bank() -> Owner {
+    Owner::bank(b"970418").unwrap()
+}
+
+/// Key parts whose exclusive or is 16 or 32 bytes of this value.
+fn parts(value: u8, bytes: usize) -> Vec<Zeroizing<Vec<u8>>> {
+    let one: Vec<u8> = (0..bytes).map(|place| place as u8).collect();
+    let other = one.iter().enumerate().map(|(place, byte)| byte ^ value ^ (place as u8 & 8)).collect();
+    vec![Zeroizing::new(one), Zeroizing::new(other)]
+}
+
+/// The key that these parts make.
+fn key_of(
+    parts: &[Zeroizing<Vec<u8>>],
+    usage: KeyUsage,
+    mode: ModeOfUse,
+    algorithm: KeyAlgorithm,
+) -> BoundKey {
+    let whole: Vec<u8> = parts[0].iter().zip(parts[1].iter()).map(|(one, other)| one ^ other).collect();
+    BoundKey::new(usage, mode, algorithm, &whole).unwrap()
+}
+
+fn pin_key(parts: &[Zeroizing<Vec<u8>>], algorithm: KeyAlgorithm) -> PinKey {
+    PinKey::new(&key_of(parts, KeyUsage::PinEncryption, ModeOfUse::Both, algorithm)).unwrap()
+}
+
+fn block(key: &PinKey, format: PinFormat) -> PinBlock {
+    let (pin, pan) = (ClearPin::parse(b"482915").unwrap(), PinPan::parse(PAN).unwrap());
+    encipher_clear_pin(&pin, &pan, key, format, &[9; 8]).unwrap()
+}
+
+/// Whether a block holds the PIN of [`block`]: under this key, in format 0, there is one block of it.
+fn holds_the_pin(answer: &PinBlock, key: &PinKey, tdes: &PinKey) -> bool {
+    let pan = PinPan::parse(PAN).unwrap();
+    let same = translate_pin(answer, &pan, key, tdes, PinFormat::Iso0, &[0; 8]).unwrap();
+    same.bytes() == block(tdes, PinFormat::Iso0).bytes()
+}
+
+fn translate(
+    module: &SoftwareHsm,
+    block: &PinBlock,
+    ksn: Option<&[u8]>,
+    format: PinFormat,
+    now_s: i64,
+) -> Result<PinBlock, HsmError> {
+    let pan = PinPan::parse(PAN).unwrap();
+    let ask = PinTranslation { from: terminal(), ksn, block, pan: &pan, to: bank(), format };
+    module.translate_pin(&ask, now_s)
+}
+
+#[test]
+fn a_pin_goes_from_a_terminals_key_to_a_banks_in_any_two_formats() {
+    let dir = tempfile::tempdir().unwrap();
+    let algorithm = |format| if format == PinFormat::Iso4 { KeyAlgorithm::Aes } else { KeyAlgorithm::Tdes };
+    let tdes = pin_key(&parts(0x77, 16), KeyAlgorithm::Tdes);
+    for from in [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4] {
+        for to in [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4] {
+            let module = module(dir.path(), &format!("{from:?}{to:?}"));
+            let none = translate(&module, &block(&tdes, PinFormat::Iso0), None, to, NOW_S);
+            assert_eq!(none.unwrap_err(), HsmError::NoKey(bank().key(KeyRole::Pin)));
+            module.import_parts(bank().key(KeyRole::Pin), algorithm(to), &parts(0x33, 16), NOW_S).unwrap();
+            let none = translate(&module, &block(&tdes, PinFormat::Iso0), None, to, NOW_S);
+            assert_eq!(none.unwrap_err(), HsmError::NoKey(terminal().key(KeyRole::Pin)));
+            module
+                .import_parts(terminal().key(KeyRole::Pin), algorithm(from), &parts(0x11, 16), NOW_S)
+                .unwrap();
+
+            let asked = block(&pin_key(&parts(0x11, 16), algorithm(from)), from);
+            let answer = translate(&module, &asked, None, to, NOW_S).unwrap();
+            assert_eq!(answer.format(), to);
+            assert!(
+                holds_the_pin(&answer, &pin_key(&parts(0x33, 16), algorithm(to)), &tdes),
+                "{from:?} {to:?}"
+            );
+            let other = block(&pin_key(&parts(0x12, 16), algorithm(from)), from);
+            let refused = translate(&module, &other, None, to, NOW_S).unwrap_err();
+            assert_eq!(refused, HsmError::Pin(PinError::Unreadable));
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_derives_its_keys_is_translated_by_its_serial_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    let tdes = pin_key(&parts(0x77, 16), KeyAlgorithm::Tdes);
+    module.import_parts(bank().key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(0x33, 16), NOW_S).unwrap();
+    let to_key = pin_key(&parts(0x33, 16), KeyAlgorithm::Tdes);
+    let base = terminal().key(KeyRole::Derivation);
+
+    let ksn = [0xFF, 0xFF, 0x98, 0x76, 0x54, 0x32, 0x10, 0xE0, 0x00, 0x01];
+    module.import_parts(base, KeyAlgorithm::Tdes, &parts(0x21, 16), NOW_S).unwrap();
+    let bdk = key_of(&parts(0x21, 16), KeyUsage::BaseDerivation, ModeOfUse::Derive, KeyAlgorithm::Tdes);
+    let key = tdes_dukpt_key(&bdk, &TdesKsn::parse(&ksn).unwrap(), DukptPurpose::Pin).unwrap();
+    let asked = block(&PinKey::new(&key).unwrap(), PinFormat::Iso0);
+    let answer = translate(&module, &asked, Some(&ksn), PinFormat::Iso0, NOW_S).unwrap();
+    assert!(holds_the_pin(&answer, &to_key, &tdes));
+    let mut other = ksn;
+    other[9] = 2;
+    let refused = translate(&module, &asked, Some(&other), PinFormat::Iso0, NOW_S).unwrap_err();
+    assert_eq!(refused, HsmError::Pin(PinError::Unreadable));
+    assert!(matches!(
+        translate(&module, &asked, Some(&ksn[..9]), PinFormat::Iso0, NOW_S),
+        Err(HsmError::Dukpt(_))
+    ));
+
+    let ksn = [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 5];
+    module.import_parts(base, KeyAlgorithm::Aes, &parts(0x22, 16), NOW_S).unwrap();
+    let bdk = key_of(&parts(0x22, 16), KeyUsage::BaseDerivation, ModeOfUse::Derive, KeyAlgorithm::Aes);
+    let kind = AesDukptKind::Aes { bytes: 16 };
+    let key = aes_dukpt_key(&bdk, &AesKsn::parse(&ksn).unwrap(), DukptPurpose::Pin, kind).unwrap();
+    let asked = block(&PinKey::new(&key).unwrap(), PinFormat::Iso4);
+    let answer = translate(&module, &asked, Some(&ksn), PinFormat::Iso0, NOW_S).unwrap();
+    assert!(holds_the_pin(&answer, &to_key, &tdes));
+}
+
+#[test]
+fn the_key_before_the_newest_is_good_for_its_window_and_no_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    let mine = terminal().key(KeyRole::Pin);
+    let algorithm = KeyAlgorithm::Tdes;
+    module.import_parts(bank().key(KeyRole::Pin), algorithm, &parts(0x33, 16), NOW_S).unwrap();
+    let first = module.import_parts(mine, algorithm, &parts(0x11, 16), NOW_S).unwrap();
+    let second = module.import_parts(mine, algorithm, &parts(0x12, 16), NOW_S + 5).unwrap();
+    assert_eq!((first.version.number(), second.version.number()), (1, 2));
+    assert_eq!(second.before, Some((first.version, first.check_value)));
+    let of = |value| block(&pin_key(&parts(value, 16), algorithm), PinFormat::Iso0);
+    let ends_s = second.before_until_s();
+    assert_eq!(ends_s, NOW_S + 5 + OLD_KEY_LIFE_S);
+    for (value, now_s, is_good) in
+        [(0x12, NOW_S, true), (0x11, ends_s - 1, true), (0x11, ends_s, false), (0x12, ends_s, true)]
+    {
+        let answer = translate(&module, &of(value), None, PinFormat::Iso0, now_s);
+        assert_eq!(answer.is_ok(), is_good, "{value:x} at {now_s}");
+    }
+    module.import_parts(mine, algorithm, &parts(0x13, 16), NOW_S + 6).unwrap();
+    let answer = translate(&module, &of(0x11), None, PinFormat::Iso0, NOW_S + 6);
+    assert_eq!(answer.unwrap_err(), HsmError::Pin(PinError::Unreadable), "two before the newest");
+}
+
+#[test]
+fn keys_travel_between_two_modules_and_none_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, there) = (module(dir.path(), "here"), module(dir.path(), "there"));
+    let pin = bank().key(KeyRole::Pin);
+    assert_eq!(here.generate_key(pin, TDES, NOW_S).unwrap().version.number(), 1);
+    assert_eq!(here.wrap_key(&pin).unwrap_err(), HsmError::NoKey(bank().key(KeyRole::Exchange)));
+    for module in [&here, &there] {
+        let zmk =
+            module.import_parts(bank().key(KeyRole::Exchange), KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S);
+        assert_eq!(zmk.unwrap().usage, KeyUsage::KeyBlockProtection);
+    }
+    let first = here.wrap_key(&pin).unwrap();
+    let taken = there.unwrap_key(pin, first.as_bytes(), NOW_S).unwrap();
+    assert_eq!(taken.check_value, here.keys().unwrap()[1].check_value);
+
+    let second = here.generate_key(pin, TDES, NOW_S).unwrap();
+    let block = here.wrap_key(&pin).unwrap();
+    assert_eq!(there.unwrap_key(pin, block.as_bytes(), NOW_S).unwrap().check_value, second.check_value);
+    for old in [&first, &block] {
+        let refused = there.unwrap_key(pin, old.as_bytes(), NOW_S).unwrap_err();
+        assert!(matches!(refused, HsmError::KeyBlock(KeyBlockError::Rollback { .. })), "{refused}");
+    }
+    let swapped = there.unwrap_key(bank().key(KeyRole::MacToSwitch), block.as_bytes(), NOW_S).unwrap_err();
+    let usage = KeyUsage::PinEncryption;
+    assert_eq!(swapped, HsmError::KeyBlock(KeyBlockError::Usage { usage }), "a PIN key is no MAC key");
+    assert_eq!(there.keys().unwrap().len(), 2, "what is refused changes nothing");
+}
+
+#[test]
+fn macs_are_made_and_checked_by_keys_of_their_algorithm() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    let kinds = [
+        (KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 }, MacAlgorithm::HmacSha256),
+        (AES, MacAlgorithm::AesCmac),
+        (TDES, MacAlgorithm::Retail(Padding::OneThenZeros)),
+    ];
+    let mut macs: Vec<[u8; MAC_BYTES]> = Vec::new();
+    for (place, (kind, algorithm)) in kinds.into_iter().enumerate() {
+        let key = Owner::bank(&[b'1' + place as u8]).unwrap().key(KeyRole::MacToSwitch);
+        module.generate_key(key, kind, NOW_S).unwrap();
+        let mac = module.mac(&key, algorithm, b"text").unwrap();
+        assert_eq!(module.verify_mac(&key, algorithm, b"text", &mac, NOW_S), Ok(()));
+        assert_eq!(module.verify_mac(&key, algorithm, b"texts", &mac, NOW_S), Err(HsmError::Mac));
+        module.generate_key(key, kind, NOW_S).unwrap();
+        assert_ne!(module.mac(&key, algorithm, b"text").unwrap(), mac, "the newest signs");
+        assert_eq!(module.verify_mac(&key, algorithm, b"text", &mac, NOW_S), Ok(()));
+        let late_s = NOW_S + OLD_KEY_LIFE_S;
+        assert_eq!(module.verify_mac(&key, algorithm, b"text", &mac, late_s), Err(HsmError::Mac));
+        for (_, other) in kinds.into_iter().filter(|(_, other)| *other != algorithm) {
+            assert!(matches!(module.mac(&key, other, b"text"), Err(HsmError::Key(_))));
+        }
+        macs.push(mac);
+    }
+}
+
+#[test]
+fn the_file_opens_with_its_key_alone_and_no_byte_of_it_can_be_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let module = module(dir.path(), "keys");
+    module.import_parts(bank().key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(0x33, 16), NOW_S).unwrap();
+    let known = module.keys().unwrap();
+    assert_eq!(SoftwareHsm::open(&path, sealing()).unwrap().keys().unwrap(), known);
+    let refused = |path: &PathBuf, sealing| match SoftwareHsm::open(path, sealing).map(drop) {
+        Err(HsmError::File { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    let other_key = Sealing::key_file(&[b'6'; 64]).unwrap();
+    assert!(refused(&path, other_key).contains("does not open"));
+    assert!(refused(&path, Sealing::passphrase(b"a long passphrase").unwrap()).contains("with a key file"));
+
+    let bytes = std::fs::read(&path).unwrap();
+    let key = key_of(&parts(0x33, 16), KeyUsage::PinEncryption, ModeOfUse::Both, KeyAlgorithm::Tdes);
+    assert!(!bytes.windows(8).any(|window| key.bytes().windows(8).any(|part| part == window)));
+    let spoiled = dir.path().join("spoiled");
+    for place in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[place] ^= 1;
+        std::fs::write(&spoiled, &bytes).unwrap();
+        refused(&spoiled, sealing());
+        std::fs::write(&spoiled, &bytes[..place]).unwrap();
+        refused(&spoiled, sealing());
+    }
+    assert!(SoftwareHsm::create(&path, sealing()).is_err(), "a file that is there is left alone");
+}
+
+#[test]
+fn a_passphrase_opens_what_it_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let with = |text: &[u8]| Sealing::passphrase(text).unwrap();
+    SoftwareHsm::create(&path, with(b"correct horse battery\n")).unwrap();
+    assert!(SoftwareHsm::open(&path, with(b"correct horse battery")).is_ok());
+    assert!(SoftwareHsm::open(&path, with(b"correct horse batterz")).is_err());
+    assert!(Sealing::passphrase(b"too short\n").is_err());
+    assert!(Sealing::key_file(b"55").is_err());
+}
+
+#[test]
+fn a_change_by_another_process_is_seen_and_none_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = module(dir.path(), "keys");
+    let two = SoftwareHsm::open(&dir.path().join("keys"), sealing()).unwrap();
+    two.generate_key(name("bank.970418.pin"), TDES, NOW_S).unwrap();
+    assert!(one.keys().unwrap().is_empty());
+    one.generate_key(name("terminal.HN000001.pin"), AES, NOW_S).unwrap();
+    let names = |module: &SoftwareHsm| -> Vec<String> {
+        module.keys().unwrap().iter().map(|info| info.name.to_string()).collect()
+    };
+    assert_eq!(names(&one), ["terminal.HN000001.pin", "bank.970418.pin"]);
+    two.reload().unwrap();
+    assert_eq!(names(&two), names(&one));
+
+    let lock = std::fs::File::open(dir.path().join("keys.lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(one.generate_key(name("bank.1.pin"), TDES, NOW_S), Err(HsmError::File { .. })));
+}
+
+#[test]
+fn nothing_prints_a_key_and_names_are_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    assert!(!format!("{module:?} {:?}", sealing()).contains("55"));
+    for role in KeyRole::ALL {
+        for owner in [terminal(), bank()] {
+            assert_eq!(name(&owner.key(role).to_string()), owner.key(role));
+        }
+    }
+    for bad in
+        ["bank.97041A.pin", "bank..pin", "bank.123456789012.pin", "terminal.HN1.pin", "bank.1.key", "pin"]
+    {
+        assert!(bad.parse::<KeyName>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn kinds_that_a_role_has_not_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    for (key, kind) in [
+        ("bank.1.exchange", TDES),
+        ("bank.1.pin", KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 }),
+        ("bank.1.pin", KeyKind { algorithm: KeyAlgorithm::Aes, bytes: 65 }),
+        ("bank.1.mac-to-switch", KeyKind { algorithm: KeyAlgorithm::Tdes, bytes: 24 }),
+    ] {
+        assert!(module.generate_key(name(key), kind, NOW_S).is_err(), "{key} {kind:?}");
+    }
+    let uneven = [parts(1, 16), parts(2, 32)].concat();
+    let exchange = name("bank.1.exchange");
+    assert!(module.import_parts(exchange, KeyAlgorithm::Aes, &uneven, NOW_S).is_err());
+    assert!(module.import_parts(exchange, KeyAlgorithm::Aes, &parts(1, 32)[..1], NOW_S).is_err());
+    assert!(module.keys().unwrap().is_empty());
+}
