@@ -94,7 +94,8 @@ pub struct LoadArguments {
     /// Does without the looks at the machine's floor
     #[arg(long)]
     pub no_floor: bool,
-    /// Searches the highest rate that holds: 99 of 100 withdrawals are answered within --p99-ms, and all are approved
+    /// Searches the highest rate that holds: 99 of 100 withdrawals are answered within --p99-ms, and all but one in 1,000
+    /// are approved
     #[arg(long)]
     pub find_max: bool,
     /// The slowest hundredth of a rate that holds is answered within this
@@ -127,7 +128,7 @@ pub struct LoadArguments {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=BANKS_MAX as i64))]
     pub banks: u32,
     /// The switch's limits.in_flight_max: a small one makes an overload of any rate
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=32_768))]
     pub in_flight_max: u32,
     /// One JSON object on standard output, and nothing else there
     #[arg(long)]

@@ -707,7 +707,7 @@ impl Engine {
     /// The switch has ended.
     pub(super) fn settle(&self, max: Duration) -> io::Result<()> {
         const LOOK: Duration = Duration::from_millis(500);
-        /// A hundredth of a core.
+        /// A twenty-fifth of a core.
         const QUIET_US: u64 = 20_000;
         let until = Instant::now() + max;
         let mut before_us = cpu::used_us(self.processes.switch)?;

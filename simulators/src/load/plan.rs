@@ -27,7 +27,7 @@ const LOWERED_MAX: u32 = 4;
 /// How long refusals alone are measured.
 const REFUSALS_S: u64 = 2;
 
-/// The switch gives out no more references than this at once.
+/// More references are never ready: the switch gives out 900,000 at once.
 const REFERENCES_MAX: u64 = 850_000;
 
 /// The switch indexes what was verified before the next clock starts; longer than this is not waited for.
@@ -244,6 +244,7 @@ mod tests {
         assert_eq!(spread(1), [2, 3]);
         assert_eq!(spread(3), [1, 1, 1, 2]);
         assert_eq!(spread(4), [1; 5]);
+        assert_eq!(spread(5), [0, 1, 1, 1, 1, 1], "more gaps than looks: the first goes without");
         assert_eq!(spread(60).iter().sum::<usize>(), ROUNDS);
     }
 }

@@ -21,9 +21,9 @@ pub(super) struct Report {
     pub(super) mode: String,
     /// The rate that was asked for, or the best that was found.
     pub(super) held: Option<(u64, Phase)>,
-    /// Three times the best rate.
+    /// A multiple of the best rate.
     pub(super) overload: Option<Overload>,
-    /// Of the steps of the search: late answers, advices without an answer, connections lost.
+    /// Of the steps of the search: late answers, advices without an answer, requests unsent.
     pub(super) search_faults: u64,
     /// Looks at the machine's floor, at the rate of `held`.
     pub(super) floor: Vec<Round>,
