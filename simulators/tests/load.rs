@@ -91,6 +91,9 @@ fn what_cannot_be_done_is_refused_by_name() {
         (&["--rate", "90000", "--seconds", "3000"][..], "the audit holds"),
         (&["--compare", &mix][..], "mix.toml"),
         (&["--banks", "101"][..], "--banks"),
+        (&["--pieces", "9", "--seconds", "4"][..], "--pieces 9"),
+        (&["--citizens", "1"][..], "each of 2 banks"),
+        (&["--html", "/nowhere/page.html"][..], "--html /nowhere/page.html"),
     ] {
         let output = load(arguments);
         assert!(!output.status.success() && said(&output).contains(reason), "{reason}: {}", said(&output));

@@ -165,6 +165,12 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     };
     let html = arguments.html.clone().map_or_else(page_path, Ok)?;
     let plan = arguments.plan(html.clone())?;
+    // Found out now, and not when all is done.
+    File::options()
+        .append(true)
+        .create(true)
+        .open(&html)
+        .map_err(|error| format!("--html {}: {error}", html.display()))?;
     let each = if arguments.no_floor { 1 } else { 2 };
     poll::open_files(u64::from(arguments.connections) * each + FILES)?;
     let (directory, temporary) = place(arguments.keep.as_deref())?;
@@ -173,7 +179,9 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     eprintln!("building the switch, if that is not done yet");
     let size = Size {
         machines: arguments.terminals,
-        citizens: arguments.citizens.unwrap_or_else(|| citizens(arguments.terminals, plan.withdrawals_max())),
+        citizens: arguments
+            .citizens
+            .unwrap_or_else(|| citizens(arguments.terminals, plan.withdrawals_max()).max(arguments.banks)),
         connections: arguments.connections.min(arguments.terminals) as usize,
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
@@ -239,6 +247,15 @@ impl LoadArguments {
             None => None,
         };
         let pieces = soak_pieces.unwrap_or(self.pieces);
+        if self.pieces > self.seconds {
+            return Err(format!(
+                "--pieces {}: a piece has a second at least, and there are {}",
+                self.pieces, self.seconds
+            ));
+        }
+        if self.citizens.is_some_and(|citizens| citizens < self.banks) {
+            return Err(format!("--citizens: each of {} banks has to have one", self.banks));
+        }
         let seconds = soak_pieces.map_or(self.seconds, |pieces| pieces * SOAK_PIECE_S);
         let withdrawals = self.rate * (seconds + pieces * self.warm_up);
         if withdrawals > WITHDRAWALS_MAX {
@@ -274,12 +291,14 @@ fn page_path() -> Result<PathBuf, std::io::Error> {
     Ok(directory.join(format!("load-{at_s}.html")))
 }
 
-/// An interrupt, or a request to end.
+/// An interrupt, a request to end, or a terminal that has gone.
 async fn told_to_stop() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     tokio::select! {
         interrupt = tokio::signal::ctrl_c() => interrupt,
         _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
     }
 }
 
