@@ -49,6 +49,7 @@ pub(crate) struct Certificate {
     pub(crate) subject: Vec<u8>,
     /// RFC 4514.
     pub(crate) issuer_text: String,
+    pub(crate) subject_text: String,
     /// Content of the INTEGER.
     pub(crate) serial: Vec<u8>,
     /// Seconds since 1970, both included.
@@ -70,6 +71,7 @@ pub(crate) struct Certificate {
 pub(crate) struct Usage {
     pub(crate) signs_data: bool,
     pub(crate) signs_certificates: bool,
+    pub(crate) signs_lists: bool,
 }
 
 impl Certificate {
@@ -105,6 +107,7 @@ impl Certificate {
             issuer: name(tbs.issuer())?,
             subject: name(tbs.subject())?,
             issuer_text: tbs.issuer().to_string(),
+            subject_text: tbs.subject().to_string(),
             serial: tbs.serial_number().as_bytes().to_vec(),
             valid_from_s: seconds(&tbs.validity().not_before),
             valid_to_s: seconds(&tbs.validity().not_after),
@@ -113,6 +116,7 @@ impl Certificate {
             usage: extensions.usage.map(|usage| Usage {
                 signs_data: usage.digital_signature(),
                 signs_certificates: usage.key_cert_sign(),
+                signs_lists: usage.crl_sign(),
             }),
             subject_key_id: extensions.subject_key_id.map(|id| id.0.as_bytes().to_vec()),
             authority_key_id: extensions
@@ -130,15 +134,22 @@ impl Certificate {
         issuer: &Certificate,
         allowed: Algorithms,
     ) -> Result<(), CertificateError> {
-        let algorithm = issuer.key.algorithm(self.scheme).ok_or(CertificateError::Algorithm)?;
+        issuer.has_signed(self.scheme, &self.signed, &self.signature, allowed)
+    }
+
+    /// Whether this certificate's key has signed bytes, by an allowed algorithm.
+    pub(crate) fn has_signed(
+        &self,
+        scheme: Scheme,
+        signed: &[u8],
+        signature: &[u8],
+        allowed: Algorithms,
+    ) -> Result<(), CertificateError> {
+        let algorithm = self.key.algorithm(scheme).ok_or(CertificateError::Algorithm)?;
         if !allowed.allow(algorithm) {
             return Err(CertificateError::NotAllowed(algorithm));
         }
-        if issuer.key.verifies(self.scheme, &self.signed, &self.signature) {
-            Ok(())
-        } else {
-            Err(CertificateError::Signature)
-        }
+        if self.key.verifies(scheme, signed, signature) { Ok(()) } else { Err(CertificateError::Signature) }
     }
 
     /// Whether a second lies within the validity.

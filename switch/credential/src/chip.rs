@@ -11,6 +11,7 @@ use crate::challenge::{challenge, seed};
 use crate::dg1::{Dg1, Dg1Error};
 use crate::pan::{Pan, PanError};
 use crate::proof::{Proof, ProofError, Tag};
+use crate::revocation::RevocationError;
 use crate::sod::{SodError, VerifiedSod};
 use crate::trust::TrustStore;
 
@@ -38,6 +39,8 @@ pub struct CheckedChip {
     /// The security object that signs DG1 and DG15. One that was sent is new and worth keeping in a
     /// [`SodCache`](crate::SodCache).
     pub sod: Arc<VerifiedSod>,
+    /// Seconds since the newest revocation list of its authority was made; `None` where there is none.
+    pub crl_age_s: Option<u64>,
     /// SHA-256 of DG15.
     pub dg15_sha256: [u8; 32],
     /// Algorithm and hash of the chip's signature: `ecdsa-sha256`.
@@ -83,6 +86,9 @@ pub enum ChipRefusal {
     /// The SOD is not authentic.
     #[error("security object: {0}")]
     Sod(#[from] SodError),
+    /// The SOD's signer is revoked, or nobody knows.
+    #[error("security object: {0}")]
+    Revocation(#[from] RevocationError),
     /// The SOD signs another data group: DG1 or DG15.
     #[error("{0:?} is not the one that the security object signs")]
     NotSigned(Tag),
@@ -116,6 +122,7 @@ pub fn check_chip(
     }
     let seed_id = proof.seed_id().filter(|id| context.seed_ids.contains(id)).ok_or(ChipRefusal::Seed)?;
     let sod = security_object(message, digest, known, context)?;
+    context.trust.check_revocation(&sod, context.now_s)?;
     if !sod.signs_dg1(dg1_bytes) {
         return Err(ChipRefusal::NotSigned(Tag::Dg1));
     }
@@ -130,6 +137,7 @@ pub fn check_chip(
     key.verify(&challenge, signature, hash)?;
     Ok(CheckedChip {
         dg1,
+        crl_age_s: context.trust.list_age_s(&sod, context.now_s),
         sod,
         dg15_sha256: sha256(dg15),
         algorithm: key.algorithm_text(hash),

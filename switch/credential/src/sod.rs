@@ -3,6 +3,7 @@
 //! Every byte is either signed, equal to a signed copy, or a constant: none can be changed unnoticed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use der::Tag;
 use thiserror::Error;
@@ -10,7 +11,8 @@ use thiserror::Error;
 use crate::algorithm::{Algorithm, Hash, Scheme};
 use crate::asn1::{Cursor, NotDer, context, file};
 use crate::certificate::{Certificate, CertificateError, sha256};
-use crate::trust::TrustStore;
+use crate::revocation::revoked_name;
+use crate::trust::{KnownSigner, TrustStore};
 
 /// The most bytes of a SOD: what DE113 to 115 carry (docs/interface.md).
 pub const SOD_BYTES_MAX: usize = 2_997;
@@ -41,6 +43,9 @@ pub struct VerifiedSod {
     dg1: Vec<u8>,
     dg15: Vec<u8>,
     generation: [u8; 32],
+    /// SHA-256 of the authority's name, DER, and the signer's name in revocation lists.
+    pub(crate) issuer: [u8; 32],
+    pub(crate) revoked_name: [u8; 32],
 }
 
 /// Why a SOD is not authentic.
@@ -97,7 +102,8 @@ pub enum SodPart {
 }
 
 impl VerifiedSod {
-    /// Verifies a SOD at a second since 1970: form, signature, chain, validity, key usage, algorithms.
+    /// Verifies a SOD at a second since 1970: form, signature, chain, validity, key usage, algorithms. Whether its signer
+    /// is revoked says [`TrustStore::check_revocation`], at each use.
     ///
     /// # Errors
     /// [`SodError`], the first thing that is wrong.
@@ -106,14 +112,14 @@ impl VerifiedSod {
             return Err(SodError::TooLong);
         }
         let parts = Parts::split(sod)?;
-        let signer = Certificate::parse(parts.certificate).map_err(SodError::Signer)?;
-        let scheme = parts.check_signer_info(&signer)?;
+        let known = known_signer(parts.certificate, trust)?;
+        let (signer, authority) = (&known.certificate, trust.authority(known.authority));
+        let scheme = parts.check_signer_info(signer)?;
         let content = Content::read(parts.content)?;
         let algorithm = signer.key.algorithm(scheme).ok_or(SodError::Algorithm(SodPart::SignerInfo))?;
         if !trust.algorithms().allow(algorithm) {
             return Err(SodError::NotAllowed(algorithm));
         }
-        let authority = authority_of(&signer, trust)?;
         if !signer.is_valid_at(now_s) {
             return Err(SodError::SignerExpired);
         }
@@ -123,6 +129,7 @@ impl VerifiedSod {
         if !signer.key.verifies(scheme, &parts.signed_bytes(), parts.signature) {
             return Err(SodError::Signature);
         }
+        let issuer = sha256(&signer.issuer);
         let group = |number: u8| content.group(number).map(<[u8]>::to_vec).ok_or(SodError::Group(number));
         Ok(VerifiedSod {
             sod_sha256: sha256(sod),
@@ -134,6 +141,8 @@ impl VerifiedSod {
             dg1: group(1)?,
             dg15: group(15)?,
             generation: trust.generation(),
+            issuer,
+            revoked_name: revoked_name(&issuer, &signer.serial),
         })
     }
 
@@ -395,16 +404,28 @@ fn groups<'a>(groups: Result<Cursor<'a>, NotDer>, hash: Hash) -> Result<Vec<(u8,
     Ok(read)
 }
 
-/// The trusted authority whose key signed the document signer's certificate.
-fn authority_of<'t>(signer: &'t Certificate, trust: &'t TrustStore) -> Result<&'t Certificate, SodError> {
+/// The document signer with this certificate and its authority: known since an earlier SOD, or found now.
+fn known_signer(der: &[u8], trust: &TrustStore) -> Result<Arc<KnownSigner>, SodError> {
+    if let Some(known) = trust.known_signer(der) {
+        return Ok(known);
+    }
+    let certificate = Certificate::parse(der).map_err(SodError::Signer)?;
+    let authority = authority_of(&certificate, trust)?;
+    let signer = Arc::new(KnownSigner { certificate, authority });
+    trust.keep_signer(&signer);
+    Ok(signer)
+}
+
+/// The place of the trusted authority whose key signed the document signer's certificate.
+fn authority_of(signer: &Certificate, trust: &TrustStore) -> Result<usize, SodError> {
     let signs_documents = signer.usage.is_some_and(|usage| usage.signs_data && !usage.signs_certificates);
     if signer.is_authority || !signs_documents {
         return Err(SodError::Signer(CertificateError::Usage));
     }
     let mut refused = SodError::UnknownAuthority;
-    for authority in trust.candidates(signer) {
-        match signer.signed_by(authority, trust.algorithms()) {
-            Ok(()) => return Ok(authority),
+    for place in trust.candidates(signer) {
+        match signer.signed_by(trust.authority(place), trust.algorithms()) {
+            Ok(()) => return Ok(place),
             Err(error) => refused = SodError::Signer(error),
         }
     }
