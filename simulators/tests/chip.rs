@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use credential::{
-    ActiveError, Algorithms, CheckedChip, ChipContext, ChipRefusal, Dg1, Pan, ProofBuilder, SodError, Tag,
-    TrustStore, VerifiedSod, challenge, check_chip, seed,
+    ActiveError, Algorithms, CheckedChip, ChipContext, ChipRefusal, Dg1, ListRule, Pan, ProofBuilder,
+    RevocationError, SodError, StaleList, Tag, TrustStore, VerifiedSod, challenge, check_chip, seed,
 };
 use iso8583::{Message, Mti};
 use sha2::{Digest, Sha256};
@@ -179,6 +179,29 @@ fn a_known_sod_counts_only_for_its_digest_and_its_authorities() {
     let wider = TrustStore::new([country.csca_der(), other.csca_der()], Algorithms::all()).unwrap();
     let request = without_sod(first.request());
     assert_eq!(check_with(&request, Some(known), &wider), Err(ChipRefusal::NeedSod));
+}
+
+#[test]
+fn a_revoked_signer_is_refused_whether_its_sod_is_sent_or_known() {
+    let country = Country::new(1);
+    let request = card(&country, 3).request();
+    let rule = |stale| ListRule { age_s_max: 86_400, stale };
+    let with = |list: &[u8], stale| trust(&country).with_lists([list], rule(stale)).unwrap();
+    let nobody = country.revocation_list(&[1, 2], b"270114080000Z");
+    let before = with(&nobody, StaleList::Refuse);
+    let checked = check(&request, &before).unwrap();
+    assert_eq!(checked.crl_age_s, Some(NOW_S.abs_diff(1_799_913_600)));
+    let after = with(&country.revocation_list(&[3], b"270114080000Z"), StaleList::Accept);
+    let revoked = Err(ChipRefusal::Revocation(RevocationError::Revoked));
+    assert_eq!(check(&request, &after), revoked);
+    let without = without_sod(request.clone());
+    assert!(check_with(&without, Some(checked.sod.clone()), &before).is_ok());
+    assert_eq!(check_with(&without, Some(checked.sod.clone()), &after), revoked);
+
+    let old = country.revocation_list(&[], b"260101000000Z");
+    let not_known = Err(ChipRefusal::Revocation(RevocationError::NotKnown));
+    assert_eq!(check_with(&without, Some(checked.sod.clone()), &with(&old, StaleList::Refuse)), not_known);
+    assert!(check_with(&without, Some(checked.sod), &with(&old, StaleList::Accept)).is_ok());
 }
 
 #[test]

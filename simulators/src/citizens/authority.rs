@@ -87,6 +87,26 @@ impl Authority {
         Authority { key, name: csca.name.clone(), serial, certificate }
     }
 
+    /// The revocation list of this authority, DER: serial numbers, unsigned, and when it was made, as UTCTime.
+    pub(super) fn revocation_list(&self, serials: &[&[u8]], made_at: &[u8; 13]) -> Vec<u8> {
+        let at = der::element(0x17, made_at);
+        let entries: Vec<Vec<u8>> =
+            serials.iter().map(|serial| der::sequence(&[&der::unsigned(serial), &at])).collect();
+        // An empty list of entries is left out (RFC 5280, 5.1.2.6).
+        let entries = if entries.is_empty() { Vec::new() } else { der::element(0x30, &entries.concat()) };
+        let number = extension(&[2, 5, 29, 20], false, &der::unsigned(&[1]));
+        let extensions = [authority_key_id(&key_id(&self.key)), number].concat();
+        let to_be_signed = der::sequence(&[
+            &der::unsigned(&[1]),
+            &ecdsa_with_sha256(),
+            &self.name,
+            &at,
+            &entries,
+            &der::context(0, &der::element(0x30, &extensions)),
+        ]);
+        der::sequence(&[&to_be_signed, &ecdsa_with_sha256(), &der::bits(&self.sign(&to_be_signed))])
+    }
+
     /// Signs; DER.
     pub(super) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         sign(&self.key, bytes)

@@ -56,6 +56,14 @@ impl Country {
         pem(&self.csca.certificate)
     }
 
+    /// The revocation list of the country signing CA, DER: the document signers of these citizens' cards, made at a second
+    /// that is written as `YYMMDDHHMMSSZ`.
+    pub fn revocation_list(&self, citizens: &[u64], made_at: &[u8; 13]) -> Vec<u8> {
+        let serial = |index: &u64| self.signers[(index % DOCUMENT_SIGNERS) as usize].serial.as_slice();
+        let serials: Vec<&[u8]> = citizens.iter().map(serial).collect();
+        self.csca.revocation_list(&serials, made_at)
+    }
+
     /// A citizen.
     ///
     /// # Panics
@@ -122,6 +130,28 @@ mod tests {
         assert_eq!(dg1.len(), 90);
         assert_eq!(&dg1.as_bytes()[15..27], one.citizen(5).number.digits());
         assert!(one.chip(5).sod().len() <= 2_997);
+    }
+
+    /// openssl reads the list, finds the signature right and the signer in it.
+    #[test]
+    fn openssl_accepts_the_revocation_list() {
+        let country = Country::new(7);
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        std::fs::write(file("csca.pem"), country.csca_pem()).unwrap();
+        for (citizens, revoked) in [(vec![4], 1), (Vec::new(), 0)] {
+            std::fs::write(file("list.crl"), country.revocation_list(&citizens, b"260101000000Z")).unwrap();
+            let output = Command::new("openssl")
+                .args(["crl", "-inform", "DER", "-noout", "-text", "-in"])
+                .arg(file("list.crl"))
+                .arg("-CAfile")
+                .arg(file("csca.pem"))
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+            assert!(said[1].contains("verify OK"), "{said:?}");
+            assert_eq!(said[0].matches("Serial Number:").count(), revoked, "{}", said[0]);
+        }
     }
 
     /// openssl follows the chain from the SOD over its signer to the CSCA, and gives the content back.

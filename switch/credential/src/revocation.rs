@@ -222,7 +222,9 @@ impl Revocations {
         let newest = |issuer: &[u8; 32]| self.by_issuer.get(issuer).map(|of_issuer| of_issuer.this_update_s);
         let mut of_known = known.by_issuer.iter().filter(|(issuer, _)| is_trusted(issuer));
         of_known
-            .find(|(issuer, of_issuer)| newest(issuer).is_none_or(|newest_s| newest_s < of_issuer.this_update_s))
+            .find(|(issuer, of_issuer)| {
+                newest(issuer).is_none_or(|newest_s| newest_s < of_issuer.this_update_s)
+            })
             .map(|(_, of_issuer)| of_issuer.issuer_text.clone())
     }
 }

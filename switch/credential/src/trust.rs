@@ -180,10 +180,7 @@ impl TrustStore {
 
     /// The places of the authorities that may have signed a certificate: their name is its issuer, and their key's id the one that
     /// it names, where both say one. Whether they did, only the signature shows.
-    pub(crate) fn candidates<'s>(
-        &'s self,
-        certificate: &'s Certificate,
-    ) -> impl Iterator<Item = usize> {
+    pub(crate) fn candidates<'s>(&'s self, certificate: &'s Certificate) -> impl Iterator<Item = usize> {
         let authorities = self.authorities.iter().enumerate();
         let may_have = |authority: &Certificate| {
             let ids = (&authority.subject_key_id, &certificate.authority_key_id);

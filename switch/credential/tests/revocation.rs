@@ -61,7 +61,11 @@ fn another_authoritys_serial_numbers_are_not_revoked() {
 fn a_missing_or_old_list_refuses_or_is_told_but_never_unsaid() {
     let bare = trust(&["revoked"]);
     let known = sod(&bare);
-    assert_eq!((bare.check_revocation(&known, NOW_S), bare.lists(NOW_S)), (Ok(()), Vec::new()), "no lists kept");
+    assert_eq!(
+        (bare.check_revocation(&known, NOW_S), bare.lists(NOW_S)),
+        (Ok(()), Vec::new()),
+        "no lists kept"
+    );
     let name = "CN=CSCA,O=Synthetic Authority,C=VN";
     let missing = with(&bare, &[], REFUSE).unwrap();
     assert_eq!(missing.check_revocation(&known, NOW_S), Err(RevocationError::NotKnown));

@@ -264,6 +264,10 @@ mutants! {
         "A reference vouches for a second money transaction (INTENT consumes it).",
         fault: "a terminal that uses a reference again",
         shows: "two INTENT with one reference";
+    SignatureServesTwice = "signature-serves-twice",
+        "A chip's signature vouches for a second request (used signatures).",
+        fault: "a 0100 and a one-step 0200 with one DE7, DE11 and amount",
+        shows: "VERIFICATION and INTENT over one signature";
     LimitIgnoresInFlight = "limit-ignores-in-flight",
         "What is in flight does not count against a citizen's day (limits).",
         fault: "one citizen at several machines at once",

@@ -236,6 +236,8 @@ pub enum Event {
     Suspended(TxKey, Suspense),
     /// A known key came with other content.
     OtherContent(TxKey),
+    /// A chip's signature came in a second request.
+    SignatureUsedBefore(TxKey),
     /// A message with a wrong or absent MAC.
     Forged(LinkId),
     /// A bank's answer that belongs to nothing that waits.
@@ -274,6 +276,7 @@ impl Event {
         match self {
             Event::Suspended(..)
             | Event::OtherContent(_)
+            | Event::SignatureUsedBefore(_)
             | Event::Forged(_)
             | Event::StrayAnswer(..)
             | Event::OtherEcho(_)

@@ -26,6 +26,7 @@ mod standing;
 mod suspense;
 mod transaction;
 mod unordered;
+mod used_proofs;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
 pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};
@@ -46,3 +47,4 @@ pub use saf::{RETRIED_MAX, SafBank, SafEntry, SafFault, SafFaultSeen, SafFaults,
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
 pub use suspense::{SUSPENDED_MAX, Suspended, SuspendedSet};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};
+pub use used_proofs::{PROOF_AGE_MS_MAX, USED_PROOFS_MAX, UsedProofs};

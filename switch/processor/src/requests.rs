@@ -21,13 +21,14 @@ use crate::processor::{
 use crate::record::{BlockSubject, Kind};
 use crate::standing::{LiveReference, REFERENCES_MAX};
 use crate::transaction::Transaction;
+use crate::used_proofs::{PROOF_AGE_MS_MAX, ProofRefusal};
 
 /// A reference whose money transaction was declined with one of these serves again: a wrong PIN or too large an amount
 /// does not send the citizen back to the camera.
 const SERVES_AGAIN_AFTER: [Code; 3] = [Code::FUNDS, Code::WRONG_PIN, Code::OVER_AMOUNT];
 /// For so long after a start requests may come that were signed before it: DE7 of a proof is no older
 /// (docs/interface.md#proof).
-const FORGOTTEN_SEEDS_MS: u64 = 120_000;
+const FORGOTTEN_SEEDS_MS: u64 = PROOF_AGE_MS_MAX as u64;
 /// INTENTs that one reference can be consumed by, in all.
 const REFERENCE_INTENTS_MAX: usize = 3;
 
@@ -389,10 +390,7 @@ impl Processor {
         match reference {
             Some(_) if kind == Kind::Verification => Err(Code::PROOF),
             Some(reference) => self.verified_by_reference(key, kind, reference),
-            None => {
-                self.ask_verifier(key, kind);
-                Ok(())
-            }
+            None => self.ask_verifier(key, kind),
         }
     }
 
@@ -485,10 +483,11 @@ impl Processor {
         Ok(())
     }
 
-    fn ask_verifier(&mut self, key: TxKey, kind: Kind) {
+    fn ask_verifier(&mut self, key: TxKey, kind: Kind) -> Result<(), Code> {
+        self.take_signature(key)?;
         let seeds = self.work(key).session.unwrap_or_default();
         let seed_ids = seeds.into_iter().flatten().chain(self.seed_before_the_start(key)).collect();
-        let Some(message) = self.asked(key).cloned() else { return };
+        let message = self.asked(key).cloned().ok_or(Code::UNAVAILABLE)?;
         let rrn =
             self.live.get(&key).and_then(|live| live.transaction.request.as_ref()).map(|request| request.rrn);
         let work = self.work(key);
@@ -504,6 +503,20 @@ impl Processor {
         let ticket = self.ticket();
         self.verifies.insert(ticket, key);
         self.emit(Output::Verify(ticket, Box::new(request)));
+        Ok(())
+    }
+
+    /// The chip's signature serves this request and no other: neither verifier nor registry is asked about one that was
+    /// used before.
+    fn take_signature(&mut self, key: TxKey) -> Result<(), Code> {
+        match self.standing.proofs.take(key, self.now.wall_ms) {
+            Err(ProofRefusal::UsedBefore) if !mutant::is(Mutant::SignatureServesTwice) => {
+                self.event(Event::SignatureUsedBefore(key));
+                Err(Code::PROOF)
+            }
+            Err(ProofRefusal::Full) => Err(Code::UNAVAILABLE),
+            Ok(()) | Err(ProofRefusal::UsedBefore) => Ok(()),
+        }
     }
 
     /// A request that was sent before this process took over was signed under a seed that only the process before knew.

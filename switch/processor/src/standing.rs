@@ -12,6 +12,7 @@ use crate::record::{BlockSubject, Body, Record};
 use crate::suspense::SuspendedSet;
 use crate::transaction::Transaction;
 use crate::unordered::Unordered;
+use crate::used_proofs::UsedProofs;
 
 /// So many references live at once; at the limit a verification is answered 91. 180 s at 5,000 verifications a second.
 pub const REFERENCES_MAX: usize = 900_000;
@@ -31,6 +32,9 @@ pub struct Standing {
     pub blocks: BTreeSet<BlockSubject>,
     /// References not yet expired when last looked at.
     pub references: References,
+    /// Chips' signatures that were used and could still pass. Checkpoints that were written before there were any have none.
+    #[serde(default)]
+    pub proofs: UsedProofs,
     /// What waits for a person.
     pub suspended: SuspendedSet,
 }
@@ -69,6 +73,9 @@ impl Standing {
         }
         if let Some(request) = record.request().filter(|request| !request.rrn_from_terminal) {
             self.raise_rrn(request.rrn, record.at_ms);
+        }
+        if let Some(key) = record.transaction.filter(|_| may_have_used_a_signature(&record.body)) {
+            self.proofs.note(key, record.at_ms);
         }
         match &record.body {
             Body::Intent(intent) => {
@@ -184,6 +191,26 @@ impl Standing {
     fn raise_bank(&mut self, bank: Institution, identity: BankIdentity) {
         let newest = self.banks.entry(bank).or_insert(identity);
         *newest = (*newest).max(identity);
+    }
+}
+
+/// A request that a reference does not vouch for comes with a chip's signature; of one that was declined it is not recorded,
+/// and remembered all the same.
+fn may_have_used_a_signature(body: &Body) -> bool {
+    match body {
+        Body::Intent(intent) => intent.reference.is_none(),
+        Body::Declined(declined) => declined.request.is_some(),
+        Body::Verification(_) => true,
+        Body::Outcome(_)
+        | Body::Reversal(_)
+        | Body::Reversed(_)
+        | Body::Complete(_)
+        | Body::Claim(..)
+        | Body::Note(..)
+        | Body::Tombstone(_)
+        | Body::Cutover(_)
+        | Body::Block(_)
+        | Body::Resolution(_) => false,
     }
 }
 

@@ -424,6 +424,8 @@ impl Running {
             "log_records": processor.next_position(),
             "log_synced_records": self.synced,
             "disk_full": self.is_disk_full,
+            "registry_left_alone": self.owned.verifier.is_registry_left_alone(),
+            "crl_stale": self.owned.verifier.stale_lists(now),
             "blocks": processor.standing().blocks.iter().map(|subject| format!("{subject:?}")).collect::<Vec<_>>(),
         })
     }

@@ -22,5 +22,6 @@ pub mod saf_commands;
 mod saf_view;
 mod stages;
 pub mod suspense_commands;
+pub mod trust;
 mod verifier;
 pub mod verify_command;

@@ -163,6 +163,7 @@ fn name(event: &Event) -> &'static str {
         Event::Reversed(_) => "reversed",
         Event::Suspended(..) => "suspended",
         Event::OtherContent(_) => "other_content",
+        Event::SignatureUsedBefore(_) => "signature_used_before",
         Event::Forged(_) => "forged",
         Event::StrayAnswer(..) => "stray_answer",
         Event::OtherEcho(_) => "other_echo",

@@ -1,22 +1,23 @@
 //! What a proof has to pass, without I/O: the chip's checks, what the registry is asked, and what its answer comes to.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use credential::{
-    CheckedChip, ChipContext, ChipRefusal, Proof, SodCache, TrustStore, VerifiedSod, check_chip,
+    CheckedChip, ChipContext, ChipRefusal, Proof, RevocationError, SodCache, TrustStore, VerifiedSod,
+    check_chip,
 };
-use processor::{Code, Evidence, Verdict, VerifyRequest};
+use processor::{Code, Evidence, PROOF_AGE_MS_MAX, Verdict, VerifyRequest};
 use thiserror::Error;
 
 use crate::registry::{ActiveProof, Answer, Modality, Outcome, RegistryQuestion};
 
 /// The card is on the reader now: DE7 of a request that a chip has signed lies so near to the switch's clock, either
 /// way (docs/interface.md#proof).
-const PROOF_AGE_S_MAX: i64 = 120;
+const PROOF_AGE_S_MAX: i64 = PROOF_AGE_MS_MAX / 1_000;
 
 /// Checks chips: the authorities that are trusted, and the security objects that were found good.
 pub struct Proofs {
-    trust: TrustStore,
+    trust: RwLock<Arc<TrustStore>>,
     sods: Mutex<SodCache>,
 }
 
@@ -37,7 +38,18 @@ pub enum Refusal {
 impl Proofs {
     /// Nothing is known yet. `sods` bounds how many security objects are kept.
     pub fn new(trust: TrustStore, sods: SodCache) -> Proofs {
-        Proofs { trust, sods: Mutex::new(sods) }
+        Proofs { trust: RwLock::new(Arc::new(trust)), sods: Mutex::new(sods) }
+    }
+
+    /// What is trusted now.
+    pub fn trust(&self) -> Arc<TrustStore> {
+        Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Trusts this from here on; a check that is under way ends with what it began with. Security objects that were
+    /// found good under other authorities are not believed any more, also those that such a check keeps later.
+    pub fn replace_trust(&self, trust: TrustStore) {
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
     }
 
     /// Checks the proof of a request at `now_s` (seconds since 1970) with the challenge key of its terminal, and keeps a
@@ -56,8 +68,9 @@ impl Proofs {
             return Err(Refusal::Stale(off_s));
         }
         let challenge_key = challenge_key.ok_or(Refusal::NoKey)?;
-        let context = ChipContext { trust: &self.trust, challenge_key, seed_ids: &request.seed_ids, now_s };
-        let known = self.known(request, now_s);
+        let trust = self.trust();
+        let context = ChipContext { trust: &trust, challenge_key, seed_ids: &request.seed_ids, now_s };
+        let known = self.known(request, &trust, now_s);
         let is_known = known.is_some();
         let chip = check_chip(&request.message, known, &context)?;
         if !is_known {
@@ -66,9 +79,9 @@ impl Proofs {
         Ok(chip)
     }
 
-    fn known(&self, request: &VerifyRequest, now_s: i64) -> Option<Arc<VerifiedSod>> {
+    fn known(&self, request: &VerifyRequest, trust: &TrustStore, now_s: i64) -> Option<Arc<VerifiedSod>> {
         let digest = Proof::parse(request.message.get(112)?).ok()?.sod_sha256()?;
-        self.sods.lock().expect("nothing panics while it holds the cache").get(&digest, &self.trust, now_s)
+        self.sods.lock().expect("nothing panics while it holds the cache").get(&digest, trust, now_s)
     }
 }
 
@@ -79,6 +92,7 @@ impl Refusal {
             Refusal::Chip(ChipRefusal::NeedSod) => Verdict::SendSod,
             Refusal::Chip(ChipRefusal::Pan(_)) => Verdict::Refused(Code::BAD_PAN, None),
             Refusal::Chip(ChipRefusal::Expired) => Verdict::Refused(Code::EXPIRED, None),
+            Refusal::Chip(ChipRefusal::Revocation(RevocationError::NotKnown)) => Verdict::Unavailable,
             Refusal::Stale(_) | Refusal::NoKey | Refusal::Chip(_) => Verdict::Refused(Code::PROOF, None),
         }
     }
@@ -107,7 +121,7 @@ pub fn question(request: &VerifyRequest, chip: &CheckedChip) -> RegistryQuestion
         passive: true,
         active: true,
         csca_id: chip.sod.csca_id,
-        crl_age_s: None,
+        crl_age_s: chip.crl_age_s,
         active_proof: Some(ActiveProof {
             algorithm: chip.algorithm.clone(),
             challenge: chip.challenge.to_vec(),
@@ -189,6 +203,8 @@ mod tests {
             (ChipRefusal::Pan(PanError::Form).into(), Verdict::Refused(Code::BAD_PAN, None)),
             (ChipRefusal::Expired.into(), Verdict::Refused(Code::EXPIRED, None)),
             (ChipRefusal::OtherCitizen.into(), Verdict::Refused(Code::PROOF, None)),
+            (ChipRefusal::Revocation(RevocationError::Revoked).into(), Verdict::Refused(Code::PROOF, None)),
+            (ChipRefusal::Revocation(RevocationError::NotKnown).into(), Verdict::Unavailable),
             (ChipRefusal::Seed.into(), Verdict::Refused(Code::PROOF, None)),
         ];
         for (refusal, expected) in cases {

@@ -26,6 +26,7 @@ use crate::links::bank::BankLink;
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
 use crate::operator;
+use crate::trust::TrustKeeper;
 use crate::verifier::Verifier;
 
 /// Threads for terminals' and banks' sockets: one for two cores, for the event loop and the log have their own.
@@ -92,6 +93,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let keys = Arc::new(TerminalKeyStore::default());
     keys.replace(terminal_keys(&settings));
     let verifier = Verifier::start(&settings, &keys, clock, &bus.others)?;
+    let trust = TrustKeeper::new(settings.credential.files.clone(), verifier.proofs(), clock);
     let Recovered { standing, open, next, .. } = recovered;
     let processor = Processor::new(settings.processor.clone(), entropy()?, now, standing, open, next);
 
@@ -127,7 +129,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         clock,
     };
     tokio::spawn(terminal::listen(terminals, links.all().to_vec(), Arc::new(shared)));
-    tokio::spawn(reload_on_hangup(settings.file.clone(), keys, bus.clone()));
+    let look_again = Arc::new(Notify::new());
+    tokio::spawn(trust.run(Arc::clone(&look_again)));
+    tokio::spawn(reload_on_hangup(settings.file.clone(), keys, bus.clone(), look_again));
     health.set_ready(true);
     bound.tell(addresses, &settings)?;
 
@@ -217,13 +221,15 @@ fn terminal_keys(settings: &Settings) -> TerminalKeyMap {
 }
 
 /// SIGHUP reads the configuration again: terminals and their keys, banks' limits and codes, timers and limits are those
-/// of the new one at once. Addresses, directories and links are for a restart. A file with a mistake changes nothing.
-async fn reload_on_hangup(file: PathBuf, keys: Arc<TerminalKeyStore>, bus: Bus) {
+/// of the new one at once; country signers and revocation lists are looked at again. Addresses, directories and links are
+/// for a restart. A file with a mistake changes nothing.
+async fn reload_on_hangup(file: PathBuf, keys: Arc<TerminalKeyStore>, bus: Bus, look_again: Arc<Notify>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         match config::load(&file) {
             Ok(settings) => {
                 keys.replace(terminal_keys(&settings));
+                look_again.notify_one();
                 let told = bus.others.send(Inbound::Reconfigure(Box::new(settings.processor))).await;
                 if told.is_err() {
                     return;

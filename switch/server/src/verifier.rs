@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use credential::{CheckedChip, SodCache};
-use processor::{Input, Ticket, Verdict, VerifyRequest};
+use processor::{Input, Now, Ticket, Verdict, VerifyRequest};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::links::terminal::TerminalKeyStore;
 use crate::proofs::{self, Proofs, Refusal};
-use crate::registry::{Outcome, RegistryBounds, RegistryClient, Surroundings};
+use crate::registry::{Outcome, Reason, RegistryBounds, RegistryClient, Surroundings};
 
 /// Connections to the registry; HTTP/2 needs one alone.
 const REGISTRY_CONNECTIONS_MAX: usize = 64;
@@ -27,7 +27,7 @@ pub(crate) struct Verifier {
 struct Shared {
     registry: RegistryClient,
     keys: Arc<TerminalKeyStore>,
-    proofs: Proofs,
+    proofs: Arc<Proofs>,
     clock: Clock,
 }
 
@@ -46,19 +46,37 @@ impl Verifier {
             timeout_ms: settings.processor.timers.registry_ms_max,
             in_flight_max: settings.processor.limits.in_flight_max,
             connections_max: REGISTRY_CONNECTIONS_MAX,
+            breaker: settings.registry.breaker,
         };
         let registry =
             RegistryClient::new(&settings.registry, &settings.switch.id, bounds, Surroundings::system());
         let shared = Shared {
             registry: registry.map_err(|error| error.to_string())?,
             keys: Arc::clone(keys),
-            proofs: Proofs::new(
+            proofs: Arc::new(Proofs::new(
                 settings.credential.trust.clone(),
                 SodCache::new(settings.credential.sods_cached_max),
-            ),
+            )),
             clock,
         };
         Ok(Verifier { shared: Arc::new(shared), runtime: Handle::current(), answers: answers.clone() })
+    }
+
+    /// What chips are checked with, for whoever keeps it up to date.
+    pub(crate) fn proofs(&self) -> Arc<Proofs> {
+        Arc::clone(&self.shared.proofs)
+    }
+
+    /// Whether the registry is left alone, because it has failed too often in a row.
+    pub(crate) fn is_registry_left_alone(&self) -> bool {
+        self.shared.registry.is_left_alone()
+    }
+
+    /// Country signers whose revocation list is missing or too old, RFC 4514.
+    pub(crate) fn stale_lists(&self, now: Now) -> Vec<String> {
+        let trust = self.shared.proofs.trust();
+        let lists = trust.lists(now.wall_ms.div_euclid(1000));
+        lists.into_iter().filter(|(.., is_stale)| *is_stale).map(|(issuer, ..)| issuer.to_owned()).collect()
     }
 
     /// The verdict comes through the bus. How many are under way the processor bounds: its requests in flight.
@@ -93,7 +111,10 @@ impl Shared {
     async fn ask(&self, request: &VerifyRequest, chip: CheckedChip) -> Verdict {
         let answer = self.registry.verify(proofs::question(request, &chip)).await;
         if let Outcome::Unavailable(reason) = &answer.outcome {
-            tracing::warn!(%reason, "the registry gives no verdict");
+            // That it is left alone was told once.
+            if !matches!(reason, Reason::Paused(_)) {
+                tracing::warn!(%reason, "the registry gives no verdict");
+            }
             metrics::counter!("atm_switch_registry_unavailable_total").increment(1);
         }
         proofs::verdict(answer, &chip)
@@ -102,9 +123,13 @@ impl Shared {
 
 fn refused(refusal: &Refusal) -> Verdict {
     let verdict = refusal.verdict();
-    if let Verdict::Refused(code, _) = &verdict {
-        tracing::info!(%refusal, %code, "proof refused");
-        metrics::counter!("atm_switch_proofs_refused_total").increment(1);
+    match &verdict {
+        Verdict::Refused(code, _) => {
+            tracing::info!(%refusal, %code, "proof refused");
+            metrics::counter!("atm_switch_proofs_refused_total").increment(1);
+        }
+        Verdict::Unavailable => metrics::counter!("atm_switch_proofs_not_judged_total").increment(1),
+        Verdict::SendSod | Verdict::Verified { .. } => {}
     }
     verdict
 }

@@ -11,8 +11,8 @@ use credential::CitizenNumber;
 use processor::{Class, Code, Institution, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
 use server::config::{RegistrySettings, SecretPem};
 use server::registry::{
-    ActiveProof, Answer, Modality, Outcome, Reason, RegistryBounds, RegistryClient, RegistryConfigError,
-    RegistryQuestion, Surroundings,
+    ActiveProof, Answer, BreakerBounds, Modality, Outcome, Paused, Reason, RegistryBounds, RegistryClient,
+    RegistryConfigError, RegistryQuestion, Surroundings,
 };
 use sha2::{Digest, Sha256};
 use simulators::citizens::{Chip, Country};
@@ -23,7 +23,9 @@ use simulators::registry::{
 
 const SEED: u64 = 7;
 const DG15: &[u8] = b"no key: nothing is signed with it";
-const BOUNDS: RegistryBounds = RegistryBounds { timeout_ms: 5_000, in_flight_max: 64, connections_max: 4 };
+const BREAKER: BreakerBounds = BreakerBounds { failures_in_row_max: 20, pause_ms: 3_600_000 };
+const BOUNDS: RegistryBounds =
+    RegistryBounds { timeout_ms: 5_000, in_flight_max: 64, connections_max: 4, breaker: BREAKER };
 /// For questions that must not be answered in time.
 const SHORT: RegistryBounds = RegistryBounds { timeout_ms: 300, ..BOUNDS };
 
@@ -71,6 +73,7 @@ fn settings(handle: &Handle, certificates: &Certificates) -> RegistrySettings {
         kid: "switch-1".to_owned(),
         pinned: BTreeMap::from([("registry-1".to_owned(), handle.public_key().to_pem().into())]),
         client: None,
+        breaker: BREAKER,
     }
 }
 
@@ -292,6 +295,43 @@ async fn a_registry_that_is_gone_is_asked_again_once_it_is_back() {
         let _handle = Registry::start(config(port)).await.unwrap();
         assert_eq!(client.verify(question(4)).await.outcome, VERIFIED);
     }
+}
+
+/// After so many failures in a row the registry is not asked at all; a probe finds it again.
+#[tokio::test]
+async fn a_registry_that_fails_too_often_is_left_alone_until_a_probe_is_answered() {
+    let (handle, settings) = started().await;
+    let breaker = BreakerBounds { failures_in_row_max: 3, pause_ms: 3_600_000 };
+    let shy = client(&settings, RegistryBounds { breaker, ..BOUNDS });
+    handle.set_fault(Some(Fault::Wrong(Wrong::Status)));
+    for _ in 0..3 {
+        assert!(!shy.is_left_alone());
+        assert_eq!(shy.verify(question(1)).await.outcome, Outcome::Unavailable(Reason::Status(500)));
+    }
+    handle.set_fault(None);
+    let paused = shy.verify(question(2)).await;
+    assert_eq!((paused.outcome, paused.jws), (Outcome::Unavailable(Reason::Paused(Paused)), None));
+    assert!(shy.is_left_alone());
+
+    let breaker = BreakerBounds { failures_in_row_max: 1, pause_ms: 1 };
+    let probing = client(&settings, RegistryBounds { breaker, ..BOUNDS });
+    handle.set_fault(Some(Fault::Wrong(Wrong::Kid)));
+    assert_eq!(probing.verify(question(3)).await.outcome, Outcome::Unavailable(Reason::Kid));
+    assert!(probing.is_left_alone());
+    handle.set_fault(None);
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    assert_eq!(probing.verify(question(4)).await.outcome, VERIFIED);
+    assert!(!probing.is_left_alone());
+
+    // What the registry says of one citizen is said, and no failure.
+    handle.set_override(number(), Override { citizen: Some(CitizenStatus::Deceased), card: None });
+    for stan in 5..8 {
+        assert_eq!(probing.verify(question(stan)).await.outcome, Outcome::Refused(Code::RESTRICTED));
+    }
+    handle.set_override(number(), Override::default());
+    handle.set_fault(Some(Fault::Wrong(Wrong::VerifiedDead)));
+    assert_eq!(probing.verify(question(8)).await.outcome, Outcome::Unavailable(Reason::Contradiction));
+    assert!(!probing.is_left_alone());
 }
 
 #[tokio::test]

@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use credential::{Algorithms, TrustStore};
+use credential::{Algorithms, ListRule, StaleList};
 use iso8583::Dialect;
 use iso8583::framing::{Framing, TPDU_BYTES};
 use keys::KeyFile;
 use processor::{Code, Config, Day, Institution, IssuerConfig, Limits, TerminalConfig, TerminalId, Timers};
-
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::reader::{Mistake, Section, Source};
 use super::{
@@ -21,10 +18,14 @@ use super::{
 };
 
 use crate::heads::HeadsSettings;
-use crate::registry::{RegistryBounds, RegistryClient, RegistryConfigError, Surroundings};
+use crate::registry::{BreakerBounds, RegistryBounds, RegistryClient, RegistryConfigError, Surroundings};
+use crate::trust::TrustFiles;
 
 /// A day in milliseconds: the longest wait that makes sense for most timers.
 const DAY_MS: u64 = 86_400_000;
+
+/// How old a revocation list may be unless it is said: authorities issue one every 90 days (ICAO 9303-12, 5.2.1).
+const CRL_AGE_S_MAX: u64 = 90 * 86_400;
 
 /// The smallest segment of the log.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
@@ -440,6 +441,8 @@ fn registry(section: Section<'_>) -> Option<RegistrySettings> {
     if certificate.is_some() != key.is_some() {
         section.refuse("client_certificate_file", "and client_key_file go together");
     }
+    let failures_in_row_max = section.number_or("failures_in_row_max", 20, 1..=1_000_000);
+    let pause_ms = section.number_or("pause_ms", 1_000, 1..=DAY_MS);
     let settings = || {
         Some(RegistrySettings {
             url: url?,
@@ -448,6 +451,7 @@ fn registry(section: Section<'_>) -> Option<RegistrySettings> {
             kid: kid?,
             pinned,
             client: certificate.zip(key).map(|((_, certificate), (_, key))| (certificate, SecretPem(key))),
+            breaker: BreakerBounds { failures_in_row_max: failures_in_row_max? as u32, pause_ms: pause_ms? },
         })
     };
     let settings = settings();
@@ -460,7 +464,8 @@ fn registry(section: Section<'_>) -> Option<RegistrySettings> {
 
 /// What the files hold is only known once a client is made of them.
 fn refuse_unusable(settings: &RegistrySettings, section: &Section<'_>) {
-    let bounds = RegistryBounds { timeout_ms: 1, in_flight_max: 1, connections_max: 1 };
+    let bounds =
+        RegistryBounds { timeout_ms: 1, in_flight_max: 1, connections_max: 1, breaker: settings.breaker };
     let Err(error) = RegistryClient::new(settings, "", bounds, Surroundings::system()) else { return };
     let key = match error {
         RegistryConfigError::Url => "url",
@@ -474,6 +479,19 @@ fn refuse_unusable(settings: &RegistrySettings, section: &Section<'_>) {
 
 fn credential(section: Section<'_>) -> Option<CredentialSettings> {
     let csca_dir = section.path("csca_dir");
+    let crl_dir = section.has("crl_dir").then(|| section.path("crl_dir"));
+    let age_s_max = section.number_or("crl_age_s_max", CRL_AGE_S_MAX, 1..=10 * 366 * DAY_MS / 1_000);
+    let stale = section.parsed_or("crl_stale", StaleList::Refuse, |text| match text {
+        "refuse" => Ok(StaleList::Refuse),
+        "accept" => Ok(StaleList::Accept),
+        _ => Err(format!("`{text}` is none of refuse, accept")),
+    });
+    let reread_s = section.number_or("reread_s", 60, 1..=DAY_MS / 1_000);
+    for key in ["crl_age_s_max", "crl_stale"] {
+        if crl_dir.is_none() && section.has(key) {
+            section.refuse(key, "goes with crl_dir alone");
+        }
+    }
     let sods_cached_max = section.number_or("sods_cached_max", 100_000, 0..=10_000_000);
     let names = section.list("algorithms", |text| Ok(text.to_owned()));
     let algorithms = match Algorithms::from_names(names.iter().map(String::as_str)) {
@@ -484,54 +502,26 @@ fn credential(section: Section<'_>) -> Option<CredentialSettings> {
             None
         }
     };
-    let trust = || trust(&section, &csca_dir?, algorithms?);
-    let trust = trust();
-    section.finish();
-    Some(CredentialSettings { trust: trust?, sods_cached_max: sods_cached_max? as usize })
-}
-
-/// Every file of the directory is one or more certificates, PEM or DER. Without any no chip could be authentic.
-fn trust(section: &Section<'_>, directory: &Path, algorithms: Algorithms) -> Option<TrustStore> {
-    let certificates = match certificates(directory) {
-        Ok(certificates) if certificates.is_empty() => {
-            section.refuse("csca_dir", format!("{}: holds no certificate", directory.display()));
-            return None;
-        }
-        Ok(certificates) => certificates,
-        Err(reason) => {
-            section.refuse("csca_dir", reason);
-            return None;
-        }
+    let files = || {
+        Some(TrustFiles {
+            csca_dir: csca_dir?,
+            crl_dir: match crl_dir {
+                Some(directory) => Some(directory?),
+                None => None,
+            },
+            algorithms: algorithms?,
+            rule: ListRule { age_s_max: age_s_max?, stale: stale? },
+            reread_s: reread_s?,
+        })
     };
-    match TrustStore::new(certificates.iter().map(|(_, der)| der.as_slice()), algorithms) {
-        Ok(trust) => Some(trust),
-        Err((place, error)) => {
-            section.refuse("csca_dir", format!("{}: {error}", certificates[place].0.display()));
-            None
-        }
+    let files = files();
+    let trust = files.as_ref().map(TrustFiles::read);
+    if let Some(Err(mistake)) = &trust {
+        section.refuse(mistake.key, mistake.reason.clone());
     }
-}
-
-/// The certificates of a directory, DER, each with its file, in the order of the files' names.
-fn certificates(directory: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
-    let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut files: Vec<PathBuf> =
-        entries.map_err(|error| named(directory, &error))?.iter().map(std::fs::DirEntry::path).collect();
-    files.sort();
-    let mut certificates = Vec::new();
-    for file in files.into_iter().filter(|file| file.is_file()) {
-        let bytes = std::fs::read(&file).map_err(|error| named(&file, &error))?;
-        if !bytes.starts_with(b"-----BEGIN") {
-            certificates.push((file, bytes));
-            continue;
-        }
-        for certificate in CertificateDer::pem_slice_iter(&bytes) {
-            let certificate = certificate.map_err(|error| named(&file, &error))?;
-            certificates.push((file.clone(), certificate.to_vec()));
-        }
-    }
-    Ok(certificates)
+    section.finish();
+    let trust = trust?.ok()?;
+    Some(CredentialSettings { trust, files: files?, sods_cached_max: sods_cached_max? as usize })
 }
 
 fn exponent(section: &Section<'_>) -> Option<u8> {

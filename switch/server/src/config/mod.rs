@@ -15,6 +15,8 @@ use keys::KeyFile;
 use processor::{Institution, Timers};
 
 use crate::heads::HeadsSettings;
+use crate::registry::BreakerBounds;
+use crate::trust::TrustFiles;
 
 pub use load::load;
 pub use reader::Mistake;
@@ -115,6 +117,8 @@ pub struct RegistrySettings {
     pub pinned: BTreeMap<String, Vec<u8>>,
     /// Client certificate and key, PEM, where the registry asks for them.
     pub client: Option<(Vec<u8>, SecretPem)>,
+    /// When the registry is left alone.
+    pub breaker: BreakerBounds,
 }
 
 /// A PEM text that cannot be printed.
@@ -130,8 +134,10 @@ impl std::fmt::Debug for SecretPem {
 /// `[credential]`.
 #[derive(Clone, Debug)]
 pub struct CredentialSettings {
-    /// The country signers that are trusted, and the algorithms that are allowed.
+    /// The country signers that are trusted, the algorithms that are allowed, and the revocation lists: as they were read.
     pub trust: TrustStore,
+    /// Where they are read again.
+    pub files: TrustFiles,
     /// Verified SODs that are remembered, about 500 bytes each; the oldest is forgotten first, and its card has to send
     /// its SOD again.
     pub sods_cached_max: usize,

@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -26,7 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
 
 use super::RegistryConfigError;
-use super::contract::{Answer, Contract, Reason, RegistryQuestion};
+use super::breaker::{Breaker, BreakerBounds, Turn};
+use super::contract::{Answer, Contract, Outcome, Reason, RegistryQuestion};
 use crate::config::RegistrySettings;
 
 /// An HTTP/2 connection that has been still for so long is pinged, and closed when the ping stays unanswered as long:
@@ -45,6 +46,8 @@ pub struct RegistryBounds {
     pub in_flight_max: usize,
     /// Connections, those being opened included; a question that finds none free waits within its timeout.
     pub connections_max: usize,
+    /// When the registry is left alone.
+    pub breaker: BreakerBounds,
 }
 
 /// Fills bytes with what nobody can guess.
@@ -65,6 +68,8 @@ pub struct RegistryClient {
     contract: Contract,
     bounds: RegistryBounds,
     in_flight: Semaphore,
+    breaker: Mutex<Breaker>,
+    started: Instant,
     surroundings: Surroundings,
 }
 
@@ -102,6 +107,8 @@ impl RegistryClient {
             contract,
             bounds,
             in_flight: Semaphore::new(bounds.in_flight_max),
+            breaker: Mutex::new(Breaker::new(bounds.breaker)),
+            started: Instant::now(),
             surroundings,
         })
     }
@@ -111,9 +118,23 @@ impl RegistryClient {
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Answer::unavailable(Reason::Overload);
         };
+        if let Err(paused) = self.breaker().let_through(self.mono_ms()) {
+            return Answer::unavailable(Reason::Paused(paused));
+        }
+        let answer = self.ask(&question).await;
+        self.note(&answer);
+        answer
+    }
+
+    /// Whether the registry is left alone, because it has failed too often in a row.
+    pub fn is_left_alone(&self) -> bool {
+        self.breaker().is_open()
+    }
+
+    async fn ask(&self, question: &RegistryQuestion) -> Answer {
         let mut chance = [0; 32];
         (self.surroundings.random)(&mut chance);
-        let asked = self.contract.ask(&question, &chance, (self.surroundings.now_s)());
+        let asked = self.contract.ask(question, &chance, (self.surroundings.now_s)());
         let timeout = Duration::from_millis(self.bounds.timeout_ms);
         let compact = Bytes::copy_from_slice(&asked.compact);
         match tokio::time::timeout(timeout, self.exchange(compact)).await {
@@ -121,6 +142,30 @@ impl RegistryClient {
             Ok(Err(reason)) => Answer::unavailable(reason),
             Err(_) => Answer::unavailable(Reason::Late),
         }
+    }
+
+    /// An answer that contradicts itself is the registry's, and of one citizen: it says nothing about the next.
+    fn note(&self, answer: &Answer) {
+        let turn = match &answer.outcome {
+            Outcome::Verified { .. } | Outcome::Refused(_) => self.breaker().answered(),
+            Outcome::Unavailable(Reason::Contradiction) => None,
+            Outcome::Unavailable(_) => self.breaker().failed(self.mono_ms()),
+        };
+        let Some(turn) = turn else { return };
+        match turn {
+            Turn::Opened => tracing::error!("the registry has failed too often in a row: left alone"),
+            Turn::Closed => tracing::info!("the registry answers again"),
+        }
+        let is_open = if turn == Turn::Opened { 1.0 } else { 0.0 };
+        metrics::gauge!("atm_switch_registry_left_alone").set(is_open);
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mono_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
     }
 
     async fn exchange(&self, compact: Bytes) -> Result<Bytes, Reason> {

@@ -120,6 +120,9 @@ pub enum Reason {
     /// [`crate::registry::RegistryBounds::in_flight_max`] questions wait already.
     #[error("too many questions wait for the registry")]
     Overload,
+    /// [`crate::registry::BreakerBounds::failures_in_row_max`] questions in a row had no verdict.
+    #[error(transparent)]
+    Paused(#[from] super::breaker::Paused),
     /// [`crate::registry::RegistryBounds::timeout_ms`] are over.
     #[error("no answer in time")]
     Late,

@@ -1,10 +1,12 @@
 //! The adapter to the identity registry: docs/interface.md#registry in one folder, so that another contract can take its place.
 
+mod breaker;
 mod client;
 mod contract;
 
 use thiserror::Error;
 
+pub use breaker::{Breaker, BreakerBounds, Paused, Turn};
 pub use client::{Random, RegistryBounds, RegistryClient, Surroundings};
 pub use contract::{ActiveProof, Answer, Asked, Contract, Modality, Outcome, Reason, RegistryQuestion};
 

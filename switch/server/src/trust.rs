@@ -1,0 +1,332 @@
+//! Country signers and their revocation lists, from directories: read at the start, at SIGHUP, and when the files change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use credential::{Algorithms, LIST_BYTES_MAX, ListRule, TrustStore};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::proofs::Proofs;
+
+/// Files of one directory; more are refused.
+const FILES_MAX: usize = 1_000;
+
+/// Bytes of one file: a revocation list in PEM.
+const FILE_BYTES_MAX: u64 = 2 * LIST_BYTES_MAX as u64;
+
+/// Where the trusted files are, and what holds of them.
+#[derive(Clone, Debug)]
+pub struct TrustFiles {
+    /// Every file is one or more certificates of country signers, PEM or DER.
+    pub csca_dir: PathBuf,
+    /// Every file is one or more revocation lists, PEM or DER; `None`: no lists are kept, and nobody is revoked.
+    pub crl_dir: Option<PathBuf>,
+    /// The algorithms that are allowed.
+    pub algorithms: Algorithms,
+    /// How old lists may be.
+    pub rule: ListRule,
+    /// The directories are looked at again after so many seconds.
+    pub reread_s: u64,
+}
+
+/// Why the files make no trust store: the key of the configuration that names them, and the reason with the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrustMistake {
+    /// `csca_dir` or `crl_dir`.
+    pub key: &'static str,
+    /// Path and what is wrong.
+    pub reason: String,
+}
+
+/// The files as they were at a moment.
+struct Files {
+    certificates: Vec<(PathBuf, Vec<u8>)>,
+    lists: Vec<(PathBuf, Vec<u8>)>,
+    digest: [u8; 32],
+}
+
+impl TrustFiles {
+    /// Reads the directories and makes a trust store of them, whole or not at all.
+    ///
+    /// # Errors
+    /// The first file that cannot be used, or a directory without any certificate.
+    pub fn read(&self) -> Result<TrustStore, TrustMistake> {
+        self.store(&self.files()?)
+    }
+
+    fn files(&self) -> Result<Files, TrustMistake> {
+        let certificates = files(&self.csca_dir, |bytes| {
+            let certificates = CertificateDer::pem_slice_iter(bytes);
+            certificates.map(|der| der.map(|der| der.to_vec()).map_err(|error| error.to_string())).collect()
+        });
+        let certificates = certificates.map_err(|reason| TrustMistake { key: "csca_dir", reason })?;
+        let lists = self.crl_dir.as_ref().map(|directory| {
+            files(directory, |bytes| {
+                let lists = CertificateRevocationListDer::pem_slice_iter(bytes);
+                lists.map(|der| der.map(|der| der.to_vec()).map_err(|error| error.to_string())).collect()
+            })
+        });
+        let lists = lists.transpose().map_err(|reason| TrustMistake { key: "crl_dir", reason })?;
+        let lists = lists.unwrap_or_default();
+        let mut digest = Context::new(&SHA256);
+        for (kind, list) in [(0, &certificates), (1, &lists)] {
+            for (_, der) in list {
+                digest.update(&[kind]);
+                digest.update(&(der.len() as u64).to_be_bytes());
+                digest.update(der);
+            }
+        }
+        let digest = digest.finish().as_ref().try_into().expect("SHA-256 has 32 bytes");
+        Ok(Files { certificates, lists, digest })
+    }
+
+    fn store(&self, files: &Files) -> Result<TrustStore, TrustMistake> {
+        let mistake = |key, path: &Path, error: String| TrustMistake {
+            key,
+            reason: format!("{}: {error}", path.display()),
+        };
+        if files.certificates.is_empty() {
+            return Err(mistake("csca_dir", &self.csca_dir, "holds no certificate".to_owned()));
+        }
+        let certificates = files.certificates.iter().map(|(_, der)| der.as_slice());
+        let trust = TrustStore::new(certificates, self.algorithms)
+            .map_err(|(place, error)| mistake("csca_dir", &files.certificates[place].0, error.to_string()))?;
+        if self.crl_dir.is_none() {
+            return Ok(trust);
+        }
+        trust
+            .with_lists(files.lists.iter().map(|(_, der)| der.as_slice()), self.rule)
+            .map_err(|(place, error)| mistake("crl_dir", &files.lists[place].0, error.to_string()))
+    }
+}
+
+/// What a directory's files hold, DER, each with its file, in the order of the files' names. `pem` takes a PEM text apart.
+fn files(
+    directory: &Path,
+    pem: impl Fn(&[u8]) -> Result<Vec<Vec<u8>>, String>,
+) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
+    let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let entries = std::fs::read_dir(directory).map_err(|error| named(directory, &error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        if paths.len() == FILES_MAX {
+            return Err(named(directory, &format!("holds more than {FILES_MAX} files")));
+        }
+        paths.push(entry.map_err(|error| named(directory, &error))?.path());
+    }
+    paths.sort();
+    let mut all = Vec::new();
+    for path in paths {
+        let about = std::fs::metadata(&path).map_err(|error| named(&path, &error))?;
+        if !about.is_file() {
+            continue;
+        }
+        if about.len() > FILE_BYTES_MAX {
+            return Err(named(&path, &format!("has more than {FILE_BYTES_MAX} bytes")));
+        }
+        let bytes = std::fs::read(&path).map_err(|error| named(&path, &error))?;
+        if !bytes.starts_with(b"-----BEGIN") {
+            all.push((path, bytes));
+            continue;
+        }
+        let ders = pem(&bytes).map_err(|error| named(&path, &error))?;
+        all.extend(ders.into_iter().map(|der| (path.clone(), der)));
+    }
+    Ok(all)
+}
+
+/// Looks at the directories again and again, puts new files into use, and tells when a list grows old.
+pub(crate) struct TrustKeeper {
+    files: TrustFiles,
+    proofs: Arc<Proofs>,
+    clock: Clock,
+    /// Digest of the files that were read last, and why they were refused, if they were.
+    seen: Option<([u8; 32], Option<TrustMistake>)>,
+    /// What was wrong at the last look: each is told once.
+    told: Option<TrustMistake>,
+    stale: Vec<String>,
+}
+
+impl TrustKeeper {
+    /// `proofs` checks with what `files` held a moment ago.
+    pub(crate) fn new(files: TrustFiles, proofs: Arc<Proofs>, clock: Clock) -> TrustKeeper {
+        TrustKeeper { files, proofs, clock, seen: None, told: None, stale: Vec::new() }
+    }
+
+    /// Until the process ends; at once when `again` is notified.
+    pub(crate) async fn run(mut self, again: Arc<Notify>) {
+        loop {
+            let looking = tokio::task::spawn_blocking(move || {
+                self.look();
+                self
+            });
+            self = match looking.await {
+                Ok(keeper) => keeper,
+                Err(failed) => {
+                    tracing::error!(%failed, "trusted files are looked at no more");
+                    return;
+                }
+            };
+            // Whichever comes first: nothing is lost when the time is over.
+            let _ = tokio::time::timeout(Duration::from_secs(self.files.reread_s), again.notified()).await;
+        }
+    }
+
+    /// Takes changed files into use, or keeps what is in use and says why.
+    fn look(&mut self) {
+        let refused = self.take().err();
+        if let Some(mistake) = refused.as_ref().filter(|mistake| self.told.as_ref() != Some(mistake)) {
+            tracing::error!(key = mistake.key, reason = mistake.reason, "trusted files kept as they were");
+        }
+        metrics::gauge!("atm_switch_trust_files_refused").set(if refused.is_some() { 1.0 } else { 0.0 });
+        self.told = refused;
+        self.tell_ages();
+    }
+
+    fn take(&mut self) -> Result<(), TrustMistake> {
+        let files = self.files.files()?;
+        if let Some((digest, refused)) = &self.seen
+            && *digest == files.digest
+        {
+            return refused.clone().map_or(Ok(()), Err);
+        }
+        let taken = self.put_into_use(&files);
+        self.seen = Some((files.digest, taken.clone().err()));
+        taken
+    }
+
+    fn put_into_use(&self, files: &Files) -> Result<(), TrustMistake> {
+        let new = self.files.store(files)?;
+        if let Some(issuer) = new.goes_back_behind(&self.proofs.trust()) {
+            let reason = format!("the revocation list of {issuer} is older than the one in use, or gone");
+            return Err(TrustMistake { key: "crl_dir", reason });
+        }
+        self.proofs.replace_trust(new);
+        let (certificates, lists) = (files.certificates.len(), files.lists.len());
+        tracing::info!(certificates, revocation_lists = lists, "trusted files");
+        Ok(())
+    }
+
+    fn tell_ages(&mut self) {
+        let now_s = self.clock.now().wall_ms.div_euclid(1000);
+        let trust = self.proofs.trust();
+        let lists = trust.lists(now_s);
+        let oldest_s = lists.iter().filter_map(|(_, age_s, _)| *age_s).max();
+        let is_stale = lists.iter().filter(|(_, _, is_stale)| *is_stale);
+        let stale: Vec<String> = is_stale.clone().map(|(issuer, ..)| (*issuer).to_owned()).collect();
+        for (issuer, age_s, _) in
+            is_stale.filter(|(issuer, ..)| !self.stale.iter().any(|told| told == issuer))
+        {
+            tracing::error!(issuer, age_s, "revocation list is missing or older than crl_age_s_max");
+        }
+        metrics::gauge!("atm_switch_crl_age_seconds").set(oldest_s.unwrap_or(0) as f64);
+        metrics::gauge!("atm_switch_crl_stale").set(stale.len() as f64);
+        self.stale = stale;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use credential::{SodCache, StaleList};
+
+    use super::*;
+
+    const CSCA: &[u8] = include_bytes!("../../credential/tests/fixtures/revoked.csca.der");
+    const OTHER_CSCA: &[u8] = include_bytes!("../../credential/tests/fixtures/pss.csca.der");
+    const NOBODY: &[u8] = include_bytes!("../../credential/tests/fixtures/nobody.crl");
+    const SIGNER: &[u8] = include_bytes!("../../credential/tests/fixtures/signer.crl");
+    const SOD: &[u8] = include_bytes!("../../credential/tests/fixtures/revoked.sod");
+    /// 2027-01-15.
+    const NOW_S: i64 = 1_800_000_000;
+
+    fn keeper(dir: &Path) -> TrustKeeper {
+        for name in ["csca", "crl"] {
+            std::fs::create_dir(dir.join(name)).unwrap();
+        }
+        std::fs::write(dir.join("csca/vietnam.der"), CSCA).unwrap();
+        std::fs::write(dir.join("crl/vietnam.crl"), NOBODY).unwrap();
+        let files = TrustFiles {
+            csca_dir: dir.join("csca"),
+            crl_dir: Some(dir.join("crl")),
+            algorithms: Algorithms::all(),
+            rule: ListRule { age_s_max: u64::MAX, stale: StaleList::Refuse },
+            reread_s: 1,
+        };
+        let proofs = Arc::new(Proofs::new(files.read().unwrap(), SodCache::new(1)));
+        TrustKeeper::new(files, proofs, Clock::start())
+    }
+
+    fn is_revoked(keeper: &TrustKeeper) -> bool {
+        let trust = keeper.proofs.trust();
+        let sod = credential::VerifiedSod::verify(SOD, &trust, NOW_S).unwrap();
+        trust.check_revocation(&sod, NOW_S).is_err()
+    }
+
+    #[test]
+    fn a_list_that_is_put_there_is_taken_and_never_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(dir.path());
+        keeper.look();
+        assert_eq!((is_revoked(&keeper), &keeper.told), (false, &None));
+        std::fs::write(dir.path().join("crl/vietnam.crl"), SIGNER).unwrap();
+        keeper.look();
+        assert_eq!((is_revoked(&keeper), &keeper.told), (true, &None));
+        std::fs::remove_file(dir.path().join("crl/vietnam.crl")).unwrap();
+        for _ in 0..2 {
+            keeper.look();
+            assert!(is_revoked(&keeper), "the list in use stays");
+            let reason = &keeper.told.as_ref().unwrap().reason;
+            assert!(reason.starts_with("the revocation list of CN=CSCA,"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_changes_nothing_until_it_is_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(dir.path());
+        keeper.look();
+        let before = keeper.proofs.trust().generation();
+        let path = dir.path().join("csca/other.der");
+        std::fs::write(&path, &OTHER_CSCA[1..]).unwrap();
+        for _ in 0..2 {
+            keeper.look();
+            let told = keeper.told.clone().unwrap();
+            assert_eq!(told.key, "csca_dir");
+            assert!(told.reason.starts_with(&path.display().to_string()), "{}", told.reason);
+            assert_eq!(keeper.proofs.trust().generation(), before);
+        }
+        std::fs::write(&path, OTHER_CSCA).unwrap();
+        keeper.look();
+        assert_eq!((&keeper.told, keeper.proofs.trust().len()), (&None, 2));
+        assert_ne!(
+            keeper.proofs.trust().generation(),
+            before,
+            "cached security objects are not believed any more"
+        );
+        std::fs::write(&path, b"").unwrap();
+        keeper.look();
+        std::fs::write(&path, OTHER_CSCA).unwrap();
+        keeper.look();
+        assert_eq!(keeper.told, None, "the same files as before the mistake");
+    }
+
+    #[test]
+    fn files_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(dir.path());
+        let large = std::fs::File::create(dir.path().join("crl/large.crl")).unwrap();
+        large.set_len(FILE_BYTES_MAX + 1).unwrap();
+        keeper.look();
+        assert!(keeper.told.take().unwrap().reason.ends_with("has more than 8388608 bytes"));
+        std::fs::remove_file(dir.path().join("crl/large.crl")).unwrap();
+        (0..FILES_MAX).for_each(|n| std::fs::write(dir.path().join(format!("crl/{n}")), NOBODY).unwrap());
+        keeper.look();
+        assert!(keeper.told.unwrap().reason.ends_with("holds more than 1000 files"));
+    }
+}
