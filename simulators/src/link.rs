@@ -1,13 +1,16 @@
-//! One TCP connection as messages: bytes in and out through a link codec, with the MACs of one peer.
+//! One connection, in clear or in TLS, as messages: bytes in and out through a link codec, with the MACs of one peer.
 
 use std::io;
 
 use iso8583::{Message, ParseError};
 use keys::{LinkCodec, LinkError, LinkMac, MacError, Received};
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_rustls::TlsStream;
+
+use crate::tls::{Answerer, Dialler};
 
 /// Bytes asked of the socket at once. The reader holds at most this much more than one frame.
 const READ_BYTES: usize = 16 * 1024;
@@ -39,10 +42,61 @@ pub enum Broken {
     Cut(usize),
 }
 
+/// A connection, in clear or in TLS.
+#[derive(Debug)]
+pub enum Socket {
+    /// As it came.
+    Clear(TcpStream),
+    /// Behind its handshake.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Socket {
+        Socket::Clear(stream)
+    }
+}
+
+impl Socket {
+    /// What was dialled, in TLS where there is a dialler.
+    ///
+    /// # Errors
+    /// The handshake's.
+    pub async fn dialled(stream: TcpStream, tls: Option<&Dialler>) -> io::Result<Socket> {
+        Ok(match tls {
+            None => Socket::Clear(stream),
+            Some(tls) => Socket::Tls(Box::new(tls.shake(stream).await?)),
+        })
+    }
+
+    /// What was accepted, in TLS where there is an answerer.
+    ///
+    /// # Errors
+    /// The handshake's.
+    pub async fn accepted(stream: TcpStream, tls: Option<&Answerer>) -> io::Result<Socket> {
+        Ok(match tls {
+            None => Socket::Clear(stream),
+            Some(tls) => Socket::Tls(Box::new(tls.shake(stream).await?)),
+        })
+    }
+}
+
+#[derive(Debug)]
+enum Reading {
+    Clear(OwnedReadHalf),
+    Tls(ReadHalf<TlsStream<TcpStream>>),
+}
+
+#[derive(Debug)]
+enum Writing {
+    Clear(OwnedWriteHalf),
+    Tls(WriteHalf<TlsStream<TcpStream>>),
+}
+
 /// The receiving half.
 #[derive(Debug)]
 pub struct LinkReader {
-    stream: OwnedReadHalf,
+    stream: Reading,
     codec: LinkCodec,
     mac: Option<LinkMac>,
     buffer: Vec<u8>,
@@ -53,7 +107,7 @@ pub struct LinkReader {
 /// The sending half.
 #[derive(Debug)]
 pub struct LinkWriter {
-    stream: OwnedWriteHalf,
+    stream: Writing,
     codec: LinkCodec,
     mac: Option<LinkMac>,
     buffer: Vec<u8>,
@@ -64,12 +118,22 @@ pub struct LinkWriter {
 /// # Errors
 /// A socket that cannot be told to send small segments at once.
 pub fn open(
-    stream: TcpStream,
+    socket: impl Into<Socket>,
     codec: LinkCodec,
     mac: Option<LinkMac>,
 ) -> io::Result<(LinkReader, LinkWriter)> {
-    stream.set_nodelay(true)?;
-    let (read, write) = stream.into_split();
+    let (read, write) = match socket.into() {
+        Socket::Clear(stream) => {
+            stream.set_nodelay(true)?;
+            let (read, write) = stream.into_split();
+            (Reading::Clear(read), Writing::Clear(write))
+        }
+        Socket::Tls(stream) => {
+            stream.get_ref().0.set_nodelay(true)?;
+            let (read, write) = split(*stream);
+            (Reading::Tls(read), Writing::Tls(write))
+        }
+    };
     let reader =
         LinkReader { stream: read, codec: codec.clone(), mac: mac.clone(), buffer: Vec::new(), taken: 0 };
     Ok((reader, LinkWriter { stream: write, codec, mac, buffer: Vec::new() }))
@@ -105,7 +169,11 @@ impl LinkReader {
             self.buffer.drain(..self.taken);
             self.taken = 0;
             self.buffer.reserve(READ_BYTES);
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            let count = match &mut self.stream {
+                Reading::Clear(stream) => stream.read_buf(&mut self.buffer).await?,
+                Reading::Tls(stream) => stream.read_buf(&mut self.buffer).await?,
+            };
+            if count == 0 {
                 return if self.buffer.is_empty() { Ok(None) } else { Err(Broken::Cut(self.buffer.len())) };
             }
         }
@@ -126,7 +194,13 @@ impl LinkWriter {
     /// # Errors
     /// [`Broken::Socket`].
     pub async fn flush(&mut self) -> Result<(), Broken> {
-        self.stream.write_all(&self.buffer).await?;
+        match &mut self.stream {
+            Writing::Clear(stream) => stream.write_all(&self.buffer).await?,
+            Writing::Tls(stream) => {
+                stream.write_all(&self.buffer).await?;
+                stream.flush().await?;
+            }
+        }
         self.buffer.clear();
         Ok(())
     }

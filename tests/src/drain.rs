@@ -397,6 +397,7 @@ async fn start_bank(dir: &Path, index: usize) -> bank::Handle {
         machine: machine(id),
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         codec: LinkCodec::terminal(),
+        tls: None,
         mac: Some(peer(bank_key(index))),
         ledger: ledger(dir, id),
         holds: None,
@@ -427,6 +428,7 @@ async fn start_registry(certificates: &Certificates) -> registry::Handle {
 fn setup(index: usize, switch: SocketAddr) -> Setup {
     Setup {
         switch,
+        tls: None,
         mac: Some(peer(machine_key(index))),
         config: terminal::Config {
             terminal: terminal_id(index).into(),

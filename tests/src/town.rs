@@ -257,6 +257,7 @@ async fn start_bank(dir: &Path, number: usize, seed: u64, sick: Arc<AtomicBool>)
         },
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         codec: LinkCodec::terminal(),
+        tls: None,
         mac: Some(peer(bank_owner(number))),
         ledger: dir.join(format!("ledger-{}.jsonl", BANKS[number])),
         holds: None,
@@ -293,6 +294,7 @@ fn bank_faults(seed: u64, sick: Arc<AtomicBool>) -> FaultRule {
 fn terminal_setup(number: usize, seed: u64, switch: SocketAddr) -> Setup {
     Setup {
         switch,
+        tls: None,
         mac: Some(peer(number)),
         config: terminal::Config {
             terminal: terminal_id(number).into(),

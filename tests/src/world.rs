@@ -282,6 +282,7 @@ async fn start_bank(dir: &Path, faults: FaultRule) -> bank::Handle {
         },
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         codec: LinkCodec::terminal(),
+        tls: None,
         mac: Some(peer_keys(4, 5)),
         ledger: dir.join("ledger.jsonl"),
         holds: None,
@@ -294,6 +295,7 @@ fn start_terminal(switch: SocketAddr) -> terminal::Handle {
     let sessions = Sessions::from_seed(SEED);
     let setup = Setup {
         switch,
+        tls: None,
         mac: Some(peer_keys(1, 2)),
         config: terminal::Config {
             terminal: TERMINAL.into(),

@@ -17,8 +17,9 @@ use super::fault::FaultRule;
 use super::file::{LedgerFile, LedgerFileError};
 use super::holds::HoldsFile;
 use super::machine::{Input, LinkId, Machine, MachineConfig, Output};
-use crate::link::{self, Arrival};
+use crate::link::{self, Arrival, Socket};
 use crate::terminal::Now;
+use crate::tls::Answerer;
 
 /// So many connections are open at once on an address; the next waits in the listener's backlog.
 pub const CONNECTIONS_MAX: usize = 256;
@@ -32,6 +33,9 @@ const ANSWERS_MAX: usize = 8_192;
 /// So many arrivals at most share one write to the ledger.
 const BATCH_MAX: usize = 256;
 
+/// A TLS handshake that takes longer ends the connection.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// An address that could not be listened on again is tried again after so long.
 const REOPEN_MS: u64 = 100;
 
@@ -44,6 +48,8 @@ pub struct BankConfig {
     pub listen: Vec<SocketAddr>,
     /// How messages stand on its links.
     pub codec: LinkCodec,
+    /// TLS with the bank's certificate; `None` in clear.
+    pub tls: Option<Answerer>,
     /// The bank's ends of the keys; without them nothing is signed or checked.
     pub mac: Option<LinkMac>,
     /// The ledger file, read back when it exists.
@@ -114,7 +120,7 @@ impl Bank {
         let machine = Machine::new(config.machine, ledger);
         let holds = config.holds.map(|path| HoldsFile::create(&path)).transpose()?;
         let (events, arrivals) = mpsc::channel(EVENTS_MAX);
-        let peer = Peer { codec: config.codec, mac: config.mac, events: events.clone() };
+        let peer = Peer { codec: config.codec, tls: config.tls, mac: config.mac, events: events.clone() };
         let doors = Doors::open(config.listen, peer).await?;
         let (addrs, ledger) = (doors.addrs.clone(), config.ledger);
         let core = Core {
@@ -356,6 +362,7 @@ impl Core {
 #[derive(Clone)]
 struct Peer {
     codec: LinkCodec,
+    tls: Option<Answerer>,
     mac: Option<LinkMac>,
     events: mpsc::Sender<Event>,
 }
@@ -450,8 +457,11 @@ async fn accept(listener: TcpListener, links: impl Iterator<Item = LinkId>, peer
 }
 
 async fn connection(stream: TcpStream, link: LinkId, peer: Peer) {
-    let Peer { codec, mac, events } = peer;
-    let (mut reader, mut writer) = match link::open(stream, codec, mac) {
+    let Peer { codec, tls, mac, events } = peer;
+    let shaking = Socket::accepted(stream, tls.as_ref());
+    let socket = tokio::time::timeout(HANDSHAKE_TIME_MAX, shaking).await;
+    let socket = socket.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let (mut reader, mut writer) = match socket.and_then(|socket| link::open(socket, codec, mac)) {
         Ok(ends) => ends,
         Err(error) => return tracing::warn!(%error, "bank: connection"),
     };
@@ -540,6 +550,7 @@ mod tests {
             machine: config(),
             listen,
             codec,
+            tls: None,
             mac,
             ledger: directory.join("ledger.jsonl"),
             holds: None,

@@ -11,6 +11,8 @@ use keys::{Key, LinkCodec, LinkMac, MacKey};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::tls::{Answerer, TlsError, TlsSection};
+
 use super::driver::BankConfig;
 use super::fault::{Rule, rules};
 use super::ledger::{OPENING, SETTLEMENT};
@@ -78,6 +80,7 @@ struct File {
     account: Vec<Account>,
     #[serde(default)]
     fault: Vec<FaultSection>,
+    tls: Option<TlsSection>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +128,10 @@ struct FaultSection {
 /// amount_minor = 2000000             # or rrn = "…"
 /// times = 1                          # so many first sightings of each identity
 /// does = "late:2000"                 # see Fault
+/// [tls]                              # without it the links are in clear
+/// ca_file = "switch-ca.pem"          # who signed the switch's certificate
+/// certificate_file = "970418.pem"
+/// key_file = "970418.key.pem"
 /// ```
 ///
 /// # Errors
@@ -208,7 +215,13 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
     let ledger = directory.join(file.ledger);
     let holds = file.holds.map(|holds| directory.join(holds));
     let codec = LinkCodec { dialect, framing };
-    Ok(BankConfig { machine, listen: file.listen, codec, mac, ledger, fsync: file.fsync, holds })
+    let answerer = |section: TlsSection| {
+        let (ca_pem, own) = section.read(directory)?;
+        Answerer::new(&ca_pem, &own)
+    };
+    let tls: Result<_, TlsError> = file.tls.map(answerer).transpose();
+    let tls = tls.map_err(|error| ("tls".to_owned(), error.to_string()))?;
+    Ok(BankConfig { machine, listen: file.listen, codec, tls, mac, ledger, fsync: file.fsync, holds })
 }
 
 fn accounts(sections: Vec<Account>) -> Result<BTreeMap<Box<str>, i64>, Refused> {

@@ -61,6 +61,7 @@ const FILES: u64 = 200;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cargo run --release -p simulators -- load --rate 1000 --seconds 10
+  cargo run --release -p simulators -- load --rate 1000 --seconds 10 --tls
   cargo run --release -p simulators -- load --find-max
   cargo run --release -p simulators -- load --overload --json
   cargo run --release -p simulators -- load --rate 1000 --seconds 20 --pieces 4 --compare old.json
@@ -127,6 +128,9 @@ pub struct LoadArguments {
     /// Banks, each a process of its own
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=BANKS_MAX as i64))]
     pub banks: u32,
+    /// Terminals and banks speak TLS with the switch, each connection of the terminals with a certificate of its own
+    #[arg(long)]
+    pub tls: bool,
     /// The switch's limits.in_flight_max: a small one makes an overload of any rate
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=32_768))]
     pub in_flight_max: u32,
@@ -185,6 +189,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         connections: arguments.connections.min(arguments.terminals) as usize,
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
+        tls: arguments.tls,
     };
     let is_search = arguments.find_max || arguments.overload;
     let withdrawals_max = plan.withdrawals_max().min(if is_search { SEARCHED_WITHDRAWALS } else { u64::MAX });

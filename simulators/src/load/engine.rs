@@ -21,6 +21,7 @@ use super::mix::{Kind, Mix, Slot};
 use super::poll::{self, Poller};
 use super::schedule::Schedule;
 use super::watch::Processes;
+use crate::tls::Dialler;
 
 /// From this rate on the loop wakes once in [`GROUP`] for all that is due and all that has come, and not for each: beside
 /// a switch on the same cores its own cost would be measured otherwise. Below it wakes in time for each.
@@ -190,21 +191,23 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Connects; the machines have to sign on next.
+    /// Makes so many connections, each in TLS where it has a dialler; the machines have to sign on next.
     ///
     /// # Errors
     /// The system's own.
     pub(super) fn new(
         switch: SocketAddr,
-        connections: usize,
+        connections: Vec<Option<Dialler>>,
         machines: Vec<Machine>,
         citizens: Citizens,
         processes: Processes,
         waits: Waits,
         mix: Mix,
     ) -> io::Result<Engine> {
-        let connections =
-            (0..connections).map(|_| Connection::open(switch)).collect::<io::Result<Vec<_>>>()?;
+        let connections = connections
+            .into_iter()
+            .map(|tls| Connection::open(switch, tls))
+            .collect::<io::Result<Vec<_>>>()?;
         let poller = Poller::new()?;
         for (number, connection) in connections.iter().enumerate() {
             poller.add(connection, number)?;
@@ -431,7 +434,7 @@ impl Engine {
     }
 
     fn connect_again(&mut self, number: usize) -> io::Result<()> {
-        self.connections[number] = Connection::open(self.switch)?;
+        self.connections[number] = self.connections[number].open_again(self.switch)?;
         self.poller.add(&self.connections[number], number)?;
         let (second, now_us) = (self.second, self.now_us());
         let own = (0..self.machines.len()).filter(|index| self.machines[*index].connection == number);

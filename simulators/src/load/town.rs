@@ -25,6 +25,7 @@ use super::mix::Mix;
 use super::prepare::WINDOW;
 use super::watch::Processes;
 use crate::citizens::Country;
+use crate::link_certificates::{LinkCertificates, TERMINALS_SECTION, bank_section};
 use crate::pilot::switch::Switch;
 use crate::registry::{self, Certificates, Population, Registry, RegistryConfig, SecretKey, SeenCard};
 use crate::terminal::matching_faces;
@@ -37,6 +38,11 @@ const IIN: [u8; 6] = *b"970499";
 
 /// So many banks there can be.
 pub(super) const BANKS_MAX: u32 = 100;
+
+/// Whom a connection's certificate names.
+fn certificate_of(connection: usize) -> String {
+    format!("connection {connection}")
+}
 
 /// A bank's institution, by its number from 0.
 fn bank_id(number: usize) -> String {
@@ -80,6 +86,8 @@ pub(super) struct Size {
     pub(super) banks: usize,
     /// Requests in flight in the switch.
     pub(super) in_flight_max: u32,
+    /// Links in TLS.
+    pub(super) tls: bool,
 }
 
 /// Everything beside the terminals.
@@ -105,9 +113,13 @@ impl Town {
         let country = Country::quick(SEED);
         let citizens = Citizens::of(&country, size.citizens, IIN);
         let registry = start_registry(&country, &citizens, directory).await?;
+        let certificates = size.tls.then(LinkCertificates::mint).transpose()?;
+        if let Some(certificates) = &certificates {
+            certificates.write_switch(directory)?;
+        }
         let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for bank in (0..size.banks).map(bank_id) {
-            let (child, address) = start_bank(&bank, directory, ledgers_in).await?;
+            let (child, address) = start_bank(&bank, directory, ledgers_in, certificates.as_ref()).await?;
             banks.push(child);
             addresses.push(address);
             ledgers.push(ledgers_in.join(format!("{bank}.jsonl")));
@@ -139,7 +151,14 @@ impl Town {
         let waits =
             Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000, window };
         let processes = town.processes()?;
-        let engine = Engine::new(address, size.connections, machines, citizens, processes, waits, mix)?;
+        let dialler = |number| {
+            certificates
+                .as_ref()
+                .map(|certificates| certificates.terminal(&certificate_of(number)))
+                .transpose()
+        };
+        let connections = (0..size.connections).map(dialler).collect::<Result<Vec<_>, _>>()?;
+        let engine = Engine::new(address, connections, machines, citizens, processes, waits, mix)?;
         Ok((town, engine))
     }
 
@@ -255,6 +274,7 @@ async fn start_bank(
     bank: &str,
     directory: &Path,
     ledgers_in: &Path,
+    certificates: Option<&LinkCertificates>,
 ) -> Result<(Child, SocketAddr), Box<dyn Error>> {
     let config = directory.join(format!("bank-{bank}.toml"));
     let [to_switch, from_switch] =
@@ -265,7 +285,8 @@ async fn start_bank(
         "id = \"{bank}\"\nlisten = [\"127.0.0.1:0\"]\nledger = \"{ledger}.jsonl\"\nmac_to_switch = \"{to_switch}\"\n\
          mac_from_switch = \"{from_switch}\"\nopening_minor = {OPENING_VND}\nholds = \"{ledger}.holds\"\n"
     );
-    write_private(&config, &text)?;
+    let tls = certificates.map(|certificates| certificates.write_bank(directory, bank)).transpose()?;
+    write_private(&config, &(text + &tls.unwrap_or_default()))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("bank").arg("--config").arg(&config);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
@@ -304,6 +325,7 @@ first_day = "2026-01-05"
 listen = "127.0.0.1:0"
 idle_ms_max = 3600000
 accepts_per_second_max = 20000
+connections_per_address_max = {}
 first_message_ms_max = 120000
 
 [registry]
@@ -339,14 +361,26 @@ socket = "operator.sock"
 [admin]
 listen = "127.0.0.1:0"
 "#,
-        size.citizens, size.in_flight_max
+        size.connections * 2,
+        size.citizens,
+        size.in_flight_max
     );
     for (bank, address) in (0..).map(bank_id).zip(banks) {
         let _ =
             write!(text, "\n[[issuer]]\nid = \"{bank}\"\nname = \"{bank}\"\naddresses = [\"{address}\"]\n");
+        if size.tls {
+            text.push_str(&bank_section(&bank));
+        }
+    }
+    if size.tls {
+        text.push_str(TERMINALS_SECTION);
     }
     for number in 0..size.machines {
         let _ = write!(text, "\n[[terminal]]\nid = \"{}\"\nacquirer = \"{ACQUIRER}\"\n", name(number));
+        if size.tls {
+            let _ =
+                writeln!(text, "certificate = \"{}\"", certificate_of(number as usize % size.connections));
+        }
     }
     text
 }

@@ -16,8 +16,10 @@ use sha2::Sha256;
 
 use crate::bank::{self, Bank, BankConfig, MachineConfig};
 use crate::citizens::Country;
+use crate::link_certificates::{LinkCertificates, TERMINALS_SECTION, bank_section};
 use crate::registry::{self, CardStatus, Certificates, Override, Registry, RegistryConfig, SecretKey};
 use crate::terminal::{self, Config, Setup, matching_faces};
+use crate::tls::Answerer;
 
 use super::plan::{CASSETTES, CardState, Plan, PlannedTerminal};
 use super::{BANKS, BRANCHES};
@@ -86,6 +88,7 @@ pub(super) struct Town {
     /// One enrolment file for each bank.
     pub(super) enrolment: Vec<PathBuf>,
     waits: Waits,
+    certificates: LinkCertificates,
 }
 
 impl Town {
@@ -100,9 +103,12 @@ impl Town {
         faults: Faults,
     ) -> Result<Town, Box<dyn std::error::Error>> {
         let country = Arc::new(Country::new(plan.seed));
+        let link_certificates = LinkCertificates::mint()?;
+        link_certificates.write_switch(directory)?;
         let mut banks = Vec::new();
         for (number, rule) in faults.banks.into_iter().enumerate() {
-            banks.push(Bank::start(bank_config(plan, number, directory, rule)).await?);
+            let tls = link_certificates.bank(BANKS[number].institution)?;
+            banks.push(Bank::start(bank_config(plan, number, directory, rule, tls)).await?);
         }
         let switch_key = SecretKey::from_seed(plan.seed, "switch", SWITCH_KID);
         let certificates = Certificates::mint()?;
@@ -131,19 +137,23 @@ impl Town {
         let addresses: Vec<SocketAddr> = banks.iter().map(bank::Handle::addr).collect();
         fs::write(&config, switch_config(plan, waits, &registry.url(), &addresses))?;
         let enrolment = enrolment_files(plan, &country, directory)?;
-        Ok(Town { banks, registry, country, config, enrolment, waits })
+        Ok(Town { banks, registry, country, config, enrolment, waits, certificates: link_certificates })
     }
 
     /// The terminals of the plan, ready to start.
     ///
     /// # Errors
-    /// A name or place that its element cannot carry.
+    /// A name or place that its element cannot carry; no entropy for a certificate.
     pub(super) fn terminals(
         &self,
         plan: &Plan,
         switch: SocketAddr,
-    ) -> Result<Vec<Setup>, terminal::ConfigError> {
-        plan.terminals.iter().map(|planned| terminal_setup(plan, self.waits, planned, switch)).collect()
+    ) -> Result<Vec<Setup>, Box<dyn std::error::Error>> {
+        let setup = |planned: &PlannedTerminal| {
+            let tls = self.certificates.terminal(&planned.id)?;
+            Ok(Setup { tls: Some(tls), ..terminal_setup(plan, self.waits, planned, switch)? })
+        };
+        plan.terminals.iter().map(setup).collect()
     }
 
     /// Ends banks and registry; the ledgers are complete then.
@@ -179,6 +189,7 @@ fn terminal_setup(
         LinkMac { sign: MacKey::new(&key("mac_to_switch")), verify: MacKey::new(&key("mac_from_switch")) };
     Ok(Setup {
         switch,
+        tls: None,
         mac: Some(mac),
         config,
         cassettes: CASSETTES,
@@ -189,7 +200,13 @@ fn terminal_setup(
     })
 }
 
-fn bank_config(plan: &Plan, number: usize, directory: &Path, faults: bank::FaultRule) -> BankConfig {
+fn bank_config(
+    plan: &Plan,
+    number: usize,
+    directory: &Path,
+    faults: bank::FaultRule,
+    tls: Answerer,
+) -> BankConfig {
     let bank = &BANKS[number];
     let (dialect, header) = LINKS[number];
     let accounts = plan.citizens.iter().flat_map(|citizen| &citizen.accounts);
@@ -215,6 +232,7 @@ fn bank_config(plan: &Plan, number: usize, directory: &Path, faults: bank::Fault
                 _ => Framing::Length2,
             },
         },
+        tls: Some(tls),
         mac: Some(LinkMac {
             sign: MacKey::new(&key("mac_to_switch")),
             verify: MacKey::new(&key("mac_from_switch")),
@@ -284,6 +302,7 @@ listen = "127.0.0.1:0"
         waits.answer_ms_max(),
         waits.terminal_wait_ms()
     );
+    text.push_str(TERMINALS_SECTION);
     for ((bank, (dialect, header)), address) in BANKS.iter().zip(LINKS).zip(banks) {
         let _ = write!(
             text,
@@ -294,6 +313,7 @@ listen = "127.0.0.1:0"
         if header == "length2-tpdu" {
             text.push_str("tpdu = \"6000000000\"\n");
         }
+        text.push_str(&bank_section(bank.institution));
     }
     for terminal in &plan.terminals {
         let acquirer = BANKS[BRANCHES[terminal.branch].bank].institution;

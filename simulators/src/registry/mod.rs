@@ -9,7 +9,7 @@ mod jws;
 mod machine;
 mod session;
 
-pub use certificates::{Certificates, Identity};
+pub use certificates::Certificates;
 pub use command::{Arguments, CommandError, FaultAt, OnFile, start};
 pub use contract::{CardStatus, CitizenStatus};
 pub use driver::{CONNECTIONS_MAX, Handle, Registry, RegistryConfig, StartError};

@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::link::{self, Arrival, LinkReader, LinkWriter};
+use crate::link::{self, Arrival, LinkReader, LinkWriter, Socket};
+use crate::tls::Dialler;
 
 use super::config::{Config, ConfigError};
 use super::io::{Event, Input, Now, Output};
@@ -41,6 +42,8 @@ const SLEEP_TIME_MAX: Duration = Duration::from_secs(3_600);
 pub struct Setup {
     /// Where the switch listens for terminals.
     pub switch: SocketAddr,
+    /// TLS with the terminal's certificate; `None` in clear.
+    pub tls: Option<Dialler>,
     /// The terminal's end of the link's keys; `None` on a link without MACs.
     pub mac: Option<LinkMac>,
     /// The machine.
@@ -222,7 +225,7 @@ struct Driver {
     redial_ms: u64,
 }
 
-type Dialling = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+type Dialling = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
 
 enum Wire {
     Dialling(Dialling),
@@ -232,7 +235,7 @@ enum Wire {
 }
 
 enum Woken {
-    Connected(io::Result<TcpStream>),
+    Connected(io::Result<Socket>),
     Arrival(Result<Option<Arrival>, link::Broken>),
     Job(Option<Job>),
     Deadline,
@@ -357,10 +360,12 @@ impl Driver {
     }
 
     fn dial(&self, pause: Duration) -> Dialling {
-        let switch = self.setup.switch;
+        let (switch, tls) = (self.setup.switch, self.setup.tls.clone());
+        let connecting =
+            async move { Socket::dialled(TcpStream::connect(switch).await?, tls.as_ref()).await };
         Box::pin(async move {
             sleep(pause).await;
-            match timeout(CONNECT_TIME_MAX, TcpStream::connect(switch)).await {
+            match timeout(CONNECT_TIME_MAX, connecting).await {
                 Ok(connected) => connected,
                 Err(_) => Err(io::ErrorKind::TimedOut.into()),
             }

@@ -177,6 +177,7 @@ mod tests {
         config.timers.advice_repeat_ms_min = 200;
         Setup {
             switch,
+            tls: None,
             mac: Some(ends().0),
             config,
             cassettes: Notes([500; 4]),

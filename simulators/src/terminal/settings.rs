@@ -10,6 +10,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::registry::Sessions;
+use crate::tls::{Dialler, TlsError, TlsSection};
 
 use super::config::{Biometrics, Config, Timers};
 use super::driver::Setup;
@@ -81,6 +82,7 @@ struct File {
     cassettes: Notes,
     #[serde(default)]
     timers: TimersSection,
+    tls: Option<TlsSection>,
 }
 
 #[derive(Deserialize, Default)]
@@ -118,6 +120,11 @@ fn default_cassettes() -> Notes {
 /// cassettes = [1000, 1000, 1000, 1000]   # notes of 500,000, 200,000, 100,000 and 50,000
 /// [timers]                           # all of Timers, milliseconds
 /// answer_ms_max = 30000
+/// [tls]                              # without it the link is in clear
+/// ca_file = "switch-ca.pem"          # who signed the switch's certificate
+/// certificate_file = "HN000001.pem"
+/// key_file = "HN000001.key.pem"
+/// name = "127.0.0.1"                 # what the switch's certificate has to name; its address when left out
 /// ```
 ///
 /// # Errors
@@ -130,10 +137,11 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
         line: error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
         reason: error.message().lines().next().unwrap_or("not TOML").to_owned(),
     })?;
-    settings(&file).map_err(|reason| SettingsError::Value { path: path.to_owned(), reason })
+    let directory = path.parent().unwrap_or(Path::new("."));
+    settings(&file, directory).map_err(|reason| SettingsError::Value { path: path.to_owned(), reason })
 }
 
-fn settings(file: &File) -> Result<Settings, String> {
+fn settings(file: &File, directory: &Path) -> Result<Settings, String> {
     let key = |name: &str, hex: &str| Key::from_hex(hex).ok_or(format!("{name}: a key is 64 hex digits"));
     let mac = LinkMac {
         sign: MacKey::new(&key("mac_to_switch", &file.mac_to_switch)?),
@@ -149,8 +157,16 @@ fn settings(file: &File) -> Result<Settings, String> {
     if file.cassettes.0.iter().any(|count| *count > config.cassette_notes_max) {
         return Err(format!("cassettes: above {} notes", config.cassette_notes_max));
     }
+    let dialler = |section: &TlsSection| {
+        let (ca_pem, own) = section.read(directory)?;
+        let address = file.switch.ip().to_string();
+        Dialler::new(&ca_pem, &own, section.name.as_deref().unwrap_or(&address))
+    };
+    let tls: Result<_, TlsError> = file.tls.as_ref().map(dialler).transpose();
+    let tls = tls.map_err(|error| format!("tls: {error}"))?;
     let setup = Setup {
         switch: file.switch,
+        tls,
         mac: Some(mac),
         config,
         cassettes: file.cassettes,

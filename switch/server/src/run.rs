@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use enrolment::Enrolment;
 use journal::{Options, Recovered, SegmentLog};
-use processor::{Command, Now, Processor, TerminalId};
+use processor::{Command, Institution, Now, Processor, TerminalId};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -19,13 +19,16 @@ use crate::admin::{self, Health};
 use crate::bus::{Bus, Inbound, bus};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
+use crate::current::Current;
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::heads::{HeadsKeeper, refuse_rolled_back};
 use crate::links::bank::BankLink;
+use crate::links::door::{BankDoor, Handshakes, TerminalDoor};
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
 use crate::operator;
+use crate::tls::{self, Watched};
 use crate::trust::TrustKeeper;
 use crate::verifier::Verifier;
 
@@ -119,10 +122,13 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     tokio::spawn(operator::serve(operators, settings.keys.data.clone(), bus.others.clone()));
     let links = LinkThreads::start((cores() / 2).clamp(1, LINK_THREADS_MAX), LAST_WRITES_MAX);
     let links = links.map_err(|error| format!("threads: {error}"))?;
-    connect_banks(&settings, &links, &bus);
+    let doors = Doors::new(&settings);
+    connect_banks(&settings, &links, &doors, &bus);
     let shared = Shared {
         settings: settings.terminals.clone(),
         keys: Arc::clone(&keys),
+        door: Arc::clone(&doors.terminals),
+        handshakes: Handshakes::new(&settings.terminals),
         data: settings.keys.data.clone(),
         iin: settings.processor.iin,
         bus: bus.clone(),
@@ -131,7 +137,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     tokio::spawn(terminal::listen(terminals, links.all().to_vec(), Arc::new(shared)));
     let look_again = Arc::new(Notify::new());
     tokio::spawn(trust.run(Arc::clone(&look_again)));
-    tokio::spawn(reload_on_hangup(settings.file.clone(), keys, bus.clone(), look_again));
+    tokio::spawn(tls::watch(Arc::clone(&doors.certificates)));
+    tokio::spawn(reload_on_hangup(settings.file.clone(), keys, doors, bus.clone(), look_again));
     health.set_ready(true);
     bound.tell(addresses, &settings)?;
 
@@ -201,17 +208,59 @@ fn start_event_loop(event_loop: EventLoop) -> Result<oneshot::Receiver<()>, Stri
     thread.map(|_| ended).map_err(|error| format!("threads: {error}"))
 }
 
-fn connect_banks(settings: &Settings, links: &LinkThreads, bus: &Bus) {
+fn connect_banks(settings: &Settings, links: &LinkThreads, doors: &Doors, bus: &Bus) {
     let mut threads = links.all().iter().cycle();
     for (bank, link) in &settings.issuers {
-        let Some(config) = settings.processor.issuers.get(bank) else { continue };
+        let (Some(config), Some(door)) = (settings.processor.issuers.get(bank), doors.banks.get(bank)) else {
+            continue;
+        };
         let outbox_max = config.in_flight_max + config.reversals_in_flight_max + NETWORK_MESSAGES_MAX;
         let mac = settings.keys.banks.get(&bank.to_string());
-        for link in BankLink::all(*bank, link, mac, outbox_max) {
+        for link in BankLink::all(*bank, link, door, mac, outbox_max) {
             if let Some(thread) = threads.next() {
                 thread.spawn(link.keep(thread.clone(), bus.clone()));
             }
         }
+    }
+}
+
+/// What a reload replaces at the links: who may come in and whom to go to, with their certificates.
+struct Doors {
+    terminals: Arc<Current<TerminalDoor>>,
+    banks: BTreeMap<Institution, Arc<Current<BankDoor>>>,
+    certificates: Arc<Current<Vec<Watched>>>,
+}
+
+impl Doors {
+    fn new(settings: &Settings) -> Doors {
+        let banks = settings.issuers.iter();
+        Doors {
+            terminals: Arc::new(Current::new(TerminalDoor::new(&settings.terminals))),
+            banks: banks.map(|(bank, link)| (*bank, Arc::new(Current::new(BankDoor::new(link))))).collect(),
+            certificates: Arc::new(Current::new(settings.certificates())),
+        }
+    }
+
+    /// New connections go through the new doors. Where TLS comes or goes the address is another, so it needs a restart: no
+    /// reload opens in clear what was closed.
+    fn replace(&self, settings: &Settings) {
+        let terminals = TerminalDoor::new(&settings.terminals);
+        if terminals.has_tls() == self.terminals.get().has_tls() {
+            self.terminals.replace(terminals);
+        } else {
+            tracing::error!("[terminals.tls] came or went: the old door is kept until a restart");
+        }
+        for (bank, link) in &settings.issuers {
+            let (Some(current), door) = (self.banks.get(bank), BankDoor::new(link)) else { continue };
+            if door.has_tls() == current.get().has_tls() {
+                current.replace(door);
+            } else {
+                tracing::error!(%bank, "[issuer.tls] came or went: the old door is kept until a restart");
+            }
+        }
+        let certificates = settings.certificates();
+        tls::tell(&certificates);
+        self.certificates.replace(certificates);
     }
 }
 
@@ -220,16 +269,23 @@ fn terminal_keys(settings: &Settings) -> TerminalKeyMap {
     keys.filter_map(|(id, keys)| Some((TerminalId::parse(id.as_bytes())?, keys.clone()))).collect()
 }
 
-/// SIGHUP reads the configuration again: terminals and their keys, banks' limits and codes, timers and limits are those
-/// of the new one at once; country signers and revocation lists are looked at again. Addresses, directories and links are
-/// for a restart. A file with a mistake changes nothing.
-async fn reload_on_hangup(file: PathBuf, keys: Arc<TerminalKeyStore>, bus: Bus, look_again: Arc<Notify>) {
+/// SIGHUP reads the configuration again: terminals and their keys, certificates and allowed networks, banks' limits and
+/// codes, timers and limits are those of the new one at once; country signers and revocation lists are looked at again.
+/// Addresses, directories and links are for a restart. A file with a mistake changes nothing.
+async fn reload_on_hangup(
+    file: PathBuf,
+    keys: Arc<TerminalKeyStore>,
+    doors: Doors,
+    bus: Bus,
+    look_again: Arc<Notify>,
+) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         match config::load(&file) {
             Ok(settings) => {
                 keys.replace(terminal_keys(&settings));
                 look_again.notify_one();
+                doors.replace(&settings);
                 let told = bus.others.send(Inbound::Reconfigure(Box::new(settings.processor))).await;
                 if told.is_err() {
                     return;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use server::config::{Mistake, Settings, load};
 use simulators::citizens::Country;
+use simulators::tls::{Authority, Identity};
 
 /// The block of docs/operations.md between ```toml and ```, the first after the heading.
 fn example(heading: &str) -> String {
@@ -107,6 +108,16 @@ fn each_mistake_is_named_with_its_place() {
         ("terminal_wait_ms = 30_000", "terminal_wait_ms = 25_500", "here timers.terminal_wait_ms: answer 25000 + margin 1000 = 26000 ms do not fit into the terminal's wait of 25500 ms"),
         ("currency = 704", "segment_bytes = 1_048_575", "here switch.segment_bytes: is not between 1048576 and 1073741824"),
         ("transaction_minor_max = 20_000_000", "in_flight_max = 32_769", "here limits.in_flight_max: 32769 requests may need 2048 bytes each when the disk is full; switch.segment_bytes is 67108864"),
+        ("listen = \"127.0.0.1:8583\"", "listen = \"10.20.0.1:8583\"", "here terminals.listen: 10.20.0.1:8583 is not loopback, and everything would go in clear: add [terminals.tls]"),
+        ("listen = \"127.0.0.1:8583\"", "listen = \"0.0.0.0:8583\"", "here terminals.listen: 0.0.0.0:8583 is not loopback, and everything would go in clear: add [terminals.tls]"),
+        ("\"127.0.0.1:9001\", ", "\"bank.example:9001\", ", "here issuer[0].addresses[0]: `bank.example:9001` is not loopback, and everything would go in clear: add [issuer.tls]"),
+        ("\"127.0.0.1:9003\"", "\"[2001:db8::1]:9003\"", "here issuer[1].addresses[0]: `[2001:db8::1]:9003` is not loopback, and everything would go in clear: add [issuer.tls]"),
+        ("mac = \"none\"", "mac =  \"required\"", "here issuer[1].mac: the key file has no [bank.970415]; a link without MACs says mac = \"none\""),
+        ("mac = \"none\"", "mac = \"no\"", "here issuer[1].mac: `no` is neither required nor none"),
+        ("currency = 704", "currency = 704\n[terminals.tls]\nca_file = \"none\"", "here terminals.tls.ca_file: "),
+        ("connections_max = 20_000", "allow = []", "here terminals.allow: allows nobody; leave it out to allow every address"),
+        ("connections_max = 20_000", "allow = [\"10.0.0.1/8\"]", "here terminals.allow[0]: `10.0.0.1/8` has bits behind its prefix of 8"),
+        ("amount_exponent = 0 ", "certificate = \"branch\"", "here terminal[0].certificate: goes with [terminals.tls]"),
         ("[admin]", "[admin", "here : unclosed table, expected `]`"),
     ];
     for (from, to, expected) in table {
@@ -134,4 +145,84 @@ fn a_key_file_that_others_can_read_is_refused() {
     std::fs::set_permissions(dir.path().join("keys.toml"), std::fs::Permissions::from_mode(0o640)).unwrap();
     let told = load(&file).map(drop).unwrap_err();
     assert!(told[0].reason.ends_with("mode 640 lets others in; chmod 600"), "{told:?}");
+}
+
+/// The second example of the page, in the first: every file there, mode 600 where it holds a key.
+fn example_in_tls(dir: &Path) -> String {
+    let (terminals, rest) = tls_example();
+    for (name, identity) in identities() {
+        write(dir, &format!("{name}.pem"), &identity.certificate_pem);
+        write(dir, &format!("{name}.key.pem"), &identity.key_pem);
+    }
+    for ca in ["terminals-ca.pem", "bidv-ca.pem"] {
+        write(dir, ca, &Authority::mint("CA").unwrap().ca_pem);
+    }
+    let whole = example("## Configuration");
+    let (front, behind) = whole.split_once("[terminals]\n").unwrap();
+    let (_, behind) = behind.split_once("[[issuer]]\n").unwrap();
+    let (_, behind) = behind.split_once("[registry]\n").unwrap();
+    let keys = std::fs::read_to_string(dir.join("keys.toml")).unwrap().replace("QN000001", "HN000002");
+    write(dir, "keys.toml", &keys);
+    format!("{front}{terminals}{rest}\n[registry]\n{behind}")
+}
+
+fn tls_example() -> (String, String) {
+    let text = example("## TLS");
+    let (terminals, rest) = text.split_once("[[terminal]]").unwrap();
+    (terminals.to_owned(), format!("[[terminal]]{rest}"))
+}
+
+fn identities() -> [(&'static str, Identity); 2] {
+    let authority = Authority::mint("switch CA").unwrap();
+    let listener = authority.server("atm-switch", &["10.20.0.1"]).unwrap();
+    [("switch-listener", listener), ("switch", authority.client("atm-switch").unwrap())]
+}
+
+#[test]
+fn links_off_loopback_go_through_tls() {
+    let dir = directory();
+    let text = example_in_tls(dir.path());
+    let settings =
+        load(&write(dir.path(), "atm-switch.toml", &text)).map_err(|told| format!("{told:#?}")).unwrap();
+    let summary = settings.summary();
+    for line in [
+        "at 10.20.0.1:8583 in TLS",
+        "switch.bidv.example:9001 in TLS",
+        "certificate terminals, own: CN=atm-switch until ",
+        "certificate 970418, authority: CN=CA until ",
+    ] {
+        assert!(summary.contains(line), "{line} is not in {summary}");
+    }
+    let names: Vec<&str> = settings.terminals.certificates.values().map(String::as_str).collect();
+    assert_eq!(names, ["HN000001", "branch-hanoi-2"]);
+    assert!(!format!("{settings:?}").contains("BEGIN"));
+}
+
+#[test]
+#[rustfmt::skip]
+fn each_mistake_in_tls_files_is_named_with_its_place() {
+    let table: &[(&str, &str, &str)] = &[
+        ("\"switch-listener.key.pem\"", "\"switch.key.pem\"", "terminals.tls.certificate_file: the certificate cannot be used: "),
+        ("\"switch-listener.pem\"", "\"keys.toml\"", "terminals.tls.certificate_file: the certificate cannot be used: it holds no certificate in PEM"),
+        ("\"switch-listener.key.pem\"", "\"switch.pem\"", "terminals.tls.key_file: the key cannot be used: no private key in PEM"),
+        ("\"terminals-ca.pem\"", "\"keys.toml\"", "terminals.tls.ca_file: the authority cannot be used: it holds no certificate in PEM"),
+        ("\"bidv-ca.pem\"", "\"none.pem\"", "issuer[0].tls.ca_file: "),
+        ("name = \"switch.bidv.example\"", "name = \"switch bidv\"", "issuer[0].tls.name: `switch bidv` is no DNS name and no address"),
+        ("name = \"switch.bidv.example\"", "", "issuer[0].tls.name: is missing"),
+        ("certificate = \"branch-hanoi-2\"", "certificate = \"\"", "terminal[1].certificate: is not 1 to 64 printable characters"),
+    ];
+    let dir = directory();
+    let good = example_in_tls(dir.path());
+    for (from, to, expected) in table {
+        assert!(good.contains(from), "the example has no {from}");
+        let file = write(dir.path(), "atm-switch.toml", &good.replacen(from, to, 1));
+        let told = load(&file).map(drop).unwrap_err();
+        let told: Vec<String> = told.iter().map(|it| format!("{}: {}", it.path, it.reason)).collect();
+        assert!(told.iter().any(|told| told.starts_with(expected)), "{to}: {told:#?}");
+    }
+    let file = write(dir.path(), "atm-switch.toml", &good);
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(dir.path().join("switch.key.pem"), open).unwrap();
+    let told = load(&file).map(drop).unwrap_err();
+    assert!(told[0].reason.ends_with("mode 644 lets others in; chmod 600"), "{told:?}");
 }

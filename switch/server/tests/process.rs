@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use iso8583::{Message, Mti};
 use keys::{Key, LinkCodec, LinkMac, MacKey, Received};
 use processor::UtcSeconds;
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
+use simulators::tls::{Authority, Dialler};
 
 /// Longer than anything here takes: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -167,13 +169,18 @@ fn page(addresses: &Value, path: &str) -> String {
 /// Sends one message as the terminal HN000001 and gives the answer, whose MAC must be right; nothing when the switch
 /// closes the connection instead.
 fn exchange(stream: &mut TcpStream, message: &Message) -> Option<Message> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange_over(stream, message)
+}
+
+/// The same over what waits no longer than a test may.
+fn exchange_over(stream: &mut (impl Read + Write), message: &Message) -> Option<Message> {
     let mac = |byte: u8| MacKey::new(&Key::new([byte; 32]));
     let keys = LinkMac { sign: mac(1), verify: mac(2) };
     let codec = LinkCodec::terminal();
     let mut bytes = Vec::new();
     codec.send(message, Some(&keys), &mut bytes).unwrap();
     stream.write_all(&bytes).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = Vec::new();
     loop {
         match codec.receive(&buffer, |_| Some(&keys)).unwrap() {
@@ -394,6 +401,81 @@ fn a_hangup_reads_the_configuration_again() {
     write(switch.dir.path(), "atm-switch.toml", &config);
     switch.signal("HUP");
     signs_on("00");
+}
+
+/// A terminal's connection in TLS; nothing when the switch does not let it in.
+fn dial(addresses: &Value, switch: &Authority, terminals: &Authority) -> Option<impl Read + Write + use<>> {
+    let own = terminals.client("HN000001").unwrap();
+    let dialler = Dialler::new(&switch.ca_pem, &own, "127.0.0.1").unwrap();
+    let stream = TcpStream::connect(address(addresses, "terminals")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let connection = ClientConnection::new(dialler.config, dialler.name).unwrap();
+    let mut stream = StreamOwned::new(connection, stream);
+    let mut bytes = Vec::new();
+    let mac = |byte: u8| MacKey::new(&Key::new([byte; 32]));
+    let keys = LinkMac { sign: mac(1), verify: mac(2) };
+    LinkCodec::terminal().send(&network("301", 900_000), Some(&keys), &mut bytes).unwrap();
+    let mut first = [0; 2];
+    let heard = stream.write_all(&bytes).and_then(|()| stream.read_exact(&mut first));
+    let length = heard.ok().map(|()| u16::from_be_bytes(first))?;
+    let mut answer = vec![0; length.into()];
+    stream.read_exact(&mut answer).unwrap();
+    assert!(answer.starts_with(b"0810"));
+    Some(stream)
+}
+
+#[test]
+fn certificates_are_read_again_and_a_bad_file_keeps_the_old() {
+    let mut switch = Switch::new();
+    let [own, old, new] = ["switch CA", "old CA", "new CA"].map(|name| Authority::mint(name).unwrap());
+    let listener = own.server("atm-switch", &["127.0.0.1"]).unwrap();
+    let put = |switch: &Switch, certificate: &str, authority: &Authority| {
+        write(switch.dir.path(), "listener.pem", certificate);
+        write(switch.dir.path(), "listener.key.pem", &listener.key_pem);
+        write(switch.dir.path(), "terminals-ca.pem", &authority.ca_pem);
+    };
+    put(&switch, &listener.certificate_pem, &old);
+    let config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    let section = "[terminals.tls]\ncertificate_file = \"listener.pem\"\nkey_file = \"listener.key.pem\"\n\
+                   ca_file = \"terminals-ca.pem\"\n[[terminal]]";
+    write(switch.dir.path(), "atm-switch.toml", &config.replacen("[[terminal]]", section, 1));
+    let addresses = switch.start();
+    let mut open = dial(&addresses, &own, &old).expect("the old authority's certificate is let in");
+    assert!(dial(&addresses, &own, &new).is_none());
+    let page = page(&addresses, "/metrics");
+    for certificate in ["own", "authority"] {
+        let line = format!(
+            "atm_switch_certificate_not_after_seconds{{link=\"terminals\",certificate=\"{certificate}\"}} 6"
+        );
+        assert!(page.contains(&line), "{line} is not in {page}");
+    }
+
+    put(&switch, "no certificate", &new);
+    let checked = Command::new(PROGRAM).arg("check").arg(switch.path("atm-switch.toml")).output().unwrap();
+    let told = String::from_utf8(checked.stderr).unwrap();
+    let mistake =
+        "terminals.tls.certificate_file: the certificate cannot be used: it holds no certificate in PEM";
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(told.contains(mistake), "{told}");
+    switch.signal("HUP");
+    let since = Instant::now();
+    while !std::fs::read_to_string(switch.path("stderr")).unwrap().contains(mistake) {
+        assert!(since.elapsed() < PATIENCE, "the mistake is told in the program's log");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(dial(&addresses, &own, &old).is_some(), "the old files are kept");
+
+    put(&switch, &listener.certificate_pem, &new);
+    switch.signal("HUP");
+    let since = Instant::now();
+    while dial(&addresses, &own, &new).is_none() {
+        assert!(since.elapsed() < PATIENCE, "the new authority's certificate is let in");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(dial(&addresses, &own, &old).is_none(), "the old one's no more");
+    let answer = exchange_over(&mut open, &network("301", 17)).unwrap();
+    assert_eq!(answer.text(39), Some("00"), "what is open goes on");
+    assert!(switch.end("TERM").success());
 }
 
 #[test]

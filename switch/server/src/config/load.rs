@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use credential::{Algorithms, ListRule, StaleList};
-use iso8583::Dialect;
-use iso8583::framing::{Framing, TPDU_BYTES};
 use keys::KeyFile;
-use processor::{Code, Config, Day, Institution, IssuerConfig, Limits, TerminalConfig, TerminalId, Timers};
+use processor::{Code, Config, Day, IssuerConfig, Limits, Timers};
 
+use super::links::{is_private, issuers, terminal_listener, terminals};
 use super::reader::{Mistake, Section, Source};
 use super::{
-    ADDRESSES_MAX, CredentialSettings, IssuerLinkSettings, RegistrySettings, SecretPem, Settings,
-    SwitchSettings, TerminalLinkSettings, deadlines_fit,
+    CredentialSettings, RegistrySettings, SecretPem, Settings, SwitchSettings, TerminalLinkSettings,
+    deadlines_fit,
 };
 
 use crate::heads::HeadsSettings;
@@ -22,7 +20,7 @@ use crate::registry::{BreakerBounds, RegistryBounds, RegistryClient, RegistryCon
 use crate::trust::TrustFiles;
 
 /// A day in milliseconds: the longest wait that makes sense for most timers.
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// How old a revocation list may be unless it is said: authorities issue one every 90 days (ICAO 9303-12, 5.2.1).
 const CRL_AGE_S_MAX: u64 = 90 * 86_400;
@@ -58,7 +56,8 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     let log_dir = switch.as_ref().map(|switch| switch.log_dir.as_path());
     let heads = heads(root.section("log"), log_dir, keys.as_ref());
     let listener = terminal_listener(root.section("terminals"));
-    let terminals = terminals(root.sections("terminal"), keys.as_ref());
+    let has_tls = root.section("terminals").has("tls");
+    let (terminals, certificates) = terminals(root.sections("terminal"), keys.as_ref(), has_tls);
     if terminals.is_empty() && !root.has("terminal") {
         root.refuse("terminal", "is missing: no terminal may speak");
     }
@@ -85,7 +84,7 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
         processor: Config { terminals, issuers, timers: timers?, limits: limits?, iin, currency, first_day },
         keys: keys?,
         heads,
-        terminals: listener?,
+        terminals: TerminalLinkSettings { certificates, ..listener? },
         issuers: issuer_links,
         registry: registry?,
         credential: credential?,
@@ -136,12 +135,7 @@ fn key_file(section: &Section<'_>) -> Option<KeyFile> {
         return None;
     }
     let (path, bytes) = section.file("keys_file")?;
-    let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o077 != 0 {
-        section.refuse(
-            "keys_file",
-            format!("{}: mode {:03o} lets others in; chmod 600", path.display(), mode & 0o777),
-        );
+    if !is_private(section, "keys_file", &path) {
         return None;
     }
     let text = String::from_utf8_lossy(&bytes);
@@ -174,73 +168,7 @@ fn heads(section: Section<'_>, log_dir: Option<&Path>, keys: Option<&KeyFile>) -
     Some(HeadsSettings { file, interval_ms: interval_ms?, records_max: records_max?, key: key? })
 }
 
-fn terminal_listener(section: Section<'_>) -> Option<TerminalLinkSettings> {
-    let listen = section.parsed("listen", address);
-    let connections_max = section.number_or("connections_max", 20_000, 1..=1_000_000);
-    let accepts_per_second_max = section.number_or("accepts_per_second_max", 500, 1..=100_000);
-    let first_message_ms_max = section.number_or("first_message_ms_max", 10_000, 10..=DAY_MS);
-    let idle_ms_max = section.number_or("idle_ms_max", 300_000, 10..=DAY_MS);
-    let frame_ms_max = section.number_or("frame_ms_max", 5_000, 10..=DAY_MS);
-    section.finish();
-    Some(TerminalLinkSettings {
-        listen: listen?,
-        connections_max: connections_max? as usize,
-        accepts_per_second_max: accepts_per_second_max?,
-        first_message_ms_max: first_message_ms_max?,
-        idle_ms_max: idle_ms_max?,
-        frame_ms_max: frame_ms_max?,
-    })
-}
-
-fn terminals(sections: Vec<Section<'_>>, keys: Option<&KeyFile>) -> BTreeMap<TerminalId, TerminalConfig> {
-    let mut terminals = BTreeMap::new();
-    for section in sections {
-        let id = section.parsed("id", |text| {
-            TerminalId::parse(text.as_bytes()).ok_or_else(|| "is not 8 printable characters".to_owned())
-        });
-        let acquirer = section.parsed("acquirer", str::parse);
-        let amount_exponent = exponent(&section);
-        if let (Some(id), Some(keys)) = (id, keys)
-            && !keys.terminals.contains_key(&id.to_string())
-        {
-            section.refuse("id", format!("the key file has no [terminal.{id}]"));
-        }
-        if let (Some(id), Some(acquirer), Some(amount_exponent)) = (id, acquirer, amount_exponent)
-            && terminals.insert(id, TerminalConfig { acquirer, amount_exponent }).is_some()
-        {
-            section.refuse("id", "stands twice");
-        }
-        section.finish();
-    }
-    terminals
-}
-
-type Issuers = (BTreeMap<Institution, IssuerConfig>, BTreeMap<Institution, IssuerLinkSettings>);
-
-fn issuers(sections: Vec<Section<'_>>, keys: Option<&KeyFile>) -> Issuers {
-    let (mut issuers, mut links) = Issuers::default();
-    for section in sections {
-        let id: Option<Institution> = section.parsed("id", str::parse);
-        let config = issuer_config(&section);
-        let link = issuer_link(&section);
-        if let (Some(id), Some(link), Some(keys)) = (id, &link, keys)
-            && link.mac
-            && !keys.banks.contains_key(&id.to_string())
-        {
-            section.refuse("mac", format!("the key file has no [bank.{id}]"));
-        }
-        if let (Some(id), Some(config), Some(link)) = (id, config, link) {
-            links.insert(id, link);
-            if issuers.insert(id, config).is_some() {
-                section.refuse("id", "stands twice");
-            }
-        }
-        section.finish();
-    }
-    (issuers, links)
-}
-
-fn issuer_config(section: &Section<'_>) -> Option<IssuerConfig> {
+pub(super) fn issuer_config(section: &Section<'_>) -> Option<IssuerConfig> {
     let name = section.parsed("name", |text| named(text, 64));
     let amount_exponent = exponent(section);
     let tombstones = section.flag_or("tombstones", true);
@@ -267,79 +195,6 @@ fn issuer_config(section: &Section<'_>) -> Option<IssuerConfig> {
         reversals_in_flight_max: reversals_in_flight_max? as usize,
         codes,
     })
-}
-
-fn issuer_link(section: &Section<'_>) -> Option<IssuerLinkSettings> {
-    let addresses = section.list("addresses", |text| {
-        let port = text
-            .rsplit_once(':')
-            .and_then(|(host, port)| port.parse::<u16>().ok().filter(|port| *port > 0 && !host.is_empty()));
-        port.map(|_| text.to_owned()).ok_or_else(|| format!("`{text}` is not host:port"))
-    });
-    if !section.has("addresses") {
-        section.refuse("addresses", "is missing");
-    } else if addresses.len() > ADDRESSES_MAX {
-        section.refuse("addresses", format!("are more than {ADDRESSES_MAX}"));
-    } else if addresses.is_empty() {
-        section.refuse("addresses", "has no address");
-    }
-    let dialect = dialect(section);
-    let mac = section.flag_or("mac", true);
-    let reconnect_ms_min = section.number_or("reconnect_ms_min", 200, 1..=DAY_MS);
-    let reconnect_ms_max = section.number_or("reconnect_ms_max", 10_000, 1..=DAY_MS);
-    if reconnect_ms_min > reconnect_ms_max {
-        section.refuse("reconnect_ms_min", "is above reconnect_ms_max");
-    }
-    let tpdu = section.parsed_or("tpdu", [0x60, 0, 0, 0, 0], |text| {
-        let bytes: Option<Vec<u8>> =
-            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
-        let bytes: Option<[u8; TPDU_BYTES]> = bytes.and_then(|bytes| bytes.try_into().ok());
-        bytes.ok_or_else(|| "is not 10 hex digits".to_owned())
-    });
-    let header = section.parsed_or("header", "length2".to_owned(), |text| match text {
-        "length2" | "ascii4" | "length2-tpdu" => Ok(text.to_owned()),
-        _ => Err(format!("`{text}` is none of length2, ascii4, length2-tpdu")),
-    })?;
-    let framing = match header.as_str() {
-        "length2-tpdu" => Framing::Length2Tpdu { tpdu: tpdu? },
-        _ if section.has("tpdu") => {
-            section.refuse("tpdu", "goes with header = \"length2-tpdu\" alone");
-            return None;
-        }
-        "ascii4" => Framing::Ascii4,
-        _ => Framing::Length2,
-    };
-    Some(IssuerLinkSettings {
-        addresses,
-        dialect: dialect?,
-        framing,
-        mac: mac?,
-        reconnect_ms_min: reconnect_ms_min?,
-        reconnect_ms_max: reconnect_ms_max?,
-    })
-}
-
-/// A dialect of one's own lives as long as the process: links hold it by reference.
-fn dialect(section: &Section<'_>) -> Option<&'static Dialect> {
-    if !section.has("dialect_file") {
-        return section.parsed_or("dialect", Dialect::ascii_1987(), |name| {
-            let known = Dialect::all_built_in().map(|dialect| dialect.name().to_owned()).join(", ");
-            Dialect::built_in(name).ok_or_else(|| format!("`{name}` is not built in; known are {known}"))
-        });
-    }
-    if section.has("dialect") {
-        section.refuse("dialect", "stands beside dialect_file: one of them");
-    }
-    let (path, bytes) = section.file("dialect_file")?;
-    match Dialect::from_toml(&String::from_utf8_lossy(&bytes)) {
-        Ok(dialect) => Some(Box::leak(Box::new(dialect))),
-        Err(error) => {
-            let line = error.line.unwrap_or(0);
-            let element = error.element.map_or(String::new(), |element| format!("element {element}: "));
-            section.refuse_file(&path, line, format!("{element}{}", error.reason));
-            None
-        }
-    }
 }
 
 fn timers(section: Section<'_>) -> Option<Timers> {
@@ -524,7 +379,7 @@ fn credential(section: Section<'_>) -> Option<CredentialSettings> {
     Some(CredentialSettings { trust, files: files?, sods_cached_max: sods_cached_max? as usize })
 }
 
-fn exponent(section: &Section<'_>) -> Option<u8> {
+pub(super) fn exponent(section: &Section<'_>) -> Option<u8> {
     section.number_or("amount_exponent", 0, 0..=3).map(|exponent| exponent as u8)
 }
 
@@ -533,11 +388,11 @@ fn code(text: &str) -> Option<Code> {
     Code::parse(text.as_bytes()).filter(|_| alphanumeric)
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an IP address with a port, as 127.0.0.1:8583"))
 }
 
-fn named(text: &str, characters_max: usize) -> Result<String, String> {
+pub(super) fn named(text: &str, characters_max: usize) -> Result<String, String> {
     let count = text.chars().count();
     let valid = (1..=characters_max).contains(&count) && !text.chars().any(char::is_control);
     valid.then(|| text.to_owned()).ok_or_else(|| format!("is not 1 to {characters_max} printable characters"))

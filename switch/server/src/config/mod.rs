@@ -1,5 +1,6 @@
 //! The configuration file: what the switch is told before it starts (docs/operations.md#configuration).
 
+mod links;
 mod load;
 mod reader;
 mod summary;
@@ -12,7 +13,10 @@ use credential::TrustStore;
 use iso8583::Dialect;
 use iso8583::framing::Framing;
 use keys::KeyFile;
-use processor::{Institution, Timers};
+use processor::{Institution, TerminalId, Timers};
+
+use crate::links::networks::Networks;
+use crate::tls::{ClientTls, ServerTls, Validity, Watched};
 
 use crate::heads::HeadsSettings;
 use crate::registry::BreakerBounds;
@@ -83,6 +87,25 @@ pub struct TerminalLinkSettings {
     pub idle_ms_max: u64,
     /// A frame that has begun has to be whole within this time; so has a write.
     pub frame_ms_max: u64,
+    /// Connections of one address at once; the next is closed.
+    pub connections_per_address_max: usize,
+    /// Who may connect.
+    pub allow: Networks,
+    /// TLS; without it the link is on loopback.
+    pub tls: Option<TerminalTls>,
+    /// For each terminal the common name of the certificate that speaks for it.
+    pub certificates: BTreeMap<TerminalId, String>,
+}
+
+/// `[terminals.tls]`.
+#[derive(Clone, Debug)]
+pub struct TerminalTls {
+    /// Certificate, key and authority.
+    pub server: ServerTls,
+    /// A handshake has to be over within this time.
+    pub handshake_ms_max: u64,
+    /// Handshakes under way at once; the next waits, within its time.
+    pub handshakes_max: usize,
 }
 
 /// The link's part of `[[issuer]]`.
@@ -96,6 +119,10 @@ pub struct IssuerLinkSettings {
     pub framing: Framing,
     /// Its messages carry MACs.
     pub mac: bool,
+    /// Which of its addresses may be talked to.
+    pub allow: Networks,
+    /// TLS; without it all addresses are on loopback.
+    pub tls: Option<ClientTls>,
     /// The pause before a lost connection is tried again: the first; it doubles up to the longest, with jitter.
     pub reconnect_ms_min: u64,
     /// The longest.
@@ -147,6 +174,20 @@ impl Settings {
     /// Lines that tell a person what this configuration makes of the switch.
     pub fn summary(&self) -> String {
         summary::summary(self)
+    }
+
+    /// The certificates of all links, for their ends to be watched.
+    pub fn certificates(&self) -> Vec<Watched> {
+        let both = |link: String, validity: &[Validity; 2]| {
+            ["own", "authority"].into_iter().zip(validity.clone()).map(move |(whose, validity)| {
+                let link = link.clone();
+                Watched { link, whose, validity }
+            })
+        };
+        let terminals = self.terminals.tls.iter().map(|tls| ("terminals".to_owned(), &tls.server.validity));
+        let banks =
+            self.issuers.iter().filter_map(|(id, link)| Some((id.to_string(), &link.tls.as_ref()?.validity)));
+        terminals.chain(banks).flat_map(|(link, validity)| both(link, validity)).collect()
     }
 }
 

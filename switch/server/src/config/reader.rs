@@ -241,6 +241,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether `true` or `false` stands here.
+    pub(crate) fn is_flag(&self, key: &'static str) -> bool {
+        self.value(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Boolean(_)))
+    }
+
     /// `true` or `false`, or the default.
     pub(crate) fn flag_or(&self, key: &'static str, default: bool) -> Option<bool> {
         let Some(value) = self.value(key) else { return Some(default) };

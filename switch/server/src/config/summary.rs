@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
+use processor::Day;
+
 use super::Settings;
+use crate::tls::{Watched, expires_soon, now_s};
 
 /// See [`Settings::summary`].
 pub(super) fn summary(settings: &Settings) -> String {
@@ -36,10 +39,12 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "enrolment   {}", settings.switch.enrolment_dir.display())?;
     writeln!(
         out,
-        "terminals   {} known, at {}, {} connections at most",
+        "terminals   {} known, at {}{}, {} connections at most, {} of one address",
         config.terminals.len(),
         settings.terminals.listen,
-        settings.terminals.connections_max
+        if settings.terminals.tls.is_some() { " in TLS" } else { "" },
+        settings.terminals.connections_max,
+        settings.terminals.connections_per_address_max
     )?;
     for (id, issuer) in &config.issuers {
         let Some(link) = settings.issuers.get(id) else { continue };
@@ -47,12 +52,22 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         let tombstones = if issuer.tombstones { "tombstones" } else { "no tombstones" };
         writeln!(
             out,
-            "issuer      {id} {}: {}, {}, {mac}, {tombstones}, {} in flight",
+            "issuer      {id} {}: {}{}, {}, {mac}, {tombstones}, {} in flight",
             issuer.name,
             link.addresses.join(" "),
+            if link.tls.is_some() { " in TLS" } else { "" },
             link.dialect.name(),
             issuer.in_flight_max
         )?;
+    }
+    for Watched { link, whose, validity } in settings.certificates() {
+        let day = Day::of_unix_ms(validity.not_after_s.saturating_mul(1_000));
+        let warning = match expires_soon(validity.not_after_s, now_s()) {
+            None => String::new(),
+            Some(days) if days < 0 => ": WARNING, it has ended".to_owned(),
+            Some(days) => format!(": WARNING, {days} days are left"),
+        };
+        writeln!(out, "certificate {link}, {whose}: {} until {day}{warning}", validity.subject)?;
     }
     let client =
         if settings.registry.client.is_some() { "client certificate" } else { "no client certificate" };

@@ -8,19 +8,20 @@ use bytes::Buf;
 use iso8583::Message;
 use keys::{LinkCodec, LinkMac, MacError, Received};
 use processor::{Authenticity, Input, Institution, LinkId};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::door::BankDoor;
 use super::outbox::{LinkKeys, Writes};
 use super::stream::{self, Ended, Reader};
 use super::threads::LinkThread;
 use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, tell};
 use crate::config::IssuerLinkSettings;
+use crate::current::Current;
 
 /// Bytes asked of a socket at once: a bank's answers come in hundreds on few connections.
 const READ_BYTES: usize = 65_536;
 
-/// A bank that does not take a connection within this time is not there.
+/// A bank that does not take a connection within this time, TLS included, is not there.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// A frame that has begun has to be whole, and a write taken, within this time.
@@ -36,6 +37,8 @@ pub struct BankLink {
     pub link: LinkId,
     /// `host:port`.
     pub address: String,
+    /// Which of its addresses may be talked to, and how.
+    pub door: Arc<Current<BankDoor>>,
     /// How its messages are written.
     pub codec: LinkCodec,
     /// The keys, where its messages carry MACs.
@@ -54,12 +57,14 @@ impl BankLink {
     pub fn all(
         bank: Institution,
         settings: &IssuerLinkSettings,
+        door: &Arc<Current<BankDoor>>,
         mac: Option<&LinkMac>,
         outbox_max: usize,
     ) -> Vec<BankLink> {
         let links = settings.addresses.iter().zip(0u8..).map(|(address, index)| BankLink {
             link: LinkId::Bank(bank, index),
             address: address.clone(),
+            door: Arc::clone(door),
             codec: LinkCodec { dialect: settings.dialect, framing: settings.framing },
             mac: mac.filter(|_| settings.mac).cloned(),
             reconnect_ms_min: settings.reconnect_ms_min,
@@ -88,14 +93,12 @@ impl BankLink {
     }
 
     async fn once(&self, thread: &LinkThread, bus: &Bus) -> Ended {
-        let stream = match timeout(CONNECT_MAX, TcpStream::connect(&self.address)).await {
+        let door = self.door.get();
+        let stream = match timeout(CONNECT_MAX, door.connect(&self.address)).await {
             Err(_) => return Ended::Silent,
-            Ok(Err(error)) => return error.into(),
+            Ok(Err(ended)) => return ended,
             Ok(Ok(stream)) => stream,
         };
-        if let Err(error) = stream::prepare(&stream) {
-            return error.into();
-        }
         let writes = Writes::new(self.codec.clone(), LinkKeys::Bank(self.mac.clone()), self.outbox_max);
         let writes = Arc::new(writes);
         let outbox = thread.add(Arc::clone(&writes));

@@ -14,6 +14,10 @@ use crate::stages::{self, Stage};
 /// full only where the thread gets no processor; the event loop then waits for it.
 pub const MAILBOX_MESSAGES_MAX: usize = 65_536;
 
+/// Bytes that may wait for a connection, for each message that may: far more than a message has, so that only one that does
+/// not read is ever at it.
+pub const BYTES_PER_MESSAGE_MAX: usize = 4_096;
+
 /// One connection in the life of its link thread: a link that comes up again is another one, and gets nothing that was
 /// for the last.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -157,7 +161,7 @@ impl LinkKeys {
 pub(super) struct Writes {
     codec: LinkCodec,
     keys: LinkKeys,
-    /// Messages that may wait; one above closes the connection.
+    /// Messages that may wait, with [`BYTES_PER_MESSAGE_MAX`] each; one above closes the connection.
     messages_max: usize,
     queued: Mutex<Queued>,
     changed: Notify,
@@ -205,7 +209,8 @@ impl Writes {
         if queued.closing.is_some() {
             return false;
         }
-        if queued.messages == self.messages_max {
+        let bytes_max = self.messages_max * BYTES_PER_MESSAGE_MAX;
+        if queued.messages == self.messages_max || queued.bytes.len() > bytes_max {
             queued.closing = Some(Closing::Full);
             drop(queued);
             self.changed.notify_one();

@@ -1,21 +1,34 @@
 //! What every connection does: bytes into frames with deadlines, queued messages into few writes.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use keys::LinkError;
 use socket2::SockRef;
 use thiserror::Error;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsStream;
 
 use super::outbox::{Closing, Next, Writes};
 
 /// Sent bytes that the peer has not acknowledged for so long end the connection (RFC 5482): a half-open peer.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Bytes that are taken out of a TLS connection at once: what one record holds at most (RFC 8446, 5.1).
+const RECORD_BYTES_MAX: usize = 16_384;
+
+/// Memory for what is written that a connection keeps from one write to the next; what a burst took above it is given
+/// back.
+const WRITE_BYTES_KEPT: usize = 65_536;
 
 /// Why a connection is over.
 #[derive(Debug, Error)]
@@ -46,6 +59,71 @@ pub(crate) enum Ended {
     Nameless,
     #[error("it does not read its answers")]
     QueueFull,
+    #[error("TLS: {0}")]
+    Handshake(io::Error),
+    #[error("a TLS handshake took too long")]
+    SlowHandshake,
+    #[error("its certificate has no common name, or several")]
+    Unnamed,
+    #[error("its certificate names `{0}`, which speaks for no terminal of ours")]
+    SpeaksForNobody(String),
+    #[error("no address of it is in the list of allowed networks")]
+    NotAllowed,
+    #[error("{0} is not loopback, and the link has no TLS")]
+    InClear(SocketAddr),
+}
+
+/// A connection as it came, or inside TLS.
+pub(crate) enum Stream {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// The half that is read from.
+pub(crate) enum ReadHalf {
+    Clear(OwnedReadHalf),
+    Tls(tokio::io::ReadHalf<TlsStream<TcpStream>>),
+}
+
+/// The half that is written to.
+pub(crate) enum WriteHalf {
+    Clear(OwnedWriteHalf),
+    Tls(tokio::io::WriteHalf<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) fn into_split(self) -> (ReadHalf, WriteHalf) {
+        match self {
+            Stream::Clear(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf::Clear(read), WriteHalf::Clear(write))
+            }
+            Stream::Tls(stream) => {
+                let (read, write) = split(*stream);
+                (ReadHalf::Tls(read), WriteHalf::Tls(write))
+            }
+        }
+    }
+}
+
+impl WriteHalf {
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            WriteHalf::Clear(half) => half.write_all(bytes).await,
+            WriteHalf::Tls(half) => {
+                half.write_all(bytes).await?;
+                half.flush().await
+            }
+        }
+    }
+
+    /// Says in TLS that nothing more comes, so that the other side can tell an end from a cut.
+    async fn close(&mut self) {
+        if let WriteHalf::Tls(half) = self {
+            // It is over either way.
+            let _ = half.shutdown().await;
+        }
+    }
 }
 
 /// Sets what every connection needs: small messages leave at once, and a peer that is gone is noticed.
@@ -56,7 +134,7 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// The receiving half: a buffer that holds at most one frame and one read more.
 pub(crate) struct Reader {
-    half: OwnedReadHalf,
+    half: ReadHalf,
     pub(crate) buffer: BytesMut,
     /// Bytes asked of the socket at once.
     read_bytes: usize,
@@ -69,7 +147,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(half: OwnedReadHalf, read_bytes: usize, idle: Duration, frame: Duration) -> Reader {
+    pub(crate) fn new(half: ReadHalf, read_bytes: usize, idle: Duration, frame: Duration) -> Reader {
         let heard_at = Instant::now();
         Reader { half, buffer: BytesMut::new(), read_bytes, idle, frame, heard_at, began_at: None }
     }
@@ -107,12 +185,24 @@ impl Reader {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
         }
-        loop {
-            self.half.readable().await?;
-            self.buffer.reserve(self.read_bytes);
-            match self.half.try_read_buf(&mut self.buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
+        match &mut self.half {
+            ReadHalf::Clear(half) => loop {
+                half.readable().await?;
+                self.buffer.reserve(self.read_bytes);
+                match half.try_read_buf(&mut self.buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return read,
+                }
+            },
+            ReadHalf::Tls(half) => {
+                poll_fn(|context| {
+                    let mut record = [MaybeUninit::uninit(); RECORD_BYTES_MAX];
+                    let mut read = ReadBuf::uninit(&mut record);
+                    ready!(Pin::new(&mut *half).poll_read(context, &mut read))?;
+                    self.buffer.extend_from_slice(read.filled());
+                    Poll::Ready(Ok(read.filled().len()))
+                })
+                .await
             }
         }
     }
@@ -124,18 +214,24 @@ impl Reader {
 }
 
 /// Writes what is queued until the connection is to be closed: all that waits goes into one write.
-pub(crate) async fn write_queued(mut half: OwnedWriteHalf, writes: &Writes, write_max: Duration) -> Ended {
+pub(crate) async fn write_queued(mut half: WriteHalf, writes: &Writes, write_max: Duration) -> Ended {
     let mut bytes = Vec::new();
     loop {
         match writes.next(&mut bytes).await {
             Next::Write => {}
-            Next::Close(Closing::Told) => return Ended::Told,
+            Next::Close(Closing::Told) => {
+                let _ = timeout(write_max, half.close()).await;
+                return Ended::Told;
+            }
             Next::Close(Closing::Full) => return Ended::QueueFull,
         }
         match timeout(write_max, half.write_all(&bytes)).await {
             Err(_) => return Ended::SlowWrite,
             Ok(Err(error)) => return error.into(),
-            Ok(Ok(())) => bytes.clear(),
+            Ok(Ok(())) => {
+                bytes.clear();
+                bytes.shrink_to(WRITE_BYTES_KEPT);
+            }
         }
     }
 }

@@ -15,12 +15,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use super::door::{Caller, Callers, Handshakes, Speaker, TerminalDoor};
 use super::outbox::{LinkKeys, Writes};
 use super::stream::{self, Ended, Reader};
 use super::threads::LinkThread;
 use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, TERMINAL_OUTBOX_MAX, tell};
 use crate::clock::Clock;
 use crate::config::TerminalLinkSettings;
+use crate::current::Current;
 
 /// Keep-alives without a message between them that a connection may send in [`KEEP_ALIVE_WINDOW`].
 const KEEP_ALIVES_MAX: u32 = 100;
@@ -58,6 +60,10 @@ pub struct Shared {
     pub settings: TerminalLinkSettings,
     /// Keys by DE41.
     pub keys: Arc<TerminalKeyStore>,
+    /// Who may come in.
+    pub door: Arc<Current<TerminalDoor>>,
+    /// Handshakes under way.
+    pub handshakes: Handshakes,
     /// For pseudonyms.
     pub data: DataKeys,
     /// The IIN of citizen PANs.
@@ -86,31 +92,51 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     listening().map_err(|error| format!("{address}: {error}"))
 }
 
-/// Accepts terminals for as long as the process lives: at most so many at once, at most so many in a second; each thread
-/// gets one in turn.
+/// Accepts terminals for as long as the process lives: at most so many at once, at most so many in a second and of one
+/// address; each thread gets one in turn. Whom the door does not let in is closed unheard.
 pub async fn listen(listener: TcpListener, threads: Vec<LinkThread>, shared: Arc<Shared>) {
     let free = Arc::new(Semaphore::new(shared.settings.connections_max));
+    let callers = Callers::new(shared.settings.connections_per_address_max);
     let mut pace = Pace::new(shared.settings.accepts_per_second_max);
-    for (number, thread) in (1..).zip(threads.iter().cycle()) {
+    let mut turns = (1..).zip(threads.iter().cycle());
+    loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-        pace.wait().await;
-        match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-            Ok((stream, peer)) => {
-                let (own, shared, link) = (thread.clone(), Arc::clone(&shared), LinkId::Terminal(number));
-                thread.spawn(async move {
-                    // A socket belongs to the thread that polls it.
-                    match TcpStream::from_std(stream) {
-                        Ok(stream) => connection(stream, peer, link, &own, &shared, permit).await,
-                        Err(error) => tracing::warn!(%peer, %error, "socket"),
-                    }
-                });
-            }
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "accept");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             }
-        }
+        };
+        let Some(caller) = let_in(peer, &callers, &shared) else { continue };
+        pace.wait().await;
+        let (Ok(stream), Some((number, thread))) = (stream.into_std(), turns.next()) else { continue };
+        let (own, shared, link) = (thread.clone(), Arc::clone(&shared), LinkId::Terminal(number));
+        thread.spawn(async move {
+            // A socket belongs to the thread that polls it.
+            match TcpStream::from_std(stream) {
+                Ok(stream) => connection(stream, peer, link, &own, &shared, (permit, caller)).await,
+                Err(error) => tracing::warn!(%peer, %error, "socket"),
+            }
+        });
     }
+}
+
+/// `None`: the address is not allowed, or has its share of connections.
+fn let_in(peer: SocketAddr, callers: &Callers, shared: &Shared) -> Option<Caller> {
+    let allowed = shared.door.get().allows(peer.ip());
+    let caller = allowed.then(|| callers.let_in(peer.ip())).flatten();
+    if caller.is_none() {
+        let reason = if allowed { "address_full" } else { "address_not_allowed" };
+        refused(reason);
+        tracing::debug!(%peer, reason, "a terminal's connection was not let in");
+    }
+    caller
+}
+
+fn refused(reason: &'static str) {
+    metrics::counter!("atm_switch_connections_refused_total", "reason" => reason).increment(1);
 }
 
 /// Lets so many pass in a second, in bursts of a hundredth: timers are no finer than a millisecond.
@@ -143,12 +169,22 @@ async fn connection(
     link: LinkId,
     thread: &LinkThread,
     shared: &Shared,
-    _permit: OwnedSemaphorePermit,
+    _counted: (OwnedSemaphorePermit, Caller),
 ) {
     if let Err(error) = stream::prepare(&stream) {
         tracing::debug!(%peer, %error, "socket options");
         return;
     }
+    let door = shared.door.get();
+    let (stream, speaker) = match door.enter(stream, &shared.handshakes).await {
+        Ok(entered) => entered,
+        Err(ended) => {
+            refused("tls");
+            tracing::info!(%peer, %ended, "a terminal's connection was not let in");
+            return;
+        }
+    };
+    drop(door);
     let keys = shared.keys.current();
     let codec = LinkCodec::terminal();
     let writes = Writes::new(codec.clone(), LinkKeys::Terminals(Arc::clone(&keys)), TERMINAL_OUTBOX_MAX);
@@ -163,7 +199,7 @@ async fn connection(
     let frame = Duration::from_millis(shared.settings.frame_ms_max);
     let idle = Duration::from_millis(shared.settings.idle_ms_max);
     let reader = Reader::new(read, READ_BYTES, idle, frame);
-    let incoming = Incoming { link, shared, keys: &keys, codec, writes: &writes, reader };
+    let incoming = Incoming { link, shared, keys: &keys, speaker, codec, writes: &writes, reader };
     let writing = stream::write_queued(write, &writes, frame);
     tokio::pin!(writing);
     let (ended, still_writing) = tokio::select! {
@@ -184,6 +220,8 @@ struct Incoming<'s> {
     link: LinkId,
     shared: &'s Shared,
     keys: &'s TerminalKeyMap,
+    /// In TLS: the terminals that the certificate speaks for.
+    speaker: Option<Speaker>,
     codec: LinkCodec,
     /// The connection's own queue, for what never reaches the processor.
     writes: &'s Writes,
@@ -226,6 +264,8 @@ impl Incoming<'_> {
                     if mac_of(self.keys, &message).is_none() {
                         return Err(Ended::Nameless);
                     }
+                    // As a wrong MAC: one terminal behind a concentrator does not cost the others their connection.
+                    let mac = if self.may_speak_for(&message) { mac } else { Err(MacError::Wrong) };
                     if mac.is_ok() {
                         first_until = None;
                     }
@@ -243,6 +283,17 @@ impl Incoming<'_> {
             self.reader.buffer.advance(consumed);
             self.reader.frame_taken();
         }
+    }
+
+    /// Whether the connection's certificate speaks for the terminal that a message names.
+    fn may_speak_for(&self, message: &Message) -> bool {
+        let Some(speaker) = &self.speaker else { return true };
+        let speaks =
+            message.get(41).and_then(TerminalId::parse).is_some_and(|terminal| speaker.contains(&terminal));
+        if !speaks {
+            metrics::counter!("atm_switch_link_other_terminal_total").increment(1);
+        }
+        speaks
     }
 
     /// A new request goes where it may be refused, and so does what is forged; everything else is never refused.
@@ -265,14 +316,15 @@ impl Incoming<'_> {
     }
 
     /// Answers 30 to the frame at the front of the buffer, as far as it can be read, signed for the terminal that it
-    /// names; where it names none of ours nobody could check the answer, and the connection is closed.
+    /// names; where it names none of ours, or none of the certificate's, nobody could check the answer, and the connection
+    /// is closed.
     fn answer_format_error(&self) -> Result<(), Ended> {
         let Ok(Decoded::Frame { payload, .. }) = self.codec.framing.decode(&self.reader.buffer) else {
             return Ok(());
         };
         let read = self.codec.dialect.salvage(&self.reader.buffer[payload]);
         let Some(answer) = read.as_ref().and_then(format_error) else { return Err(Ended::Nameless) };
-        if mac_of(self.keys, &answer).is_none() {
+        if mac_of(self.keys, &answer).is_none() || !self.may_speak_for(&answer) {
             return Err(Ended::Nameless);
         }
         if self.writes.queue(&answer, std::time::Instant::now()) { Ok(()) } else { Err(Ended::QueueFull) }

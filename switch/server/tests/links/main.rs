@@ -1,6 +1,10 @@
 //! Links against a peer made of bare sockets: what reaches the event loop, what comes back, what is closed.
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
+mod tls;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +13,15 @@ use keys::{Key, LinkCodec, LinkMac, MacKey, Received, TerminalKeys};
 use processor::{Input, Institution, LinkId, TerminalId};
 use server::bus::{Bus, BusEnd, Inbound, bus};
 use server::clock::Clock;
-use server::config::TerminalLinkSettings;
+use server::config::{IssuerLinkSettings, TerminalLinkSettings};
+use server::current::Current;
 use server::links::bank::BankLink;
+use server::links::door::{BankDoor, Handshakes, TerminalDoor};
+use server::links::networks::Networks;
 use server::links::outbox::{Outbox, Outgoing};
 use server::links::terminal::{self, Shared, TerminalKeyStore};
 use server::links::threads::LinkThreads;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Longer than anything here takes: a test that waits so long has failed.
@@ -32,27 +39,52 @@ fn peer_end() -> LinkMac {
     LinkMac { sign: mac_key(1), verify: mac_key(2) }
 }
 
-/// Listens with deadlines of 300 ms for first messages and frames.
-async fn terminals() -> (std::net::SocketAddr, LinkThreads, BusEnd) {
-    let settings = TerminalLinkSettings {
+/// In clear, with deadlines of 300 ms for first messages and frames.
+fn settings() -> TerminalLinkSettings {
+    TerminalLinkSettings {
         listen: "127.0.0.1:0".parse().unwrap(),
-        connections_max: 100,
+        connections_max: 2_000,
+        connections_per_address_max: 1_000,
         accepts_per_second_max: 10_000,
         first_message_ms_max: 300,
         idle_ms_max: 60_000,
         frame_ms_max: 300,
-    };
+        allow: Networks::default(),
+        tls: None,
+        certificates: BTreeMap::new(),
+    }
+}
+
+async fn terminals() -> (std::net::SocketAddr, LinkThreads, BusEnd) {
+    let (address, threads, end, _) = listening(settings()).await;
+    (address, threads, end)
+}
+
+/// Listens for the terminals HN000001 and HN000002, which have the same keys.
+async fn listening(
+    settings: TerminalLinkSettings,
+) -> (std::net::SocketAddr, LinkThreads, BusEnd, Arc<Current<TerminalDoor>>) {
     let keys = TerminalKeys { mac: switch_end(), challenge: Key::new([3; 32]) };
     let data = keys::DataKeys::new(&Key::new([4; 32]), &Key::new([5; 32]), &Key::new([6; 32]));
     let (bus, end) = bus();
     let store = Arc::new(TerminalKeyStore::default());
-    store.replace([(TerminalId(*b"HN000001"), keys)].into());
+    store.replace([(TerminalId(*b"HN000001"), keys.clone()), (TerminalId(*b"HN000002"), keys)].into());
     let listener = terminal::bind(settings.listen).unwrap();
     let address = listener.local_addr().unwrap();
-    let shared = Shared { settings, keys: store, data, iin: *b"970499", bus, clock: Clock::start() };
+    let door = Arc::new(Current::new(TerminalDoor::new(&settings)));
+    let shared = Shared {
+        keys: store,
+        door: Arc::clone(&door),
+        handshakes: Handshakes::new(&settings),
+        settings,
+        data,
+        iin: *b"970499",
+        bus,
+        clock: Clock::start(),
+    };
     let threads = LinkThreads::start(2, PATIENCE).unwrap();
     tokio::spawn(terminal::listen(listener, threads.all().to_vec(), Arc::new(shared)));
-    (address, threads, end)
+    (address, threads, end, door)
 }
 
 /// What one turn of the event loop has for a connection.
@@ -74,7 +106,7 @@ fn framed(message: &Message, keys: Option<&LinkMac>) -> Vec<u8> {
 }
 
 /// The next messages on a socket, as "MTI DE39", with what the MAC is; "closed" at its end.
-async fn heard(stream: &mut TcpStream) -> String {
+async fn heard(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let keys = peer_end();
     let mut buffer = Vec::new();
     loop {
@@ -161,7 +193,7 @@ async fn what_is_no_message_is_answered_or_closed_and_the_next_client_is_served(
     let table: &[(&str, Vec<u8>, &str)] = &[
         ("bytes behind the last element", trailing, "0810 30 Ok(())"),
         ("two MACs", framed(&both, None), "0810 30 Ok(())"),
-        ("an unknown terminal", framed(&echo("HN000002", 1), Some(&peer_end())), "closed"),
+        ("an unknown terminal", framed(&echo("HN000003", 1), Some(&peer_end())), "closed"),
         ("no message at all", vec![0, 3, b'a', b'b', b'c'], "closed"),
         ("a length above all bounds", vec![0xFF, 0xFF], "closed"),
         ("a flood of keep-alives", [0; 2_000].to_vec(), "closed"),
@@ -182,11 +214,26 @@ async fn what_is_no_message_is_answered_or_closed_and_the_next_client_is_served(
     assert_eq!(told(&mut end.advices).await, "000001 Authentic");
 }
 
-/// A connection to the test's own bank.
+/// A connection to the test's own bank, in clear.
 fn keep_bank(address: String, bus: Bus) -> LinkThreads {
+    let settings = IssuerLinkSettings {
+        addresses: vec![address.clone()],
+        dialect: Dialect::bcd_1987(),
+        framing: iso8583::framing::Framing::Ascii4,
+        mac: true,
+        allow: Networks::default(),
+        tls: None,
+        reconnect_ms_min: 1,
+        reconnect_ms_max: 10,
+    };
+    keep_bank_behind(address, BankDoor::new(&settings), bus)
+}
+
+fn keep_bank_behind(address: String, door: BankDoor, bus: Bus) -> LinkThreads {
     let link = BankLink {
         link: LinkId::Bank(Institution::parse(b"970418").unwrap(), 0),
         address,
+        door: Arc::new(Current::new(door)),
         codec: LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 },
         mac: Some(switch_end()),
         reconnect_ms_min: 1,
