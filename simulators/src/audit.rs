@@ -16,6 +16,9 @@ use crate::bank::{Entry, Identity, Line, Posting, SETTLEMENT};
 use crate::terminal::{Contents, Impossible, Movement, MovementKind, TxKey, net_out_vnd};
 use log::{Kind, Told};
 
+/// So many digits of an account the log shows: those at its end.
+const LAST_DIGITS: usize = 4;
+
 /// What the three sides have written down.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
@@ -129,6 +132,15 @@ pub enum Misfit {
     },
     /// A bank has it under another DE37 than the log.
     OtherRrn(Box<str>),
+    /// A bank has moved money on an account that the message does not name; its last four digits.
+    OtherAccount(Box<str>),
+    /// A bank was asked about one account and has taken the message for another; their last four digits.
+    TakenFor {
+        /// What the bank's entry names.
+        bank: Box<str>,
+        /// What the log names.
+        log: Box<str>,
+    },
     /// An entry's postings do not sum to zero.
     Unbalanced {
         /// Their sum, đồng.
@@ -184,6 +196,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Audit {
         if let Some(other) = side.rrns.iter().find(|rrn| Some(*rrn) != told.rrn.as_ref()) {
             findings.push(told.finding(Misfit::OtherRrn(other.clone())));
         }
+        findings.extend(wrong_accounts(told, &side).map(|what| told.finding(what)));
         let row = row(told, cash_vnd, &side);
         if told.is_money() || (row.cash_vnd, row.bank_vnd) != (0, 0) {
             rows.push(row);
@@ -199,6 +212,17 @@ pub fn audit(evidence: &Evidence<'_>) -> Audit {
     }
     let suspense = told.values().filter(|told| told.suspense()).count() as u64;
     sum_up(rows, unbalanced_vnd, suspense, findings)
+}
+
+/// Accounts on which money moved, or that a message was taken for, and which nobody asked about.
+fn wrong_accounts(told: &Told, side: &BankSide) -> impl Iterator<Item = Misfit> {
+    let asked = told.account.clone();
+    let moved = side.others.iter().cloned().map(Misfit::OtherAccount);
+    let taken = side.accounts.iter().filter_map(move |bank| {
+        let log = asked.clone().filter(|log| log != bank)?;
+        Some(Misfit::TakenFor { bank: bank.clone(), log })
+    });
+    moved.chain(taken)
 }
 
 fn sum_up(rows: Vec<Row>, unbalanced_vnd: u64, suspense: u64, mut findings: Vec<Finding>) -> Audit {
@@ -230,6 +254,10 @@ struct BankSide {
     settled_vnd: i64,
     /// Out of the account that the message names.
     debited_vnd: i64,
+    /// The last digits of the accounts that its messages name in DE102.
+    accounts: BTreeSet<Box<str>>,
+    /// The last digits of accounts that no message names and on which money moved.
+    others: BTreeSet<Box<str>>,
 }
 
 type BankSides = BTreeMap<(Box<str>, Identity), BankSide>;
@@ -270,13 +298,24 @@ fn bank_sides(ledgers: &[Vec<Line>], findings: &mut Vec<Finding>) -> (BankSides,
 fn add(side: &mut BankSide, entry: &Entry) {
     side.rrns.insert(entry.rrn.clone());
     side.approved |= entry.mti == 200 && &*entry.code == "00";
+    if entry.mti == 200 {
+        side.accounts.insert(last_digits(&entry.account));
+    }
     for Posting { account, amount_minor } in &entry.postings {
         if &**account == SETTLEMENT {
             side.settled_vnd += amount_minor;
         } else if *account == entry.account {
             side.debited_vnd -= amount_minor;
+        } else if Some(account) != entry.to_account.as_ref() {
+            side.others.insert(last_digits(account));
         }
     }
+}
+
+/// As much of an account as the log shows.
+fn last_digits(account: &str) -> Box<str> {
+    let from = account.char_indices().rev().nth(LAST_DIGITS - 1).map_or(0, |(at, _)| at);
+    account[from..].into()
 }
 
 fn check_machines(movements: &[Movement], findings: &mut Vec<Finding>) {
@@ -376,6 +415,12 @@ impl fmt::Display for Finding {
                 write!(f, "bank {bank} has {identity}, which the log does not know")
             }
             Misfit::OtherRrn(rrn) => write!(f, "the bank has it under RRN {rrn}"),
+            Misfit::OtherAccount(account) => {
+                write!(f, "the bank has moved money on account …{account}, which no message names")
+            }
+            Misfit::TakenFor { bank, log } => {
+                write!(f, "the bank has taken it for account …{bank}, the log for …{log}")
+            }
             Misfit::Unbalanced { sum_vnd } => write!(f, "postings sum to {sum_vnd} đồng, not to zero"),
             Misfit::Twice(identity) => write!(f, "the bank has taken {identity} twice"),
             Misfit::SameIdentity(identity) => write!(f, "another transaction is {identity} at the bank, too"),

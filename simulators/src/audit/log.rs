@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{Finding, Misfit};
+use super::{Finding, LAST_DIGITS, Misfit};
 use crate::bank::Identity;
 use crate::terminal::TxKey;
 
@@ -144,6 +144,8 @@ enum Suspense {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 struct Body {
     request: Option<Request>,
+    /// Masked but for its last digits.
+    account: Option<Box<str>>,
     bank: Option<Box<str>>,
     identity: Option<AtBank>,
     left_minor: Option<i64>,
@@ -202,6 +204,8 @@ pub(super) struct Told {
     pub(super) rrn: Option<Box<str>>,
     /// The bank, and the request's name there.
     pub(super) sent: Option<(Box<str>, Identity)>,
+    /// The last digits of the account that the bank was asked about.
+    pub(super) account: Option<Box<str>>,
     pub(super) state: State,
     amount_minor: i64,
     left_minor: i64,
@@ -286,6 +290,8 @@ impl Told {
         }
         if let (Some(bank), Some(AtBank(identity))) = (&body.bank, &body.identity) {
             self.sent = Some((bank.clone(), *identity));
+            let shown = body.account.as_deref().map(|account| account.trim_start_matches('*'));
+            self.account = shown.filter(|digits| digits.len() == LAST_DIGITS).map(Into::into);
         }
         self.left_minor = body.left_minor.unwrap_or(self.left_minor);
         self.send_sod |= body.send_sod.unwrap_or(false);

@@ -49,8 +49,9 @@ impl Day {
     }
 
     fn intent(&mut self, stan: u64, kind: &str, amount: u64) {
+        let account = if stan == 3 { "********2222" } else { "********1111" };
         let body = json!({
-            "request": asked(stan, kind, amount), "bank": "970418",
+            "request": asked(stan, kind, amount), "bank": "970418", "account": account,
             "identity": { "sent_at": "2022-05-03T01:02:03Z", "de7": "0503010203", "stan": format!("{stan:06}") },
         });
         self.record("INTENT", 200, stan, body);
@@ -204,6 +205,42 @@ fn every_posting_that_is_taken_out_is_missed() {
         }
     }
     assert_eq!(taken, 20);
+}
+
+#[test]
+fn money_on_an_account_that_nobody_named_is_told() {
+    let day = day();
+    let first = day.ledger.iter().position(|line| matches!(line, Line::Entry(_))).unwrap();
+    let told = |change: fn(&mut Entry)| {
+        let mut ledger = day.ledger.clone();
+        let Line::Entry(entry) = &mut ledger[first] else { unreachable!("an entry stands there") };
+        change(entry);
+        let found = audit_of(&day.movements, &ledger, &day.log());
+        assert_eq!(found.difference_vnd, 0, "cash, settlement and log still agree");
+        assert!(found.findings.iter().all(|finding| finding.key == Some(key(200, 1))));
+        found.findings.iter().map(|finding| finding.what.clone()).collect::<Vec<_>>()
+    };
+    let of_another = |entry: &mut Entry| {
+        entry
+            .postings
+            .iter_mut()
+            .filter(|it| &*it.account == "1111")
+            .for_each(|it| it.account = "2222".into());
+    };
+    assert_eq!(told(of_another), [Misfit::OtherAccount("2222".into())], "another citizen was debited");
+    let between_others = |entry: &mut Entry| entry.postings.extend(Posting::pair("3333", "4444", 700_000));
+    let both = ["3333", "4444"].map(|account| Misfit::OtherAccount(account.into()));
+    assert_eq!(told(between_others), both, "a transfer that nobody asked for");
+    let for_another = |entry: &mut Entry| {
+        entry.account = "2222".into();
+        entry
+            .postings
+            .iter_mut()
+            .filter(|it| &*it.account == "1111")
+            .for_each(|it| it.account = "2222".into());
+    };
+    let (bank, log) = ("2222".into(), "1111".into());
+    assert_eq!(told(for_another), [Misfit::TakenFor { bank, log }], "the whole entry is another citizen's");
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub struct Posting {
 
 impl Posting {
     /// Moves an amount from one account to another.
-    pub(super) fn pair(from: &str, to: &str, amount_minor: i64) -> Vec<Posting> {
+    pub(crate) fn pair(from: &str, to: &str, amount_minor: i64) -> Vec<Posting> {
         [(from, -amount_minor), (to, amount_minor)]
             .map(|(account, amount_minor)| Posting { account: account.into(), amount_minor })
             .into()

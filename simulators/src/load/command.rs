@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,8 @@ use super::plan::{Plan, SOAK_PIECE_S};
 use super::poll;
 use super::report::Report;
 use super::schedule::Schedule;
+use super::stop::told_to_stop;
+use super::tell;
 use super::town::{BANKS_MAX, Size, Town};
 use crate::audit::{Audit, Evidence, audit, read_log};
 use crate::bank::read_lines;
@@ -160,7 +162,7 @@ pub struct LoadArguments {
 pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     let old = arguments.compare.as_deref().map(compare::read).transpose()?;
     if let (Some(old), Some(new)) = (&old, &arguments.with) {
-        print!("{}", compare::table(old, &compare::read(new)?));
+        write!(io::stdout(), "{}", compare::table(old, &compare::read(new)?))?;
         return Ok(true);
     }
     let mix = match &arguments.mix {
@@ -177,10 +179,9 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         .map_err(|error| format!("--html {}: {error}", html.display()))?;
     let each = if arguments.no_floor { 1 } else { 2 };
     poll::open_files(u64::from(arguments.connections) * each + FILES)?;
-    let (directory, temporary) = place(arguments.keep.as_deref())?;
-    let disk = Disk::of(&directory)?;
+    let (directory, disk, temporary) = place(arguments.keep.as_deref())?;
     let plan = Plan { floor: (!arguments.no_floor).then(|| directory.clone()), ..plan };
-    eprintln!("building the switch, if that is not done yet");
+    tell(format_args!("building the switch, if that is not done yet"));
     let size = Size {
         machines: arguments.terminals,
         citizens: arguments
@@ -202,21 +203,27 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         ledgers_on: ledgers_on.to_owned(),
         ..Report::default()
     };
-    let (town, engine) = tokio::select! {
+    let (mut town, engine) = tokio::select! {
         // First, so that a signal is taken also while minting keeps the other branch from giving way.
         biased;
         told = told_to_stop() => return Err(stopped(told)),
         set_up = Town::set_up(size, mix, &directory, &ledgers_in) => set_up?,
     };
+    let stop = engine.stop.clone();
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
-    let playing = tokio::task::spawn_blocking(move || plan.play(engine, report));
-    let (engine, offered) = tokio::select! {
-        played = playing => played?,
-        // Switch and banks end with the town; without them the engine soon ends too.
-        told = told_to_stop() => {
-            drop(town);
-            return Err(stopped(told));
+    let mut playing = tokio::task::spawn_blocking(move || plan.play(engine, report));
+    let (engine, offered) = loop {
+        tokio::select! {
+            played = &mut playing => break played?,
+            // Switch and banks end with the town; without them the engine soon ends too.
+            ended = town.one_has_ended() => return Err(ended?.into()),
+            told = told_to_stop(), if !stop.is_given() => {
+                told?;
+                stop.give();
+                tell(format_args!("told to stop: nothing more is offered, and what was is accounted for"));
+            }
+            told = told_to_stop() => return Err(stopped(told)),
         }
     };
     let mut report = offered.map_err(|error| error as Box<dyn Error>)?;
@@ -230,14 +237,14 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     fs::write(&html, html::page(&report))?;
     let figures = report.json();
     if arguments.json {
-        println!("{figures}");
+        writeln!(io::stdout(), "{figures}")?;
     } else {
-        println!("{report}");
+        writeln!(io::stdout(), "{report}")?;
     }
     if let Some(old) = &old {
-        eprint!("{}", compare::table(old, &figures));
+        tell(format_args!("{}", compare::table(old, &figures)));
     }
-    eprintln!("plots: {}", html.display());
+    tell(format_args!("plots: {}", html.display()));
     drop(temporary);
     Ok(report.is_good())
 }
@@ -288,7 +295,7 @@ fn citizens(terminals: u32, withdrawals_max: u64) -> u32 {
 }
 
 /// Beside the program, which is under target/: named after the second.
-fn page_path() -> Result<PathBuf, std::io::Error> {
+fn page_path() -> Result<PathBuf, io::Error> {
     let own = std::env::current_exe()?;
     let at_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let directory = own.parent().unwrap_or(Path::new(".")).join("load-reports");
@@ -296,18 +303,7 @@ fn page_path() -> Result<PathBuf, std::io::Error> {
     Ok(directory.join(format!("load-{at_s}.html")))
 }
 
-/// An interrupt, a request to end, or a terminal that has gone.
-async fn told_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt,
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
-}
-
-fn stopped(told: std::io::Result<()>) -> Box<dyn Error> {
+fn stopped(told: io::Result<()>) -> Box<dyn Error> {
     told.err().map_or("told to stop".into(), Into::into)
 }
 
@@ -319,10 +315,7 @@ async fn examine(
     ledgers: &[PathBuf],
 ) -> Result<Audit, Box<dyn Error>> {
     let movements = books::movements(&engine.paid, ACQUIRER, name);
-    write_movements(
-        &movements,
-        &mut std::io::BufWriter::new(File::create(directory.join("movements.jsonl"))?),
-    )?;
+    write_movements(&movements, &mut io::BufWriter::new(File::create(directory.join("movements.jsonl"))?))?;
     let ledgers = ledgers.iter().map(|path| read_lines(path)).collect::<Result<Vec<_>, _>>()?;
     let shown = directory.join("log.jsonl");
     switch.log_to(&shown).await?;
@@ -330,25 +323,31 @@ async fn examine(
     Ok(audit(&Evidence { movements: &movements, ledgers: &ledgers, log: &log }))
 }
 
-/// The directory, and what removes it afterwards: memory is no disk, so it never stands where temporary files do.
-fn place(keep: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), Box<dyn Error>> {
+/// The directory, its disk, and what removes it afterwards: memory is no disk, so it never stands where temporary files do.
+fn place(keep: Option<&Path>) -> Result<(PathBuf, Disk, Option<tempfile::TempDir>), Box<dyn Error>> {
     if let Some(directory) = keep {
+        let is_new = !directory.exists();
         fs::create_dir_all(directory)?;
         if fs::read_dir(directory)?.next().is_some() {
             return Err(format!("{} is not empty: name a new directory", directory.display()).into());
         }
-        return Ok((directory.canonicalize()?, None));
+        let disk = Disk::of(directory);
+        if is_new && disk.is_err() {
+            fs::remove_dir(directory)?;
+        }
+        let disk = disk?;
+        return Ok((directory.canonicalize()?, disk, None));
     }
     let own = std::env::current_exe()?;
     let beside = own.parent().unwrap_or(Path::new("."));
     let temporary = tempfile::Builder::new().prefix("load-").tempdir_in(beside)?;
-    Ok((temporary.path().to_owned(), Some(temporary)))
+    Ok((temporary.path().to_owned(), Disk::of(temporary.path())?, Some(temporary)))
 }
 
 /// A directory in memory for the banks' ledgers, where they fit with as much again to spare. A bank writes its ledger on a
 /// disk of its own, wherever that is: written back to the log's disk, some 2 kB for each withdrawal would stand in the way
 /// of the log's syncs.
-fn ledgers_in_memory(withdrawals_max: u64) -> std::io::Result<Option<tempfile::TempDir>> {
+fn ledgers_in_memory(withdrawals_max: u64) -> io::Result<Option<tempfile::TempDir>> {
     let Ok(memory) = rustix::fs::statvfs(LEDGERS_IN_MEMORY) else { return Ok(None) };
     let free_bytes = memory.f_bavail.saturating_mul(memory.f_frsize);
     let needed_bytes = withdrawals_max.saturating_mul(LEDGER_BYTES * 2);
@@ -359,7 +358,7 @@ fn ledgers_in_memory(withdrawals_max: u64) -> std::io::Result<Option<tempfile::T
     tempfile::Builder::new().prefix("load-").tempdir_in(LEDGERS_IN_MEMORY).map(Some)
 }
 
-fn copy_all(files: &[PathBuf], directory: &Path) -> std::io::Result<()> {
+fn copy_all(files: &[PathBuf], directory: &Path) -> io::Result<()> {
     for file in files {
         if let Some(name) = file.file_name() {
             fs::copy(file, directory.join(name))?;

@@ -20,6 +20,8 @@ use super::measure::{Answered, Phase, note};
 use super::mix::{Kind, Mix, Slot};
 use super::poll::{self, Poller};
 use super::schedule::Schedule;
+use super::stop::Stop;
+use super::tell;
 use super::watch::Processes;
 use crate::tls::Dialler;
 
@@ -188,6 +190,8 @@ pub(super) struct Engine {
     is_grouped: bool,
     /// Of the phase whose clock runs.
     live: Option<Live>,
+    /// Given: nothing more is offered or prepared, and what is under way is waited for.
+    pub(super) stop: Stop,
 }
 
 impl Engine {
@@ -237,6 +241,7 @@ impl Engine {
             dirty: Vec::new(),
             is_grouped: false,
             live: None,
+            stop: Stop::default(),
         })
     }
 
@@ -262,7 +267,7 @@ impl Engine {
         self.start.elapsed().as_micros() as u64
     }
 
-    /// Offers requests by a schedule, whatever comes back, and waits for all answers.
+    /// Offers requests by a schedule, whatever comes back, and waits for all answers. Told to stop it ends the schedule there.
     ///
     /// # Errors
     /// The switch cannot be reached any more, or says what it must never say.
@@ -273,7 +278,7 @@ impl Engine {
         let mut phase = Phase::new();
         let began_us = self.now_us();
         let clock_us = began_us + schedule.before_us();
-        let end_us = clock_us + seconds * 1_000_000;
+        let mut end_us = clock_us + seconds * 1_000_000;
         let mut before = None;
         let mut after = None;
         let mut sent = 0;
@@ -282,12 +287,15 @@ impl Engine {
         while after.is_none() {
             let now_us = self.turn(&mut phase, clock_us..end_us, wait_us)?;
             if before.is_none() && now_us >= clock_us {
-                eprintln!("offering {rate}/s for {seconds} s");
+                tell(format_args!("offering {rate}/s for {seconds} s"));
                 before = Some(self.processes.look(now_us)?);
                 self.live = Some(Live::new(now_us, rate, seconds));
             }
             if let Some(live) = &mut self.live {
                 live.tick(now_us, |span| self.processes.shares(span));
+            }
+            if self.stop.is_given() {
+                end_us = end_us.min(now_us);
             }
             if now_us >= end_us {
                 after = Some(self.processes.look(now_us)?);
@@ -555,7 +563,7 @@ impl Engine {
                     "00" => self.approved(phase, answer, asked, (kind, reference), now_us, in_time),
                     // A bank that was asked is told of in DE15 and DE100.
                     "91" if !answer.names_bank => {
-                        phase.refused += 1;
+                        phase.refused += u64::from(asked.counts);
                         if asked.counts {
                             note(&mut phase.refused_us, waited_us);
                         }
@@ -563,8 +571,8 @@ impl Engine {
                             self.shed(kind, (machine, stan), &asked, reference, now_us);
                         }
                     }
-                    "91" => phase.given_up += 1,
-                    other => *phase.other.entry(other.to_owned()).or_default() += 1,
+                    "91" => phase.given_up += u64::from(asked.counts),
+                    other => *phase.other.entry(other.to_owned()).or_default() += u64::from(asked.counts),
                 }
             }
             What::Repeat => {

@@ -1,10 +1,8 @@
 //! The floor of the machine: what syncs and round trips alone take, at the rate that is offered to the switch.
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,7 +12,8 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use super::engine::{GROUP, GROUPED_RATE_MIN};
-use super::floor_peer::{COMPOSED, ECHOED, FRAME_BYTES, RECORD_BYTES, WAY_AT, written_file};
+use super::floor_file::FloorFile;
+use super::floor_peer::{COMPOSED, ECHOED, FRAME_BYTES, RECORD_BYTES, WAY_AT};
 use super::measure::{histogram, note};
 use super::poll::{self, Poller};
 
@@ -113,7 +112,7 @@ pub(super) struct Floor {
     peers: Vec<Child>,
     connections: Vec<Connection>,
     poller: Poller,
-    probe: File,
+    probe: FloorFile,
     files: Vec<PathBuf>,
 }
 
@@ -134,7 +133,7 @@ impl Floor {
         banks: usize,
     ) -> Result<Floor, Box<dyn Error + Send + Sync>> {
         let (probe_path, records) = (directory.join("floor.probe"), directory.join("floor.records"));
-        let probe = written_file(&probe_path, PROBE_BYTES)?;
+        let probe = FloorFile::create(&probe_path, PROBE_BYTES)?;
         let mut floor = Floor {
             peers: Vec::new(),
             connections: Vec::new(),
@@ -178,16 +177,13 @@ impl Floor {
         Ok(Round { sync, syncs_per_second, echo, sequence })
     }
 
-    fn syncs(&self) -> io::Result<(Two, f64)> {
+    fn syncs(&mut self) -> io::Result<(Two, f64)> {
         let mut taken_us = histogram();
         let began = Instant::now();
-        let mut at = 0;
         while began.elapsed() < SYNC {
             let before = Instant::now();
-            self.probe.write_all_at(&[b'p'; RECORD_BYTES], at)?;
-            self.probe.sync_data()?;
+            self.probe.write_synced(RECORD_BYTES)?;
             note(&mut taken_us, before.elapsed().as_micros() as u64);
-            at = (at + RECORD_BYTES as u64) % (PROBE_BYTES - RECORD_BYTES as u64);
         }
         Ok((Two::of(&taken_us), taken_us.len() as f64 / began.elapsed().as_secs_f64()))
     }

@@ -1,16 +1,15 @@
 //! The peers of the floor: what a switch without any work would be, and a bank that answers at once. Frames of one size go
 //! in and come back; on their way through the switch two syncs stand, shared by all that wait for one.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use clap::Args;
 
+use super::floor_file::FloorFile;
 use super::poll::{self, Poller};
 
 /// Bytes of a frame: as many as a 0200 with its reference and MAC has.
@@ -19,7 +18,7 @@ pub(super) const FRAME_BYTES: usize = 320;
 /// Bytes of a record: between an INTENT's and an OUTCOME's.
 pub(super) const RECORD_BYTES: usize = 320;
 
-/// The file of records is written once before, so that a sync has only data to write, and then round and round.
+/// The file of records.
 pub(super) const FILE_BYTES: u64 = 64 << 20;
 
 /// Where a frame says what is to be done with it.
@@ -67,17 +66,6 @@ pub fn floor_peer(arguments: &FloorPeerArguments) -> io::Result<()> {
     };
     println!("{}", listener.local_addr()?);
     Peer::new(listener, switch)?.run()
-}
-
-/// A file of so many bytes, all written and durable.
-pub(super) fn written_file(path: &Path, bytes: u64) -> io::Result<File> {
-    const PART: usize = 1 << 20;
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-    for part in 0..bytes / PART as u64 {
-        file.write_all_at(&vec![1; PART], part * PART as u64)?;
-    }
-    file.sync_all()?;
-    Ok(file)
 }
 
 /// The sockets of one peer. Reads only what is there; writes block, for what is under way always fits a socket's buffer.
@@ -180,7 +168,7 @@ impl Switch {
         if banks.is_empty() {
             return Err(io::Error::other("a switch needs a --bank"));
         }
-        let file = written_file(file, FILE_BYTES)?;
+        let mut file = FloorFile::create(file, FILE_BYTES)?;
         let connect = |bank: &SocketAddr| {
             let stream = TcpStream::connect(bank)?;
             stream.set_nodelay(true)?;
@@ -191,7 +179,7 @@ impl Switch {
         let own = Arc::clone(&waiting);
         std::thread::Builder::new().name("floor-sync".to_owned()).spawn(move || {
             // Without its records the peer is of no use, and whoever measures sees it end.
-            if let Err(error) = sync_all(&file, &own) {
+            if let Err(error) = sync_all(&mut file, &own) {
                 eprintln!("floor: {error}");
                 std::process::exit(1);
             }
@@ -208,8 +196,7 @@ impl Switch {
     }
 }
 
-fn sync_all(file: &File, (waiting, news): &(Mutex<Vec<Synced>>, Condvar)) -> io::Result<()> {
-    let mut at = 0;
+fn sync_all(file: &mut FloorFile, (waiting, news): &(Mutex<Vec<Synced>>, Condvar)) -> io::Result<()> {
     loop {
         let mut group = {
             let waiting = waiting.lock().expect("nothing panics while it holds what waits");
@@ -218,13 +205,7 @@ fn sync_all(file: &File, (waiting, news): &(Mutex<Vec<Synced>>, Condvar)) -> io:
                 .expect("nothing panics while it holds what waits");
             std::mem::take(&mut *waiting)
         };
-        let bytes = group.len() * RECORD_BYTES;
-        if at + bytes as u64 > FILE_BYTES {
-            at = 0;
-        }
-        file.write_all_at(&vec![b'r'; bytes], at)?;
-        file.sync_data()?;
-        at += bytes as u64;
+        file.write_synced(group.len() * RECORD_BYTES)?;
         group.sort_by_key(|it| Arc::as_ptr(&it.to) as usize);
         for frames in group.chunk_by(|one, other| Arc::ptr_eq(&one.to, &other.to)) {
             let bytes: Vec<u8> = frames.iter().flat_map(|it| &it.frame).copied().collect();

@@ -8,6 +8,7 @@ mod cpu;
 mod disk;
 mod engine;
 mod floor;
+mod floor_file;
 mod floor_peer;
 mod html;
 mod live;
@@ -21,9 +22,16 @@ mod report;
 mod schedule;
 mod search;
 mod stages;
+mod stop;
 mod template;
 mod town;
 mod watch;
 
 pub use command::{LoadArguments, load};
 pub use floor_peer::{FloorPeerArguments, floor_peer};
+
+/// A line on standard error. That nobody reads it any more is no reason to leave switch and banks behind.
+fn tell(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _nobody_reads = writeln!(std::io::stderr(), "{line}");
+}

@@ -14,6 +14,7 @@ use super::measure::Phase;
 use super::report::{Overload, Report};
 use super::schedule::Schedule;
 use super::search::Search;
+use super::tell;
 
 /// Steps of a search for the best rate at most.
 const STEPS_MAX: u32 = 12;
@@ -88,6 +89,7 @@ impl Plan {
         } else {
             self.hold(engine, &mut report)?;
         }
+        report.stopped = engine.stop.is_given();
         Ok(report)
     }
 
@@ -103,6 +105,9 @@ impl Plan {
         }
         let mut floor = self.floor(engine)?;
         for number in 0..pieces {
+            if engine.stop.is_given() {
+                break;
+            }
             look(&mut floor, report, piece.rate, looks(number, pieces));
             if self.is_soak {
                 prepare(engine, piece.requests())?;
@@ -111,7 +116,7 @@ impl Plan {
             let ramp_s = if number == 0 { piece.ramp_s } else { 0 };
             let phase = engine.offer(Schedule { ramp_s, ..piece })?;
             if self.is_soak {
-                eprintln!("piece {} of {pieces}: {phase}", number + 1);
+                tell(format_args!("piece {} of {pieces}: {phase}", number + 1));
             }
             match &mut report.held {
                 Some((_, held)) => held.add(phase),
@@ -121,7 +126,9 @@ impl Plan {
                 std::fs::write(&self.html, html::page(report))?;
             }
         }
-        look(&mut floor, report, piece.rate, looks(pieces, pieces));
+        if !engine.stop.is_given() {
+            look(&mut floor, report, piece.rate, looks(pieces, pieces));
+        }
         Ok(())
     }
 
@@ -132,6 +139,9 @@ impl Plan {
         while let Some(rate) = search.next() {
             let phase = self.step(engine, report, step(rate))?;
             search.tell(phase.holds(self.p99_us_max));
+            if engine.stop.is_given() {
+                return Ok(());
+            }
         }
         let no_rate = "no rate holds on this machine: it is busy, or --rate is far too high";
         let mut best = search.best().ok_or(no_rate)?;
@@ -142,6 +152,9 @@ impl Plan {
             for number in 0..CONFIRMATIONS as u64 {
                 look(&mut floor, report, best, looks(number, CONFIRMATIONS as u64));
                 confirmed.push(self.step(engine, report, step(best))?);
+                if engine.stop.is_given() {
+                    return Ok(());
+                }
             }
             look(&mut floor, report, best, looks(CONFIRMATIONS as u64, CONFIRMATIONS as u64));
             confirmed.sort_by_key(|phase| phase.accepted_us.value_at_quantile(0.99));
@@ -171,7 +184,7 @@ impl Plan {
         sign(engine, schedule)?;
         let phase = engine.offer(schedule)?;
         let holds = phase.holds(self.p99_us_max);
-        eprintln!("{}/s: {phase}{}", schedule.rate, if holds { ", holds" } else { "" });
+        tell(format_args!("{}/s: {phase}{}", schedule.rate, if holds { ", holds" } else { "" }));
         report.take_search_step(&phase);
         Ok(phase)
     }
@@ -194,7 +207,7 @@ fn look(floor: &mut Option<Floor>, report: &mut Report, rate: u64, rounds: usize
         match floor.as_mut().map(|floor| floor.round(rate)) {
             Some(Ok(round)) => report.floor.push(round),
             Some(Err(error)) => {
-                eprintln!("{error}");
+                tell(format_args!("{error}"));
                 *floor = None;
             }
             None => {}
@@ -220,10 +233,10 @@ fn prepare(engine: &mut Engine, requests: u64) -> Result<(), Failed> {
         let after_us = engine.cpu_us()?;
         let [switch, own] =
             std::array::from_fn(|index| (after_us[index] - before_us[index]) as f64 / missing as f64);
-        eprintln!(
+        tell(format_args!(
             "verified {missing} citizens in {took_s:.1} s, {:.0}/s; CPU each: switch {switch:.0} µs, load and registry {own:.0} µs",
             missing as f64 / took_s
-        );
+        ));
     }
     Ok(engine.settle(SETTLE_MAX)?)
 }

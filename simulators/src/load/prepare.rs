@@ -51,14 +51,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Verifies citizens until `count` references are ready; `told` hears how many are.
+    /// Verifies citizens until `count` references are ready, or the word to stop is given; `told` hears how many are.
     ///
     /// # Errors
     /// Too many are refused, or nothing is answered.
     pub(super) fn verify(&mut self, count: usize, mut told: impl FnMut(usize)) -> io::Result<()> {
         let mut silent_since_us = self.now_us();
         let mut refusals = 0;
-        while self.ready.len() < count {
+        while self.ready.len() < count && !self.stop.is_given() {
             while self.asked.len() < self.waits.window && self.ready.len() + self.asked.len() < count {
                 self.ask_verification()?;
             }

@@ -31,6 +31,8 @@ pub(super) struct Report {
     pub(super) disk: Option<Disk>,
     /// Where the banks' ledgers are written.
     pub(super) ledgers_on: String,
+    /// It was told to stop before its time: what it had offered by then is accounted for.
+    pub(super) stopped: bool,
     /// Of the machine, a minute's average.
     pub(super) load_before: f64,
     /// The same at the end.
@@ -82,6 +84,7 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         let mut value = json!({
             "mode": self.mode,
+            "stopped": self.stopped,
             "search_faults": self.search_faults,
             "load_average": [self.load_before, self.load_after],
         });
@@ -252,6 +255,9 @@ impl fmt::Display for Report {
                 self.refusing_us().map_or("not measured: too few".to_owned(), |us| format!("{us:.1} µs"))
             )?;
             unusual(f, phase)?;
+        }
+        if self.stopped {
+            writeln!(f, "told to stop before its time: the figures are of what was offered until then")?;
         }
         writeln!(f, "load average {:.1} before, {:.1} after", self.load_before, self.load_after)?;
         let Some(audit) = &self.audit else { return Ok(()) };

@@ -62,6 +62,9 @@ const BANK_S_MAX: u64 = 30;
 /// The banks have to be ready, and everything owed to them done, within so many seconds.
 const SETTLE_S_MAX: u64 = 60;
 
+/// So often it is looked whether all of them still run.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// The switch's deadlines in a load, milliseconds: short, so that an answer that misses its own is noticed; the
 /// terminal's wait is the usual one, for so long are shed keys refused again.
 const REGISTRY_MS_MAX: u64 = 1_500;
@@ -144,7 +147,7 @@ impl Town {
         }
         let mut switch = configured("atm-switch", size)?;
         let address = switch.start().await?;
-        let town = Town { switch, banks, registry, ledgers };
+        let mut town = Town { switch, banks, registry, ledgers };
         town.banks_ready(size.banks).await?;
         let machines = machines(size, &citizens)?;
         let window = WINDOW.min(size.in_flight_max as usize);
@@ -170,9 +173,34 @@ impl Town {
         Ok(Processes { switch: self.switch.pid().ok_or_else(gone)?, banks, admin, holds, shown_us: [0; 3] })
     }
 
-    async fn banks_ready(&self, banks: usize) -> Result<(), Box<dyn Error>> {
+    /// Comes back when a process has ended that nobody has told to, and says which.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub(super) async fn one_has_ended(&mut self) -> Result<String, Box<dyn Error>> {
+        loop {
+            if let Some(ended) = self.ended()? {
+                return Ok(ended);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn ended(&mut self) -> Result<Option<String>, Box<dyn Error>> {
+        for (bank, process) in (0..).map(bank_id).zip(&mut self.banks) {
+            if let Some(status) = process.try_wait()? {
+                return Ok(Some(format!("bank {bank} has ended by itself, {status}")));
+            }
+        }
+        Ok(self.switch.ended()?)
+    }
+
+    async fn banks_ready(&mut self, banks: usize) -> Result<(), Box<dyn Error>> {
         let until = Instant::now() + Duration::from_secs(SETTLE_S_MAX);
         while self.switch.status().await?.banks_ready.len() < banks {
+            if let Some(ended) = self.ended()? {
+                return Err(ended.into());
+            }
             if Instant::now() > until {
                 return Err("the banks are not ready".into());
             }
@@ -205,12 +233,12 @@ impl Town {
     /// One does not end well.
     pub(super) async fn end(mut self) -> Result<(Switch, Vec<PathBuf>), Box<dyn Error>> {
         self.switch.end().await?;
-        for mut bank in self.banks {
-            let Some(id) = bank.id() else { return Err("a bank has ended by itself".into()) };
+        for (name, mut bank) in (0..).map(bank_id).zip(self.banks) {
+            let Some(id) = bank.id() else { return Err(format!("bank {name} has ended by itself").into()) };
             Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
             let ended = timeout(Duration::from_secs(BANK_S_MAX), bank.wait()).await??;
             if !ended.success() {
-                return Err(format!("a bank did not end well: {ended}").into());
+                return Err(format!("bank {name} did not end well: {ended}").into());
             }
         }
         self.registry.stop().await;

@@ -88,6 +88,8 @@ impl Processes {
             after.banks_us.iter().zip(&before.banks_us).map(|(after, before)| after - before).collect();
         phase.own_us = after.own_us - before.own_us;
         phase.switch_threads_us = cpu::difference(&before.threads_us, &after.threads_us);
+        // Threads are counted more finely than their process, and not those that have ended.
+        phase.switch_us = phase.switch_us.max(phase.switch_threads_us.values().sum());
         phase.written_bytes = after.written_bytes.saturating_sub(before.written_bytes);
         phase.switch_memory_bytes = memory_bytes(self.switch);
         let took = |page: JoinHandle<io::Result<Page>>| {

@@ -24,6 +24,8 @@ const END_S_MAX: u64 = 60;
 const COMMAND_S_MAX: u64 = 20;
 /// Showing the whole log of a long load takes longer.
 const LOG_S_MAX: u64 = 900;
+/// So many lines are told of what a switch said that has ended.
+const LINES_TOLD_MAX: usize = 5;
 
 /// What went wrong with the switch's process.
 #[derive(Debug, Error)]
@@ -218,6 +220,19 @@ impl Switch {
     /// [`SwitchError::Command`] with what it said.
     pub(crate) async fn command<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Result<Vec<u8>, SwitchError> {
         command(&self.program, &self.config, arguments).await
+    }
+
+    /// How it ended, with the last it said, where it has without being told.
+    ///
+    /// # Errors
+    /// [`SwitchError::Io`].
+    pub(crate) fn ended(&mut self) -> Result<Option<String>, SwitchError> {
+        let Some(process) = &mut self.process else { return Ok(None) };
+        let Some(status) = process.try_wait()? else { return Ok(None) };
+        let said = String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned();
+        let last: Vec<_> = said.lines().rev().take(LINES_TOLD_MAX).collect();
+        let last = last.into_iter().rev().fold(String::new(), |text, line| text + "\n  " + line);
+        Ok(Some(format!("atm-switch has ended by itself, {status}; the last it said:{last}")))
     }
 
     /// Its process, while it runs.
