@@ -1,0 +1,276 @@
+//! The log's records folded into what reconciliation needs of them: our side of each transaction, and what each day comes to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use processor::{
+    Body, Day, Institution, Intent, Kind as Asked, NoteReason, Position, Record, Reversal, Suspense, TxKey,
+};
+
+use crate::fees::FeeTable;
+use crate::item::{Ended, LineId, Ours};
+use crate::sheet::{Entry, Sheet, State};
+
+/// So many transactions are held at once; of more, days that are closed have to be let go first.
+pub const TRANSACTIONS_MAX: usize = 20_000_000;
+
+/// A record that does not follow from those before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Broken {
+    /// Its transaction has no INTENT, or no such record can follow.
+    #[error("record {0}: it does not follow from the records before it")]
+    Sequence(Position),
+    /// [`TRANSACTIONS_MAX`].
+    #[error("record {0}: {TRANSACTIONS_MAX} transactions are held; let closed days go")]
+    Full(Position),
+}
+
+/// One transaction as far as it is told.
+#[derive(Clone, Debug)]
+struct Told {
+    ours: Ours,
+    suspense: Option<Suspense>,
+    asked: Asked,
+    acquirer: Institution,
+    /// The bank has approved, by OUTCOME or behind our back.
+    is_approved: bool,
+    is_counted: bool,
+    /// What a reversal gives back, and in which day, as far as it is counted.
+    given_back: Option<(Day, i64)>,
+    reversal: Option<(Day, i64)>,
+}
+
+/// The fold. The same records give the same book, byte for byte.
+#[derive(Clone, Debug)]
+pub struct Book {
+    fees: FeeTable,
+    told: BTreeMap<TxKey, Told>,
+    changed: BTreeSet<TxKey>,
+    sheets: BTreeMap<Day, Sheet>,
+    open: Option<Day>,
+    next: Position,
+}
+
+impl Book {
+    /// A book that has read nothing; `first_day` is open before the first CUTOVER.
+    pub fn new(fees: FeeTable, first_day: Option<Day>) -> Book {
+        let mut book = Book {
+            fees,
+            told: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            sheets: BTreeMap::new(),
+            open: first_day,
+            next: 0,
+        };
+        if let Some(day) = first_day {
+            book.sheets.insert(day, Sheet::new(day));
+        }
+        book
+    }
+
+    /// The next record to be read.
+    pub fn next(&self) -> Position {
+        self.next
+    }
+
+    /// The open business day.
+    pub fn open_day(&self) -> Option<Day> {
+        self.open
+    }
+
+    /// The days, oldest first.
+    pub fn sheets(&self) -> impl Iterator<Item = &Sheet> {
+        self.sheets.values()
+    }
+
+    /// A day.
+    pub fn sheet(&self, day: Day) -> Option<&Sheet> {
+        self.sheets.get(&day)
+    }
+
+    /// Our side of each transaction of which something was told since the last time, by key.
+    pub fn take_changed(&mut self) -> Vec<Ours> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.iter().filter_map(|key| self.told.get(key)).map(|told| told.ours.clone()).collect()
+    }
+
+    /// Lets go of what ended in days before this one: nothing of it can change what an open day comes to but a late approval, which
+    /// is then [`Broken::Sequence`].
+    pub fn forget_before(&mut self, day: Day) {
+        self.told.retain(|_, told| {
+            told.ours.day >= day || matches!(told.ours.ended, Ended::Unknown | Ended::Approved)
+        });
+    }
+
+    /// A person has closed a day: from this position on what belongs to it is an adjustment of the day that is open. Before the records
+    /// behind the position are applied.
+    pub fn close(&mut self, day: Day, at: Position, at_ms: i64) {
+        if let Some(sheet) = self.sheets.get_mut(&day) {
+            sheet.closed = Some((at, at_ms));
+            sheet.state = State::Closed;
+        }
+    }
+
+    /// A closed day's banks have settled.
+    pub fn settle(&mut self, day: Day) {
+        if let Some(sheet) = self.sheets.get_mut(&day).filter(|sheet| sheet.state == State::Closed) {
+            sheet.state = State::Settled;
+        }
+    }
+
+    /// A member has acknowledged the cutover to this day.
+    pub fn acknowledge(&mut self, day: Day, bank: Institution, at_ms: i64) {
+        if let Some(sheet) = self.sheets.get_mut(&day) {
+            sheet.acknowledged.entry(bank).or_insert(at_ms);
+        }
+    }
+
+    /// Reads the next record.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn apply(&mut self, position: Position, record: &Record) -> Result<(), Broken> {
+        self.next = position + 1;
+        match (&record.body, record.transaction) {
+            (Body::Cutover(day), _) => self.cut_over(*day, position, record.at_ms),
+            (Body::Intent(intent), Some(key)) => return self.begin(position, key, record.at_ms, intent),
+            (body, Some(key)) if self.told.contains_key(&key) => {
+                self.go_on(key, body, record.suspense);
+                self.changed.insert(key);
+            }
+            // A decline before INTENT, a tombstone, a verification and its resolution: no bank has heard of them.
+            (Body::Outcome(_) | Body::Reversal(_) | Body::Reversed(_) | Body::Complete(_), Some(_)) => {
+                return Err(Broken::Sequence(position));
+            }
+            (_, _) => {}
+        }
+        Ok(())
+    }
+
+    fn cut_over(&mut self, day: Day, position: Position, at_ms: i64) {
+        if let Some(sheet) = self.open.and_then(|open| self.sheets.get_mut(&open)) {
+            sheet.ended = Some((position, at_ms));
+            if sheet.state == State::Open {
+                sheet.state = State::CuttingOver;
+            }
+        }
+        let mut sheet = Sheet::new(day);
+        sheet.opened = Some((position, at_ms));
+        self.sheets.insert(day, sheet);
+        self.open = Some(day);
+    }
+
+    fn begin(&mut self, position: Position, key: TxKey, at_ms: i64, intent: &Intent) -> Result<(), Broken> {
+        if self.told.len() >= TRANSACTIONS_MAX {
+            return Err(Broken::Full(position));
+        }
+        // A switch may have run before its first CUTOVER.
+        if self.open.is_none() {
+            self.open = Some(intent.day);
+            self.sheets.insert(intent.day, Sheet::new(intent.day));
+        }
+        let asked = intent.request.kind;
+        let amount_minor = i64::try_from(intent.request.content.amount_minor).unwrap_or(i64::MAX);
+        let gross_minor = match asked {
+            Asked::Deposit => -amount_minor,
+            Asked::Withdrawal | Asked::Transfer => amount_minor,
+            Asked::Balance | Asked::MiniStatement | Asked::Verification => 0,
+        };
+        let ours = Ours {
+            id: LineId { file: LineId::LOG, line: position },
+            rrn: intent.request.rrn,
+            terminal: key.terminal,
+            terminal_stan: key.stan,
+            bank: intent.bank,
+            identity: intent.identity,
+            at_s: at_ms.div_euclid(1000),
+            day: intent.day,
+            reversal_day: None,
+            gross_minor,
+            net_minor: gross_minor,
+            currency: intent.request.content.currency,
+            ended: Ended::Unknown,
+            is_cash: matches!(asked, Asked::Withdrawal | Asked::Deposit),
+            is_suspense: false,
+        };
+        let told = Told {
+            ours,
+            suspense: None,
+            asked,
+            acquirer: key.acquirer,
+            is_approved: false,
+            is_counted: false,
+            given_back: None,
+            reversal: None,
+        };
+        let known = self.told.insert(key, told);
+        if gross_minor != 0 {
+            self.changed.insert(key);
+        }
+        if known.is_some() { Err(Broken::Sequence(position)) } else { Ok(()) }
+    }
+
+    fn go_on(&mut self, key: TxKey, body: &Body, suspense: Option<Suspense>) {
+        let Some(told) = self.told.get_mut(&key) else { return };
+        let ours = &mut told.ours;
+        match body {
+            Body::Outcome(_) => {
+                told.is_approved = true;
+                ours.ended = if ours.is_cash { Ended::Approved } else { Ended::Completed };
+            }
+            Body::Declined(_) => (ours.ended, ours.net_minor) = (Ended::Declined, 0),
+            Body::Reversal(Reversal { day, left_minor, .. }) => {
+                // Only a late approval leads back from an end.
+                told.is_approved |= matches!(ours.ended, Ended::Declined | Ended::Reversed);
+                let left = i64::try_from(*left_minor).unwrap_or(i64::MAX) * ours.gross_minor.signum();
+                told.reversal = Some((*day, ours.gross_minor - left));
+                (ours.ended, ours.net_minor, ours.reversal_day) = (Ended::Reversed, left, Some(*day));
+            }
+            Body::Complete(_) => ours.ended = Ended::Completed,
+            Body::Note(NoteReason::ApprovalSeen, _) => told.is_approved = true,
+            Body::Resolution(_) => told.suspense = None,
+            Body::Reversed(_) | Body::Claim(..) | Body::Note(..) | Body::Tombstone(_) => {}
+            Body::Intent(_) | Body::Verification(_) | Body::Cutover(_) | Body::Block(_) => {}
+        }
+        // As in the transaction's own fold: what ends the wait clears age, a person alone clears a claim.
+        if ours.ended != Ended::Approved && told.suspense == Some(Suspense::Age) {
+            told.suspense = None;
+        }
+        told.suspense = told.suspense.max(suspense);
+        ours.is_suspense = told.suspense.is_some();
+        self.count(key);
+    }
+
+    /// Adds to the days what has become sure.
+    fn count(&mut self, key: TxKey) {
+        let Some(open) = self.open else { return };
+        let Some(told) = self.told.get_mut(&key) else { return };
+        let entry = |day: Day, amount_minor: i64, is_reversal: bool| Entry {
+            day,
+            bank: told.ours.bank,
+            acquirer: told.acquirer,
+            asked: told.asked,
+            amount_minor,
+            is_reversal,
+            is_whole: amount_minor == told.ours.gross_minor,
+        };
+        let mut entries = Vec::new();
+        if told.is_approved && !told.is_counted {
+            entries.push(entry(told.ours.day, told.ours.gross_minor, false));
+        }
+        if told.is_approved && told.given_back.is_none() {
+            entries.extend(told.reversal.map(|(day, back)| entry(day, back, true)));
+        }
+        if told.is_approved {
+            told.is_counted = true;
+            told.given_back = told.given_back.or(told.reversal);
+        }
+        for entry in entries {
+            let is_closed = self.sheets.get(&entry.day).is_none_or(|sheet| sheet.closed.is_some());
+            let day = if is_closed { open } else { entry.day };
+            let fee_minor = self.fees.fee_minor(&entry);
+            if let Some(sheet) = self.sheets.get_mut(&day) {
+                sheet.add(&entry, fee_minor);
+            }
+        }
+    }
+}

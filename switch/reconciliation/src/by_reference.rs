@@ -1,0 +1,189 @@
+//! The first round: what carries our reference is brought to the one transaction that has it, and judged there.
+
+use crate::item::Ended;
+use crate::kind::{Kind, Rule};
+use crate::matcher::Matcher;
+use crate::store::{NONE, Side, Verdict};
+
+impl Matcher {
+    /// Looks at all items of one reference anew.
+    pub(crate) fn by_reference(&mut self, rrn: &[u8; 12], group: &mut Vec<u32>) {
+        group.clear();
+        group.extend(self.store.with_rrn(rrn));
+        self.sort(group);
+        for item in group.iter() {
+            self.reset(*item);
+            self.store[*item].is_new = false;
+        }
+        let ours = group.partition_point(|item| self.store[*item].side == Side::Ours);
+        let (ours, lines) = group.split_at(ours);
+        for line in lines {
+            if !self.store[*line].is_by_hand {
+                self.store[*line].partner = self.named_partner(*line, ours).unwrap_or(NONE);
+            }
+        }
+        for our in ours {
+            let belongs = |side| {
+                let store = &self.store;
+                let of_side = lines.iter().filter(move |line| store[**line].side == side);
+                of_side.copied().filter(move |line| store[*line].partner == *our && !store[*line].is_by_hand)
+            };
+            let postings: Vec<u32> = belongs(Side::Bank).collect();
+            let cash_lines: Vec<u32> = belongs(Side::Machine).collect();
+            if !postings.is_empty() && !self.store[*our].is_by_hand {
+                let rule = if postings.len() == 1 { Rule::Reference } else { Rule::ReferenceOneToMany };
+                self.judge_bank(*our, &postings, rule);
+                self.store[*our].is_settled = true;
+                postings.iter().for_each(|line| self.store[*line].is_settled = true);
+            }
+            if !cash_lines.is_empty() && !self.store[*our].is_cash_by_hand {
+                self.judge_cash(*our, &cash_lines, Rule::Reference);
+                self.store[*our].is_cash_settled = true;
+                cash_lines.iter().for_each(|line| self.store[*line].is_settled = true);
+            }
+        }
+    }
+
+    /// The one of ours that a line names: by reference, terminal and bank; by the reference with another terminal only where all
+    /// else agrees. `None` where there is none, or where more than one would do.
+    fn named_partner(&self, line: u32, ours: &[u32]) -> Option<u32> {
+        let stored = &self.store[line];
+        let may_be = |our: &u32| {
+            let of_bank = stored.side == Side::Machine || self.store[*our].bank == stored.bank;
+            of_bank && !self.is_parted(line, *our)
+        };
+        let same_terminal = |our: &u32| {
+            may_be(our) && (!stored.has_terminal() || self.store[*our].terminal == stored.terminal)
+        };
+        let all_else = |our: &u32| {
+            let our_one = &self.store[*our];
+            let amount = if stored.side == Side::Machine { stored.gross } else { stored.amount };
+            let near = our_one.at_s.abs_diff(stored.at_s) <= self.rules.stan_window_s;
+            may_be(our) && near && our_one.gross.abs() == amount.abs() && amount != 0
+        };
+        only(ours.iter().copied().filter(same_terminal)).or_else(|| {
+            let is_elsewhere = !ours.iter().any(same_terminal);
+            is_elsewhere.then(|| only(ours.iter().copied().filter(all_else))).flatten()
+        })
+    }
+
+    /// What the bank did with one of ours, by the postings that belong to it, in their order.
+    pub(crate) fn judge_bank(&mut self, our: u32, postings: &[u32], rule: Rule) {
+        let (verdict, doubled) = self.bank_verdict(our, postings, rule);
+        self.store[our].verdict = verdict;
+        for line in postings {
+            let stored = &mut self.store[*line];
+            stored.partner = our;
+            stored.verdict = if doubled == Some(*line) {
+                Verdict::Found(Kind::Duplicate, rule)
+            } else {
+                Verdict::Matched(rule)
+            };
+        }
+    }
+
+    /// And the posting that is there once too often.
+    fn bank_verdict(&self, our: u32, postings: &[u32], rule: Rule) -> (Verdict, Option<u32>) {
+        let our_one = &self.store[our];
+        let (net, gross) = (our_one.amount, our_one.gross);
+        let found = |kind| (Verdict::Found(kind, rule), None);
+        if postings.iter().any(|line| self.store[*line].currency != our_one.currency) {
+            return found(Kind::Currency);
+        }
+        let sum: i64 = postings.iter().map(|line| self.store[*line].amount).sum();
+        let is_even = sum == net || our_one.ended == Ended::Unknown && (sum == gross || sum == 0);
+        if is_even {
+            return (self.names_and_days(our, postings, rule), None);
+        }
+        if let Some(doubled) = self.doubled(postings, sum, net) {
+            let others: Vec<u32> = postings.iter().copied().filter(|line| *line != doubled).collect();
+            return (self.names_and_days(our, &others, rule), Some(doubled));
+        }
+        if our_one.ended == Ended::Reversed && sum == gross {
+            return found(Kind::MissingAtBank);
+        }
+        if net == 0 || sum == 0 {
+            return found(Kind::MissingAtSwitch);
+        }
+        found(if sum.abs() > net.abs() { Kind::AmountOver } else { Kind::AmountUnder })
+    }
+
+    /// Amounts agree: do terminal, reference and day?
+    fn names_and_days(&self, our: u32, postings: &[u32], rule: Rule) -> Verdict {
+        let our_one = &self.store[our];
+        let differs = |line: &u32| {
+            let line = &self.store[*line];
+            line.has_terminal() && line.terminal != our_one.terminal
+                || line.has_rrn() && line.rrn != our_one.rrn
+        };
+        if postings.iter().any(differs) {
+            return Verdict::Found(Kind::DataMismatch, rule);
+        }
+        let is_other_day = |line: &u32| {
+            let line = &self.store[*line];
+            let takes_back = line.amount.signum() == -our_one.gross.signum();
+            let due = if takes_back { our_one.reversal_day.unwrap_or(our_one.day) } else { our_one.day };
+            line.day != due
+        };
+        if postings.iter().any(is_other_day) {
+            return Verdict::Found(Kind::OtherDay, rule);
+        }
+        Verdict::Matched(rule)
+    }
+
+    /// The later of two equal lines without which the sum would be right.
+    fn doubled(&self, postings: &[u32], sum: i64, net: i64) -> Option<u32> {
+        let amount = |line: &u32| self.store[*line].amount;
+        postings.iter().enumerate().rev().find_map(|(index, line)| {
+            let is_twice = postings[..index].iter().any(|earlier| amount(earlier) == amount(line));
+            (is_twice && sum - amount(line) == net).then_some(*line)
+        })
+    }
+
+    /// What the machine did with one of ours, by the journal's lines that belong to it, in their order.
+    pub(crate) fn judge_cash(&mut self, our: u32, lines: &[u32], rule: Rule) {
+        let verdict = self.cash_verdict(our, lines[0], rule);
+        self.store[our].cash = verdict;
+        for (index, line) in lines.iter().enumerate() {
+            let stored = &mut self.store[*line];
+            stored.partner = our;
+            stored.verdict = match index {
+                0 => Verdict::Matched(rule),
+                _ => Verdict::Found(Kind::Duplicate, rule),
+            };
+        }
+    }
+
+    fn cash_verdict(&self, our: u32, line: u32, rule: Rule) -> Verdict {
+        let (our_one, line) = (&self.store[our], &self.store[line]);
+        let found = |kind| Verdict::Found(kind, rule);
+        // A deposit's amounts are negative: cash kept against cash credited.
+        let sign = if our_one.gross < 0 { -1 } else { 1 };
+        let due = if our_one.ended == Ended::Unknown { line.amount } else { our_one.amount } * sign;
+        let moved = line.amount * sign;
+        if line.currency != our_one.currency {
+            return found(Kind::Currency);
+        }
+        if line.is_retracted && moved < due {
+            return found(Kind::Retracted);
+        }
+        if moved == due {
+            let differs = line.has_rrn() && line.rrn != our_one.rrn || line.terminal != our_one.terminal;
+            return if differs { found(Kind::DataMismatch) } else { Verdict::Matched(rule) };
+        }
+        match (sign, moved < due) {
+            (1, true) if moved == 0 => found(Kind::DebitedNotDispensed),
+            (1, true) => found(Kind::PartDispensed),
+            (1, false) => found(Kind::DispensedNotDebited),
+            // Of a deposit more was credited than kept, or less.
+            (_, true) => found(Kind::AmountOver),
+            (_, false) => found(Kind::AmountUnder),
+        }
+    }
+}
+
+/// The only one.
+pub(crate) fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next()?;
+    items.next().is_none().then_some(first)
+}

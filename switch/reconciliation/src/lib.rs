@@ -1,0 +1,29 @@
+//! Reconciliation: three sides of a day held against each other, and what a day comes to. No I/O, no clock.
+//!
+//! [`Matcher`] takes what the log, the banks' files and the machines' journals say, in any order and as it comes, and tells what
+//! agrees, what does not, and what it must leave to a person. [`Book`] folds the log into our side and into what each day comes to.
+
+mod book;
+mod by_reference;
+mod by_terminal;
+pub mod calendar;
+mod cash;
+mod fees;
+mod item;
+mod kind;
+mod matcher;
+mod report;
+mod sheet;
+mod store;
+mod unordered;
+
+pub use book::{Book, Broken, TRANSACTIONS_MAX};
+pub use cash::{Counter, Impossible, cash_exceptions, expected_minor};
+pub use fees::{FEES_MAX, Fee, FeeTable};
+pub use item::{CashLine, Ended, LineId, Ours, Posting};
+pub use kind::{Group, Kind, Rule};
+pub use matcher::{DECISIONS_MAX, Decision, Full, ITEMS_MAX, Matcher, Rules};
+pub use report::{Aspect, CaseId, Exception, Pair, SUGGESTIONS_MAX, Summary};
+pub use sheet::{
+    Claimed, Difference, ELEMENTS, Element, Entry, Owed, Sheet, State, Tally, Totals, differences,
+};

@@ -1,0 +1,280 @@
+//! The matcher: takes what the sides say as it comes, and judges anew whatever that touches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use processor::{Day, Institution, TerminalId};
+use serde::{Deserialize, Serialize};
+
+use crate::item::{CashLine, LineId, Ours, Posting};
+use crate::kind::Rule;
+use crate::store::{NONE, Side, Store, Verdict};
+
+/// So many items are taken: one more is refused. At 124 bytes each, indexes included, they fill 4 GB.
+pub const ITEMS_MAX: u32 = 30_000_000;
+
+/// So many decisions of people are kept: one more is refused.
+pub const DECISIONS_MAX: usize = 1_000_000;
+
+/// How near is near.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// A line with our STAN is ours only so many seconds from us: STANs come again.
+    pub stan_window_s: u32,
+    /// A line without a name is laid to one of ours only so many seconds from it.
+    pub near_window_s: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules { stan_window_s: 600, near_window_s: 60 }
+    }
+}
+
+/// What a person has said of one line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It belongs to this one of ours.
+    Match {
+        /// The line of a bank or a machine.
+        line: LineId,
+        /// The transaction.
+        ours: LineId,
+    },
+    /// It does not belong to this one of ours: a match, also one that the rules made, is taken back.
+    Part {
+        /// The line.
+        line: LineId,
+        /// The transaction.
+        ours: LineId,
+    },
+}
+
+/// Nothing was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Full {
+    /// [`ITEMS_MAX`].
+    #[error("{ITEMS_MAX} items are held; match fewer days at once")]
+    Items,
+    /// [`DECISIONS_MAX`].
+    #[error("{DECISIONS_MAX} decisions are held; match fewer days at once")]
+    Decisions,
+}
+
+/// Three sides held against each other. What it says depends on what it has been given, never on the order.
+#[derive(Clone, Default)]
+pub struct Matcher {
+    pub(crate) store: Store,
+    pub(crate) rules: Rules,
+    pub(crate) posted_days: BTreeSet<(Institution, Day)>,
+    pub(crate) journal_days: BTreeSet<(TerminalId, Day)>,
+    pub(crate) our_days: BTreeSet<Day>,
+    pins: BTreeMap<LineId, LineId>,
+    parted: BTreeSet<(LineId, LineId)>,
+    /// Lines and transactions of which people have said something, as far as they are here.
+    decided: BTreeMap<LineId, Option<u32>>,
+    new_items: Vec<u32>,
+    touched: BTreeSet<[u8; 8]>,
+}
+
+impl Matcher {
+    /// A matcher that has been given nothing.
+    pub fn new(rules: Rules) -> Matcher {
+        Matcher { rules, ..Matcher::default() }
+    }
+
+    /// How near is near.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// How many items are held.
+    pub fn len(&self) -> u32 {
+        self.store.len()
+    }
+
+    /// None is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes what the log says of a transaction; what it said before is replaced.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn add_ours(&mut self, ours: &Ours) -> Result<(), Full> {
+        self.room()?;
+        let item = self.store.put_ours(ours);
+        self.added(item);
+        Ok(())
+    }
+
+    /// Takes a bank's posting.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn add_posting(&mut self, posting: &Posting) -> Result<(), Full> {
+        self.room()?;
+        let item = self.store.put_posting(posting);
+        self.added(item);
+        Ok(())
+    }
+
+    /// Takes a journal's line.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn add_cash_line(&mut self, line: &CashLine) -> Result<(), Full> {
+        self.room()?;
+        let item = self.store.put_cash_line(line);
+        self.added(item);
+        Ok(())
+    }
+
+    /// The bank's postings of this day are all here: what it has not posted is missing from here on.
+    pub fn bank_file_is_here(&mut self, bank: Institution, day: Day) {
+        self.posted_days.insert((bank, day));
+    }
+
+    /// The machine's journal of this day is here.
+    pub fn journal_is_here(&mut self, terminal: TerminalId, day: Day) {
+        self.journal_days.insert((terminal, day));
+    }
+
+    /// The log of this day is here.
+    pub fn log_is_here(&mut self, day: Day) {
+        self.our_days.insert(day);
+    }
+
+    /// Takes what a person has said. Of one line the newest match counts, so decisions are given in their order; a match takes back the
+    /// parting of the same pair.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn decide(&mut self, decision: Decision) -> Result<(), Full> {
+        if self.decided.len() >= DECISIONS_MAX {
+            return Err(Full::Decisions);
+        }
+        let (line, ours) = match decision {
+            Decision::Match { line, ours } => {
+                self.parted.remove(&(line, ours));
+                self.pins.insert(line, ours);
+                (line, ours)
+            }
+            Decision::Part { line, ours } => {
+                if self.pins.get(&line) == Some(&ours) {
+                    self.pins.remove(&line);
+                }
+                self.parted.insert((line, ours));
+                (line, ours)
+            }
+        };
+        for id in [line, ours] {
+            let known = self.decided.get(&id).copied().flatten();
+            let item = known.or_else(|| (0..self.store.len()).find(|item| self.store.id(*item) == id));
+            self.decided.insert(id, item);
+            item.into_iter().for_each(|item| self.renew(item));
+        }
+        Ok(())
+    }
+
+    /// Judges anew whatever was touched since the last time.
+    pub fn run(&mut self) {
+        let mut group = Vec::new();
+        self.lay_by_hand();
+        for item in std::mem::take(&mut self.new_items) {
+            if !self.store[item].has_rrn() {
+                self.store[item].is_new = false;
+            } else if self.store[item].is_new {
+                let rrn = self.store[item].rrn;
+                self.by_reference(&rrn, &mut group);
+                self.touched.extend(group.iter().map(|item| self.store[*item].terminal));
+            }
+            self.touched.insert(self.store[item].terminal);
+        }
+        for terminal in std::mem::take(&mut self.touched) {
+            self.at_terminal(&terminal, &mut group);
+        }
+    }
+
+    fn room(&self) -> Result<(), Full> {
+        if self.store.len() < ITEMS_MAX { Ok(()) } else { Err(Full::Items) }
+    }
+
+    fn added(&mut self, item: u32) {
+        if !self.decided.is_empty() {
+            let id = self.store.id(item);
+            if let Some(known) = self.decided.get_mut(&id) {
+                *known = Some(item);
+            }
+        }
+        self.store[item].is_new = true;
+        self.new_items.push(item);
+    }
+
+    fn renew(&mut self, item: u32) {
+        self.store[item].is_new = true;
+        self.new_items.push(item);
+    }
+
+    /// What people have said stands before every rule.
+    fn lay_by_hand(&mut self) {
+        let decided: Vec<u32> = self.decided.values().copied().flatten().collect();
+        for item in &decided {
+            if self.store[*item].is_by_hand || self.store[*item].is_cash_by_hand {
+                (self.store[*item].is_by_hand, self.store[*item].is_cash_by_hand) = (false, false);
+                self.reset(*item);
+                self.renew(*item);
+            }
+        }
+        for (line, ours) in self.pins.clone() {
+            let here = |id| self.decided.get(&id).copied().flatten();
+            let (Some(line), Some(our)) = (here(line), here(ours)) else { continue };
+            let side = self.store[line].side;
+            let stored = &mut self.store[line];
+            (stored.is_by_hand, stored.partner) = (true, our);
+            stored.verdict = Verdict::Matched(Rule::ByHand);
+            let stored = &mut self.store[our];
+            match side {
+                Side::Machine => {
+                    (stored.is_cash_by_hand, stored.cash) = (true, Verdict::Matched(Rule::ByHand));
+                }
+                Side::Bank | Side::Ours => {
+                    (stored.is_by_hand, stored.verdict) = (true, Verdict::Matched(Rule::ByHand));
+                }
+            }
+            self.renew(line);
+            self.renew(our);
+        }
+    }
+
+    pub(crate) fn is_parted(&self, line: u32, our: u32) -> bool {
+        !self.parted.is_empty() && self.parted.contains(&(self.store.id(line), self.store.id(our)))
+    }
+
+    /// In an order that does not depend on when an item came.
+    pub(crate) fn sort(&self, items: &mut [u32]) {
+        items.sort_unstable_by_key(|item| self.store[*item].order(&self.store.files));
+    }
+
+    /// As if nothing had been said about it but by hand.
+    pub(crate) fn reset(&mut self, item: u32) {
+        let stored = &mut self.store[item];
+        (stored.is_settled, stored.is_cash_settled) = (false, false);
+        self.reset_unsettled(item);
+    }
+
+    /// As [`Matcher::reset`], of what no reference has settled.
+    pub(crate) fn reset_unsettled(&mut self, item: u32) {
+        let stored = &mut self.store[item];
+        let open =
+            if stored.side != Side::Ours || stored.is_due() { Verdict::Open } else { Verdict::NothingDue };
+        if !stored.is_settled && !stored.is_by_hand {
+            (stored.verdict, stored.partner) = (open, NONE);
+        }
+        if stored.side == Side::Ours && !stored.is_cash_settled && !stored.is_cash_by_hand {
+            stored.cash = if stored.is_cash { open } else { Verdict::NothingDue };
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What a day comes to by the log: which day, which totals, what is late, and that it is the same each time.
+
+#![allow(clippy::unwrap_used)]
+
+use credential::{CitizenNumber, Pan, Pseudonym};
+use processor::{
+    BankIdentity, Body, Carried, ClaimReason, Class, Code, Content, Day, Declined, Institution, Intent, Kind,
+    NoteReason, Outcome, Record, Request, Resolution, Reversal, Rrn, State, Suspense, TerminalId,
+    Transaction, TxKey, UtcSeconds,
+};
+use reconciliation::calendar::Calendar;
+use reconciliation::{Book, Ended, Fee, FeeTable, Ours, State as DayState, differences};
+
+const AT_MS: i64 = 1_777_777_200_000;
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+fn bank(digits: &str) -> Institution {
+    digits.parse().unwrap()
+}
+
+fn key(stan: u32) -> TxKey {
+    TxKey {
+        class: Class::Financial,
+        acquirer: bank("970418"),
+        terminal: TerminalId(*b"HN000001"),
+        sent_at: UtcSeconds(AT_MS / 1000),
+        stan,
+    }
+}
+
+fn intent(kind: Kind, amount_minor: u64, of: &str) -> Body {
+    let citizen_number = CitizenNumber::parse(b"001203000017").unwrap();
+    let content = Content {
+        citizen: Pseudonym([7; 16]),
+        processing: *b"010000",
+        amount_minor,
+        currency: 704,
+        original: None,
+        left_minor: None,
+        institution: None,
+        from_account: None,
+        to_account: None,
+    };
+    let request = Request {
+        kind,
+        pan: Pan::new(*b"970499", &citizen_number),
+        content,
+        rrn: Rrn(*b"612300000001"),
+        rrn_from_terminal: false,
+        carried: Carried::default(),
+    };
+    Body::Intent(Box::new(Intent {
+        request,
+        bank: bank("970415"),
+        account: None,
+        identity: BankIdentity { sent_at: UtcSeconds(AT_MS / 1000), stan: 1 },
+        day: day(of),
+        reference: None,
+        evidence: None,
+    }))
+}
+
+fn withdrawal(of: &str) -> Body {
+    intent(Kind::Withdrawal, 2_000_000, of)
+}
+
+fn outcome() -> Body {
+    Body::Outcome(Outcome { approval: None, carried: Carried::default() })
+}
+
+fn declined() -> Body {
+    Body::Declined(Box::new(Declined {
+        request: None,
+        code: Code::FUNDS,
+        bank_code: None,
+        send_sod: false,
+        evidence: None,
+    }))
+}
+
+fn reversal(of: &str, left_minor: u64) -> Body {
+    Body::Reversal(Reversal {
+        identity: BankIdentity { sent_at: UtcSeconds(AT_MS / 1000), stan: 2 },
+        day: day(of),
+        left_minor,
+        reason: Code::LATE,
+        answer: Code::UNAVAILABLE,
+        advice: None,
+    })
+}
+
+fn fees() -> FeeTable {
+    let fee =
+        |bank, fixed_minor, basis_points| Fee { bank, asked: Kind::Withdrawal, fixed_minor, basis_points };
+    FeeTable::new(vec![fee(None, 3_300, 0), fee(Some(bank("970415")), 1_000, 10)]).unwrap()
+}
+
+/// Records of numbered transactions, 0 for acts on the switch, in the order of the log.
+fn log(records: Vec<(u32, Body)>) -> Vec<Record> {
+    let record = |(stan, body): (u32, Body)| {
+        let suspense = match body {
+            Body::Claim(..) => Some(Suspense::Claim),
+            Body::Note(NoteReason::PastItsAge, _) => Some(Suspense::Age),
+            _ => None,
+        };
+        Record { at_ms: AT_MS, transaction: (stan != 0).then(|| key(stan)), suspense, spend: None, body }
+    };
+    records.into_iter().map(record).collect()
+}
+
+fn read(records: &[Record], close: Option<(&str, usize)>) -> Book {
+    let mut book = Book::new(fees(), None);
+    for (position, record) in records.iter().enumerate() {
+        if let Some((closed, at)) = close
+            && at == position
+        {
+            book.close(day(closed), at as u64, AT_MS);
+        }
+        book.apply(position as u64, record).unwrap();
+    }
+    book
+}
+
+fn element(book: &Book, of: &str, number: u8) -> i64 {
+    book.sheet(day(of)).unwrap().members.get(&bank("970415")).map_or(0, |totals| totals.element(number))
+}
+
+#[test]
+fn our_side_of_a_transaction_is_that_of_its_own_fold() {
+    const D: &str = "2026-05-03";
+    let note = |reason| Body::Note(reason, None);
+    let claim = || Body::Claim(ClaimReason::OtherAmount, None);
+    let resolution = || Body::Resolution(Resolution::new("lan", "counted").unwrap());
+    let rows: Vec<(Vec<Body>, i64)> = vec![
+        (vec![withdrawal(D)], 2_000_000),
+        (vec![withdrawal(D), outcome()], 2_000_000),
+        (vec![withdrawal(D), outcome(), Body::Complete(None)], 2_000_000),
+        (vec![withdrawal(D), declined()], 0),
+        (vec![withdrawal(D), declined(), reversal(D, 0)], 0),
+        (vec![withdrawal(D), outcome(), reversal(D, 500_000), Body::Reversed(Code::APPROVED)], 500_000),
+        (vec![withdrawal(D), reversal(D, 0), note(NoteReason::ApprovalSeen)], 0),
+        (vec![withdrawal(D), outcome(), note(NoteReason::PastItsAge)], 2_000_000),
+        (vec![withdrawal(D), outcome(), note(NoteReason::PastItsAge), Body::Complete(None)], 2_000_000),
+        (vec![withdrawal(D), outcome(), note(NoteReason::PastItsAge), reversal(D, 0)], 0),
+        (vec![withdrawal(D), claim(), outcome(), Body::Complete(None)], 2_000_000),
+        (vec![withdrawal(D), claim(), outcome(), Body::Complete(None), resolution()], 2_000_000),
+        (vec![intent(Kind::Deposit, 500_000, D), outcome()], -500_000),
+        (vec![intent(Kind::Transfer, 500_000, D), outcome()], 500_000),
+    ];
+    for (bodies, net_minor) in rows {
+        let records = log(bodies.into_iter().map(|body| (1, body)).collect());
+        let mut transaction = Transaction::new(key(1));
+        records.iter().for_each(|record| transaction.apply(record).unwrap());
+        let ours: Vec<Ours> = read(&records, None).take_changed();
+        let names: Vec<&str> = records.iter().map(|record| record.body.name()).collect();
+        let ended = match transaction.state {
+            State::Approved => Ended::Approved,
+            State::Completed => Ended::Completed,
+            State::Declined => Ended::Declined,
+            State::Reversing | State::Reversed => Ended::Reversed,
+            _ => Ended::Unknown,
+        };
+        assert_eq!(ours[0].ended, ended, "{names:?}");
+        assert_eq!(ours[0].is_suspense, transaction.suspense.is_some(), "{names:?}");
+        assert_eq!(ours[0].net_minor, net_minor, "{names:?}");
+    }
+}
+
+/// Transaction 1 is approved in the first day and reversed in the second; 2 was begun in the first and approved behind the cutover; 3 is a
+/// deposit; 4 is an inquiry; 5 is reversed and was never approved; 6 is reversed, and its approval was seen.
+fn two_days() -> Vec<Record> {
+    const FIRST: &str = "2026-05-03";
+    const SECOND: &str = "2026-05-04";
+    log(vec![
+        (0, Body::Cutover(day(FIRST))),
+        (1, withdrawal(FIRST)),
+        (1, outcome()),
+        (2, withdrawal(FIRST)),
+        (3, intent(Kind::Deposit, 500_000, FIRST)),
+        (3, outcome()),
+        (4, intent(Kind::Balance, 0, FIRST)),
+        (4, outcome()),
+        (0, Body::Cutover(day(SECOND))),
+        (2, outcome()),
+        (1, reversal(SECOND, 500_000)),
+        (5, withdrawal(SECOND)),
+        (5, reversal(SECOND, 0)),
+        (6, withdrawal(SECOND)),
+        (6, reversal(SECOND, 0)),
+        (6, Body::Note(NoteReason::ApprovalSeen, None)),
+    ])
+}
+
+#[test]
+fn a_day_is_fixed_at_intent_and_a_reversal_settles_in_the_day_that_is_open() {
+    let book = read(&two_days(), None);
+    for (of, number, expected) in [
+        ("2026-05-03", 76, 2),
+        ("2026-05-03", 88, 4_000_000),
+        ("2026-05-03", 77, 0),
+        ("2026-05-03", 74, 1),
+        ("2026-05-03", 86, 500_000),
+        ("2026-05-03", 80, 1),
+        ("2026-05-03", 85, 2 * (1_000 + 2_000)),
+        ("2026-05-03", 97, 4_000_000 - 500_000 + 6_000),
+        ("2026-05-04", 76, 1),
+        ("2026-05-04", 77, 2),
+        ("2026-05-04", 89, 1_500_000 + 2_000_000),
+        // The fee of what is reversed whole is given back, of a part it is kept.
+        ("2026-05-04", 85, 0),
+        ("2026-05-04", 97, -1_500_000),
+    ] {
+        assert_eq!(element(&book, of, number), expected, "{of} DE{number}");
+    }
+    let sheet = book.sheet(day("2026-05-03")).unwrap();
+    assert_eq!((sheet.state, book.open_day()), (DayState::CuttingOver, Some(day("2026-05-04"))));
+    assert_eq!(sheet.net_positions().values().sum::<i64>(), 0);
+}
+
+#[test]
+fn what_comes_behind_the_close_is_an_adjustment_of_the_open_day() {
+    let records = two_days();
+    let book = read(&records, Some(("2026-05-03", 9)));
+    assert_eq!(element(&book, "2026-05-03", 76), 1);
+    assert_eq!(element(&book, "2026-05-04", 76), 2);
+    let adjustments = &book.sheet(day("2026-05-04")).unwrap().adjustments;
+    let adjusted = adjustments.get(&(day("2026-05-03"), bank("970415"))).unwrap();
+    assert_eq!((adjusted.debits.count, adjusted.debits.amount_minor), (1, 2_000_000));
+    // Both days together are what they are without a close.
+    let both = |book: &Book| element(book, "2026-05-03", 97) + element(book, "2026-05-04", 97);
+    assert_eq!(both(&book), both(&read(&records, None)));
+}
+
+#[test]
+fn the_same_log_gives_the_same_days() {
+    let days = |book: &Book| book.sheets().map(|sheet| format!("{sheet:?}")).collect::<Vec<_>>();
+    let once = read(&two_days(), Some(("2026-05-03", 9)));
+    assert_eq!(days(&once), days(&read(&two_days(), Some(("2026-05-03", 9)))));
+}
+
+#[test]
+fn a_member_s_totals_are_held_against_ours_element_by_element() {
+    let book = read(&two_days(), None);
+    let ours = book.sheet(day("2026-05-03")).unwrap().members[&bank("970415")];
+    let mut claimed = (74..=89).map(|number| (number, ours.element(number))).collect();
+    assert_eq!(differences(&ours, &claimed), []);
+    claimed.insert(88, 6_000_000);
+    claimed.insert(76, 3);
+    let found: Vec<(u8, i64, i64)> = differences(&ours, &claimed)
+        .iter()
+        .map(|difference| (difference.element.number, difference.ours, difference.theirs))
+        .collect();
+    assert_eq!(found, [(76, 2, 3), (88, 4_000_000, 6_000_000)]);
+}
+
+#[test]
+fn a_record_that_follows_nothing_is_named() {
+    let mut book = Book::new(fees(), None);
+    let records = log(vec![(1, outcome())]);
+    assert_eq!(
+        book.apply(41, &records[0]).unwrap_err().to_string(),
+        "record 41: it does not follow from the records before it"
+    );
+}
+
+#[test]
+fn cutovers_pass_over_days_without_settlement() {
+    let calendar = Calendar {
+        // The first three days of Tết 2026, a Tuesday to a Thursday.
+        holidays: ["2026-02-17", "2026-02-18", "2026-02-19"].map(day).into(),
+        weekends_closed: true,
+        utc_offset_minutes: 420,
+        cutover_minute: Some(23 * 60),
+    };
+    // Moments are UTC: 16:00 is 23:00 in Hà Nội.
+    for (day_utc, minute, open) in [
+        ("2026-02-12", 15 * 60 + 59, "2026-02-12"),
+        ("2026-02-12", 16 * 60, "2026-02-13"),
+        ("2026-02-13", 16 * 60, "2026-02-16"),
+        ("2026-02-16", 15 * 60 + 59, "2026-02-16"),
+        ("2026-02-16", 16 * 60, "2026-02-20"),
+        ("2026-02-18", 3 * 60, "2026-02-20"),
+    ] {
+        let at_ms = day(day_utc).begins_ms() + minute * 60_000;
+        assert_eq!(calendar.due_at(at_ms), Ok(Some(day(open))), "{day_utc} {minute}");
+    }
+    let midnight = Calendar { cutover_minute: Some(0), ..Calendar::default() };
+    assert_eq!(midnight.due_at(day("2026-05-04").begins_ms()), Ok(Some(day("2026-05-04"))));
+    assert_eq!(Calendar::default().due_at(AT_MS), Ok(None));
+    assert_eq!(calendar.after_working_days(day("2026-02-13"), 2), Ok(day("2026-02-20")));
+    let never = Calendar {
+        holidays: (0..60)
+            .map(|ahead| Day::of_unix_ms(day("2026-01-01").begins_ms() + ahead * 86_400_000))
+            .collect(),
+        ..calendar
+    };
+    assert!(never.working_from(day("2026-01-01")).is_err());
+}

@@ -1,0 +1,319 @@
+//! Each exception of the design, and each rule: what the sides say, and what must come out.
+
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use processor::Rrn;
+use reconciliation::{CashLine, Decision, Ended, Kind, LineId, Ours, Posting, Rule};
+use world::{Say, again, cash, day, exceptions, matched, nameless, ours, posting, rrn, terminal};
+
+/// One transaction whose sides may be changed or missing, and the exceptions that must come out.
+struct Case {
+    name: &'static str,
+    ours: Option<Ours>,
+    bank: Vec<Posting>,
+    machine: Vec<CashLine>,
+    expected: &'static [&'static str],
+}
+
+fn case(name: &'static str, expected: &'static [&'static str]) -> Case {
+    Case { name, ours: Some(ours(1)), bank: vec![posting(1)], machine: vec![cash(1)], expected }
+}
+
+fn reversed(left_minor: i64) -> Ours {
+    Ours { ended: Ended::Reversed, net_minor: left_minor, reversal_day: Some(day(3)), ..ours(1) }
+}
+
+fn back(amount_minor: i64) -> Posting {
+    Posting { amount_minor: -amount_minor, ..again(posting(1)) }
+}
+
+fn moved(moved_minor: i64) -> Vec<CashLine> {
+    vec![CashLine { moved_minor, ..cash(1) }]
+}
+
+#[test]
+fn each_exception_has_its_kind() {
+    let cases = [
+        case("all agree", &[]),
+        Case { bank: vec![], ..case("not posted", &["bank missing_at_bank 1"]) },
+        Case { ours: None, machine: vec![], ..case("posted alone", &["bank missing_at_switch 1"]) },
+        Case { ours: None, bank: vec![], ..case("dispensed alone", &["machine missing_at_switch 1"]) },
+        Case { machine: vec![], ..case("no journal line", &["machine missing_in_journal 1"]) },
+        Case { bank: vec![posting(1), again(posting(1))], ..case("posted twice", &["bank duplicate 1001"]) },
+        Case {
+            machine: vec![cash(1), CashLine { id: LineId { file: 0x70, line: 9 }, ..cash(1) }],
+            ..case("journal line twice", &["machine duplicate 9"])
+        },
+        Case {
+            bank: vec![Posting { amount_minor: 2_500_000, ..posting(1) }],
+            ..case("posted too much", &["bank amount_over 1"])
+        },
+        Case {
+            bank: vec![Posting { amount_minor: 500_000, ..posting(1) }],
+            ..case("posted too little", &["bank amount_under 1"])
+        },
+        Case { bank: vec![Posting { currency: 840, ..posting(1) }], ..case("dollars", &["bank currency 1"]) },
+        Case {
+            bank: vec![Posting { terminal: Some(terminal(2)), ..posting(1) }],
+            ..case("another terminal", &["bank data_mismatch 1"])
+        },
+        Case {
+            bank: vec![Posting { rrn: Some(rrn(77)), ..posting(1) }],
+            ..case("another reference", &["bank data_mismatch 1"])
+        },
+        Case { machine: moved(0), ..case("no cash", &["machine debited_not_dispensed 1"]) },
+        Case { machine: moved(500_000), ..case("part of the cash", &["machine part_dispensed 1"]) },
+        Case {
+            ours: Some(reversed(0)),
+            bank: vec![posting(1), back(2_000_000)],
+            ..case("cash though reversed", &["machine dispensed_not_debited 1"])
+        },
+        Case {
+            machine: vec![CashLine { moved_minor: 0, is_retracted: true, ..cash(1) }],
+            ..case("drawn back in", &["machine retracted 1"])
+        },
+        Case { bank: vec![Posting { day: day(4), ..posting(1) }], ..case("next day", &["bank other_day 1"]) },
+        Case {
+            ours: Some(Ours { reversal_day: Some(day(4)), ..reversed(0) }),
+            bank: vec![posting(1), Posting { day: day(4), ..back(2_000_000) }],
+            machine: moved(0),
+            ..case("reversed the next day", &["switch late_reversal 1"])
+        },
+        Case {
+            ours: Some(Ours { ended: Ended::Unknown, ..ours(1) }),
+            bank: vec![],
+            machine: vec![],
+            ..case("nobody knows", &["switch suspense 1"])
+        },
+        Case {
+            ours: Some(Ours { ended: Ended::Approved, ..ours(1) }),
+            machine: vec![],
+            ..case("approved, and the machine is silent", &["switch suspense 1"])
+        },
+        Case {
+            ours: Some(reversed(0)),
+            machine: moved(0),
+            ..case("the bank has no reversal", &["bank missing_at_bank 1"])
+        },
+        Case {
+            bank: vec![posting(1), back(2_000_000)],
+            ..case("a reversal of the bank's own", &["bank missing_at_switch 1"])
+        },
+        Case {
+            ours: Some(Ours { ended: Ended::Declined, net_minor: 0, ..ours(1) }),
+            machine: moved(0),
+            ..case("posted though declined", &["bank missing_at_switch 1"])
+        },
+        Case {
+            ours: Some(reversed(500_000)),
+            bank: vec![posting(1), back(1_500_000)],
+            machine: moved(500_000),
+            ..case("part reversed, in two postings", &[])
+        },
+        Case {
+            ours: Some(reversed(500_000)),
+            bank: vec![Posting { amount_minor: 500_000, ..posting(1) }],
+            machine: moved(500_000),
+            ..case("part reversed, netted by the bank", &[])
+        },
+        Case {
+            ours: Some(reversed(0)),
+            bank: vec![],
+            machine: moved(0),
+            ..case("reversed, never posted", &[])
+        },
+        Case {
+            bank: vec![
+                Posting { amount_minor: 1_200_000, ..posting(1) },
+                Posting { amount_minor: 800_000, ..again(posting(1)) },
+            ],
+            ..case("posted in two parts", &[])
+        },
+        Case { bank: vec![Posting { rrn: None, ..posting(1) }], ..case("by STAN alone", &[]) },
+        Case { bank: vec![nameless(posting(1))], ..case("without a name, and alone", &[]) },
+        Case {
+            bank: vec![Posting { terminal: None, ..posting(1) }],
+            ..case("by reference, without a terminal", &[])
+        },
+    ];
+    for Case { name, ours, bank, machine, expected } in cases {
+        let mut says: Vec<Say> = bank.into_iter().map(Say::Bank).collect();
+        says.extend(machine.into_iter().map(Say::Machine));
+        says.extend(ours.map(Say::Ours));
+        assert_eq!(exceptions(&matched(&says)), expected, "{name}");
+    }
+}
+
+/// Two of one amount at one terminal in one minute.
+fn twins() -> Vec<Say> {
+    let second = Ours { at_s: ours(5).at_s + 30, ..ours(6) };
+    vec![Say::Ours(ours(5)), Say::Ours(second), Say::Machine(cash(5)), Say::Machine(cash(6))]
+}
+
+fn twin_postings() -> [Posting; 2] {
+    let second = Posting { at_s: posting(5).at_s + 30, ..posting(6) };
+    [posting(5), second].map(|posting| Posting { sequence: None, ..nameless(posting) })
+}
+
+#[test]
+fn twins_without_a_name_are_left_open() {
+    let mut says = twins();
+    says.extend(twin_postings().map(Say::Bank));
+    let matcher = matched(&says);
+    assert_eq!(exceptions(&matcher), [] as [&str; 0]);
+    let summary = matcher.summary();
+    assert_eq!((summary.ambiguous_lines, summary.ambiguous_ours, summary.matched), (2, 2, 0));
+    assert_eq!(matcher.suggestions(matcher.ambiguous()[0]).len(), 2);
+}
+
+/// One of the twins' postings is missing: which one nobody can tell.
+#[test]
+fn one_line_for_two_twins_is_left_open() {
+    let mut says = twins();
+    says.push(Say::Bank(twin_postings()[0].clone()));
+    let summary = matched(&says).summary();
+    assert_eq!((summary.ambiguous_lines, summary.ambiguous_ours), (1, 2));
+}
+
+/// A nameless line beside a twin that its name has settled may be that twin's own, doubled.
+#[test]
+fn a_nameless_line_near_a_settled_twin_is_left_open() {
+    let mut says = twins();
+    let [_, nameless] = twin_postings();
+    says.extend([Say::Bank(posting(5)), Say::Bank(nameless)]);
+    let summary = matched(&says).summary();
+    assert_eq!((summary.ambiguous_lines, summary.ambiguous_ours), (1, 1));
+}
+
+#[test]
+fn a_sequence_between_matched_neighbours_proves_twins() {
+    let at = |number: u32, seconds: i64| (number, world::NOON_S + seconds);
+    let moments = [at(1, 0), at(2, 20), at(3, 30), at(4, 50), at(5, 58)];
+    let amount = |number: u32| if number.is_multiple_of(2) { 2_000_000 } else { 100_000 + i64::from(number) };
+    let mut says = Vec::new();
+    for (number, at_s) in moments {
+        let amount_minor = amount(number);
+        says.push(Say::Ours(Ours {
+            at_s,
+            gross_minor: amount_minor,
+            net_minor: amount_minor,
+            ..ours(number)
+        }));
+        let posted = Posting { at_s: at_s + 1, amount_minor, ..posting(number) };
+        says.push(Say::Bank(if number.is_multiple_of(2) { nameless(posted) } else { posted }));
+        says.push(Say::Machine(CashLine {
+            requested_minor: amount_minor,
+            moved_minor: amount_minor,
+            ..cash(number)
+        }));
+    }
+    let matcher = matched(&says);
+    assert_eq!(matcher.summary().by_rule.get(&Rule::Sequence), Some(&2));
+    assert!(matcher.pairs().iter().all(|pair| pair.line.line == pair.ours.line));
+
+    // Without the one between them both have the same neighbours.
+    says.retain(|say| !matches!(say, Say::Bank(posting) if posting.rrn == Some(rrn(3))));
+    assert_eq!(matched(&says).summary().ambiguous_lines, 2);
+}
+
+#[test]
+fn one_line_that_sums_up_several_is_matched_by_count_and_sum() {
+    let mut says: Vec<Say> = (1..=3).flat_map(|n| [Say::Ours(ours(n)), Say::Machine(cash(n))]).collect();
+    let summed = Posting { count: 3, amount_minor: 6_000_000, at_s: posting(9).at_s, ..nameless(posting(9)) };
+    says.push(Say::Bank(summed.clone()));
+    let matcher = matched(&says);
+    assert_eq!((exceptions(&matcher), matcher.summary().matched), (vec![], 3));
+
+    *says.last_mut().unwrap() = Say::Bank(Posting { amount_minor: 6_000_001, ..summed });
+    let expected = [
+        "bank missing_at_bank 1",
+        "bank missing_at_bank 2",
+        "bank missing_at_bank 3",
+        "bank missing_at_switch 9",
+    ];
+    assert_eq!(exceptions(&matched(&says)), expected);
+}
+
+#[test]
+fn a_file_that_is_not_here_makes_no_exception_and_one_that_comes_late_ends_it() {
+    let mut matcher =
+        matched(&[Say::Ours(Ours { day: day(4), ..ours(1) }), Say::Ours(ours(2)), Say::Machine(cash(2))]);
+    assert_eq!(exceptions(&matcher), ["bank missing_at_bank 2"]);
+    assert_eq!(matcher.summary().awaiting, 1);
+    world::tell(&mut matcher, &Say::Bank(Posting { day: day(4), ..posting(2) }));
+    matcher.run();
+    assert_eq!(exceptions(&matcher), ["bank other_day 2"]);
+}
+
+#[test]
+fn a_transaction_that_goes_on_is_judged_anew() {
+    let approved = Ours { ended: Ended::Approved, ..ours(1) };
+    let mut matcher = matched(&[Say::Ours(approved), Say::Bank(posting(1))]);
+    assert_eq!(exceptions(&matcher), ["switch suspense 1"]);
+    world::tell(&mut matcher, &Say::Machine(cash(1)));
+    world::tell(&mut matcher, &Say::Ours(ours(1)));
+    matcher.run();
+    assert_eq!((exceptions(&matcher), matcher.summary().ours), (vec![], 1));
+}
+
+#[test]
+fn people_match_and_part() {
+    let mut says = twins();
+    says.extend(twin_postings().map(Say::Bank));
+    let id = |line| LineId { file: world::BANK_FILE, line };
+    let log = |line| LineId { file: LineId::LOG, line };
+    says.push(Say::Decide(Decision::Match { line: id(5), ours: log(5) }));
+    says.push(Say::Decide(Decision::Match { line: id(6), ours: log(6) }));
+    let mut matcher = matched(&says);
+    assert_eq!((matcher.summary().matched, matcher.summary().ambiguous_lines), (2, 0));
+
+    world::tell(&mut matcher, &Say::Decide(Decision::Part { line: id(5), ours: log(5) }));
+    matcher.run();
+    assert_eq!((matcher.summary().matched, matcher.summary().ambiguous_lines), (1, 0));
+
+    // A match by reference can be taken back too.
+    let mut matcher = matched(&[Say::Ours(ours(1)), Say::Bank(posting(1)), Say::Machine(cash(1))]);
+    world::tell(&mut matcher, &Say::Decide(Decision::Part { line: id(1), ours: log(1) }));
+    matcher.run();
+    assert_eq!(exceptions(&matcher), ["bank missing_at_bank 1", "bank missing_at_switch 1"]);
+}
+
+/// Terminals that give references of their own give the same one: terminals tell them apart.
+#[test]
+fn one_reference_of_two_terminals_is_two_transactions() {
+    let shared = Rrn(*b"000000000001");
+    let other = |number| Ours { rrn: shared, terminal: terminal(number), ..ours(number) };
+    let posted = |number| Posting { rrn: Some(shared), terminal: Some(terminal(number)), ..posting(number) };
+    let says: Vec<Say> =
+        (1..=2).flat_map(|number| [Say::Ours(other(number)), Say::Bank(posted(number))]).collect();
+    let matcher = matched(&says);
+    assert!(
+        matcher.pairs().iter().all(|pair| pair.line.line == pair.ours.line && pair.rule == Rule::Reference)
+    );
+    assert_eq!(matcher.pairs().len(), 2);
+}
+
+#[test]
+fn kinds_are_read_as_they_are_written() {
+    for kind in Kind::ALL {
+        assert_eq!(kind.name().parse(), Ok(kind));
+    }
+    assert!("missing".parse::<Kind>().is_err());
+}
+
+/// What people have said was taken up anew with every run, and what a reference had settled was forgotten.
+#[test]
+fn a_decision_is_still_settled_behind_the_next_run() {
+    let id = LineId { file: world::BANK_FILE, line: 9 };
+    let mut matcher = matched(&[
+        Say::Ours(ours(1)),
+        Say::Bank(posting(1)),
+        Say::Machine(cash(1)),
+        Say::Decide(Decision::Part { line: id, ours: LineId { file: LineId::LOG, line: 1 } }),
+    ]);
+    matcher.run();
+    matcher.run();
+    assert_eq!((exceptions(&matcher), matcher.summary().matched), (vec![], 1));
+}
