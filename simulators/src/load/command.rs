@@ -182,6 +182,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     let (directory, disk, temporary) = place(arguments.keep.as_deref())?;
     let plan = Plan { floor: (!arguments.no_floor).then(|| directory.clone()), ..plan };
     tell(format_args!("building the switch, if that is not done yet"));
+    let is_search = arguments.find_max || arguments.overload;
     let size = Size {
         machines: arguments.terminals,
         citizens: arguments
@@ -191,8 +192,8 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
         tls: arguments.tls,
+        is_search,
     };
-    let is_search = arguments.find_max || arguments.overload;
     let withdrawals_max = plan.withdrawals_max().min(if is_search { SEARCHED_WITHDRAWALS } else { u64::MAX });
     let in_memory = ledgers_in_memory(withdrawals_max)?;
     let ledgers_in = in_memory.as_ref().map_or(&*directory, |memory| memory.path()).to_owned();

@@ -55,6 +55,8 @@ pub(super) struct Ready {
     pub(super) machine: u32,
     pub(super) citizen: u32,
     pub(super) reference: [u8; REFERENCE_BYTES],
+    /// When it was given out, or before.
+    pub(super) since_us: u64,
 }
 
 /// A 0200 with its proof, signed.
@@ -156,6 +158,8 @@ pub(super) struct Waits {
     pub(super) terminal_us: u64,
     /// Verifications under way at once.
     pub(super) window: usize,
+    /// A reference that is older is not relied on when more are asked for.
+    pub(super) reference_us_max: u64,
 }
 
 /// All machines, on all connections.
@@ -507,7 +511,7 @@ impl Engine {
     }
 
     fn with_reference(&mut self, kind: Kind, due_us: u64, sent_us: u64, counts: bool) -> bool {
-        let Some(Ready { machine, citizen, reference }) = self.ready.pop_front() else { return false };
+        let Some(Ready { machine, citizen, reference, .. }) = self.ready.pop_front() else { return false };
         let second = self.second;
         let stan = self.machines[machine as usize].next_stan();
         let what = What::Request { kind, reference: Some(reference) };
@@ -609,7 +613,8 @@ impl Engine {
         refused_us: u64,
     ) {
         let Asked { citizen, second, .. } = *asked;
-        self.ready.push_back(Ready { machine, citizen, reference });
+        // Nothing tells how old it is: as old as the load at most.
+        self.ready.push_back(Ready { machine, citizen, reference, since_us: 0 });
         if self.shed.len() == SHED_KEPT_MAX {
             self.shed.pop_front();
         }

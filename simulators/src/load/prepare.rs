@@ -22,6 +22,10 @@ const WAIT_US: u64 = 1_000_000;
 /// Answers other than 00 that are borne: a busy machine misses deadlines.
 const REFUSALS_MAX: usize = 10_000;
 
+/// Nothing is asked for so long after one, microseconds: a switch that leaves its registry alone, or that has
+/// given out all references it can, refuses at once and for a while.
+const REFUSED_PAUSE_US: u64 = 1_000_000;
+
 impl Engine {
     /// Every machine signs on.
     ///
@@ -58,8 +62,14 @@ impl Engine {
     pub(super) fn verify(&mut self, count: usize, mut told: impl FnMut(usize)) -> io::Result<()> {
         let mut silent_since_us = self.now_us();
         let mut refusals = 0;
+        let mut next_us = 0;
+        let (now_us, kept_us) = (self.now_us(), self.waits.reference_us_max);
+        self.ready.retain(|ready| ready.since_us + kept_us > now_us);
         while self.ready.len() < count && !self.stop.is_given() {
-            while self.asked.len() < self.waits.window && self.ready.len() + self.asked.len() < count {
+            while self.asked.len() < self.waits.window
+                && self.ready.len() + self.asked.len() < count
+                && self.now_us() >= next_us
+            {
                 self.ask_verification()?;
             }
             self.exchange(self.now_us() + WAIT_US)?;
@@ -69,9 +79,13 @@ impl Engine {
                 match answer.whole.as_deref().and_then(|whole| Answered::read(whole).reference) {
                     Some(reference) => {
                         self.citizens.known[asked.citizen as usize] = true;
-                        self.ready.push_back(Ready { machine, citizen: asked.citizen, reference });
+                        let (citizen, since_us) = (asked.citizen, silent_since_us);
+                        self.ready.push_back(Ready { machine, citizen, reference, since_us });
                     }
-                    None => refusals += 1,
+                    None => {
+                        refusals += 1;
+                        next_us = silent_since_us + REFUSED_PAUSE_US;
+                    }
                 }
                 if refusals > REFUSALS_MAX {
                     let code = answer.code();

@@ -73,8 +73,14 @@ const MARGIN_MS: u64 = 500;
 const ANSWER_MS_MAX: u64 = REGISTRY_MS_MAX + BANK_MS_MAX + MARGIN_MS;
 const TERMINAL_WAIT_MS: u64 = 30_000;
 
-/// References have to outlive everything between the first 0100 and the last 0200.
+/// References have to outlive everything between the first 0100 and the last 0200. A search has many steps, and the switch
+/// keeps no more than 900,000 of them, used ones too: there they outlive one step.
 const REFERENCE_LIFE_MS: u64 = 3_600_000;
+const REFERENCE_LIFE_IN_SEARCH_MS: u64 = 240_000;
+
+/// When more are asked for, those are relied on that are younger than this share of their life: the rest is for
+/// asking and for the step itself.
+const REFERENCE_LIFE_SHARE: u64 = 4;
 
 /// How large a town is.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +97,14 @@ pub(super) struct Size {
     pub(super) in_flight_max: u32,
     /// Links in TLS.
     pub(super) tls: bool,
+    /// Many rates are offered one after the other.
+    pub(super) is_search: bool,
+}
+
+impl Size {
+    fn reference_life_ms(&self) -> u64 {
+        if self.is_search { REFERENCE_LIFE_IN_SEARCH_MS } else { REFERENCE_LIFE_MS }
+    }
 }
 
 /// Everything beside the terminals.
@@ -151,8 +165,12 @@ impl Town {
         town.banks_ready(size.banks).await?;
         let machines = machines(size, &citizens)?;
         let window = WINDOW.min(size.in_flight_max as usize);
-        let waits =
-            Waits { answer_us_max: ANSWER_MS_MAX * 1_000, terminal_us: TERMINAL_WAIT_MS * 1_000, window };
+        let waits = Waits {
+            answer_us_max: ANSWER_MS_MAX * 1_000,
+            terminal_us: TERMINAL_WAIT_MS * 1_000,
+            window,
+            reference_us_max: size.reference_life_ms() * 1_000 / REFERENCE_LIFE_SHARE,
+        };
         let processes = town.processes()?;
         let dialler = |number| {
             certificates
@@ -376,7 +394,7 @@ issuer_response_ms_max = {BANK_MS_MAX}
 answer_ms_max = {ANSWER_MS_MAX}
 terminal_wait_ms = {TERMINAL_WAIT_MS}
 margin_ms = {MARGIN_MS}
-reference_life_ms = {REFERENCE_LIFE_MS}
+reference_life_ms = {}
 
 [limits]
 citizen_day_minor_max = 999999999999
@@ -391,6 +409,7 @@ listen = "127.0.0.1:0"
 "#,
         size.connections * 2,
         size.citizens,
+        size.reference_life_ms(),
         size.in_flight_max
     );
     for (bank, address) in (0..).map(bank_id).zip(banks) {
