@@ -58,6 +58,7 @@ impl World {
             in_flight_max: 1_000,
             reversals_in_flight_max: 10,
             codes: BTreeMap::new(),
+            wants_pin: false,
         };
         let limits = Limits {
             citizen_day_minor_max: i64::MAX as u64 / 2,

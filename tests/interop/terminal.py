@@ -23,7 +23,7 @@ FRAME_BYTES_MAX = 40_960
 SOD_PART_BYTES_MAX = 999
 
 SPEC = copy.deepcopy(default_ascii)
-for _element in ("64", "128"):
+for _element in ("52", "64", "128"):
     SPEC[_element].update(data_enc="b", max_len=8)
 for _element in ("112", "113", "114", "115"):
     SPEC[_element].update(data_enc="b")

@@ -293,6 +293,7 @@ async fn serve(handle: terminal::Handle, card: Card, told: Arc<Told>) {
             bank: None,
             from_account: None,
             rrn_front: None,
+            pin: None,
             fault: None,
         };
         let since = Instant::now();
@@ -383,6 +384,7 @@ fn machine(id: &str) -> MachineConfig {
         opening_minor: Some(1_000_000_000_000_000),
         tombstones: true,
         repeats_refused: false,
+        pins: None,
         faults: no_faults(),
     }
 }
@@ -437,6 +439,7 @@ fn setup(index: usize, switch: SocketAddr) -> Setup {
             acquirer: LIVE_BANK.into(),
             challenge: Key::new(key(machine_key(index) + 2)),
             biometrics: matching_faces(SEED),
+            pin_pad: None,
             timers: terminal::Timers { link_ms_max: 20_000, ..terminal::Timers::default() },
             withdrawal_notes_max: 40,
             deposit_notes_max: 200,

@@ -129,7 +129,7 @@ impl Visits {
         let fault = chance.percent(20).then(|| fault(&what, chance)).flatten();
         let card = self.cards[citizen].clone();
         let (bank, from_account, rrn_front) = (None, None, None);
-        Order { id, what, amount_vnd, notes, card, steps, bank, from_account, rrn_front, fault }
+        Order { id, what, amount_vnd, notes, card, steps, bank, from_account, rrn_front, pin: None, fault }
     }
 }
 

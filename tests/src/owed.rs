@@ -10,7 +10,7 @@ use journal::{AppendError, Journal, Options, SegmentLog};
 use keys::DataKeys;
 use processor::{
     Authenticity, Config, Evidence, Found, Input, IssuerConfig, Limits, LinkId, LinkedAccount, Now, Output,
-    Processor, Standing, TerminalConfig, TerminalId, Ticket, Timers, UtcSeconds, Verdict,
+    PinVerdict, Processor, Standing, TerminalConfig, TerminalId, Ticket, Timers, UtcSeconds, Verdict,
 };
 use simulators::bank::{self, LedgerFile, Line, Machine, MachineConfig};
 use simulators::terminal;
@@ -125,6 +125,7 @@ impl Filler {
             }
             Output::Find(ticket, _) => Some(self.found(ticket)),
             Output::Verify(ticket, _) => Some(Input::Verified(ticket, verified())),
+            Output::TranslatePin(ticket, _) => Some(Input::PinTranslated(ticket, PinVerdict::Unavailable)),
             Output::Send(link, message) if link == self.bank => self.at_the_bank(&message),
             Output::Send(..)
             | Output::Close(_)
@@ -200,6 +201,7 @@ fn config(bank: processor::Institution) -> Config {
         in_flight_max: usize::MAX,
         reversals_in_flight_max: 50,
         codes: BTreeMap::new(),
+        wants_pin: false,
     };
     Config {
         terminals: BTreeMap::from([(terminal, TerminalConfig { acquirer: bank, amount_exponent: 0 })]),

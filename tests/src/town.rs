@@ -253,6 +253,7 @@ async fn start_bank(dir: &Path, number: usize, seed: u64, sick: Arc<AtomicBool>)
             opening_minor: Some(900_000_000_000),
             tombstones: true,
             repeats_refused: false,
+            pins: None,
             faults: bank_faults(seed, sick),
         },
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
@@ -303,6 +304,7 @@ fn terminal_setup(number: usize, seed: u64, switch: SocketAddr) -> Setup {
             acquirer: BANKS[number % BANKS.len()].into(),
             challenge: Key::new(keys_of(number)[2]),
             biometrics: matching_faces(seed),
+            pin_pad: None,
             timers: terminal::Timers {
                 answer_ms_max: 8_000,
                 link_ms_max: 20_000,

@@ -12,13 +12,15 @@ use serde_json::Value;
 use simulators::audit::{Audit, Evidence, audit, read_log};
 use simulators::bank::{self, Bank, BankConfig, Entry, FaultRule, Line, read_lines};
 use simulators::citizens::Country;
+use simulators::pins::{PinCheck, PinPad, Pins};
 use simulators::registry::{self, Certificates, Registry, RegistryConfig, SecretKey, Sessions};
 use simulators::terminal::{self, Card, Fault, Notes, Order, Setup, Steps, What, net_out_vnd};
 use tokio::time::{sleep, timeout};
 
 use crate::program::{Switch, write_private};
 
-const SEED: u64 = 7;
+/// The seed of citizens and their PINs.
+pub const SEED: u64 = 7;
 const BANK: &str = "970418";
 const TERMINAL: &str = "HN000001";
 
@@ -73,13 +75,30 @@ impl World {
     /// # Panics
     /// As [`World::start`].
     pub async fn start_with(faults: FaultRule, issuer: Option<Issuer>) -> World {
+        World::start_whole(faults, issuer, None).await
+    }
+
+    /// The same with PINs: the terminal has a pad, the bank checks, and the keys are brought to the switch's security module
+    /// by its own commands.
+    ///
+    /// # Panics
+    /// As [`World::start`].
+    pub async fn start_with_pins(faults: FaultRule, pins: PinSetting) -> World {
+        World::start_whole(faults, None, Some(pins)).await
+    }
+
+    async fn start_whole(faults: FaultRule, issuer: Option<Issuer>, pins: Option<PinSetting>) -> World {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let certificates = Certificates::mint().expect("certificates");
         let registry = start_registry(&certificates).await;
-        let bank = start_bank(dir.path(), faults).await;
+        let check = pins.as_ref().map(|pins| pins.check.clone());
+        let bank = start_bank(dir.path(), faults, check).await;
         let issuer = issuer.unwrap_or(Issuer { address: bank.addr(), settings: "" });
         configure(dir.path(), &registry, &certificates, issuer);
         let mut switch = Switch::new(dir.path());
+        if let Some(pins) = &pins {
+            pins.bring_keys(dir.path(), &switch);
+        }
         let lines: String =
             (0..CITIZENS).map(|index| format!("{},860001234{index},1\n", number(index))).collect();
         write_private(&dir.path().join("bank.csv"), &lines).expect("a bank's file");
@@ -87,7 +106,7 @@ impl World {
         switch.told(&["enrolment", "import", &file.to_string_lossy(), "--bank", BANK]);
         let addresses = switch.start();
         let terminals = address(&addresses);
-        let terminal = start_terminal(terminals);
+        let terminal = start_terminal(terminals, pins.map(|pins| pins.pad));
         World { switch, terminal, bank, registry, terminals, dir, next_order: 0 }
     }
 
@@ -115,6 +134,7 @@ impl World {
             bank: None,
             from_account: None,
             rrn_front: None,
+            pin: Some(Pins::new(SEED).of(Pan::new(*b"970499", &country.citizen(citizen).number).digits())),
             fault: None,
         }
     }
@@ -229,6 +249,51 @@ impl World {
     }
 }
 
+/// How PINs go in a world with PINs.
+pub struct PinSetting {
+    /// The terminal's pad.
+    pub pad: PinPad,
+    /// The bank's check.
+    pub check: PinCheck,
+    /// In which format the bank wants them: 0, 3 or 4.
+    pub format: u8,
+    /// What `atm-switch keys import` takes in: a key's name and its block under the owner's exchange key, which is
+    /// [`EXCHANGE_KEY`].
+    pub blocks: Vec<(String, String)>,
+}
+
+/// The exchange key of every owner in a world with PINs: both parts are brought as files.
+pub const EXCHANGE_KEY: [u8; 32] = [0x3C; 32];
+
+impl PinSetting {
+    /// Adds `[hsm]` and the bank's format to the configuration, and brings the keys.
+    fn bring_keys(&self, dir: &Path, switch: &Switch) {
+        let config = dir.join("atm-switch.toml");
+        let text = std::fs::read_to_string(&config).expect("the configuration");
+        let format = format!("name = \"BIDV\"\npin_format = \"{}\"\n", self.format);
+        let text = text.replacen("name = \"BIDV\"\n", &format, 1);
+        let text = text.replacen("registry_ms_max = 2000", "registry_ms_max = 2000\nhsm_ms_max = 500", 1);
+        let hsm = "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\npassphrase_file = \"passphrase\"\n";
+        write_private(&config, &format!("{text}{hsm}")).expect("the configuration");
+        write_private(&dir.join("passphrase"), "a passphrase of this world\n").expect("a file");
+        let first = [0x11; 32];
+        let second: Vec<u8> = EXCHANGE_KEY.iter().zip(first).map(|(byte, first)| byte ^ first).collect();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        write_private(&dir.join("first"), &hex(&first)).expect("a part");
+        write_private(&dir.join("second"), &hex(&second)).expect("a part");
+        let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        switch.told(&["keys", "create"]);
+        for owner in [format!("terminal.{TERMINAL}"), format!("bank.{BANK}")] {
+            let name = format!("{owner}.exchange");
+            switch.told(&["keys", "import", &name, "--part", &file("first"), "--part", &file("second")]);
+        }
+        for (name, block) in &self.blocks {
+            write_private(&dir.join("block"), block).expect("a block");
+            switch.told(&["keys", "import", name, "--block", &file("block")]);
+        }
+    }
+}
+
 /// The number of one of this world's citizens.
 pub fn number(citizen: u64) -> String {
     String::from_utf8_lossy(Country::new(SEED).citizen(citizen).number.digits()).into_owned()
@@ -268,7 +333,7 @@ async fn start_registry(certificates: &Certificates) -> registry::Handle {
     Registry::start(config).await.expect("the registry starts")
 }
 
-async fn start_bank(dir: &Path, faults: FaultRule) -> bank::Handle {
+async fn start_bank(dir: &Path, faults: FaultRule, pins: Option<PinCheck>) -> bank::Handle {
     let config = BankConfig {
         machine: bank::MachineConfig {
             id: BANK.into(),
@@ -278,6 +343,7 @@ async fn start_bank(dir: &Path, faults: FaultRule) -> bank::Handle {
             opening_minor: Some(50_000_000),
             tombstones: true,
             repeats_refused: false,
+            pins,
             faults,
         },
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
@@ -291,7 +357,7 @@ async fn start_bank(dir: &Path, faults: FaultRule) -> bank::Handle {
     Bank::start(config).await.expect("the bank starts")
 }
 
-fn start_terminal(switch: SocketAddr) -> terminal::Handle {
+fn start_terminal(switch: SocketAddr, pin_pad: Option<PinPad>) -> terminal::Handle {
     let sessions = Sessions::from_seed(SEED);
     let setup = Setup {
         switch,
@@ -303,6 +369,7 @@ fn start_terminal(switch: SocketAddr) -> terminal::Handle {
             location: "Hanoi".into(),
             acquirer: BANK.into(),
             challenge: Key::new([3; 32]),
+            pin_pad,
             biometrics: Arc::new(move |comparison| {
                 sessions.mint(
                     comparison.at_s,

@@ -18,6 +18,7 @@ use super::file::{LedgerFile, LedgerFileError};
 use super::holds::HoldsFile;
 use super::machine::{Input, LinkId, Machine, MachineConfig, Output};
 use crate::link::{self, Arrival, Socket};
+use crate::pins::PinCheck;
 use crate::terminal::Now;
 use crate::tls::Answerer;
 
@@ -104,6 +105,7 @@ enum Event {
     Pause(oneshot::Sender<()>),
     Resume(oneshot::Sender<io::Result<()>>),
     Faults(FaultRule),
+    Pins(PinCheck),
     /// Nothing came before a deadline.
     Due,
     Stop,
@@ -178,6 +180,12 @@ impl Handle {
     pub async fn set_faults(&self, faults: FaultRule) {
         // An error says that the bank has stopped: it has no more faults to make.
         let _stopped = self.events.send(Event::Faults(faults)).await;
+    }
+
+    /// Gives the bank another PIN key from here on.
+    pub async fn set_pins(&self, pins: PinCheck) {
+        // An error says that the bank has stopped: it checks no more PINs.
+        let _stopped = self.events.send(Event::Pins(pins)).await;
     }
 
     /// Closes everything; the ledger is complete when this returns.
@@ -278,6 +286,7 @@ impl Core {
                 return;
             }
             Event::Faults(faults) => return self.machine.set_faults(faults),
+            Event::Pins(pins) => return self.machine.set_pins(pins),
             Event::Due | Event::Stop => return,
         };
         self.machine.handle(now, input, &mut self.outputs);

@@ -9,6 +9,7 @@ use super::fault::{Fault, FaultRule, Seen};
 use super::identity::Identity;
 use super::ledger::{Entry, Ledger, Line, OPENING, Posting, SETTLEMENT};
 use super::request::{Kind, Request};
+use crate::pins::PinCheck;
 use crate::terminal::Now;
 
 /// So many late answers and held messages wait at once; one more is dropped, as if it was lost on the way.
@@ -59,6 +60,8 @@ pub struct MachineConfig {
     pub tombstones: bool,
     /// A repeated 0200 is answered 94 instead of with its stored answer.
     pub repeats_refused: bool,
+    /// How PINs are checked; without it none is asked for.
+    pub pins: Option<PinCheck>,
     /// Who meets which fault.
     pub faults: FaultRule,
 }
@@ -79,6 +82,7 @@ impl fmt::Debug for MachineConfig {
 /// | 25 | a reversal whose original it does not know |
 /// | 30 | an element that has to be there is not |
 /// | 40 | keys are not exchanged here |
+/// | 55, 88 | the PIN is missing or wrong; its block cannot be read |
 /// | 51 | the account does not cover it; a reversal that takes a credit back is then looked at afresh when it is repeated |
 /// | 57 | DE100 is another bank |
 /// | 63 | the MAC |
@@ -114,6 +118,11 @@ impl Machine {
     /// Gives the bank other faults from here on.
     pub fn set_faults(&mut self, faults: FaultRule) {
         self.config.faults = faults;
+    }
+
+    /// Gives the bank another PIN key from here on.
+    pub fn set_pins(&mut self, pins: PinCheck) {
+        self.config.pins = Some(pins);
     }
 
     /// When [`Input::Deadline`] is due, on the monotonic clock in microseconds.
@@ -266,7 +275,10 @@ impl Machine {
                 Ok(code) => code,
                 Err(code) => return reply(message, code),
             },
-            _ => self.carry_out(now, &mut request, out).unwrap_or_else(|code| code),
+            _ => match self.check_pin(message, &request) {
+                Ok(()) => self.carry_out(now, &mut request, out).unwrap_or_else(|code| code),
+                Err(code) => code,
+            },
         };
         self.record(message, request.entry, code, out)
     }
@@ -301,6 +313,16 @@ impl Machine {
         let refused = self.config.repeats_refused && earlier.mti == 200;
         let same = !refused && request.repeats(earlier);
         Some(if same { answered(message, earlier) } else { reply(message, "94") })
+    }
+
+    /// What pays out or shows an account asks for the PIN, where this bank has PINs.
+    fn check_pin(&self, message: &Message, request: &Request) -> Result<(), &'static str> {
+        match (&self.config.pins, request.kind) {
+            (None, _) | (Some(_), Kind::Deposit) => Ok(()),
+            (Some(pins), Kind::Withdrawal | Kind::Balance | Kind::MiniStatement | Kind::Transfer) => {
+                pins.check(message)
+            }
+        }
     }
 
     /// A 0200, or a credit by 0220. The code; postings, DE38, 54 and 62 go into the entry.

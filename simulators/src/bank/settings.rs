@@ -11,6 +11,7 @@ use keys::{Key, LinkCodec, LinkMac, MacKey};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::pin_sections::CheckSection;
 use crate::tls::{Answerer, TlsError, TlsSection};
 
 use super::driver::BankConfig;
@@ -80,6 +81,7 @@ struct File {
     account: Vec<Account>,
     #[serde(default)]
     fault: Vec<FaultSection>,
+    pin: Option<CheckSection>,
     tls: Option<TlsSection>,
 }
 
@@ -128,6 +130,10 @@ struct FaultSection {
 /// amount_minor = 2000000             # or rrn = "…"
 /// times = 1                          # so many first sightings of each identity
 /// does = "late:2000"                 # see Fault
+/// [pin]                              # without it no PIN is asked for
+/// format = 0                         # 0, 3 or 4
+/// key = "…"                          # hex, as in the switch's security module
+/// population_seed = 1                # of the citizens whose PINs they are
 /// [tls]                              # without it the links are in clear
 /// ca_file = "switch-ca.pem"          # who signed the switch's certificate
 /// certificate_file = "970418.pem"
@@ -202,6 +208,8 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
             return refuse("mac_to_switch", "and mac_from_switch go together");
         }
     };
+    let pins = file.pin.as_ref().map(CheckSection::check).transpose();
+    let pins = pins.map_err(|reason| ("pin".to_owned(), reason))?;
     let machine = MachineConfig {
         id: file.id.into(),
         currency: file.currency,
@@ -210,6 +218,7 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
         opening_minor: file.opening_minor,
         tombstones: file.tombstones,
         repeats_refused: file.repeats_refused,
+        pins,
         faults: rules(faults(file.fault)?),
     };
     let ledger = directory.join(file.ledger);

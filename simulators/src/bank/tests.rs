@@ -26,6 +26,7 @@ pub(crate) fn config() -> MachineConfig {
         opening_minor: None,
         tombstones: true,
         repeats_refused: false,
+        pins: None,
         faults: no_faults(),
     }
 }

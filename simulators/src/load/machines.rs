@@ -99,6 +99,7 @@ impl Citizens {
             bank: None,
             from_account: None,
             rrn_front: None,
+            pin: None,
             fault: None,
         }
     }

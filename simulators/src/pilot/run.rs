@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::bank;
 use crate::citizens::Country;
+use crate::pins::Pins;
 use crate::registry;
 use crate::terminal::{Card, Finished, Fleet, Order, Outcome, What};
 
@@ -377,6 +378,7 @@ impl Run {
         let citizen = &self.plan.citizens[visit.citizen];
         let account = &citizen.accounts[visit.account];
         let number = self.country.citizen(citizen.index).number;
+        let pan = credential::Pan::new(IIN, &number);
         let trouble = trouble_at(&self.stage.kills, visit, attempt);
         let (what, notes) = match &visit.purpose {
             Purpose::Withdrawal(notes) => (What::Withdrawal, Some(*notes)),
@@ -399,14 +401,12 @@ impl Run {
             what,
             amount_vnd,
             notes: asked,
-            card: Card {
-                pan: credential::Pan::new(IIN, &number),
-                chip: Arc::new(self.country.chip(citizen.index)),
-            },
+            card: Card { pan, chip: Arc::new(self.country.chip(citizen.index)) },
             steps: visit.steps,
             bank: visit.names_bank.then(|| BANKS[account.bank].institution.into()),
             from_account: None,
             rrn_front: Some(rrn_front(visit.id, attempt)),
+            pin: Some(Pins::new(self.plan.seed).of(pan.digits())),
             fault: trouble.and_then(|trouble| trouble.terminal_fault(notes.as_ref().unwrap_or(&CASSETTES))),
         }
     }

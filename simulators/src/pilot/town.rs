@@ -9,20 +9,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use hsm::{KeyRole, Owner};
 use iso8583::Dialect;
 use iso8583::framing::Framing;
-use keys::{Key, LinkCodec, LinkMac, MacKey};
+use keys::{BoundKey, Key, KeyAlgorithm, KeyUsage, LinkCodec, LinkMac, MacKey, ModeOfUse, PinFormat};
 use sha2::Sha256;
 
 use crate::bank::{self, Bank, BankConfig, MachineConfig};
 use crate::citizens::Country;
 use crate::link_certificates::{LinkCertificates, TERMINALS_SECTION, bank_section};
+use crate::module_keys::{HSM_SECTION, ModuleKeys};
+use crate::pins::{PinCheck, PinPad, Pins, pin_key};
 use crate::registry::{self, CardStatus, Certificates, Override, Registry, RegistryConfig, SecretKey};
 use crate::terminal::{self, Config, Setup, matching_faces};
 use crate::tls::Answerer;
 
 use super::plan::{CASSETTES, CardState, Plan, PlannedTerminal};
 use super::{BANKS, BRANCHES};
+
+/// The switch waits so long for its security module, milliseconds.
+const HSM_MS_MAX: u64 = 1_000;
 
 /// The switch's deadlines during a pilot, milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +51,7 @@ impl Waits {
     }
 
     fn answer_ms_max(self) -> u64 {
-        self.issuer_response_ms_max + self.registry_ms_max + 1_500
+        self.issuer_response_ms_max + self.registry_ms_max + HSM_MS_MAX + 1_500
     }
 
     fn terminal_wait_ms(self) -> u64 {
@@ -66,6 +72,9 @@ const LINKS: [(&str, &str); 4] = [
     ("ascii-binary-bitmap-1987", "ascii4"),
     ("ebcdic-1987", "length2"),
 ];
+
+/// The formats in which the four banks want PIN blocks, in the order of [`BANKS`].
+const PIN_FORMATS: [PinFormat; 4] = [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4, PinFormat::Iso0];
 
 /// Who meets which fault, at bank and registry.
 pub(super) struct Faults {
@@ -108,7 +117,7 @@ impl Town {
         let mut banks = Vec::new();
         for (number, rule) in faults.banks.into_iter().enumerate() {
             let tls = link_certificates.bank(BANKS[number].institution)?;
-            banks.push(Bank::start(bank_config(plan, number, directory, rule, tls)).await?);
+            banks.push(Bank::start(bank_config(plan, number, directory, rule, tls)?).await?);
         }
         let switch_key = SecretKey::from_seed(plan.seed, "switch", SWITCH_KID);
         let certificates = Certificates::mint()?;
@@ -133,6 +142,7 @@ impl Town {
         fs::create_dir_all(directory.join("csca"))?;
         write(&directory.join("csca"), "csca.pem", &country.csca_pem())?;
         write_private(directory, "keys.toml", &key_file(plan))?;
+        module_keys(plan)?.write(directory, key(plan.seed, "hsm").bytes())?;
         let config = directory.join("atm-switch.toml");
         let addresses: Vec<SocketAddr> = banks.iter().map(bank::Handle::addr).collect();
         fs::write(&config, switch_config(plan, waits, &registry.url(), &addresses))?;
@@ -167,17 +177,66 @@ impl Town {
     }
 }
 
+/// The keys of all PIN pads and banks, in the switch's security module.
+fn module_keys(plan: &Plan) -> Result<ModuleKeys, Box<dyn std::error::Error>> {
+    let mut keys = ModuleKeys::default();
+    for terminal in &plan.terminals {
+        let owner = Owner::terminal(terminal.id.as_bytes().try_into()?);
+        let exchange = key(plan.seed, &format!("terminal {} exchange", terminal.id));
+        let (role, pin_key) = match terminal.recycler {
+            true => (KeyRole::Derivation, initial_key(plan, terminal)?),
+            false => (KeyRole::Pin, pad_key(plan, terminal)?),
+        };
+        keys.add(owner, role, exchange.bytes(), &pin_key)?;
+    }
+    for (number, bank) in BANKS.iter().enumerate() {
+        let owner = Owner::bank(bank.institution.as_bytes()).ok_or("a bank's id has digits")?;
+        let exchange = key(plan.seed, &format!("bank {} exchange", bank.institution));
+        keys.add(owner, KeyRole::Pin, exchange.bytes(), &bank_pin_key(plan, number)?)?;
+    }
+    Ok(keys)
+}
+
+fn bank_pin_key(plan: &Plan, number: usize) -> Result<BoundKey, keys::KeyError> {
+    pin_key(PIN_FORMATS[number], &half(&key(plan.seed, &format!("bank {} pin", BANKS[number].institution))))
+}
+
+/// The one key of a pad that derives none.
+fn pad_key(plan: &Plan, terminal: &PlannedTerminal) -> Result<BoundKey, keys::KeyError> {
+    pin_key(PinFormat::Iso0, &half(&key(plan.seed, &format!("terminal {} pin", terminal.id))))
+}
+
+/// The key from which a recycler's pad derives one for each PIN.
+fn initial_key(plan: &Plan, terminal: &PlannedTerminal) -> Result<BoundKey, keys::KeyError> {
+    let bytes = half(&key(plan.seed, &format!("terminal {} initial", terminal.id)));
+    BoundKey::from_random(KeyUsage::DukptInitial, ModeOfUse::Derive, KeyAlgorithm::Aes, &bytes)
+}
+
+/// Recyclers derive a key for each PIN (AES-DUKPT, format 4 in DE121), the others have one (format 0 in DE52).
+fn pin_pad(plan: &Plan, terminal: &PlannedTerminal) -> Result<PinPad, Box<dyn std::error::Error>> {
+    if terminal.recycler {
+        let id: [u8; 8] = terminal.id.as_bytes().try_into()?;
+        return Ok(PinPad::aes_dukpt(initial_key(plan, terminal)?, id));
+    }
+    Ok(PinPad::fixed(&pad_key(plan, terminal)?, PinFormat::Iso0)?)
+}
+
+fn half(key: &Key) -> [u8; 16] {
+    *key.bytes().first_chunk().expect("a key has 32 bytes")
+}
+
 fn terminal_setup(
     plan: &Plan,
     waits: Waits,
     planned: &PlannedTerminal,
     switch: SocketAddr,
-) -> Result<Setup, terminal::ConfigError> {
+) -> Result<Setup, Box<dyn std::error::Error>> {
     let branch = &BRANCHES[planned.branch];
     let key = |role: &str| key(plan.seed, &format!("terminal {} {role}", planned.id));
     let faces = matching_faces(plan.seed);
     let acquirer = BANKS[branch.bank].institution;
     let mut config = Config::new(&planned.id, acquirer, &branch.location(), key("challenge"), faces)?;
+    config.pin_pad = Some(pin_pad(plan, planned)?);
     config.timers = terminal::Timers {
         answer_ms_max: waits.terminal_wait_ms(),
         link_ms_max: 20_000,
@@ -206,13 +265,14 @@ fn bank_config(
     directory: &Path,
     faults: bank::FaultRule,
     tls: Answerer,
-) -> BankConfig {
+) -> Result<BankConfig, keys::KeyError> {
     let bank = &BANKS[number];
+    let pins = PinCheck::new(&bank_pin_key(plan, number)?, PIN_FORMATS[number], Pins::new(plan.seed))?;
     let (dialect, header) = LINKS[number];
     let accounts = plan.citizens.iter().flat_map(|citizen| &citizen.accounts);
     let accounts = accounts.filter(|account| account.bank == number);
     let key = |role: &str| key(plan.seed, &format!("bank {} {role}", bank.institution));
-    BankConfig {
+    Ok(BankConfig {
         machine: MachineConfig {
             id: bank.institution.into(),
             currency: 704,
@@ -221,6 +281,7 @@ fn bank_config(
             opening_minor: None,
             tombstones: true,
             repeats_refused: false,
+            pins: Some(pins),
             faults,
         },
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
@@ -240,7 +301,7 @@ fn bank_config(
         ledger: directory.join(format!("ledger-{}.jsonl", bank.institution)),
         holds: None,
         fsync: false,
-    }
+    })
 }
 
 fn overrides(plan: &Plan, country: &Country) -> BTreeMap<credential::CitizenNumber, Override> {
@@ -283,6 +344,7 @@ csca_dir = "csca"
 
 [timers]
 registry_ms_max = {}
+hsm_ms_max = {HSM_MS_MAX}
 issuer_response_ms_max = {}
 answer_ms_max = {}
 terminal_wait_ms = {}
@@ -303,13 +365,16 @@ listen = "127.0.0.1:0"
         waits.terminal_wait_ms()
     );
     text.push_str(TERMINALS_SECTION);
-    for ((bank, (dialect, header)), address) in BANKS.iter().zip(LINKS).zip(banks) {
+    text.push_str(HSM_SECTION);
+    for (((bank, (dialect, header)), address), format) in BANKS.iter().zip(LINKS).zip(banks).zip(PIN_FORMATS)
+    {
         let _ = write!(
             text,
             "\n[[issuer]]\nid = \"{}\"\nname = \"{}\"\naddresses = [\"{address}\"]\ndialect = \"{dialect}\"\nheader = \
              \"{header}\"\nreconnect_ms_min = 100\nreconnect_ms_max = 400\n",
             bank.institution, bank.name
         );
+        let _ = writeln!(text, "pin_format = \"{}\"", format.number());
         if header == "length2-tpdu" {
             text.push_str("tpdu = \"6000000000\"\n");
         }

@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 use crate::citizens::{CITIZENS_MAX, Country};
 
+use crate::pins::{Pin, Pins};
+
 use super::driver;
 use super::notes::{Notes, mix};
 use super::order::{Card, Fault, Finished, Order, Outcome, Steps, What};
@@ -48,6 +50,9 @@ pub struct Visit {
     /// The account that a transfer goes to.
     #[arg(long, required_if_eq("what", "transfer"))]
     to_account: Option<Box<str>>,
+    /// The PIN that the citizen types where the machine asks for one; otherwise the right one. `-` types none.
+    #[arg(long)]
+    pin: Option<String>,
     /// What goes wrong: nothing, part:N, not-taken, jam:N, link:POINT, link:POINT:give-up or die:POINT, with a POINT of
     /// after-request, before-answer or before-advice.
     #[arg(long)]
@@ -76,7 +81,7 @@ pub async fn run(visit: Visit) -> Result<bool, Box<dyn Error>> {
     let country = Country::new(settings.population_seed);
     let pan = Pan::new(settings.iin, &country.citizen(visit.citizen).number);
     let card = Card { pan, chip: Arc::new(country.chip(visit.citizen)) };
-    let order = order(visit, card)?;
+    let order = order(visit, card, Pins::new(settings.population_seed).of(pan.digits()))?;
     let terminal = driver::start(settings.setup)?;
     let finished = terminal.perform(order).await?;
     let settled = timeout(SETTLE_TIME_MAX, terminal.settled()).await;
@@ -90,7 +95,7 @@ pub async fn run(visit: Visit) -> Result<bool, Box<dyn Error>> {
     Ok(matches!(finished.outcome, Outcome::Whole))
 }
 
-fn order(visit: Visit, card: Card) -> Result<Order, Box<dyn Error>> {
+fn order(visit: Visit, card: Card, right_pin: Pin) -> Result<Order, Box<dyn Error>> {
     let what = match visit.what {
         Wanted::Withdrawal => What::Withdrawal,
         Wanted::Deposit => What::Deposit,
@@ -105,6 +110,11 @@ fn order(visit: Visit, card: Card) -> Result<Order, Box<dyn Error>> {
         }
         Wanted::Withdrawal | Wanted::Balance | Wanted::MiniStatement | Wanted::Transfer => None,
     };
+    let pin = match visit.pin.as_deref() {
+        Some("-") => None,
+        Some(digits) => Some(Pin::parse(digits.as_bytes()).ok_or("a PIN has 4 to 12 digits")?),
+        None => Some(right_pin),
+    };
     Ok(Order {
         id: 1,
         what,
@@ -115,6 +125,7 @@ fn order(visit: Visit, card: Card) -> Result<Order, Box<dyn Error>> {
         bank: visit.bank,
         from_account: visit.account,
         rrn_front: None,
+        pin,
         fault: visit.fault,
     })
 }

@@ -7,6 +7,8 @@ use credential::CitizenNumber;
 use keys::Key;
 use thiserror::Error;
 
+use crate::pins::PinPad;
+
 /// A face or finger that the registry's biometric service is to compare.
 #[derive(Clone, Debug)]
 pub struct Comparison {
@@ -38,6 +40,8 @@ pub struct Config {
     pub challenge: Key,
     /// Where DF32 comes from.
     pub biometrics: Biometrics,
+    /// How PINs are enciphered; without a pad none is asked for.
+    pub pin_pad: Option<PinPad>,
     /// Waits.
     pub timers: Timers,
     /// Most notes of one withdrawal.
@@ -113,6 +117,7 @@ impl Config {
             acquirer: acquirer.into(),
             challenge,
             biometrics,
+            pin_pad: None,
             timers: Timers::default(),
             withdrawal_notes_max: 40,
             deposit_notes_max: 200,

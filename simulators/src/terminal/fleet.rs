@@ -191,7 +191,7 @@ mod tests {
         let notes = (what == What::Deposit).then(|| mix(amount_vnd, &Notes([200; 4]), 200)).flatten();
         let card = Card { pan: Pan::parse(b"9704990012030000017").unwrap(), chip: Arc::new(NoChip) };
         let (bank, from_account, rrn_front) = (None, None, None);
-        Order { id, what, amount_vnd, notes, card, steps, bank, from_account, rrn_front, fault }
+        Order { id, what, amount_vnd, notes, card, steps, bank, from_account, rrn_front, pin: None, fault }
     }
 
     #[tokio::test]

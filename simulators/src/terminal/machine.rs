@@ -284,6 +284,7 @@ impl Terminal {
         } else {
             prove(&self.config, seed, serving, &key, &mut message);
         }
+        enter_pin(&self.config, &mut self.memory, &serving.order, &key, &mut message);
         let original = original_of(&key, &message);
         let asked = Asked { original: original.clone(), message: message.clone(), repeated: false };
         let before = std::mem::replace(&mut serving.stage, Stage::Asked(asked));
@@ -541,6 +542,16 @@ fn prove(config: &Config, seed: &Seed, serving: &Serving, key: &TxKey, message: 
         number: key.stan,
     });
     card::prove(message, &*card.chip, seed, &session, key.sent_at_s, serving.with_sod);
+}
+
+/// The citizen types the PIN, unless money is paid in. A pad whose key does not serve gives none, as one that is broken.
+fn enter_pin(config: &Config, memory: &mut Memory, order: &Order, key: &TxKey, message: &mut Message) {
+    let (Some(pad), Some(pin)) = (&config.pin_pad, &order.pin) else { return };
+    if order.what == What::Deposit {
+        return;
+    }
+    let unique = format!("{}{}", key.terminal, key.twenty_digits());
+    let _no_block = pad.enter(pin, memory.next_pin_counter(), unique.as_bytes(), message);
 }
 
 fn original_of(key: &TxKey, message: &Message) -> Original {

@@ -6,6 +6,7 @@ use super::advice::Advices;
 use super::key::TxKey;
 use super::message::Original;
 use super::vault::Vault;
+use crate::pins::PinPad;
 
 /// So many ended requests are remembered: an answer to an older one is counted and dropped.
 const RECENT_MAX: usize = 256;
@@ -25,6 +26,8 @@ pub struct Memory {
     pub(super) status: Option<Status>,
     recent: VecDeque<Ended>,
     stan: u32,
+    /// PINs entered so far, as a pad that derives its keys counts them.
+    pin_counter: u32,
     last_sent_s: i64,
 }
 
@@ -65,6 +68,7 @@ impl Memory {
             status: None,
             recent: VecDeque::new(),
             stan: 0,
+            pin_counter: 0,
             last_sent_s: 0,
         }
     }
@@ -75,6 +79,12 @@ impl Memory {
         self.last_sent_s = self.last_sent_s.max(wall_ms.div_euclid(1_000));
         let (acquirer, terminal) = (acquirer.into(), de41.into());
         TxKey { mti, acquirer, terminal, sent_at_s: self.last_sent_s, stan: self.stan }
+    }
+
+    /// The counter of one more PIN: never the same twice.
+    pub(super) fn next_pin_counter(&mut self) -> u32 {
+        self.pin_counter = PinPad::next_counter(self.pin_counter);
+        self.pin_counter
     }
 
     /// DE48: of a request under way nothing is known.

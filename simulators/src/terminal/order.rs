@@ -8,6 +8,7 @@ use credential::Pan;
 use super::card::Chip;
 use super::key::TxKey;
 use super::notes::Notes;
+use crate::pins::Pin;
 
 /// What a citizen wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +154,8 @@ pub struct Order {
     /// Ten characters (letters and digits) that all its requests carry at the front of DE37, so that bank and registry
     /// know it; the last two count its requests. `None` leaves DE37 to the switch.
     pub rrn_front: Option<[u8; 10]>,
+    /// What the citizen types where the machine asks for a PIN; `None` types nothing.
+    pub pin: Option<Pin>,
     /// What goes wrong.
     pub fault: Option<Fault>,
 }

@@ -9,6 +9,7 @@ use keys::{Key, LinkMac, MacKey};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::pin_sections::PadSection;
 use crate::registry::Sessions;
 use crate::tls::{Dialler, TlsError, TlsSection};
 
@@ -82,6 +83,7 @@ struct File {
     cassettes: Notes,
     #[serde(default)]
     timers: TimersSection,
+    pin: Option<PadSection>,
     tls: Option<TlsSection>,
 }
 
@@ -120,6 +122,9 @@ fn default_cassettes() -> Notes {
 /// cassettes = [1000, 1000, 1000, 1000]   # notes of 500,000, 200,000, 100,000 and 50,000
 /// [timers]                           # all of Timers, milliseconds
 /// answer_ms_max = 30000
+/// [pin]                              # without it no PIN is asked for
+/// format = 0                         # 0, 3 or 4
+/// key = "…"                          # hex; a pad that derives its keys has initial_key and ksn instead
 /// [tls]                              # without it the link is in clear
 /// ca_file = "switch-ca.pem"          # who signed the switch's certificate
 /// certificate_file = "HN000001.pem"
@@ -154,6 +159,8 @@ fn settings(file: &File, directory: &Path) -> Result<Settings, String> {
     let mut config = Config::new(&file.terminal, &file.acquirer, &file.location, challenge, biometrics)
         .map_err(|error| error.to_string())?;
     config.timers = timers(&file.timers)?;
+    let pad = file.pin.as_ref().map(PadSection::pad).transpose();
+    config.pin_pad = pad.map_err(|reason| format!("pin.{reason}"))?;
     if file.cassettes.0.iter().any(|count| *count > config.cassette_notes_max) {
         return Err(format!("cassettes: above {} notes", config.cassette_notes_max));
     }

@@ -53,7 +53,7 @@ fn order(what: What, amount_vnd: u64, steps: Steps) -> Order {
     let chip = Glass { dg1: [1; 95], dg15: [2; 91], sod: [3; 1_200] };
     let card = Card { pan: Pan::parse(b"9704990012030000017").unwrap(), chip: Arc::new(chip) };
     let (bank, from_account, rrn_front, fault) = (None, None, None, None);
-    Order { id: 7, what, amount_vnd, notes, card, steps, bank, from_account, rrn_front, fault }
+    Order { id: 7, what, amount_vnd, notes, card, steps, bank, from_account, rrn_front, pin: None, fault }
 }
 
 fn one_step(what: What, amount_vnd: u64, fault: Option<Fault>) -> Order {

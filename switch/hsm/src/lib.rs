@@ -15,7 +15,7 @@ pub use error::HsmError;
 pub use name::{KeyName, KeyRole, OWNER_CHARACTERS_MAX, Owner};
 pub use sealed::{SEALED_FILE_BYTES_MAX, Sealing};
 pub use slot::{KEYS_MAX, OLD_KEY_LIFE_S};
-pub use software::{KeyKind, SoftwareHsm};
+pub use software::{Import, KeyKind, SoftwareHsm};
 
 /// What the switch needs of a security module. No answer holds a key or a clear PIN, and no error does. `now_s` is the wall
 /// clock, seconds since 1970: it decides whether the key before the newest is still good.
@@ -70,6 +70,12 @@ pub trait Hsm: Send + Sync {
     /// # Errors
     /// [`HsmError::Away`].
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError>;
+
+    /// Takes up what another process has changed. What was there stays where that cannot be read.
+    ///
+    /// # Errors
+    /// [`HsmError::File`], [`HsmError::Away`].
+    fn reload(&self) -> Result<(), HsmError>;
 }
 
 /// A PIN block that is to be translated.
@@ -98,6 +104,8 @@ pub struct KeyInfo {
     pub usage: KeyUsage,
     /// Its algorithm.
     pub algorithm: KeyAlgorithm,
+    /// Its length.
+    pub bytes: usize,
     /// Its version.
     pub version: KeyVersion,
     /// Its check value.

@@ -56,6 +56,7 @@ impl Slot {
             name,
             usage: newest.key.usage(),
             algorithm: newest.key.algorithm(),
+            bytes: newest.key.bytes().len(),
             version: newest.version,
             check_value: newest.key.check_value(),
             since_s: newest.since_s,

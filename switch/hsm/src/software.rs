@@ -29,6 +29,19 @@ pub struct KeyKind {
     pub bytes: usize,
 }
 
+/// How a key comes in.
+pub enum Import {
+    /// As two or three parts that people brought; for exchange keys.
+    Parts {
+        /// The key's algorithm.
+        algorithm: KeyAlgorithm,
+        /// The key is their exclusive or.
+        parts: Vec<Zeroizing<Vec<u8>>>,
+    },
+    /// As a key block under its owner's exchange key.
+    Block(Vec<u8>),
+}
+
 /// Keys in memory, and in one sealed file.
 pub struct SoftwareHsm {
     path: PathBuf,
@@ -67,16 +80,6 @@ impl SoftwareHsm {
         Ok(SoftwareHsm { path: path.to_owned(), sealing, held: RwLock::new(Arc::new(state)) })
     }
 
-    /// Reads the file again: another process may have changed it. What was there before stays where it cannot be read.
-    ///
-    /// # Errors
-    /// [`HsmError::File`].
-    pub fn reload(&self) -> Result<(), HsmError> {
-        let state = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
-        self.replace(state);
-        Ok(())
-    }
-
     /// Takes a key in that people brought as two or three parts: the key is their exclusive or. For exchange keys, under
     /// which the others then come.
     ///
@@ -89,20 +92,34 @@ impl SoftwareHsm {
         parts: &[Zeroizing<Vec<u8>>],
         now_s: i64,
     ) -> Result<KeyInfo, HsmError> {
-        let bytes = parts.first().map_or(0, |part| part.len());
-        let mut whole = Zeroizing::new([0; KEY_BYTES_MAX]);
-        let is_good = (2..=3).contains(&parts.len())
-            && bytes <= KEY_BYTES_MAX
-            && parts.iter().all(|part| part.len() == bytes);
-        if !is_good {
-            return Err(KeyError::Length { algorithm, bytes }.into());
-        }
-        for part in parts {
-            whole.iter_mut().zip(part.iter()).for_each(|(byte, part)| *byte ^= part);
-        }
-        let usage = usage_of_new(name.role, algorithm)?;
-        let key = BoundKey::new(usage, mode_of_new(name.role), algorithm, &whole[..bytes])?;
+        let key = joined(name.role, algorithm, parts)?;
         self.put_next(name, now_s, |_| Ok(key))
+    }
+
+    /// Takes many keys in at once: the file is written once, and stays as it was where one of them is refused. A block may
+    /// come under an exchange key that stands before it.
+    ///
+    /// # Errors
+    /// As [`SoftwareHsm::import_parts`] and [`Hsm::unwrap_key`], with the key that is refused.
+    pub fn import_all(
+        &self,
+        keys: &[(KeyName, Import)],
+        now_s: i64,
+    ) -> Result<Vec<KeyInfo>, (KeyName, HsmError)> {
+        let mut refused = keys.first().map(|(name, _)| *name);
+        let taken = self.change(|slots| {
+            let take = |(name, import): &(KeyName, Import)| {
+                refused = Some(*name);
+                match import {
+                    Import::Parts { algorithm, parts } => {
+                        put_above(slots, *name, joined(name.role, *algorithm, parts)?, now_s)
+                    }
+                    Import::Block(block) => unwrap(slots, *name, block, now_s),
+                }
+            };
+            keys.iter().map(take).collect()
+        });
+        taken.map_err(|error| (refused.unwrap_or(Owner::terminal(b"--------").key(KeyRole::Exchange)), error))
     }
 
     fn state(&self) -> Arc<State> {
@@ -133,14 +150,56 @@ impl SoftwareHsm {
         key: impl FnOnce(&Slots) -> Result<BoundKey, HsmError>,
     ) -> Result<KeyInfo, HsmError> {
         self.change(|slots| {
-            let version = match slots.get(&name) {
-                Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(name))?,
-                None => KeyVersion::new(FIRST_VERSION).ok_or(HsmError::VersionsUsedUp(name))?,
-            };
-            let held = Held::new(key(slots)?, version, now_s)?;
-            slot::put(slots, name, held)
+            let key = key(slots)?;
+            put_above(slots, name, key, now_s)
         })
     }
+}
+
+/// One version above the newest.
+fn put_above(slots: &mut Slots, name: KeyName, key: BoundKey, now_s: i64) -> Result<KeyInfo, HsmError> {
+    let version = match slots.get(&name) {
+        Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(name))?,
+        None => KeyVersion::new(FIRST_VERSION).ok_or(HsmError::VersionsUsedUp(name))?,
+    };
+    slot::put(slots, name, Held::new(key, version, now_s)?)
+}
+
+/// The key of a block under its owner's exchange key.
+fn unwrap(slots: &mut Slots, key: KeyName, block: &[u8], now_s: i64) -> Result<KeyInfo, HsmError> {
+    // What the header says is believed by `unwrap` alone: it has to be a usage that the role may have.
+    let said = block.get(5..7).and_then(|code| KeyUsage::of_code([code[0], code[1]]));
+    let usages = key.role.usages();
+    let usage = said.filter(|usage| usages.contains(usage)).unwrap_or(usages[0]);
+    let exchange = key.owner.key(KeyRole::Exchange);
+    let under = KeyBlockKey::new(&slots.get(&exchange).ok_or(HsmError::NoKey(exchange))?.newest.key)?;
+    let version_min = match slots.get(&key) {
+        Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(key))?,
+        None => KeyVersion::UNUSED,
+    };
+    let taken = under.unwrap(block, Expected { usage, version_min })?;
+    slot::put(slots, key, Held::new(taken.key, taken.attributes.version, now_s)?)
+}
+
+/// The exclusive or of two or three parts of one length.
+fn joined(
+    role: KeyRole,
+    algorithm: KeyAlgorithm,
+    parts: &[Zeroizing<Vec<u8>>],
+) -> Result<BoundKey, HsmError> {
+    let bytes = parts.first().map_or(0, |part| part.len());
+    let mut whole = Zeroizing::new([0; KEY_BYTES_MAX]);
+    let is_good = (2..=3).contains(&parts.len())
+        && bytes <= KEY_BYTES_MAX
+        && parts.iter().all(|part| part.len() == bytes);
+    if !is_good {
+        return Err(KeyError::Length { algorithm, bytes }.into());
+    }
+    for part in parts {
+        whole.iter_mut().zip(part.iter()).for_each(|(byte, part)| *byte ^= part);
+    }
+    let usage = usage_of_new(role, algorithm)?;
+    Ok(BoundKey::new(usage, mode_of_new(role), algorithm, &whole[..bytes])?)
 }
 
 /// 00 says that versions are not used.
@@ -242,24 +301,17 @@ impl Hsm for SoftwareHsm {
     }
 
     fn unwrap_key(&self, key: KeyName, block: &[u8], now_s: i64) -> Result<KeyInfo, HsmError> {
-        // What the header says is believed by `unwrap` alone: it has to be the usage that is asked for here.
-        let said = block.get(5..7).and_then(|code| KeyUsage::of_code([code[0], code[1]]));
-        let usages = key.role.usages();
-        let usage = said.filter(|usage| usages.contains(usage)).unwrap_or(usages[0]);
-        self.change(|slots| {
-            let exchange = key.owner.key(KeyRole::Exchange);
-            let under = KeyBlockKey::new(&slots.get(&exchange).ok_or(HsmError::NoKey(exchange))?.newest.key)?;
-            let version_min = match slots.get(&key) {
-                Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(key))?,
-                None => KeyVersion::UNUSED,
-            };
-            let taken = under.unwrap(block, Expected { usage, version_min })?;
-            slot::put(slots, key, Held::new(taken.key, taken.attributes.version, now_s)?)
-        })
+        self.change(|slots| unwrap(slots, key, block, now_s))
     }
 
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
         Ok(self.state().slots.iter().map(|(name, slot)| slot.info(*name)).collect())
+    }
+
+    fn reload(&self) -> Result<(), HsmError> {
+        let state = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
+        self.replace(state);
+        Ok(())
     }
 }
 

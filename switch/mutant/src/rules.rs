@@ -268,6 +268,10 @@ mutants! {
         "A chip's signature vouches for a second request (used signatures).",
         fault: "a 0100 and a one-step 0200 with one DE7, DE11 and amount",
         shows: "VERIFICATION and INTENT over one signature";
+    PinPassedOver = "pin-passed-over",
+        "A request whose PIN is not translated goes to its bank without it (VERIFYING, PIN).",
+        fault: "a security module that is away",
+        shows: "a bank that wants PINs gets a 0200 without one";
     LimitIgnoresInFlight = "limit-ignores-in-flight",
         "What is in flight does not count against a citizen's day (limits).",
         fault: "one citizen at several machines at once",

@@ -253,7 +253,8 @@ impl Processor {
         let Some(bank_id) = live.transaction.bank() else { return };
         live.stages.asked = now_us;
         let exponent = self.config.issuers.get(&bank_id).map_or(0, |issuer| issuer.amount_exponent);
-        let mut message = messages::bank_request(&live.transaction, exponent);
+        let pin = live.pin.take();
+        let mut message = messages::bank_request(&live.transaction, exponent, pin.as_ref());
         if mutant::is(Mutant::DayOfSending) {
             message = message.map(|message| broken::with_day(message, self.day()));
         }

@@ -48,6 +48,8 @@ pub struct IssuerConfig {
     pub reversals_in_flight_max: usize,
     /// Its DE39 → the terminal's, where they differ.
     pub codes: BTreeMap<Code, Code>,
+    /// It wants the PIN of what pays out or shows an account, under its own key.
+    pub wants_pin: bool,
 }
 
 /// All waits in milliseconds.
@@ -55,6 +57,8 @@ pub struct IssuerConfig {
 pub struct Timers {
     /// For chip check and registry together.
     pub registry_ms_max: u64,
+    /// For the translation of a PIN; then 91.
+    pub hsm_ms_max: u64,
     /// From the 0200's leaving to the bank's answer.
     pub issuer_response_ms_max: u64,
     /// From a request's arrival to its answer, everything included; below the terminal's own wait.
@@ -84,6 +88,7 @@ impl Default for Timers {
     fn default() -> Timers {
         Timers {
             registry_ms_max: 3_000,
+            hsm_ms_max: 1_000,
             issuer_response_ms_max: 15_000,
             answer_ms_max: 25_000,
             terminal_wait_ms: 30_000,

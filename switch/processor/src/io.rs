@@ -4,6 +4,7 @@ use credential::Pseudonym;
 use iso8583::Message;
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
+use crate::pin::{PinRequest, PinVerdict};
 use crate::record::{Block, Evidence, Kind, Position, Record, Resolution, Suspense};
 use crate::saf::SafRetry;
 use crate::transaction::Transaction;
@@ -63,6 +64,8 @@ pub enum Input {
     Found(Ticket, Box<Found>),
     /// The answer to [`Output::Verify`].
     Verified(Ticket, Verdict),
+    /// The answer to [`Output::TranslatePin`].
+    PinTranslated(Ticket, PinVerdict),
     /// The moment named by `next_deadline` has come.
     Deadline,
     /// The log's disk has no more room than what is kept for the ends of transactions (`true`), or has room again. New
@@ -83,6 +86,8 @@ pub enum Output {
     Send(LinkId, Message),
     /// Check chip and citizen.
     Verify(Ticket, Box<VerifyRequest>),
+    /// Have the security module translate a PIN; answered once, by [`Input::PinTranslated`].
+    TranslatePin(Ticket, Box<PinRequest>),
     /// Close this connection: it said what no peer of ours says, or is silent.
     Close(LinkId),
     /// An operator's command is done, durable where it has to be; or why it was refused.

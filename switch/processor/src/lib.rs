@@ -18,6 +18,7 @@ mod lifecycle;
 mod live;
 mod messages;
 mod network;
+mod pin;
 mod processor;
 mod record;
 mod requests;
@@ -37,6 +38,7 @@ pub use io::{
 };
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 pub use live::SafStage;
+pub use pin::{Enciphered, PinRequest, PinVerdict};
 pub use processor::Processor;
 pub use record::{
     Advice, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent, Kind,

@@ -7,6 +7,7 @@ use crate::ids::Day;
 use crate::io::{LinkId, LinkedAccount};
 use crate::lifecycle::State;
 use crate::network::Seeds;
+use crate::pin::{Enciphered, PinStage};
 use crate::record::{Content, Evidence, Kind, Position};
 use crate::saf::SafFaultSeen;
 use crate::transaction::Transaction;
@@ -36,6 +37,8 @@ pub(crate) struct Live {
     pub(crate) saf: Saf,
     /// The request while it is being verified.
     pub(crate) work: Option<Box<Work>>,
+    /// The PIN block under the bank's key, from the security module's answer until the 0200 leaves. In memory alone.
+    pub(crate) pin: Option<Enciphered>,
     /// Where the time went.
     pub(crate) stages: Stages,
     /// Its one timer, microseconds.
@@ -67,6 +70,8 @@ pub(crate) struct Work {
     pub(crate) reference: Option<Reference>,
     pub(crate) biometric_matched: bool,
     pub(crate) evidence: Option<Evidence>,
+    /// How far its PIN is.
+    pub(crate) pin: PinStage,
     /// The business day whose limits it was reserved against; `None` when it counts against none.
     pub(crate) reserved: Option<Day>,
 }
@@ -157,6 +162,7 @@ impl Live {
             reversal_due: false,
             saf: Saf::default(),
             work: None,
+            pin: None,
             stages: Stages::default(),
             timer_us: None,
             answer_by_us: u64::MAX,

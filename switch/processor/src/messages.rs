@@ -10,6 +10,7 @@ use crate::ids::{BankIdentity, Code, Day, TxKey};
 use crate::io::{Answered, LinkedAccount};
 use crate::lifecycle::State;
 use crate::live::Stages;
+use crate::pin::Enciphered;
 use crate::record::{Kind, LinkedBank, Outcome, Request};
 use crate::transaction::{SentToBank, Transaction};
 
@@ -183,8 +184,12 @@ pub(crate) fn advice_answer(message: &Message, original: &Transaction) -> Messag
     values.message(answer_mti(message))
 }
 
-/// The 0200 to the bank. `None` where an amount has no form on its link; limits keep such a request from being recorded.
-pub(crate) fn bank_request(transaction: &Transaction, exponent: u8) -> Option<Message> {
+/// The 0200 to the bank, with the PIN where it wants one. `None` where an amount has no form on its link; limits keep such a request from being recorded.
+pub(crate) fn bank_request(
+    transaction: &Transaction,
+    exponent: u8,
+    pin: Option<&Enciphered>,
+) -> Option<Message> {
     let (request, sent) = (transaction.request.as_ref()?, transaction.sent.as_ref()?);
     let common = Common::new(transaction, exponent)?;
     let (de7, stan, day) = (sent.identity.sent_at.to_de7(), stan(sent.identity), sent.day.to_de15());
@@ -197,6 +202,9 @@ pub(crate) fn bank_request(transaction: &Transaction, exponent: u8) -> Option<Me
     }
     values.put(15, &day);
     common.put_rest(&mut values, request, sent, transaction);
+    if let Some(pin) = pin {
+        values.put(pin.element(), pin.bytes());
+    }
     values.put_some(103, request.content.to_account.as_ref().map(|account| account.as_bytes()));
     Some(values.message(Mti::new(200)))
 }

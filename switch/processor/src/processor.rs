@@ -64,6 +64,8 @@ pub struct Processor {
     /// Transactions that left memory while a question to the log was open: an older answer about them is stale.
     evicted: VecDeque<(Ticket, TxKey, Position)>,
     pub(crate) verifies: BTreeMap<Ticket, TxKey>,
+    /// Questions to the security module.
+    pub(crate) pins: BTreeMap<Ticket, TxKey>,
     pub(crate) banks: BTreeMap<Institution, Bank>,
     pub(crate) sessions: BTreeMap<TerminalId, Session>,
     /// Day's use of the limits that an open question to the log may not have seen.
@@ -164,6 +166,7 @@ impl Processor {
             blocked: Unordered::default(),
             evicted: VecDeque::new(),
             verifies: BTreeMap::new(),
+            pins: BTreeMap::new(),
             banks: BTreeMap::new(),
             sessions: BTreeMap::new(),
             recent_spends: VecDeque::new(),
@@ -201,6 +204,7 @@ impl Processor {
             Input::Synced(position) => self.synced(position),
             Input::Found(ticket, found) => self.found(ticket, *found),
             Input::Verified(ticket, verdict) => self.verified(ticket, verdict),
+            Input::PinTranslated(ticket, verdict) => self.pin_translated(ticket, verdict),
             Input::Deadline => self.deadline(),
             Input::DiskFull(is_full) => self.is_disk_full = is_full,
             Input::Operator(ticket, command) => self.command(ticket, command),
@@ -564,6 +568,10 @@ impl Processor {
         let asked = |state| matches!(state, State::IntentSyncing | State::Sent);
         let Some(live) = self.live.get_mut(&key) else { return };
         live.state = to;
+        if to != State::IntentSyncing {
+            // The 0200 has left with it, or never will.
+            live.pin = None;
+        }
         let bank = live.transaction.bank();
         let answer_by_us = live.answer_by_us;
         let has_answer_due = live.answer_due;

@@ -15,6 +15,7 @@ use crate::io::{
 use crate::lifecycle::{State, Trigger};
 use crate::live::{Asker, Live, Work};
 use crate::messages;
+use crate::pin::PinStage;
 use crate::processor::{
     BLOCKED_PER_TRANSACTION_MAX, Fact, FindAsker, Processor, Timer, counts_against_limits,
 };
@@ -336,15 +337,21 @@ impl Processor {
             reference: None,
             biometric_matched: false,
             evidence: None,
+            pin: PinStage::NotAsked,
             reserved: None,
         }));
         self.live.insert(key, Box::new(live));
     }
 
-    /// The wait of a request that is still being verified; a reference has verified it at once.
+    /// The wait of a request that is still being verified; a reference has verified it at once, and its PIN has a wait of its
+    /// own.
     fn wait_for_verdict(&mut self, key: TxKey) {
         let registry_by_us = self.in_ms(self.config.timers.registry_ms_max);
         let live = self.live.get(&key).filter(|live| live.state == State::Verifying);
+        let waits_for_pin = live
+            .and_then(|live| live.work.as_ref())
+            .is_some_and(|work| matches!(work.pin, PinStage::Asked(_)));
+        let live = live.filter(|_| !waits_for_pin);
         if let Some(answer_by_us) = live.map(|live| live.answer_by_us) {
             self.wait_until(key, Some(answer_by_us.min(registry_by_us)));
         }
@@ -383,6 +390,7 @@ impl Processor {
         if kind != Kind::Verification {
             let account = choose_account(&found.accounts, &content)?;
             self.check_bank(account.bank, content.amount_minor)?;
+            self.check_pin(key, account.bank, kind)?;
             self.work(key).account = Some(account);
         }
         let template = self.asked(key).and_then(|message| message.get(112)).unwrap_or_default();
@@ -463,6 +471,9 @@ impl Processor {
     pub(crate) fn drop_work(&mut self, key: TxKey) {
         if let Some(work) = self.live.get_mut(&key).and_then(|live| live.work.take()) {
             self.give_back_reservation(&work);
+            if let PinStage::Asked(ticket) = work.pin {
+                self.pins.remove(&ticket);
+            }
         }
     }
 
@@ -554,8 +565,8 @@ impl Processor {
         }
     }
 
-    /// Card and citizen are in order: the last look before INTENT.
-    fn go_on(&mut self, key: TxKey) {
+    /// Card and citizen are in order: the last look before INTENT, and the PIN's way to the bank's key.
+    pub(crate) fn go_on(&mut self, key: TxKey) {
         if self.is_disk_full {
             return self.refuse(key, Code::UNSAFE);
         }
@@ -581,6 +592,11 @@ impl Processor {
             if self.standing.references.len() >= REFERENCES_MAX {
                 return self.refuse(key, Code::UNAVAILABLE);
             }
+        }
+        match self.waits_for_pin(key, kind) {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(code) => return self.refuse(key, code),
         }
         if let Some(live) = self.live.get_mut(&key) {
             live.stages.verified = self.now.mono_us;
@@ -669,7 +685,7 @@ impl Processor {
     }
 
     /// The message of a request that waits for its answer.
-    fn asked(&self, key: TxKey) -> Option<&Message> {
+    pub(crate) fn asked(&self, key: TxKey) -> Option<&Message> {
         self.live.get(&key)?.asker.as_ref().map(|asker| &asker.message)
     }
 

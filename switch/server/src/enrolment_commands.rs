@@ -1,22 +1,17 @@
 //! `atm-switch enrolment import|show`: takes banks' files in, shows a citizen's accounts; both leave a line in the audit
 //! file.
 
-use std::fs::OpenOptions;
 use std::io::{BufReader, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use credential::CitizenNumber;
 use enrolment::{Enrolment, Error, Mode, Options, Report};
-use processor::{Institution, UtcSeconds};
-use serde_json::{Value, json};
+use processor::Institution;
+use serde_json::json;
 
+use crate::audit_file::audit;
 use crate::cli::or_standard_input;
 use crate::config::Settings;
-
-/// The audit file's name in the log's directory.
-pub const AUDIT_FILE: &str = "audit.log";
 
 /// Longer than any citizen number with its line's end.
 const NUMBER_BYTES_MAX: u64 = 64;
@@ -98,19 +93,4 @@ fn list(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "and {unlisted} more")?;
     }
     Ok(())
-}
-
-/// Appends one JSON line with time and user, durable before this returns.
-fn audit(settings: &Settings, mut act: Value) -> Result<(), String> {
-    let path = settings.switch.log_dir.join(AUDIT_FILE);
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
-    act["at"] = json!(crate::log_view::utc(UtcSeconds(now_s)));
-    act["by"] = json!(std::fs::metadata("/proc/self").map_or(Value::Null, |process| json!(process.uid())));
-    let write = || {
-        std::fs::create_dir_all(&settings.switch.log_dir)?;
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        file.write_all(format!("{act}\n").as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::finder::Finders;
 use crate::links::outbox::{Mailbox, Outbox, Outgoing};
 use crate::observer::{Observer, is_bank};
+use crate::pins::Pins;
 use crate::saf_view;
 use crate::verifier::Verifier;
 
@@ -102,6 +103,7 @@ pub(crate) struct EventLoop {
     pub(crate) clock: Clock,
     pub(crate) finders: Finders,
     pub(crate) verifier: Verifier,
+    pub(crate) pins: Pins,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Notify>,
 }
@@ -276,6 +278,11 @@ impl Running {
                     }
                 }
                 Output::Verify(ticket, request) => self.owned.verifier.verify(ticket, request),
+                Output::TranslatePin(ticket, request) => {
+                    if let Some(verdict) = self.owned.pins.translate(ticket, request) {
+                        self.own_inputs.push_back(Input::PinTranslated(ticket, verdict));
+                    }
+                }
                 Output::Close(link) => self.close(link),
                 Output::Commanded(ticket, result) => self.commanded(ticket, result.map(|()| Done::Done)),
                 Output::Retried { ticket, taken, resting } => {

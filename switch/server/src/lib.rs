@@ -2,6 +2,7 @@
 
 mod account_cache;
 pub mod admin;
+pub mod audit_file;
 pub mod bus;
 pub mod cli;
 pub mod clock;
@@ -11,16 +12,19 @@ pub mod enrolment_commands;
 mod event_loop;
 mod finder;
 pub mod heads;
+pub mod keys_commands;
 pub mod links;
 pub mod log_commands;
 pub mod log_view;
 mod observer;
 pub mod operator;
+mod pins;
 pub mod proofs;
 pub mod registry;
 pub mod run;
 pub mod saf_commands;
 mod saf_view;
+pub mod security_module;
 mod stages;
 pub mod suspense_commands;
 pub mod tls;

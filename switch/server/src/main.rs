@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use enrolment::Mode;
 use server::cli::{
-    BlockArgs, Cli, Command, EnrolmentCommand, LogCommand, LogFormat, SafCommand, SuspenseCommand,
+    BlockArgs, Cli, Command, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, SafCommand,
+    SuspenseCommand,
 };
 use server::config::{self, Settings};
+use server::keys_commands::{self, Brought};
 use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
 use server::{enrolment_commands, log_commands, run, saf_commands, suspense_commands};
@@ -102,8 +104,34 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Suspense(SuspenseCommand::Resolve { transaction, by, why, config }) => {
             blocking(suspense_commands::resolve(&settings(&config.file)?, &transaction, by, why, out))?;
         }
+        Command::Keys(command) => keys(command, out)?,
         Command::Drain { config } => ask(&config.file, &Request::Drain)?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,
+    }
+    Ok(())
+}
+
+fn keys(command: KeysCommand, out: &mut impl std::io::Write) -> Result<(), Failure> {
+    match command {
+        KeysCommand::Create { config } => keys_commands::create(&settings(&config.file)?, out)?,
+        KeysCommand::List { json, config } => keys_commands::list(&settings(&config.file)?, json, out)?,
+        KeysCommand::Import { name, part, block, blocks, config } => {
+            let brought = match (&block, &blocks) {
+                (Some(block), _) => Brought::Block(block),
+                (None, Some(blocks)) => Brought::Blocks(blocks),
+                (None, None) => Brought::Parts(&part),
+            };
+            keys_commands::import(&settings(&config.file)?, name.as_deref(), &brought, out)?;
+        }
+        KeysCommand::Generate { name, kind, config } => {
+            keys_commands::generate(&settings(&config.file)?, &name, kind.kind(), out)?;
+        }
+        KeysCommand::Rotate { name, kind, config } => {
+            keys_commands::rotate(&settings(&config.file)?, &name, kind.kind(), out)?;
+        }
+        KeysCommand::Export { name, config } => {
+            keys_commands::export(&settings(&config.file)?, &name, out)?;
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enrolment::Enrolment;
+use hsm::Hsm;
 use journal::{Options, Recovered, SegmentLog};
 use processor::{Command, Institution, Now, Processor, TerminalId};
 use serde_json::json;
@@ -18,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::admin::{self, Health};
 use crate::bus::{Bus, Inbound, bus};
 use crate::clock::Clock;
-use crate::config::{self, Settings};
+use crate::config::{self, PinFormats, Settings};
 use crate::current::Current;
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
@@ -28,6 +29,8 @@ use crate::links::door::{BankDoor, Handshakes, TerminalDoor};
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
 use crate::operator;
+use crate::pins::{PinBounds, Pins};
+use crate::security_module;
 use crate::tls::{self, Watched};
 use crate::trust::TrustKeeper;
 use crate::verifier::Verifier;
@@ -96,6 +99,12 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let keys = Arc::new(TerminalKeyStore::default());
     keys.replace(terminal_keys(&settings));
     let verifier = Verifier::start(&settings, &keys, clock, &bus.others)?;
+    let hsm = settings.hsm.as_ref().map(security_module::open).transpose()?;
+    if let Some(hsm) = &hsm {
+        security_module::check(&**hsm, &settings.pin_formats)?;
+    }
+    let formats = Arc::new(Current::new(settings.pin_formats.clone()));
+    let pins = pins(&settings, hsm.as_ref(), &formats, clock, &bus)?;
     let trust = TrustKeeper::new(settings.credential.files.clone(), verifier.proofs(), clock);
     let Recovered { standing, open, next, .. } = recovered;
     let processor = Processor::new(settings.processor.clone(), entropy()?, now, standing, open, next);
@@ -114,6 +123,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         clock,
         finders,
         verifier,
+        pins,
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
     };
@@ -138,7 +148,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let look_again = Arc::new(Notify::new());
     tokio::spawn(trust.run(Arc::clone(&look_again)));
     tokio::spawn(tls::watch(Arc::clone(&doors.certificates)));
-    tokio::spawn(reload_on_hangup(settings.file.clone(), keys, doors, bus.clone(), look_again));
+    let reloaded = Reloaded { keys, doors, hsm, formats, look_again };
+    tokio::spawn(reload_on_hangup(settings.file.clone(), reloaded, bus.clone()));
     health.set_ready(true);
     bound.tell(addresses, &settings)?;
 
@@ -269,23 +280,59 @@ fn terminal_keys(settings: &Settings) -> TerminalKeyMap {
     keys.filter_map(|(id, keys)| Some((TerminalId::parse(id.as_bytes())?, keys.clone()))).collect()
 }
 
-/// SIGHUP reads the configuration again: terminals and their keys, certificates and allowed networks, banks' limits and
-/// codes, timers and limits are those of the new one at once; country signers and revocation lists are looked at again.
-/// Addresses, directories and links are for a restart. A file with a mistake changes nothing.
-async fn reload_on_hangup(
-    file: PathBuf,
+/// The way to the security module, where there is one.
+fn pins(
+    settings: &Settings,
+    hsm: Option<&Arc<dyn Hsm>>,
+    formats: &Arc<Current<PinFormats>>,
+    clock: Clock,
+    bus: &Bus,
+) -> Result<Pins, String> {
+    let (Some(hsm), Some(own)) = (hsm, &settings.hsm) else { return Ok(Pins::none()) };
+    let bounds = PinBounds {
+        threads: own.threads,
+        waiting_max: own.waiting_max,
+        wait_max: Duration::from_millis(settings.processor.timers.hsm_ms_max),
+    };
+    Pins::start(hsm, formats, bounds, clock, &bus.others)
+}
+
+/// What a reload replaces.
+struct Reloaded {
     keys: Arc<TerminalKeyStore>,
     doors: Doors,
-    bus: Bus,
+    hsm: Option<Arc<dyn Hsm>>,
+    formats: Arc<Current<PinFormats>>,
     look_again: Arc<Notify>,
-) {
+}
+
+impl Reloaded {
+    fn replace(&self, settings: &Settings) {
+        self.keys.replace(terminal_keys(settings));
+        self.look_again.notify_one();
+        self.doors.replace(settings);
+        if settings.hsm.is_some() != self.hsm.is_some() {
+            tracing::error!("[hsm] came or went: that needs a restart");
+        }
+        if let Some(hsm) = &self.hsm {
+            let reread = hsm.reload().map_err(|error| error.to_string());
+            if let Err(error) = reread.and_then(|()| security_module::check(&**hsm, &settings.pin_formats)) {
+                tracing::error!(error, "the security module's keys");
+            }
+        }
+        self.formats.replace(settings.pin_formats.clone());
+    }
+}
+
+/// SIGHUP reads the configuration again: terminals and their keys, certificates and allowed networks, banks' limits and
+/// codes, timers and limits are those of the new one at once; country signers and revocation lists are looked at again, and
+/// the security module's keys. Addresses, directories and links are for a restart. A file with a mistake changes nothing.
+async fn reload_on_hangup(file: PathBuf, reloaded: Reloaded, bus: Bus) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         match config::load(&file) {
             Ok(settings) => {
-                keys.replace(terminal_keys(&settings));
-                look_again.notify_one();
-                doors.replace(&settings);
+                reloaded.replace(&settings);
                 let told = bus.others.send(Inbound::Reconfigure(Box::new(settings.processor))).await;
                 if told.is_err() {
                     return;

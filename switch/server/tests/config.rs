@@ -28,6 +28,7 @@ fn directory() -> tempfile::TempDir {
         })
         .collect();
     write(dir.path(), "keys.toml", &keys);
+    write(dir.path(), "hsm.key", &"5c".repeat(32));
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -104,7 +105,7 @@ fn each_mistake_is_named_with_its_place() {
         ("csca_dir = \"csca\"", "csca_dir = \"none\"", "here credential.csca_dir: "),
         ("csca_dir = \"csca\"", "csca_dir = \".\"", "here credential.csca_dir: "),
         ("algorithms = []", "algorithms = [\"rot13\"]", "here credential.algorithms: "),
-        ("answer_ms_max = 25_000", "answer_ms_max = 18_500", "here timers.answer_ms_max: registry 3000 + bank 15000 + margin 1000 = 19000 ms do not fit into the answer's 18500 ms"),
+        ("answer_ms_max = 25_000", "answer_ms_max = 18_500", "here timers.answer_ms_max: registry 3000 + security module 1000 + bank 15000 + margin 1000 = 20000 ms do not fit into the answer's 18500 ms"),
         ("terminal_wait_ms = 30_000", "terminal_wait_ms = 25_500", "here timers.terminal_wait_ms: answer 25000 + margin 1000 = 26000 ms do not fit into the terminal's wait of 25500 ms"),
         ("currency = 704", "segment_bytes = 1_048_575", "here switch.segment_bytes: is not between 1048576 and 1073741824"),
         ("transaction_minor_max = 20_000_000", "in_flight_max = 32_769", "here limits.in_flight_max: 32769 requests may need 2048 bytes each when the disk is full; switch.segment_bytes is 67108864"),
@@ -118,6 +119,13 @@ fn each_mistake_is_named_with_its_place() {
         ("connections_max = 20_000", "allow = []", "here terminals.allow: allows nobody; leave it out to allow every address"),
         ("connections_max = 20_000", "allow = [\"10.0.0.1/8\"]", "here terminals.allow[0]: `10.0.0.1/8` has bits behind its prefix of 8"),
         ("amount_exponent = 0 ", "certificate = \"branch\"", "here terminal[0].certificate: goes with [terminals.tls]"),
+        ("kind = \"software\"", "kind = \"hard\"", "here hsm.kind: `hard` is none of software"),
+        ("key_file = \"hsm.key\"", "key_file = \"none\"", "here hsm.key_file: "),
+        ("key_file = \"hsm.key\"", "key_file = \"keys.toml\"", "here hsm.key_file: a key file has 64 hex digits"),
+        ("key_file = \"hsm.key\"", "passphrase_file = \"hsm.key\"\nkey_file = \"hsm.key\"", "here hsm.key_file: or passphrase_file says what the file is sealed with, and one of them"),
+        ("[hsm] ", "[hsn] ", "31 issuer[0].pin_format: needs [hsm], where PINs are translated"),
+        ("pin_format = \"0\"                # what", "pin_format = \"4\"                # what", "here terminal[0].pin_format: `4` is none of 0, 3; a block of format 4 travels in DE121 and needs no word"),
+        ("pin_format = \"0\"                # it", "pin_format = \"1\"                # it", "here issuer[0].pin_format: `1` is none of 0, 3, 4"),
         ("[admin]", "[admin", "here : unclosed table, expected `]`"),
     ];
     for (from, to, expected) in table {

@@ -127,6 +127,10 @@ faults! {
     ByteFlips = "byte-flips",
     /// No segment can be allocated for a while.
     DiskFull = "disk-full",
+    /// The security module translates no PIN.
+    HsmAway = "hsm-away",
+    /// The security module answers too late.
+    HsmLate = "hsm-late",
 }
 
 impl Fault {

@@ -10,6 +10,7 @@ mod net;
 mod node;
 mod oracle;
 mod people;
+mod pins;
 mod plan;
 mod rows;
 pub mod script;

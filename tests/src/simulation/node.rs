@@ -277,6 +277,7 @@ impl World {
                     }
                 }
                 Some(Output::Verify(ticket, request)) => self.verify(ticket, &request),
+                Some(Output::TranslatePin(ticket, request)) => self.translate_pin(ticket, &request),
                 Some(Output::Close(link)) => self.switch_closes(link),
                 Some(Output::Commanded(..)) => self.commanded(),
                 Some(Output::Retried { .. }) => {}

@@ -138,6 +138,7 @@ fn rule_of(what: &str) -> &'static str {
         ("record ", "the log takes every record"),
         ("the log cannot be read", "the log answers look-ups"),
         ("panic", "no invariant breaks"),
+        ("a 0200 without the PIN", "a bank that wants PINs gets one"),
     ];
     rules
         .iter()

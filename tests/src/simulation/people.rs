@@ -145,6 +145,7 @@ impl World {
         let mut config =
             terminal::Config::new(&name, acquirer(number), place, challenge_key(number), biometrics)
                 .expect("the town's terminals can be set up");
+        config.pin_pad = Some(super::pins::pad());
         config.timers = terminal::Timers {
             answer_ms_max: timers().terminal_wait_ms,
             link_ms_max: 20_000,
@@ -328,6 +329,7 @@ impl World {
             None => Arc::new(Unread),
         };
         let pan = self.pan(citizen);
+        let pin = super::pins::PINS.of(pan.digits());
         let fault = self.draw_terminal_fault(number, &what);
         Order {
             id: self.next_order,
@@ -339,6 +341,7 @@ impl World {
             bank: names_bank.then(|| account.bank.to_string().into()),
             from_account: (names_bank && self.people_chance.percent(50)).then(|| account.number.clone()),
             rrn_front: None,
+            pin: Some(pin),
             fault,
         }
     }
@@ -470,6 +473,7 @@ impl World {
             return;
         }
         self.see_at_bank(number, &message);
+        self.see_pin(number, &message);
         // It has forgotten what it approved, for the moment, and what the citizen has in hand.
         if !forged
             && matches!(message.mti().value(), 420 | 421)
@@ -492,6 +496,16 @@ impl World {
         let input =
             if forged { bank::Input::Forged(conn, message) } else { bank::Input::Received(conn, message) };
         self.bank(number, input);
+    }
+
+    /// A bank that wants PINs is never asked for money or for an account without one.
+    fn see_pin(&mut self, number: usize, message: &Message) {
+        let takes_none = message.text(3).is_some_and(|processing| processing.starts_with("21"));
+        let has_one = message.has(52) != message.has(121);
+        if super::pins::wants_pin(number) && message.mti().value() == 200 && !takes_none && !has_one {
+            self.violations
+                .push(format!("a 0200 without the PIN that its bank wants, STAN {:?}", message.text(11)));
+        }
     }
 
     /// An answer of another day comes in, whose STAN is that of a request under way: it must match nothing.
@@ -636,6 +650,7 @@ fn bank_of(plan: &Plan, number: usize, struck: Arc<[AtomicU64; BANK_FAULTS.len()
         opening_minor: None,
         tombstones: plan.tombstones[number],
         repeats_refused: plan.seed.is_multiple_of(3),
+        pins: super::pins::check(number),
         faults: bank_faults(plan, number, struck),
     };
     let line = Line::Ledger(bank::Header {

@@ -123,6 +123,7 @@ impl Plan {
                 in_flight_max: 100,
                 reversals_in_flight_max: 3,
                 codes: BTreeMap::from([(Code(*b"05"), Code::NOT_PERMITTED)]),
+                wants_pin: super::pins::wants_pin(number),
             };
             (institution(id), config)
         });
@@ -160,6 +161,7 @@ fn built_in(name: &str) -> &'static Dialect {
 pub(super) fn timers() -> Timers {
     Timers {
         registry_ms_max: 3_000,
+        hsm_ms_max: 1_000,
         issuer_response_ms_max: 5_000,
         answer_ms_max: 10_000,
         terminal_wait_ms: 12_000,

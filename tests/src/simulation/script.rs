@@ -445,6 +445,7 @@ impl World {
             bank: None,
             from_account: None,
             rrn_front: None,
+            pin: Some(super::pins::PINS.of(pan(visit.citizen).digits())),
             fault: visit.fault,
         };
         self.terminal(visit.terminal, terminal::Input::Order(Box::new(order)));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use credential::Pan;
 use journal::simulated::MemoryDisk;
 use keys::{DataKeys, Key};
-use processor::{Command, Found, Ticket, Verdict};
+use processor::{Command, Found, PinVerdict, Ticket, Verdict};
 use simulators::pilot::Chance;
 
 use super::faults::{Fault, FaultCounts};
@@ -48,6 +48,11 @@ pub(super) enum Event {
         start: u64,
         ticket: Ticket,
         verdict: Box<Verdict>,
+    },
+    PinVerdict {
+        start: u64,
+        ticket: Ticket,
+        verdict: PinVerdict,
     },
     Restart,
     /// An operator commands.
@@ -362,7 +367,10 @@ impl World {
             Event::Verdict { start, ticket, verdict } if start == self.starts => {
                 self.switch(processor::Input::Verified(ticket, *verdict));
             }
-            Event::Found { .. } | Event::Verdict { .. } => {}
+            Event::PinVerdict { start, ticket, verdict } if start == self.starts => {
+                self.switch(processor::Input::PinTranslated(ticket, verdict));
+            }
+            Event::Found { .. } | Event::Verdict { .. } | Event::PinVerdict { .. } => {}
             Event::Restart => self.start_switch(),
             Event::Operate(command) => self.operate(command),
             Event::Script(step) => self.perform(*step),

@@ -7,8 +7,8 @@ use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use iso8583::{Message, Mti};
 use processor::{
     Authenticity, Body, Code, Command, Config, Day, Event, Evidence, Found, Input, Institution, IssuerConfig,
-    LinkId, LinkedAccount, Lookup, Now, Output, OwnName, Processor, Record, Standing, TerminalConfig,
-    TerminalId, Ticket, Timers, Transaction, TxKey, UtcSeconds, Verdict,
+    LinkId, LinkedAccount, Lookup, Now, Output, OwnName, PinRequest, PinVerdict, Processor, Record, Standing,
+    TerminalConfig, TerminalId, Ticket, Timers, Transaction, TxKey, UtcSeconds, Verdict,
 };
 
 pub const BIDV: &str = "970418";
@@ -45,6 +45,7 @@ pub fn config() -> Config {
             in_flight_max: 100,
             reversals_in_flight_max: 4,
             codes: BTreeMap::from([(Code(*b"05"), Code::NOT_PERMITTED)]),
+            wants_pin: false,
         };
         (institution(id), config)
     });
@@ -72,6 +73,8 @@ pub struct World {
     pub sent: Vec<(LinkId, Message)>,
     pub events: Vec<Event>,
     pub verifies: Vec<Ticket>,
+    /// Questions to the security module.
+    pub pins: Vec<(Ticket, PinRequest)>,
     /// The seeds that the newest question to the verifier may use.
     pub seed_ids: Vec<[u8; 8]>,
     pub commanded: Vec<(Ticket, Result<(), String>)>,
@@ -117,6 +120,7 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             verifies: Vec::new(),
+            pins: Vec::new(),
             seed_ids: Vec::new(),
             commanded: Vec::new(),
             retried: Vec::new(),
@@ -163,6 +167,7 @@ impl World {
         self.sent.clear();
         self.events.clear();
         self.verifies.clear();
+        self.pins.clear();
         self.finds.clear();
         let entropy = [self.starts; 32];
         self.processor = Processor::new(config, entropy, self.now, standing, open, self.log.len() as u64);
@@ -231,6 +236,7 @@ impl World {
                 self.verifies.push(ticket);
                 self.seed_ids = request.seed_ids;
             }
+            Output::TranslatePin(ticket, request) => self.pins.push((ticket, *request)),
             Output::Close(link) => self.closed.push(link),
             Output::Commanded(ticket, result) => self.commanded.push((ticket, result)),
             Output::Retried { taken, resting, .. } => self.retried.push((taken, resting)),
@@ -405,6 +411,12 @@ impl World {
     pub fn verdict(&mut self, verdict: Verdict) {
         let ticket = self.verifies.remove(0);
         self.input(Input::Verified(ticket, verdict));
+    }
+
+    /// The security module answers the oldest question.
+    pub fn pin_verdict(&mut self, verdict: PinVerdict) {
+        let (ticket, _) = self.pins.remove(0);
+        self.input(Input::PinTranslated(ticket, verdict));
     }
 
     pub fn command(&mut self, command: Command) -> Ticket {

@@ -11,6 +11,7 @@ use keys::KeyFile;
 use processor::{Institution, IssuerConfig, TerminalConfig, TerminalId};
 use rustls::pki_types::ServerName;
 
+use super::hsm::{PinFormats, bank_format, terminal_format};
 use super::load::{DAY_MS, address, exponent, issuer_config, named};
 use super::reader::Section;
 use super::{ADDRESSES_MAX, IssuerLinkSettings, SecretPem, TerminalLinkSettings, TerminalTls};
@@ -122,7 +123,12 @@ fn networks(section: &Section<'_>) -> Networks {
 /// The terminals, and for each the common name of the certificate that speaks for it.
 pub(super) type Terminals = (BTreeMap<TerminalId, TerminalConfig>, BTreeMap<TerminalId, String>);
 
-pub(super) fn terminals(sections: Vec<Section<'_>>, keys: Option<&KeyFile>, has_tls: bool) -> Terminals {
+pub(super) fn terminals(
+    sections: Vec<Section<'_>>,
+    keys: Option<&KeyFile>,
+    has_tls: bool,
+    pin_formats: &mut PinFormats,
+) -> Terminals {
     let (mut terminals, mut certificates) = Terminals::default();
     for section in sections {
         let id = section.parsed("id", |text| {
@@ -130,6 +136,9 @@ pub(super) fn terminals(sections: Vec<Section<'_>>, keys: Option<&KeyFile>, has_
         });
         let acquirer = section.parsed("acquirer", str::parse);
         let amount_exponent = exponent(&section);
+        if let (Some(id), Some(format)) = (id, terminal_format(&section)) {
+            pin_formats.terminals.insert(id, format);
+        }
         let own = id.map(|id| id.to_string()).unwrap_or_default();
         let certificate =
             section.parsed_or("certificate", own, |text| named(text, COMMON_NAME_CHARACTERS_MAX));
@@ -156,11 +165,20 @@ pub(super) fn terminals(sections: Vec<Section<'_>>, keys: Option<&KeyFile>, has_
 
 type Issuers = (BTreeMap<Institution, IssuerConfig>, BTreeMap<Institution, IssuerLinkSettings>);
 
-pub(super) fn issuers(sections: Vec<Section<'_>>, keys: Option<&KeyFile>) -> Issuers {
+pub(super) fn issuers(
+    sections: Vec<Section<'_>>,
+    keys: Option<&KeyFile>,
+    has_hsm: bool,
+    pin_formats: &mut PinFormats,
+) -> Issuers {
     let (mut issuers, mut links) = Issuers::default();
     for section in sections {
         let id: Option<Institution> = section.parsed("id", str::parse);
-        let config = issuer_config(&section);
+        let pin_format = bank_format(&section, has_hsm).flatten();
+        if let (Some(id), Some(format)) = (id, pin_format) {
+            pin_formats.banks.insert(id, format);
+        }
+        let config = issuer_config(&section, pin_format.is_some());
         let link = issuer_link(&section);
         if let (Some(id), Some(link), Some(keys)) = (id, &link, keys)
             && link.mac

@@ -8,11 +8,12 @@ use credential::{Algorithms, ListRule, StaleList};
 use keys::KeyFile;
 use processor::{Code, Config, Day, IssuerConfig, Limits, Timers};
 
+use super::hsm::hsm;
 use super::links::{is_private, issuers, terminal_listener, terminals};
 use super::reader::{Mistake, Section, Source};
 use super::{
-    CredentialSettings, RegistrySettings, SecretPem, Settings, SwitchSettings, TerminalLinkSettings,
-    deadlines_fit,
+    CredentialSettings, PinFormats, RegistrySettings, SecretPem, Settings, SwitchSettings,
+    TerminalLinkSettings, deadlines_fit,
 };
 
 use crate::heads::HeadsSettings;
@@ -57,15 +58,19 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     let heads = heads(root.section("log"), log_dir, keys.as_ref());
     let listener = terminal_listener(root.section("terminals"));
     let has_tls = root.section("terminals").has("tls");
-    let (terminals, certificates) = terminals(root.sections("terminal"), keys.as_ref(), has_tls);
+    let has_hsm = root.has("hsm");
+    let hsm = has_hsm.then(|| hsm(root.section("hsm")));
+    let mut pin_formats = PinFormats::default();
+    let found = terminals(root.sections("terminal"), keys.as_ref(), has_tls, &mut pin_formats);
+    let (terminals, certificates) = found;
     if terminals.is_empty() && !root.has("terminal") {
         root.refuse("terminal", "is missing: no terminal may speak");
     }
-    let (issuers, issuer_links) = issuers(root.sections("issuer"), keys.as_ref());
+    let (issuers, issuer_links) = issuers(root.sections("issuer"), keys.as_ref(), has_hsm, &mut pin_formats);
     if issuers.is_empty() && !root.has("issuer") {
         root.refuse("issuer", "is missing: no bank can be asked");
     }
-    let timers = timers(root.section("timers"));
+    let timers = timers(root.section("timers"), has_hsm);
     let limits = limits(root.section("limits"), switch.as_ref().map(|switch| switch.segment_bytes));
     let registry = registry(root.section("registry"));
     let credential = credential(root.section("credential"));
@@ -87,6 +92,11 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
         terminals: TerminalLinkSettings { certificates, ..listener? },
         issuers: issuer_links,
         registry: registry?,
+        hsm: match hsm {
+            Some(hsm) => Some(hsm?),
+            None => None,
+        },
+        pin_formats,
         credential: credential?,
         operator_socket: operator_socket?,
         admin_listen: admin_listen?,
@@ -168,7 +178,8 @@ fn heads(section: Section<'_>, log_dir: Option<&Path>, keys: Option<&KeyFile>) -
     Some(HeadsSettings { file, interval_ms: interval_ms?, records_max: records_max?, key: key? })
 }
 
-pub(super) fn issuer_config(section: &Section<'_>) -> Option<IssuerConfig> {
+/// `wants_pin` is what `pin_format` of the same section says.
+pub(super) fn issuer_config(section: &Section<'_>, wants_pin: bool) -> Option<IssuerConfig> {
     let name = section.parsed("name", |text| named(text, 64));
     let amount_exponent = exponent(section);
     let tombstones = section.flag_or("tombstones", true);
@@ -194,13 +205,15 @@ pub(super) fn issuer_config(section: &Section<'_>) -> Option<IssuerConfig> {
         in_flight_max: in_flight_max? as usize,
         reversals_in_flight_max: reversals_in_flight_max? as usize,
         codes,
+        wants_pin,
     })
 }
 
-fn timers(section: Section<'_>) -> Option<Timers> {
+fn timers(section: Section<'_>, has_hsm: bool) -> Option<Timers> {
     let default = Timers::default();
     let wait = |key, default| section.number_or(key, default, 1..=DAY_MS);
     let registry_ms_max = wait("registry_ms_max", default.registry_ms_max);
+    let hsm_ms_max = wait("hsm_ms_max", default.hsm_ms_max);
     let issuer_response_ms_max = wait("issuer_response_ms_max", default.issuer_response_ms_max);
     let answer_ms_max = wait("answer_ms_max", default.answer_ms_max);
     let terminal_wait_ms = wait("terminal_wait_ms", default.terminal_wait_ms);
@@ -217,6 +230,7 @@ fn timers(section: Section<'_>) -> Option<Timers> {
     let timers = || {
         Some(Timers {
             registry_ms_max: registry_ms_max?,
+            hsm_ms_max: hsm_ms_max?,
             issuer_response_ms_max: issuer_response_ms_max?,
             answer_ms_max: answer_ms_max?,
             terminal_wait_ms: terminal_wait_ms?,
@@ -232,7 +246,7 @@ fn timers(section: Section<'_>) -> Option<Timers> {
     };
     let timers = timers();
     if let (Some(timers), Some(margin_ms)) = (&timers, margin_ms) {
-        for (key, reason) in deadlines_fit(timers, margin_ms) {
+        for (key, reason) in deadlines_fit(timers, margin_ms, has_hsm) {
             section.refuse(key, reason);
         }
     }

@@ -1,5 +1,6 @@
 //! The configuration file: what the switch is told before it starts (docs/operations.md#configuration).
 
+mod hsm;
 mod links;
 mod load;
 mod reader;
@@ -22,6 +23,7 @@ use crate::heads::HeadsSettings;
 use crate::registry::BreakerBounds;
 use crate::trust::TrustFiles;
 
+pub use hsm::{HsmModule, HsmSettings, PinFormats};
 pub use load::load;
 pub use reader::Mistake;
 
@@ -47,6 +49,10 @@ pub struct Settings {
     pub issuers: BTreeMap<Institution, IssuerLinkSettings>,
     /// The identity registry.
     pub registry: RegistrySettings,
+    /// The security module, where there is one.
+    pub hsm: Option<HsmSettings>,
+    /// In which formats PIN blocks come and go.
+    pub pin_formats: PinFormats,
     /// The chips' trust.
     pub credential: CredentialSettings,
     /// Unix socket of the operator's commands.
@@ -192,15 +198,18 @@ impl Settings {
 }
 
 /// The parts of an answer have to fit into the terminal's wait, with `margin_ms` for two syncs and the ways between:
-/// registry + bank + margin ≤ answer, answer + margin ≤ terminal wait. Errors name the key and say the sum.
-pub(crate) fn deadlines_fit(timers: &Timers, margin_ms: u64) -> Vec<(&'static str, String)> {
+/// registry + security module, where there is one, + bank + margin ≤ answer, answer + margin ≤ terminal wait. Errors name
+/// the key and say the sum.
+pub(crate) fn deadlines_fit(timers: &Timers, margin_ms: u64, has_hsm: bool) -> Vec<(&'static str, String)> {
     let mut mistakes = Vec::new();
-    let parts = timers.registry_ms_max + timers.issuer_response_ms_max + margin_ms;
+    let hsm_ms_max = if has_hsm { timers.hsm_ms_max } else { 0 };
+    let module = if has_hsm { format!(" + security module {hsm_ms_max}") } else { String::new() };
+    let parts = timers.registry_ms_max + hsm_ms_max + timers.issuer_response_ms_max + margin_ms;
     if parts > timers.answer_ms_max {
         mistakes.push((
             "answer_ms_max",
             format!(
-                "registry {} + bank {} + margin {margin_ms} = {parts} ms do not fit into the answer's {} ms",
+                "registry {}{module} + bank {} + margin {margin_ms} = {parts} ms do not fit into the answer's {} ms",
                 timers.registry_ms_max, timers.issuer_response_ms_max, timers.answer_ms_max
             ),
         ));

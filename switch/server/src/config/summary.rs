@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use processor::Day;
 
-use super::Settings;
+use super::{HsmModule, Settings};
 use crate::tls::{Watched, expires_soon, now_s};
 
 /// See [`Settings::summary`].
@@ -49,15 +49,29 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     for (id, issuer) in &config.issuers {
         let Some(link) = settings.issuers.get(id) else { continue };
         let mac = if link.mac { "MAC" } else { "no MAC" };
+        let pin = match settings.pin_formats.banks.get(id) {
+            Some(format) => format!("PIN in format {}", format.number()),
+            None => "no PIN".to_owned(),
+        };
         let tombstones = if issuer.tombstones { "tombstones" } else { "no tombstones" };
         writeln!(
             out,
-            "issuer      {id} {}: {}{}, {}, {mac}, {tombstones}, {} in flight",
+            "issuer      {id} {}: {}{}, {}, {mac}, {pin}, {tombstones}, {} in flight",
             issuer.name,
             link.addresses.join(" "),
             if link.tls.is_some() { " in TLS" } else { "" },
             link.dialect.name(),
             issuer.in_flight_max
+        )?;
+    }
+    if let Some(hsm) = &settings.hsm {
+        let HsmModule::Software { file, .. } = &hsm.module;
+        writeln!(
+            out,
+            "hsm         software, {}, {} at once, {} wait",
+            file.display(),
+            hsm.threads,
+            hsm.waiting_max
         )?;
     }
     for Watched { link, whose, validity } in settings.certificates() {

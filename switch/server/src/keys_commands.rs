@@ -1,0 +1,267 @@
+//! `atm-switch keys …`: exchanged keys in the security module's sealed file, told by check values and never shown
+//! (docs/operations.md#exchanged-keys). Each act leaves a line in the audit file.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hsm::{Hsm, Import, KeyInfo, KeyKind, KeyName, KeyRole, SoftwareHsm};
+use keys::{KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm};
+use processor::UtcSeconds;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::audit_file::audit;
+use crate::config::{HsmModule, Settings};
+use crate::log_view::utc;
+
+/// A file of key blocks holds at most so many bytes: a block and a name for each of 600,000 keys.
+const BLOCKS_BYTES_MAX: u64 = 256 << 20;
+/// A part of a key is one line of hex digits.
+const PART_BYTES_MAX: u64 = 256;
+
+/// How a key is brought.
+pub enum Brought<'a> {
+    /// Parts, each in a file of its own, brought by different people.
+    Parts(&'a [PathBuf]),
+    /// One key block.
+    Block(&'a Path),
+    /// Many: a line each, the key's name, a space, its block.
+    Blocks(&'a Path),
+}
+
+/// Makes the sealed file of the configuration, without keys.
+///
+/// # Errors
+/// It is there already, or cannot be written.
+pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
+    let HsmModule::Software { file, sealing } = module(settings)?;
+    SoftwareHsm::create(file, sealing.clone()).map_err(|error| error.to_string())?;
+    audit(settings, json!({ "act": "keys create" }))?;
+    writeln!(out, "{}: made, without keys", file.display()).map_err(|error| error.to_string())
+}
+
+/// Lists all keys.
+///
+/// # Errors
+/// The module cannot be asked.
+pub fn list(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
+    let keys = open(settings)?.keys().map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    for key in &keys {
+        text += &if json { format!("{}\n", object(key)) } else { line(key) };
+    }
+    out.write_all(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// Takes keys in. Nothing is taken where one of them is refused.
+///
+/// # Errors
+/// The file, or the key that is refused.
+pub fn import(
+    settings: &Settings,
+    name: Option<&str>,
+    brought: &Brought<'_>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let hsm = open(settings)?;
+    let named = || name.ok_or("the key's name is missing")?.parse::<KeyName>();
+    let imports = match brought {
+        Brought::Parts(files) => vec![(named()?, parts(files)?)],
+        Brought::Block(file) => {
+            vec![(named()?, Import::Block(read(file, BLOCKS_BYTES_MAX)?.trim_ascii().to_vec()))]
+        }
+        Brought::Blocks(file) => blocks(file)?,
+    };
+    let taken = hsm.import_all(&imports, now_s());
+    let taken = taken.map_err(|(name, error)| format!("{name}: {error}; nothing was taken"))?;
+    tell(settings, "keys import", &taken, out)
+}
+
+/// Makes a key where there is none, and prints its key block for the other end.
+///
+/// # Errors
+/// There is one already, no exchange key, or a kind that the role has not.
+pub fn generate(
+    settings: &Settings,
+    name: &str,
+    kind: Option<KeyKind>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let (hsm, name) = (open(settings)?, name.parse::<KeyName>()?);
+    let keys = hsm.keys().map_err(|error| error.to_string())?;
+    if keys.iter().any(|key| key.name == name) {
+        return Err(format!("{name}: there is one already; rotate it"));
+    }
+    make(settings, &hsm, name, kind.unwrap_or(usual(name.role)), "keys generate", out)
+}
+
+/// Makes the key behind the one that is there, of the same kind where none is named, and prints its key block.
+///
+/// # Errors
+/// As [`generate`]; there is none yet.
+pub fn rotate(
+    settings: &Settings,
+    name: &str,
+    kind: Option<KeyKind>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let (hsm, name) = (open(settings)?, name.parse::<KeyName>()?);
+    let keys = hsm.keys().map_err(|error| error.to_string())?;
+    let before = keys.iter().find(|key| key.name == name);
+    let before = before.ok_or_else(|| format!("{name}: there is none; generate or import it"))?;
+    let same = KeyKind { algorithm: before.algorithm, bytes: before.bytes };
+    make(settings, &hsm, name, kind.unwrap_or(same), "keys rotate", out)
+}
+
+/// Prints the newest key's block, under its owner's exchange key.
+///
+/// # Errors
+/// There is no such key, or no exchange key.
+pub fn export(settings: &Settings, name: &str, out: &mut impl Write) -> Result<(), String> {
+    let (hsm, name) = (open(settings)?, name.parse::<KeyName>()?);
+    let block = hsm.wrap_key(&name).map_err(|error| error.to_string())?;
+    audit(settings, json!({ "act": "keys export", "key": name.to_string() }))?;
+    writeln!(out, "{block}").map_err(|error| error.to_string())
+}
+
+fn make(
+    settings: &Settings,
+    hsm: &SoftwareHsm,
+    name: KeyName,
+    kind: KeyKind,
+    act: &str,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    if name.role == KeyRole::Exchange {
+        return Err(format!("{name}: exchange keys are imported as parts; one made here could never leave"));
+    }
+    let has_exchange = |key: &KeyInfo| key.name == name.owner.key(KeyRole::Exchange);
+    if !hsm.keys().map_err(|error| error.to_string())?.iter().any(has_exchange) {
+        return Err(format!("{name}: {}.exchange is missing, under which it would leave", name.owner));
+    }
+    let made = hsm.generate_key(name, kind, now_s()).map_err(|error| error.to_string())?;
+    let block = hsm.wrap_key(&name).map_err(|error| error.to_string())?;
+    tell(settings, act, &[made], out)?;
+    writeln!(out, "{block}").map_err(|error| error.to_string())
+}
+
+/// What is usual for a role: two-key triple DES for PINs, 32 bytes of HMAC for MACs, AES for the others.
+fn usual(role: KeyRole) -> KeyKind {
+    match role {
+        KeyRole::Pin => KeyKind { algorithm: KeyAlgorithm::Tdes, bytes: 16 },
+        KeyRole::MacToSwitch | KeyRole::MacFromSwitch => KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 },
+        KeyRole::Exchange | KeyRole::Derivation => KeyKind { algorithm: KeyAlgorithm::Aes, bytes: 16 },
+    }
+}
+
+fn module(settings: &Settings) -> Result<&HsmModule, String> {
+    let hsm = settings.hsm.as_ref().ok_or("the configuration has no [hsm]")?;
+    Ok(&hsm.module)
+}
+
+fn open(settings: &Settings) -> Result<SoftwareHsm, String> {
+    let HsmModule::Software { file, sealing } = module(settings)?;
+    SoftwareHsm::open(file, sealing.clone()).map_err(|error| error.to_string())
+}
+
+/// Records what was taken or made, then says it.
+fn tell(settings: &Settings, act: &str, keys: &[KeyInfo], out: &mut impl Write) -> Result<(), String> {
+    for key in keys {
+        let check_value = key.check_value.to_string();
+        let (name, version) = (key.name.to_string(), key.version.to_string());
+        audit(settings, json!({ "act": act, "key": name, "version": version, "check_value": check_value }))?;
+        out.write_all(line(key).as_bytes()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn line(key: &KeyInfo) -> String {
+    let [front, back] = key.usage.code();
+    let usage = format!("{}{}", char::from(front), char::from(back));
+    let since = utc(UtcSeconds(key.since_s));
+    let mut text = format!(
+        "{}  version {}  {usage} {:?} of {} bytes  check value {}  since {since}",
+        key.name, key.version, key.algorithm, key.bytes, key.check_value
+    );
+    if let Some((version, check_value)) = &key.before {
+        let until = utc(UtcSeconds(key.before_until_s()));
+        text += &format!("  before it version {version}, check value {check_value}, read until {until}");
+    }
+    text + "\n"
+}
+
+fn object(key: &KeyInfo) -> Value {
+    let [front, back] = key.usage.code();
+    let before = key.before.as_ref().map(|(version, check_value)| {
+        let until = utc(UtcSeconds(key.before_until_s()));
+        json!({ "version": version.to_string(), "check_value": check_value.to_string(), "until": until })
+    });
+    json!({
+        "key": key.name.to_string(),
+        "version": key.version.to_string(),
+        "usage": format!("{}{}", char::from(front), char::from(back)),
+        "algorithm": format!("{:?}", key.algorithm),
+        "bytes": key.bytes,
+        "check_value": key.check_value.to_string(),
+        "since": utc(UtcSeconds(key.since_s)),
+        "before": before,
+    })
+}
+
+/// Two or three parts. Exchange keys wrap key blocks of version D, so they are AES.
+fn parts(files: &[PathBuf]) -> Result<Import, String> {
+    if !(2..=3).contains(&files.len()) {
+        return Err("a key comes as two or three parts, each brought by another person".to_owned());
+    }
+    let part = |file: &PathBuf| {
+        let text = Zeroizing::new(read(file, PART_BYTES_MAX)?);
+        let digits = text.trim_ascii();
+        let form = || format!("{}: a part is one line of hex digits", file.display());
+        let pairs = digits.chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
+        let bytes: Option<Vec<u8>> = pairs.collect();
+        let bytes =
+            bytes.filter(|_| digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit));
+        bytes.map(Zeroizing::new).ok_or_else(form)
+    };
+    let parts: Result<Vec<_>, String> = files.iter().map(part).collect();
+    Ok(Import::Parts { algorithm: KeyAlgorithm::Aes, parts: parts? })
+}
+
+fn blocks(file: &Path) -> Result<Vec<(KeyName, Import)>, String> {
+    let text = String::from_utf8(read(file, BLOCKS_BYTES_MAX)?)
+        .map_err(|_| format!("{}: no text", file.display()))?;
+    let mut imports = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let place = || format!("{}:{}", file.display(), index + 1);
+        let (name, block) =
+            line.split_once(' ').ok_or_else(|| format!("{}: a name, a space, a block", place()))?;
+        let name = name.parse().map_err(|error| format!("{}: {error}", place()))?;
+        imports.push((name, Import::Block(block.trim().as_bytes().to_vec())));
+    }
+    if imports.is_empty() { Err(format!("{}: no key block", file.display())) } else { Ok(imports) }
+}
+
+/// A file, or standard input where it is `-`.
+fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+    let named = |error: std::io::Error| format!("{}: {error}", file.display());
+    let mut bytes = Vec::new();
+    let mut limited: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin().take(bytes_max + 1))
+    } else {
+        Box::new(File::open(file).map_err(named)?.take(bytes_max + 1))
+    };
+    limited.read_to_end(&mut bytes).map_err(named)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(format!("{}: longer than {bytes_max} bytes", file.display()));
+    }
+    Ok(bytes)
+}
+
+/// The longest key block is one line: what `Brought::Block` may hold.
+const _: () = assert!(KEY_BLOCK_CHARACTERS_MAX < BLOCKS_BYTES_MAX as usize);
+
+fn now_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64
+}

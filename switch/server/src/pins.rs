@@ -1,0 +1,349 @@
+//! Has PINs translated by the security module, off the thread that decides (docs/interface.md#pin).
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hsm::{Hsm, HsmError, Owner, PinTranslation};
+use keys::{PinBlock, PinFormat, PinPan};
+use metrics::counter;
+use processor::{Enciphered, Input, PinRequest, PinVerdict, Ticket};
+use tokio::sync::mpsc;
+
+use crate::bus::Inbound;
+use crate::clock::Clock;
+use crate::config::PinFormats;
+use crate::current::Current;
+
+/// Questions that wait for the module, and the threads that ask it.
+pub(crate) struct Pins {
+    queue: Option<SyncSender<Asked>>,
+}
+
+struct Asked {
+    ticket: Ticket,
+    request: Box<PinRequest>,
+    at: Instant,
+}
+
+/// What each thread works with.
+struct Translator {
+    hsm: Arc<dyn Hsm>,
+    formats: Arc<Current<PinFormats>>,
+    clock: Clock,
+    /// Who has waited longer has been answered 91 meanwhile, and is not asked for.
+    wait_max: Duration,
+}
+
+/// How much is asked at once, and how much waits.
+#[derive(Clone, Copy)]
+pub(crate) struct PinBounds {
+    /// Questions at the module at once.
+    pub(crate) threads: usize,
+    /// Questions that wait for a thread.
+    pub(crate) waiting_max: usize,
+    /// How long the processor waits for an answer.
+    pub(crate) wait_max: Duration,
+}
+
+impl Pins {
+    /// A switch without a module: no bank wants PINs.
+    pub(crate) fn none() -> Pins {
+        Pins { queue: None }
+    }
+
+    /// Starts the threads; they end with the process.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(
+        hsm: &Arc<dyn Hsm>,
+        formats: &Arc<Current<PinFormats>>,
+        bounds: PinBounds,
+        clock: Clock,
+        answers: &mpsc::Sender<Inbound>,
+    ) -> Result<Pins, String> {
+        let (queue, waiting) = sync_channel(bounds.waiting_max);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..bounds.threads {
+            let translator = Translator {
+                hsm: Arc::clone(hsm),
+                formats: Arc::clone(formats),
+                clock,
+                wait_max: bounds.wait_max,
+            };
+            let (waiting, answers) = (Arc::clone(&waiting), answers.clone());
+            let thread = std::thread::Builder::new().name(format!("hsm-{number}"));
+            thread
+                .spawn(move || translator.answer_all(&waiting, &answers))
+                .map_err(|error| format!("threads: {error}"))?;
+        }
+        Ok(Pins { queue: Some(queue) })
+    }
+
+    /// The verdict comes through the bus; at once where too many wait.
+    pub(crate) fn translate(&self, ticket: Ticket, request: Box<PinRequest>) -> Option<PinVerdict> {
+        let Some(queue) = &self.queue else { return Some(unavailable("no_module")) };
+        match queue.try_send(Asked { ticket, request, at: Instant::now() }) {
+            Ok(()) => None,
+            Err(TrySendError::Full(_)) => Some(unavailable("full")),
+            Err(TrySendError::Disconnected(_)) => unreachable!("the threads live as long as the process"),
+        }
+    }
+}
+
+fn unavailable(reason: &'static str) -> PinVerdict {
+    counter!("atm_switch_pins_unavailable_total", "reason" => reason).increment(1);
+    PinVerdict::Unavailable
+}
+
+impl Translator {
+    fn answer_all(&self, waiting: &Mutex<Receiver<Asked>>, answers: &mpsc::Sender<Inbound>) {
+        loop {
+            let next = waiting.lock().expect("no thread panics while it waits").recv();
+            let Ok(Asked { ticket, request, at }) = next else { return };
+            let verdict =
+                if at.elapsed() > self.wait_max { unavailable("late") } else { self.verdict(&request) };
+            let input = Input::PinTranslated(ticket, verdict);
+            if answers.blocking_send(Inbound::Input(Box::new(input))).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn verdict(&self, request: &PinRequest) -> PinVerdict {
+        match self.translate(request) {
+            Ok(block) => {
+                counter!("atm_switch_pins_translated_total").increment(1);
+                PinVerdict::Translated(block)
+            }
+            Err(error) if is_the_terminals(&error, request) => {
+                tracing::info!(terminal = %request.terminal, bank = %request.bank, %error, "PIN block refused");
+                counter!("atm_switch_pins_unreadable_total").increment(1);
+                PinVerdict::Unreadable
+            }
+            Err(error) => {
+                tracing::error!(terminal = %request.terminal, bank = %request.bank, %error, "PIN not translated");
+                unavailable("module")
+            }
+        }
+    }
+
+    fn translate(&self, request: &PinRequest) -> Result<Enciphered, HsmError> {
+        let formats = self.formats.get();
+        let from = match &request.block {
+            Enciphered::Short(_) => formats.terminals.get(&request.terminal).copied(),
+            Enciphered::Long(_) => Some(PinFormat::Iso4),
+        };
+        let to = formats.banks.get(&request.bank).copied();
+        let bank = bank_of(request);
+        let (Some(from), Some(to), Some(bank)) = (from, to, bank) else {
+            return Err(HsmError::Away("terminal or bank has left the configuration".to_owned()));
+        };
+        let block = PinBlock::new(from, request.block.bytes())?;
+        let pan = PinPan::from(&request.pan);
+        let ask = PinTranslation {
+            from: Owner::terminal(&request.terminal.0),
+            ksn: request.ksn.as_deref(),
+            block: &block,
+            pan: &pan,
+            to: bank,
+            format: to,
+        };
+        let now_s = self.clock.now().wall_ms.div_euclid(1_000);
+        let translated = self.hsm.translate_pin(&ask, now_s)?;
+        Enciphered::new(translated.bytes()).ok_or_else(|| HsmError::Away("no PIN block came back".to_owned()))
+    }
+}
+
+fn bank_of(request: &PinRequest) -> Option<Owner> {
+    Owner::bank(request.bank.to_string().as_bytes())
+}
+
+/// Whether the terminal's block or keys are at fault, or we are: no key of the bank, a module that is away.
+fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
+    match error {
+        HsmError::NoKey(name) => Some(name.owner) != bank_of(request),
+        HsmError::Pin(_) | HsmError::Dukpt(_) => true,
+        HsmError::Exists(_)
+        | HsmError::Mac
+        | HsmError::KeyBlock(_)
+        | HsmError::Key(_)
+        | HsmError::Rollback { .. }
+        | HsmError::VersionsUsedUp(_)
+        | HsmError::Full
+        | HsmError::File { .. }
+        | HsmError::Away(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc as channel;
+
+    use credential::{CitizenNumber, Pan};
+    use hsm::{KeyInfo, KeyKind, KeyName};
+    use keys::{MAC_BYTES, MacAlgorithm};
+    use processor::TerminalId;
+
+    use super::*;
+
+    /// A module that answers as it is told, after it was let.
+    struct Scripted {
+        answer: fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>,
+        lets: Mutex<Receiver<()>>,
+    }
+
+    impl Hsm for Scripted {
+        fn translate_pin(&self, ask: &PinTranslation<'_>, _: i64) -> Result<PinBlock, HsmError> {
+            self.lets.lock().unwrap().recv().unwrap();
+            (self.answer)(ask)
+        }
+
+        fn mac(&self, key: &KeyName, _: MacAlgorithm, _: &[u8]) -> Result<[u8; MAC_BYTES], HsmError> {
+            Err(HsmError::NoKey(*key))
+        }
+
+        fn verify_mac(
+            &self,
+            key: &KeyName,
+            _: MacAlgorithm,
+            _: &[u8],
+            _: &[u8],
+            _: i64,
+        ) -> Result<(), HsmError> {
+            Err(HsmError::NoKey(*key))
+        }
+
+        fn generate_key(&self, key: KeyName, _: KeyKind, _: i64) -> Result<KeyInfo, HsmError> {
+            Err(HsmError::NoKey(key))
+        }
+
+        fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError> {
+            Err(HsmError::NoKey(*key))
+        }
+
+        fn unwrap_key(&self, key: KeyName, _: &[u8], _: i64) -> Result<KeyInfo, HsmError> {
+            Err(HsmError::NoKey(key))
+        }
+
+        fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
+            Ok(Vec::new())
+        }
+
+        fn reload(&self) -> Result<(), HsmError> {
+            Ok(())
+        }
+    }
+
+    struct Bench {
+        pins: Pins,
+        lets: channel::Sender<()>,
+        answers: mpsc::Receiver<Inbound>,
+    }
+
+    fn bench(
+        answer: fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>,
+        waiting_max: usize,
+        wait_ms: u64,
+    ) -> Bench {
+        let (lets, lets_end) = channel::channel();
+        let (bus, answers) = mpsc::channel(16);
+        let hsm: Arc<dyn Hsm> = Arc::new(Scripted { answer, lets: Mutex::new(lets_end) });
+        let terminal = TerminalId::parse(b"HN000001").unwrap();
+        let formats = PinFormats {
+            terminals: [(terminal, PinFormat::Iso3)].into(),
+            banks: [("970418".parse().unwrap(), PinFormat::Iso4)].into(),
+        };
+        let bounds = PinBounds { threads: 1, waiting_max, wait_max: Duration::from_millis(wait_ms) };
+        let formats = Arc::new(Current::new(formats));
+        let pins = Pins::start(&hsm, &formats, bounds, Clock::start(), &bus).unwrap();
+        Bench { pins, lets, answers }
+    }
+
+    fn request(terminal: &[u8; 8], block: &[u8]) -> Box<PinRequest> {
+        let number = CitizenNumber::parse(b"001203000001").unwrap();
+        Box::new(PinRequest {
+            terminal: TerminalId::parse(terminal).unwrap(),
+            ksn: None,
+            block: Enciphered::new(block).unwrap(),
+            pan: Pan::new(*b"970499", &number),
+            bank: "970418".parse().unwrap(),
+        })
+    }
+
+    impl Bench {
+        fn verdict(&mut self, request: Box<PinRequest>) -> PinVerdict {
+            if let Some(verdict) = self.pins.translate(Ticket(1), request) {
+                return verdict;
+            }
+            self.lets.send(()).unwrap();
+            self.told()
+        }
+
+        fn told(&mut self) -> PinVerdict {
+            match self.answers.blocking_recv().unwrap() {
+                Inbound::Input(input) => match *input {
+                    Input::PinTranslated(_, verdict) => verdict,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    const LONG_MS: u64 = 60_000;
+
+    #[test]
+    fn formats_and_owners_are_those_of_the_configuration() {
+        let mut bench = bench(
+            |ask| {
+                assert_eq!((ask.block.format(), ask.format), (PinFormat::Iso3, PinFormat::Iso4));
+                assert_eq!(
+                    (ask.from.to_string(), ask.to.to_string()),
+                    ("terminal.HN000001".into(), "bank.970418".into())
+                );
+                Ok(PinBlock::new(ask.format, &[7; 16])?)
+            },
+            4,
+            LONG_MS,
+        );
+        let verdict = bench.verdict(request(b"HN000001", &[1; 8]));
+        assert_eq!(verdict, PinVerdict::Translated(Enciphered::new(&[7; 16]).unwrap()));
+        // A terminal that has left the configuration meanwhile.
+        assert_eq!(bench.pins.translate(Ticket(2), request(b"HN000009", &[1; 8])), None);
+        assert_eq!(bench.told(), PinVerdict::Unavailable);
+    }
+
+    #[test]
+    fn what_is_the_terminals_fault_is_told_from_what_is_ours() {
+        type Answer = fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>;
+        let cases: [(Answer, PinVerdict); 4] = [
+            (|_| Err(keys::PinError::Unreadable.into()), PinVerdict::Unreadable),
+            (|ask| Err(HsmError::NoKey(ask.from.key(hsm::KeyRole::Pin))), PinVerdict::Unreadable),
+            (|ask| Err(HsmError::NoKey(ask.to.key(hsm::KeyRole::Pin))), PinVerdict::Unavailable),
+            (|_| Err(HsmError::Away("no answer".to_owned())), PinVerdict::Unavailable),
+        ];
+        for (answer, expected) in cases {
+            assert_eq!(bench(answer, 4, LONG_MS).verdict(request(b"HN000001", &[1; 8])), expected);
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_who_has_waited_too_long_is_not_asked_for() {
+        let mut slow = bench(|ask| Ok(PinBlock::new(ask.format, &[7; 16])?), 1, LONG_MS);
+        let mut full = 0;
+        for _ in 0..3 {
+            full += usize::from(slow.pins.translate(Ticket(1), request(b"HN000001", &[1; 8])).is_some());
+        }
+        assert!((1..=2).contains(&full), "one is asked at most, one waits");
+        (0..3 - full).for_each(|_| slow.lets.send(()).unwrap());
+        assert!(matches!(slow.told(), PinVerdict::Translated(_)));
+        let mut late = bench(|_| panic!("nobody waits for it"), 4, 0);
+        assert_eq!(late.pins.translate(Ticket(1), request(b"HN000001", &[1; 8])), None);
+        assert_eq!(late.told(), PinVerdict::Unavailable);
+        let none = Pins::none().translate(Ticket(1), request(b"HN000001", &[1; 8]));
+        assert_eq!(none, Some(PinVerdict::Unavailable));
+    }
+}

@@ -1,0 +1,74 @@
+"""A terminal with a PIN pad, on pyiso8583, psec and cryptography: withdrawals with PIN and MAC.
+
+    pins.py SETUP.json      as tests/interop/run writes it
+"""
+
+import json
+import sys
+import warnings
+
+import psec
+from cryptography.utils import CryptographyDeprecationWarning
+
+from client import Day
+from terminal import security_object, template
+
+
+class PinDay(Day):
+    """The steps, in order."""
+
+    def __init__(self, setup):
+        super().__init__(setup)
+        self.pad_key = bytes.fromhex(setup["pad_key"])
+        self.pin = setup["pin"]
+
+    def run(self):
+        self.terminal.dial()
+        self.sign_on()
+        self.verification("63")
+        self.verified(security_object(self.card))
+        for step in (self.right_pin, self.wrong_pin, self.no_pin, self.no_block, self.reversal):
+            print(f"-- {step.__name__.replace('_', ' ')}: {step.__doc__}", flush=True)
+            step()
+        self.terminal.close()
+
+    def right_pin(self):
+        """DE52 under the pad's key; the bank gets its own block of format 4 in DE121, and the PIN is the card's"""
+        request, answer = self.with_pin("00", 2_000_000, self.block(self.pin))
+        self.expect("00", "0220", self.terminal.advice(request, answer))
+        assert self.expect("00", "0201", request) == answer
+
+    def wrong_pin(self):
+        """the bank says 55, and the reference serves again"""
+        reference = self.verified()
+        self.with_pin("55", 500_000, self.block("9" + self.pin[1:] if self.pin[0] != "9" else "8" + self.pin[1:]), reference)
+        request, answer = self.with_pin("00", 500_000, self.block(self.pin), reference)
+        self.expect("00", "0220", self.terminal.advice(request, answer))
+
+    def no_pin(self):
+        """55 before anybody is asked"""
+        self.withdrawal("55", 600_000, self.verified())
+
+    def no_block(self):
+        """88: eight bytes that are no block under the pad's key, and a block for another card's PAN"""
+        self.with_pin("88", 700_000, "00" * 8)
+        self.with_pin("88", 800_000, self.block(self.pin, self.card.pan[:-6] + "999999"))
+
+    def reversal(self):
+        """approved, nothing came out: the bank gives it back"""
+        request, answer = self.with_pin("00", 900_000, self.block(self.pin))
+        self.expect("00", "0420", self.terminal.advice(request, answer, de39="22"))
+
+    def block(self, pin, pan=None):
+        clear = psec.pinblock.encode_pinblock_iso_0(pin, pan or self.card.pan)
+        return psec.des.encrypt_tdes_ecb(self.pad_key, clear).hex()
+
+    def with_pin(self, code, amount, block, reference=None):
+        request = self.money(amount, de112=template({"DF30": reference or self.verified()}), de52=block)
+        return request, self.expect(code, "0200", request)
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
+    with open(sys.argv[1]) as file:
+        PinDay(json.load(file)).run()

@@ -1,0 +1,146 @@
+//! PINs from a pad through the switch's security module to the bank that checks them, with the switch as its own process and
+//! its keys brought by `atm-switch keys`.
+#![allow(clippy::unwrap_used)]
+
+use keys::{
+    Attributes, BoundKey, Expected, Exportability, KeyAlgorithm, KeyBlockKey, KeyUsage, KeyVersion,
+    ModeOfUse, PinFormat,
+};
+use simulators::bank::no_faults;
+use simulators::pins::{PinCheck, PinPad, Pins, pin_key};
+use simulators::terminal::{Order, Steps, What};
+use tests::world::{EXCHANGE_KEY, PinSetting, SEED, World};
+
+const PAD: [u8; 16] = *b"the pad's key: 1";
+const BANK: [u8; 16] = *b"the bank's key 1";
+
+fn exchange() -> KeyBlockKey {
+    let key = BoundKey::new(KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes, &EXCHANGE_KEY);
+    KeyBlockKey::new(&key.unwrap()).unwrap()
+}
+
+fn block(key: &BoundKey, version: u8) -> String {
+    let version = KeyVersion::new(version).unwrap();
+    let attributes =
+        Attributes { version, exportability: Exportability::NonExportable, optional: Vec::new() };
+    exchange().wrap(key, &attributes, &[9; keys::KEY_BLOCK_RANDOM_BYTES]).unwrap()
+}
+
+fn check(format: PinFormat) -> PinCheck {
+    PinCheck::new(&pin_key(format, &BANK).unwrap(), format, Pins::new(SEED)).unwrap()
+}
+
+/// A pad with one triple DES key, a bank that wants another format.
+fn fixed(format: PinFormat) -> PinSetting {
+    let key = pin_key(PinFormat::Iso0, &PAD).unwrap();
+    PinSetting {
+        pad: PinPad::fixed(&key, PinFormat::Iso0).unwrap(),
+        check: check(format),
+        format: format.number(),
+        blocks: vec![
+            ("terminal.HN000001.pin".to_owned(), block(&key, 1)),
+            ("bank.970418.pin".to_owned(), block(&pin_key(format, &BANK).unwrap(), 1)),
+        ],
+    }
+}
+
+/// A pad that derives AES keys.
+fn derived() -> PinSetting {
+    let initial = BoundKey::new(KeyUsage::DukptInitial, ModeOfUse::Derive, KeyAlgorithm::Aes, &PAD).unwrap();
+    PinSetting {
+        blocks: vec![
+            ("terminal.HN000001.derivation".to_owned(), block(&initial, 1)),
+            ("bank.970418.pin".to_owned(), block(&pin_key(PinFormat::Iso0, &BANK).unwrap(), 1)),
+        ],
+        pad: PinPad::aes_dukpt(initial, *b"HN000001"),
+        ..fixed(PinFormat::Iso0)
+    }
+}
+
+/// DE39 of a visit.
+async fn code(world: &mut World, what: What, amount_vnd: u64, change: impl FnOnce(&mut Order)) -> String {
+    let mut order = world.order(0, what, amount_vnd, Steps::Two);
+    change(&mut order);
+    let finished = world.terminal.perform(order).await.unwrap();
+    String::from_utf8(finished.code.unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_is_translated_and_the_bank_knows_it() {
+    for setting in [fixed(PinFormat::Iso4), derived()] {
+        let mut world = World::start_with_pins(no_faults(), setting).await;
+        for (what, amount) in [(What::Withdrawal, 500_000), (What::Balance, 0)] {
+            assert_eq!(code(&mut world, what, amount, |_| ()).await, "00");
+        }
+        let mistyped =
+            |order: &mut Order| order.pin = order.pin.as_ref().map(simulators::pins::Pin::mistyped);
+        assert_eq!(code(&mut world, What::Withdrawal, 500_000, mistyped).await, "55");
+        assert_eq!(code(&mut world, What::Withdrawal, 500_000, |order| order.pin = None).await, "55");
+        world.settled().await;
+        assert_eq!(world.net_minor(), 500_000);
+        assert_eq!(world.entries().iter().filter(|entry| entry.code.as_ref() == "55").count(), 1);
+        assert!(world.switch.end("TERM").success());
+        let audit = world.audit();
+        assert!(audit.is_clean(), "{:?}", audit.findings);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_exchanged_rotated_and_never_shown() {
+    let mut world = World::start_with_pins(no_faults(), fixed(PinFormat::Iso0)).await;
+    assert_eq!(code(&mut world, What::Withdrawal, 500_000, |_| ()).await, "00");
+    let listed = world.switch.told(&["keys", "list"]);
+    let check_value = pin_key(PinFormat::Iso0, &BANK).unwrap().check_value().to_string();
+    assert!(
+        listed.contains(&format!(
+            "bank.970418.pin  version 01  P0 Tdes of 16 bytes  check value {check_value}"
+        ))
+    );
+
+    // The bank takes the next key in before the switch uses it.
+    let rotated = world.switch.told(&["keys", "rotate", "bank.970418.pin"]);
+    let (line, printed) = rotated.trim_end().split_once('\n').unwrap();
+    let expected = Expected { usage: KeyUsage::PinEncryption, version_min: KeyVersion::new(2).unwrap() };
+    let taken = exchange().unwrap(printed.as_bytes(), expected).unwrap();
+    assert!(
+        line.contains(&format!("version 02  P0 Tdes of 16 bytes  check value {}", taken.key.check_value()))
+    );
+    assert_eq!(world.switch.told(&["keys", "export", "bank.970418.pin"]).len(), printed.len() + 1);
+    let next = PinCheck::new(&taken.key, PinFormat::Iso0, Pins::new(SEED)).unwrap();
+    world.bank.set_pins(next).await;
+    assert_eq!(code(&mut world, What::Withdrawal, 500_000, |_| ()).await, "57", "88 of a bank is told as 57");
+    world.switch.signal("HUP");
+    let since = std::time::Instant::now();
+    while code(&mut world, What::Withdrawal, 500_000, |_| ()).await != "00" {
+        assert!(since.elapsed() < tests::world::PATIENCE, "the new key is not taken up");
+    }
+
+    // What is refused changes nothing.
+    let dir = world.dir().to_owned();
+    let refused = |name: &str, text: &str| {
+        tests::program::write_private(&dir.join("refused"), text).unwrap();
+        let file = dir.join("refused").to_string_lossy().into_owned();
+        let output = world.switch.command(&["keys", "import", name, "--block", &file]);
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let old = block(&pin_key(PinFormat::Iso0, &BANK).unwrap(), 1);
+    let before = world.switch.told(&["keys", "list"]);
+    assert!(refused("bank.970418.pin", &old).contains("version"));
+    assert!(refused("bank.970418.mac-to-switch", &old).contains("the key block's key is for PinEncryption"));
+    assert!(refused("bank.970415.pin", &old).contains("there is no key bank.970415.exchange"));
+    assert_eq!(world.switch.told(&["keys", "list"]), before);
+
+    let audit = std::fs::read_to_string(dir.join("log/audit.log")).unwrap();
+    let acts: Vec<&str> = audit.lines().filter(|line| line.contains("\"keys ")).collect();
+    assert_eq!(acts.len(), 7, "{acts:#?}");
+    world.settled().await;
+    assert!(world.switch.end("TERM").success());
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let secrets = [&PAD[..], &BANK, &EXCHANGE_KEY, taken.key.bytes(), b"a passphrase of this world"];
+    let shown = [rotated, before, audit, world.switch.stderr()].concat().to_uppercase();
+    for secret in secrets {
+        let text = String::from_utf8_lossy(secret).to_uppercase();
+        assert!(!shown.contains(&hex(secret)) && !shown.contains(&text), "a key is shown");
+    }
+}
