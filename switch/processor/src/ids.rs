@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use mutant::Mutant;
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
 use time::{Date, Month, OffsetDateTime, UtcDateTime};
 
 /// Seconds since 1970-01-01T00:00:00Z; what DE7 says once its year is known.
@@ -100,7 +101,7 @@ impl Day {
 
     /// The day that an RRN names by the last digit of its year and its number in that year, in the year nearest to
     /// that of `near`.
-    pub(crate) fn of_rrn(year_digit: u32, ordinal: u32, near: Day) -> Option<Day> {
+    pub fn of_rrn(year_digit: u32, ordinal: u32, near: Day) -> Option<Day> {
         let year_near = near.0 / 10_000;
         let year = (year_near + 5) - (year_near + 5 + 10 - year_digit) % 10;
         let date = Date::from_ordinal_date(i32::try_from(year).ok()?, u16::try_from(ordinal).ok()?).ok()?;
@@ -339,6 +340,28 @@ impl fmt::Display for TxKey {
     }
 }
 
+impl std::str::FromStr for TxKey {
+    type Err = String;
+
+    /// Reads what [`TxKey`] writes: the terminal is 8 characters of any kind, so the others are taken off both ends.
+    fn from_str(text: &str) -> Result<TxKey, String> {
+        let read = || {
+            let (class, rest) = text.split_once('/')?;
+            let (acquirer, rest) = rest.split_once('/')?;
+            let (rest, stan) = rest.rsplit_once('/')?;
+            let (terminal, at) = rest.rsplit_once('/')?;
+            Some(TxKey {
+                class: Class::of_mti(class.parse().ok()?)?,
+                acquirer: Institution::parse(acquirer.as_bytes())?,
+                terminal: TerminalId::parse(terminal.as_bytes())?,
+                sent_at: UtcSeconds(OffsetDateTime::parse(at, &Rfc3339).ok()?.unix_timestamp()),
+                stan: stan.parse().ok().filter(|stan| *stan <= 999_999)?,
+            })
+        };
+        read().ok_or_else(|| format!("`{text}` is no transaction key"))
+    }
+}
+
 /// The switch's own name for a message at one bank: (DE7, DE11), unique for that bank (docs/interface.md#keys).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct BankIdentity {
@@ -454,9 +477,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_key_is_read_as_it_is_written() {
+        for text in [
+            "0200/970418/HN000001/2026-05-03T01:02:03Z/000017",
+            "0420/1/A/B C/D /2026-12-31T23:59:59Z/999999",
+        ] {
+            assert_eq!(text.parse::<TxKey>().unwrap().to_string(), text);
+        }
+        for text in
+            ["0210/970418/HN000001/2026-05-03T01:02:03Z/000017", "0200/970418/HN1/2026-05-03T01:02:03Z/1", ""]
+        {
+            assert!(text.parse::<TxKey>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn de7_takes_the_year_nearest_to_the_clock() {
         let at = |text: &str| {
-            let format = &time::format_description::well_known::Rfc3339;
+            let format = &Rfc3339;
             UtcSeconds(OffsetDateTime::parse(text, format).unwrap().unix_timestamp())
         };
         let cases = [

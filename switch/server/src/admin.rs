@@ -65,6 +65,11 @@ pub fn collect_metrics() -> Result<PrometheusHandle, String> {
     builder.and_then(PrometheusBuilder::install_recorder).map_err(|error| error.to_string())
 }
 
+/// All metrics of the process, Prometheus text.
+pub(crate) fn page(metrics: &PrometheusHandle) -> String {
+    metrics.render() + &stages::own().render()
+}
+
 /// Serves until the process ends.
 pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, health: Arc<Health>) {
     let answer = |good: bool, yes: &'static str, no: &'static str| {
@@ -76,15 +81,15 @@ pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, health: Arc
     let readyz = move |State(health): State<Arc<Health>>| async move {
         answer(health.is_ready(), "ready\n", "not ready\n")
     };
-    let page = metrics.clone();
+    let kept = metrics.clone();
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(UPKEEP_PAUSE).await;
-            page.run_upkeep();
+            kept.run_upkeep();
         }
     });
     let router = Router::new()
-        .route("/metrics", get(move || async move { metrics.render() + &stages::own().render() }))
+        .route("/metrics", get(move || async move { page(&metrics) }))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(health);

@@ -3,9 +3,7 @@
 use std::io::Write;
 
 use journal::{LogFiles, Wanted, record_json};
-use processor::{Class, Institution, Name, Position, Record, Rrn, TerminalId, TxKey, UtcSeconds};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use processor::{Name, Position, Record, Rrn, TerminalId};
 
 use crate::cli::FindBy;
 use crate::config::Settings;
@@ -88,7 +86,7 @@ struct Criteria {
 
 impl Criteria {
     fn parse(by: &FindBy) -> Result<Criteria, String> {
-        let key = named("key", by.key.as_deref(), parse_key)?.map(Wanted::Key);
+        let key = named("key", by.key.as_deref(), |text| text.parse().ok())?.map(Wanted::Key);
         let rrn = named("rrn", by.rrn.as_deref(), |text| Rrn::parse(text.as_bytes()))?;
         let terminal = named("terminal", by.terminal.as_deref(), |text| TerminalId::parse(text.as_bytes()))?;
         let wanted = key.or(rrn.map(|rrn| Wanted::Name(Name::Rrn(rrn))));
@@ -106,40 +104,4 @@ impl Criteria {
 fn named<T>(name: &str, text: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
     let Some(text) = text else { return Ok(None) };
     parse(text).map(Some).ok_or_else(|| format!("--{name}: `{text}` is not well formed"))
-}
-
-/// Reads what [`TxKey`] writes: the terminal is 8 characters of any kind, so the others are taken off both ends.
-pub(crate) fn parse_key(text: &str) -> Option<TxKey> {
-    let (class, rest) = text.split_once('/')?;
-    let (acquirer, rest) = rest.split_once('/')?;
-    let (rest, stan) = rest.rsplit_once('/')?;
-    let (terminal, at) = rest.rsplit_once('/')?;
-    Some(TxKey {
-        class: Class::of_mti(class.parse().ok()?)?,
-        acquirer: Institution::parse(acquirer.as_bytes())?,
-        terminal: TerminalId::parse(terminal.as_bytes())?,
-        sent_at: UtcSeconds(OffsetDateTime::parse(at, &Rfc3339).ok()?.unix_timestamp()),
-        stan: stan.parse().ok().filter(|stan| *stan <= 999_999)?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_key_is_read_as_it_is_written() {
-        for text in [
-            "0200/970418/HN000001/2026-05-03T01:02:03Z/000017",
-            "0420/1/A/B C/D /2026-12-31T23:59:59Z/999999",
-        ] {
-            assert_eq!(parse_key(text).unwrap().to_string(), text);
-        }
-        for text in
-            ["0210/970418/HN000001/2026-05-03T01:02:03Z/000017", "0200/970418/HN1/2026-05-03T01:02:03Z/1", ""]
-        {
-            assert_eq!(parse_key(text), None, "{text}");
-        }
-    }
 }

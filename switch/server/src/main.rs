@@ -1,20 +1,20 @@
 //! The program `atm-switch`: command line in, exit status out.
 
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use enrolment::Mode;
 use server::cli::{
-    BlockArgs, Cli, Command, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, SafCommand,
+    BlockArgs, Cli, Command, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, PeopleCommand, SafCommand,
     SuspenseCommand,
 };
 use server::config::{self, Settings};
 use server::keys_commands::{self, Brought};
 use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
-use server::{enrolment_commands, log_commands, run, saf_commands, suspense_commands};
+use server::{enrolment_commands, log_commands, people_commands, run, saf_commands, suspense_commands};
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
 
@@ -105,13 +105,14 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             blocking(suspense_commands::resolve(&settings(&config.file)?, &transaction, by, why, out))?;
         }
         Command::Keys(command) => keys(command, out)?,
+        Command::People(command) => people(command, out)?,
         Command::Drain { config } => ask(&config.file, &Request::Drain)?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,
     }
     Ok(())
 }
 
-fn keys(command: KeysCommand, out: &mut impl std::io::Write) -> Result<(), Failure> {
+fn keys(command: KeysCommand, out: &mut impl Write) -> Result<(), Failure> {
     match command {
         KeysCommand::Create { config } => keys_commands::create(&settings(&config.file)?, out)?,
         KeysCommand::List { json, config } => keys_commands::list(&settings(&config.file)?, json, out)?,
@@ -131,6 +132,31 @@ fn keys(command: KeysCommand, out: &mut impl std::io::Write) -> Result<(), Failu
         }
         KeysCommand::Export { name, config } => {
             keys_commands::export(&settings(&config.file)?, &name, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn people(command: PeopleCommand, out: &mut impl Write) -> Result<(), Failure> {
+    let input = &mut std::io::stdin().lock();
+    match command {
+        PeopleCommand::Add { name, full_name, roles, config } => {
+            people_commands::add(&settings(&config.file)?, &name, &full_name, &roles, input, out)?;
+        }
+        PeopleCommand::List { json, config } => {
+            people_commands::list(&settings(&config.file)?, json, out)?;
+        }
+        PeopleCommand::Disable { name, config } => {
+            people_commands::set_disabled(&settings(&config.file)?, &name, true, out)?;
+        }
+        PeopleCommand::Enable { name, config } => {
+            people_commands::set_disabled(&settings(&config.file)?, &name, false, out)?;
+        }
+        PeopleCommand::Password { name, config } => {
+            people_commands::set_password(&settings(&config.file)?, &name, input, out)?;
+        }
+        PeopleCommand::Audit { json, config } => {
+            people_commands::audit(&settings(&config.file)?, json, out)?;
         }
     }
     Ok(())

@@ -15,7 +15,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::bus::{Done, Inbound, SafQuestion, SuspendedQuestion};
-use crate::log_commands::parse_key;
 use crate::saf_view;
 use crate::suspense_commands;
 
@@ -167,7 +166,8 @@ async fn converse(
     }
 }
 
-async fn answer(
+/// Carries one request out for `by`, the way on which it came.
+pub(crate) async fn answer(
     request: Request,
     by: &str,
     data: &DataKeys,
@@ -186,19 +186,19 @@ async fn answer(
             let bank = bank.map(|bank| bank.parse::<Institution>()).transpose()?;
             return saf(SafQuestion::List { bank, limit }, loop_queue).await;
         }
-        Request::SafShow { key } => return saf(SafQuestion::One(transaction(&key)?), loop_queue).await,
+        Request::SafShow { key } => return saf(SafQuestion::One(key.parse::<TxKey>()?), loop_queue).await,
         Request::SuspenseList { limit, .. } if limit > LISTED_MAX => {
             return Err(format!("limit: {limit} is more than {LISTED_MAX}"));
         }
         Request::SuspenseList { since, limit } => return suspended(since, limit, loop_queue).await,
         Request::SuspenseResolve { key, by: name, why } => {
-            Command::Resolve(transaction(&key)?, Resolution::new(&format!("{name} ({by})"), &why)?)
+            Command::Resolve(key.parse::<TxKey>()?, Resolution::new(&format!("{name} ({by})"), &why)?)
         }
         Request::SafRetry { key: Some(_), bank: Some(_) } => {
             return Err("a transaction or a bank, not both".to_owned());
         }
         Request::SafRetry { key: Some(key), bank: None } => {
-            Command::SafRetry(SafRetry::One(transaction(&key)?))
+            Command::SafRetry(SafRetry::One(key.parse::<TxKey>()?))
         }
         Request::SafRetry { key: None, bank: Some(bank) } => {
             Command::SafRetry(SafRetry::Bank(bank.parse::<Institution>()?))
@@ -248,10 +248,6 @@ async fn suspended(
     let entries: Vec<Value> =
         answer.entries.iter().map(|(key, suspended)| suspense_commands::entry(key, suspended)).collect();
     Ok(json!({ "ok": true, "suspense": entries, "more": answer.more, "list_full": answer.is_full }))
-}
-
-fn transaction(key: &str) -> Result<TxKey, String> {
-    parse_key(key).ok_or_else(|| format!("`{key}` is no transaction key"))
 }
 
 fn stopping<E>(_: E) -> String {

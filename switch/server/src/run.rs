@@ -20,6 +20,7 @@ use crate::admin::{self, Health};
 use crate::bus::{Bus, Inbound, bus};
 use crate::clock::Clock;
 use crate::config::{self, PinFormats, Settings};
+use crate::console_switch::ConsoleSwitch;
 use crate::current::Current;
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
@@ -112,7 +113,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let terminals = terminal::bind(settings.terminals.listen)?;
     let admin = terminal::bind(settings.admin_listen)?;
     let operators = operator::bind(&settings.operator_socket)?;
-    let bound = Bound { terminals: local(&terminals)?, admin: local(&admin)? };
+    let console = settings.console.as_ref().map(|console| bind_console(console.listen)).transpose()?;
+    let console_at = console.as_ref().and_then(|listener| listener.local_addr().ok());
+    let bound = Bound { terminals: local(&terminals)?, admin: local(&admin)?, console: console_at };
 
     let event_loop = EventLoop {
         processor,
@@ -127,7 +130,15 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
     };
+    let reader = event_loop.log.reader();
     let ended = start_event_loop(event_loop)?;
+    if let (Some(settings_of_console), Some(listener)) = (&settings.console, console) {
+        let data = settings.keys.data.clone();
+        let switch =
+            ConsoleSwitch { data: data.clone(), loop_queue: bus.others.clone(), metrics: metrics.clone() };
+        console::start(settings_of_console.clone(), data, reader, Arc::new(switch), listener)
+            .map_err(|error| format!("threads: {error}"))?;
+    }
     tokio::spawn(admin::serve(admin, metrics, Arc::clone(&health)));
     tokio::spawn(operator::serve(operators, settings.keys.data.clone(), bus.others.clone()));
     let links = LinkThreads::start((cores() / 2).clamp(1, LINK_THREADS_MAX), LAST_WRITES_MAX);
@@ -200,6 +211,12 @@ fn entropy() -> Result<[u8; 32], String> {
     let mut entropy = [0; 32];
     aws_lc_rs::rand::fill(&mut entropy).map_err(|_| "the system gives no randomness".to_owned())?;
     Ok(entropy)
+}
+
+/// The console's listener, for the runtime of its own thread.
+fn bind_console(listen: SocketAddr) -> Result<std::net::TcpListener, String> {
+    let listener = std::net::TcpListener::bind(listen);
+    listener.map_err(|error| format!("console.listen: {listen}: {error}"))
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, String> {
@@ -350,18 +367,25 @@ async fn reload_on_hangup(file: PathBuf, reloaded: Reloaded, bus: Bus) {
 struct Bound {
     terminals: SocketAddr,
     admin: SocketAddr,
+    console: Option<SocketAddr>,
 }
 
 impl Bound {
     /// The file appears whole or not at all.
     fn tell(&self, file: Option<&Path>, settings: &Settings) -> Result<(), String> {
         tracing::info!(terminals = %self.terminals, admin = %self.admin, "accepting");
+        if let Some(console) = self.console {
+            tracing::info!(%console, "the clerks' console");
+        }
         let Some(file) = file else { return Ok(()) };
-        let addresses = json!({
+        let mut addresses = json!({
             "terminals": self.terminals.to_string(),
             "admin": self.admin.to_string(),
             "operator": settings.operator_socket,
         });
+        if let Some(console) = self.console {
+            addresses["console"] = json!(console.to_string());
+        }
         let unfinished = file.with_extension("part");
         let written = std::fs::write(&unfinished, format!("{addresses}\n"));
         written

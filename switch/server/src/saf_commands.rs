@@ -7,7 +7,7 @@ use processor::{Name, Rrn, TxKey};
 use serde_json::{Value, json};
 
 use crate::config::Settings;
-use crate::log_commands::{files, parse_key, print};
+use crate::log_commands::{files, print};
 use crate::operator::{self, Request};
 use crate::saf_view;
 
@@ -83,10 +83,10 @@ pub async fn retry(
 /// # Errors
 /// None or several are there; the log cannot be read; the name is neither.
 pub(crate) fn one(log: &LogFiles, name: &str) -> Result<Told, String> {
-    let wanted = match (parse_key(name), Rrn::parse(name.as_bytes())) {
-        (Some(key), _) => Wanted::Key(key),
-        (None, Some(rrn)) => Wanted::Name(Name::Rrn(rrn)),
-        (None, None) => return Err(format!("`{name}` is no transaction key and no RRN")),
+    let wanted = match (name.parse(), Rrn::parse(name.as_bytes())) {
+        (Ok(key), _) => Wanted::Key(key),
+        (Err(_), Some(rrn)) => Wanted::Name(Name::Rrn(rrn)),
+        (Err(_), None) => return Err(format!("`{name}` is no transaction key and no RRN")),
     };
     let mut found = log.find(&wanted).map_err(|error| error.to_string())?;
     let keys: Vec<TxKey> = found.iter().map(|told| told.transaction.key).collect();

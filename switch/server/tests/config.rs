@@ -126,6 +126,10 @@ fn each_mistake_is_named_with_its_place() {
         ("[hsm] ", "[hsn] ", "31 issuer[0].pin_format: needs [hsm], where PINs are translated"),
         ("pin_format = \"0\"                # what", "pin_format = \"4\"                # what", "here terminal[0].pin_format: `4` is none of 0, 3; a block of format 4 travels in DE121 and needs no word"),
         ("pin_format = \"0\"                # it", "pin_format = \"1\"                # it", "here issuer[0].pin_format: `1` is none of 0, 3, 4"),
+        ("listen = \"127.0.0.1:8600\"", "listen = \"10.20.0.1:8600\"", "here console.listen: 10.20.0.1:8600 is not loopback, and passwords would go in clear: add [console.tls]"),
+        ("dir = \"console\"", "dirs = \"console\"", "here console.dirs: is not known here; known are dir, idle_ms_max, listen, names, session_ms_max, tls"),
+        ("dir = \"console\"", "dir = \"console\"\nnames = [\"a:1\"]", "here console.names[0]: `a:1` is no host name without a port"),
+        ("dir = \"console\"", "tls = { certificate_file = \"registry-ca.pem\" }\ndir = \"console\"", "here console.tls.key_file: is missing"),
         ("[admin]", "[admin", "here : unclosed table, expected `]`"),
     ];
     for (from, to, expected) in table {

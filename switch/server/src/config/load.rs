@@ -8,6 +8,7 @@ use credential::{Algorithms, ListRule, StaleList};
 use keys::KeyFile;
 use processor::{Code, Config, Day, IssuerConfig, Limits, Timers};
 
+use super::console::console;
 use super::hsm::hsm;
 use super::links::{is_private, issuers, terminal_listener, terminals};
 use super::reader::{Mistake, Section, Source};
@@ -80,9 +81,14 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     let admin = root.section("admin");
     let admin_listen = admin.parsed("listen", address);
     admin.finish();
+    let console = root.has("console").then(|| console(root.section("console"), &issuers));
     root.finish();
 
     let General { iin, currency, first_day } = general?;
+    let console = match console {
+        Some(console) => Some(::console::Settings { currency, ..console? }),
+        None => None,
+    };
     Some(Settings {
         file: file.to_owned(),
         switch: switch?,
@@ -100,6 +106,7 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
         credential: credential?,
         operator_socket: operator_socket?,
         admin_listen: admin_listen?,
+        console,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The configuration file: what the switch is told before it starts (docs/operations.md#configuration).
 
+mod console;
 mod hsm;
 mod links;
 mod load;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub operator_socket: PathBuf,
     /// Address of /metrics, /healthz and /readyz.
     pub admin_listen: SocketAddr,
+    /// The clerks' console, if there is one.
+    pub console: Option<::console::Settings>,
 }
 
 /// `[switch]`.

@@ -122,6 +122,26 @@ impl fmt::Debug for ClientTls {
     }
 }
 
+/// The switch's end where browsers come, who show no certificate.
+///
+/// # Errors
+/// [`TlsError`].
+pub(crate) fn server_without_client_certificates(
+    certificate: &[u8],
+    key: &SecretPem,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = certificates(certificate).map_err(TlsError::Certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&key.0).map_err(|_| TlsError::Key)?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .expect("the provider speaks TLS 1.3")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| TlsError::Certificate(error.to_string()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }

@@ -1,0 +1,36 @@
+//! The clerks' console in the browser: people, sessions, audit, and the pages over log and switch.
+//!
+//! [`start`] serves it on a thread of its own; [`People`] and [`Audit`] are also the command line's.
+
+mod app;
+mod audit;
+mod evidence;
+mod format;
+mod gate;
+mod guard;
+mod live;
+mod metrics_page;
+mod pages;
+mod password;
+mod people;
+mod role;
+mod search;
+mod serve;
+mod sessions;
+mod switch;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+pub use app::{CITIZENS_AN_HOUR_MAX, NUMBERS_AN_HOUR_MAX};
+pub use audit::{AUDIT_FILE, Audit, AuditError, Entry};
+pub use gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, WAIT_MS_MAX, WAIT_MS_MIN};
+pub use password::{PASSWORD_BYTES_MAX, Password, PasswordError};
+pub use people::{By, PEOPLE_FILE, People, PeopleError, Person};
+pub use role::{Permission, Role};
+pub use search::{EXPORT_ROWS_MAX, PAGE_ROWS};
+pub use serve::{CONNECTIONS_MAX, start};
+pub use sessions::{SESSIONS_MAX, SESSIONS_OF_ONE_MAX, SessionBounds};
+pub use switch::{Asking, ConsoleTls, Settings, Switch};

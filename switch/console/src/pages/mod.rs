@@ -1,0 +1,190 @@
+//! The pages: each a request in, a template out.
+
+mod administration;
+mod assets;
+mod evidence;
+mod export;
+mod live;
+mod log_in;
+pub(crate) mod problem;
+mod transactions;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use crate::app::{Console, Guest, Visitor};
+use crate::guard::guard;
+use crate::people::Person;
+use crate::role::Permission;
+use crate::texts::{Language, Texts};
+
+use problem::{Problem, Refused};
+
+/// All pages, behind the guard.
+pub(crate) fn router(console: Arc<Console>) -> Router {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/live") }))
+        .route("/log-in", get(log_in::form).post(log_in::log_in))
+        .route("/log-out", post(log_in::log_out))
+        .route("/language/{code}", get(language))
+        .route("/account", get(log_in::account).post(log_in::change_password))
+        .route("/live", get(live::page))
+        .route("/live/part", get(live::part))
+        .route("/transactions", get(transactions::page))
+        .route("/transactions.csv", get(transactions::csv))
+        .route("/transactions/citizen", post(transactions::find_citizen))
+        .route("/evidence", get(evidence::page))
+        .route("/evidence/number", post(evidence::see_number))
+        .route("/evidence/resolve", post(evidence::resolve))
+        .route("/people", get(administration::people))
+        .route("/people/disabled", post(administration::set_disabled))
+        .route("/audit", get(administration::audit))
+        .route("/audit.csv", get(administration::audit_csv))
+        .route("/assets/console.css", get(assets::style))
+        .route("/assets/console.js", get(assets::script))
+        .route("/assets/icon.svg", get(assets::icon))
+        .fallback(not_found)
+        .layer(from_fn_with_state(Arc::clone(&console), guard))
+        .with_state(console)
+}
+
+/// Where a page stands in the navigation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Section {
+    Live,
+    Transactions,
+    People,
+    Audit,
+    Other,
+}
+
+/// What stands around every page.
+pub(crate) struct Shell {
+    pub(crate) t: &'static Texts,
+    pub(crate) title: String,
+    pub(crate) section: Section,
+    pub(crate) person: Option<Arc<Person>>,
+    pub(crate) csrf: String,
+    pub(crate) other_language: String,
+    pub(crate) sees_people: bool,
+    pub(crate) sees_audit: bool,
+    /// Something was done.
+    pub(crate) notice: Option<String>,
+    /// Something was not.
+    pub(crate) warning: Option<String>,
+}
+
+impl Shell {
+    pub(crate) fn new(guest: &Guest, visitor: Option<&Visitor>, section: Section, title: &str) -> Shell {
+        let other = match guest.language {
+            Language::Vietnamese => Language::English,
+            Language::English => Language::Vietnamese,
+        };
+        let may = |permission| visitor.is_some_and(|visitor| visitor.may(permission));
+        Shell {
+            t: guest.texts(),
+            title: title.to_owned(),
+            section,
+            person: visitor.map(|visitor| Arc::clone(&visitor.person)),
+            csrf: visitor.map_or(String::new(), |visitor| visitor.csrf.field()),
+            other_language: format!("/language/{}?back={}", other.code(), problem::encoded(&guest.here)),
+            sees_people: may(Permission::SeePeople),
+            sees_audit: may(Permission::SeeAudit),
+            notice: None,
+            warning: None,
+        }
+    }
+
+    pub(crate) fn of(visitor: &Visitor, section: Section, title: &str) -> Shell {
+        Shell::new(&visitor.guest, Some(visitor), section, title)
+    }
+
+    pub(crate) fn is(&self, section: Section) -> bool {
+        self.section == section
+    }
+
+    /// The person's roles as words.
+    pub(crate) fn roles(&self) -> String {
+        let roles = self.person.iter().flat_map(|person| person.roles.iter());
+        roles.map(|role| self.t.role(*role)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A template as a page.
+pub(crate) fn shown(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page of the console");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A permission that a page asks for first; without it the refusal is recorded and shown.
+pub(crate) fn need(console: &Console, visitor: &Visitor, permission: Permission) -> Result<(), Refused> {
+    if visitor.may(permission) {
+        return Ok(());
+    }
+    visitor.record_refusal(console, "refused for want of a role", permission.name());
+    Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Role(permission))))
+}
+
+/// Something that failed underneath, for a person and for the program's log.
+pub(crate) fn failed(visitor: &Visitor, error: impl std::fmt::Display) -> Refused {
+    tracing::error!(%error, "a page of the console");
+    Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Failed(error.to_string())))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = StatusCode;
+
+    /// The guard has put it there, or has refused.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visitor, StatusCode> {
+        parts.extensions.get().cloned().ok_or(StatusCode::UNAUTHORIZED)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Guest {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Guest, StatusCode> {
+        parts.extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+async fn not_found(visitor: Visitor) -> Response {
+    problem::page(&visitor.guest, Some(&visitor), Problem::NotFound)
+}
+
+#[derive(Deserialize)]
+struct Back {
+    #[serde(default)]
+    back: String,
+}
+
+/// Another language, kept in a cookie for a year.
+async fn language(
+    State(console): State<Arc<Console>>,
+    Path(code): Path<String>,
+    Query(Back { back }): Query<Back>,
+) -> Response {
+    let language = Language::parse(&code).unwrap_or_default();
+    let secure = if console.settings.tls.is_some() { "; Secure" } else { "" };
+    let cookie =
+        format!("language={}; Path=/; Max-Age=31536000; SameSite=Strict; HttpOnly{secure}", language.code());
+    let mut response = Redirect::to(problem::within(&back)).into_response();
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

@@ -1,0 +1,142 @@
+//! What a person sees when something is not there, not allowed or does not work.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::{Guest, Visitor};
+use crate::pages::{Section, Shell, shown};
+use crate::role::Permission;
+use crate::texts::with;
+
+/// An answer that is not what was asked for.
+pub(crate) struct Refused(Box<Response>);
+
+impl From<Response> for Refused {
+    fn from(response: Response) -> Refused {
+        Refused(Box::new(response))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+/// Why there is no page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Problem {
+    /// A role is missing.
+    Role(Permission),
+    /// A form that does not come from the console's own page.
+    Form,
+    /// A form that is too long.
+    TooLarge,
+    /// No such page or transaction.
+    NotFound,
+    /// Too much is under way.
+    Busy,
+    /// Switch or log do not answer; with what they said.
+    Failed(String),
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    shell: Shell,
+    lead: String,
+    hint: String,
+    detail: String,
+    back: &'static str,
+}
+
+/// The page that says so.
+pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -> Response {
+    let t = guest.texts();
+    let (status, title, lead, hint, detail) = match problem {
+        Problem::Role(permission) => {
+            let roles = permission.roles().iter().map(|role| t.role(*role)).collect::<Vec<_>>().join(", ");
+            (StatusCode::FORBIDDEN, t.refused_title, with(t.refused_lead, roles), "", String::new())
+        }
+        Problem::Form => (StatusCode::FORBIDDEN, t.error_title, t.refused_form.to_owned(), "", String::new()),
+        Problem::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, t.error_title, t.too_large.to_owned(), "", String::new())
+        }
+        Problem::NotFound => {
+            (StatusCode::NOT_FOUND, t.error_title, t.not_found.to_owned(), t.not_found_hint, String::new())
+        }
+        Problem::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.busy.to_owned(), "", String::new())
+        }
+        Problem::Failed(detail) => {
+            (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.error_lead.to_owned(), t.error_hint, detail)
+        }
+    };
+    let shell = Shell::new(guest, visitor, Section::Other, title);
+    let page = ProblemPage { shell, lead, hint: hint.to_owned(), detail, back: "/" };
+    let mut response = shown(&page);
+    *response.status_mut() = status;
+    response
+}
+
+/// A page that says with its warning alone that somebody has done too much of something.
+pub(crate) fn bounded(shell: Shell) -> Response {
+    let page = ProblemPage {
+        shell,
+        lead: String::new(),
+        hint: String::new(),
+        detail: String::new(),
+        back: "/transactions",
+    };
+    let mut response = shown(&page);
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response
+}
+
+/// A path and query for use in a query.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                encoded.push(byte.into())
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// A place of the console's own to go on to; anything else would be somebody else's page (open redirect).
+pub(crate) fn within(back: &str) -> &str {
+    let own = back.starts_with('/')
+        && !back.starts_with("//")
+        && !back.contains('\\')
+        && back.bytes().all(|byte| (b'!'..=b'~').contains(&byte));
+    if own { back } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_back_comes_back_to_the_console() {
+        for (back, expected) in [
+            ("/transactions?terminal=HN000001", "/transactions?terminal=HN000001"),
+            ("//elsewhere.example", "/"),
+            ("https://elsewhere.example", "/"),
+            ("/\\elsewhere.example", "/"),
+            ("/a\r\nSet-Cookie: x", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(within(back), expected, "{back}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_holds_no_separator() {
+        assert_eq!(encoded("/a?b=c&d=é"), "/a%3Fb%3Dc%26d%3D%C3%A9");
+    }
+}

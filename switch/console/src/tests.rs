@@ -1,0 +1,633 @@
+//! The console as a browser meets it: each page, and each attack of the clerk's row of docs/security.md.
+
+#![allow(clippy::unwrap_used)]
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use processor::{Kind, TxKey};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::app::{CITIZENS_AN_HOUR_MAX, Clock, Console, NUMBERS_AN_HOUR_MAX};
+use crate::gate::{FAILURES_FREE, WAIT_MS_MIN};
+use crate::guard::Peer;
+use crate::pages::router;
+use crate::password::PasswordHash;
+use crate::people::{By, Person};
+use crate::switch::{Asking, Switch};
+use crate::testing::{LogOf, Use, data_keys, number, settings};
+use crate::{Password, People, Role};
+
+const PASSWORD: &str = "a lamp by the river";
+const BY: By<'static> = By { who: "uid 1000", from: "command line", at_ms: 1_777_856_400_000 };
+
+#[derive(Default)]
+struct TestClock(AtomicU64);
+
+impl Clock for Arc<TestClock> {
+    fn wall_ms(&self) -> i64 {
+        1_777_860_000_000 + self.0.load(Ordering::Relaxed) as i64
+    }
+
+    fn mono_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A switch that says what a quiet one says, and remembers what it is told.
+#[derive(Default)]
+struct TestSwitch {
+    resolved: Mutex<Vec<(TxKey, String, String)>>,
+    gone: bool,
+}
+
+impl Switch for TestSwitch {
+    fn status(&self) -> Asking {
+        let gone = self.gone;
+        Box::pin(async move {
+            if gone {
+                return Err("the switch is stopping".to_owned());
+            }
+            Ok(
+                json!({ "business_day": "2026-05-04", "requests_in_flight": 3, "reversals_open": 1, "suspense_open": 0,
+                "terminal_links_up": 12, "banks_ready": ["970418"], "disk_full": false, "registry_left_alone": false,
+                "crl_stale": [], "saf": [{ "bank": "970415", "ready": false, "reversals": 1, "resting": 1,
+                "oldest_age_ms": 700_000, "last_error": { "error": "silent", "code": null } }] }),
+            )
+        })
+    }
+
+    fn resolve(&self, key: TxKey, by: &str, why: &str) -> Asking {
+        self.resolved.lock().unwrap().push((key, by.to_owned(), why.to_owned()));
+        Box::pin(async { Ok(json!({ "ok": true })) })
+    }
+
+    fn metrics(&self) -> String {
+        String::new()
+    }
+}
+
+/// A console with one person of each role, named as the role is in short.
+struct House {
+    pages: Router,
+    console: Arc<Console>,
+    clock: Arc<TestClock>,
+    log: LogOf,
+    _dir: tempfile::TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    location: String,
+    cookie: String,
+    policy: String,
+    page: String,
+}
+
+/// A browser at an address.
+#[derive(Clone)]
+struct Browser<'a> {
+    house: &'a House,
+    address: IpAddr,
+    agent: &'static str,
+    cookie: String,
+    csrf: String,
+}
+
+impl House {
+    fn new() -> House {
+        House::with(TestSwitch::default())
+    }
+
+    fn with(switch: TestSwitch) -> House {
+        let dir = tempfile::tempdir().unwrap();
+        let log = LogOf::uses(&[
+            Use { stan: 1, amount_minor: 500_000, ..Use::default() },
+            Use { stan: 2, citizen: 7, reversed: true, ..Use::default() },
+            Use { stan: 3, declined: true, amount_minor: 3_000_000, ..Use::default() },
+            Use { stan: 4, kind: Kind::Verification, ..Use::default() },
+        ]);
+        let clock = Arc::new(TestClock::default());
+        let settings = crate::Settings { dir: dir.path().to_owned(), ..settings() };
+        let console =
+            Console::new(settings, data_keys(), log.reader(), Arc::new(switch), Box::new(Arc::clone(&clock)));
+        let password = PasswordHash::make(&Password::new(PASSWORD.to_owned())).unwrap();
+        let roles =
+            [("lan", Role::Clerk), ("minh", Role::Checker), ("oanh", Role::Operator), ("an", Role::Auditor)];
+        let people = roles.map(|(name, role)| Person {
+            name: name.to_owned(),
+            full_name: format!("Full name of {role}"),
+            roles: vec![role],
+            disabled: false,
+            password: password.clone(),
+        });
+        People::plant(dir.path(), people.to_vec());
+        House { pages: router(Arc::clone(&console)), console, clock, log, _dir: dir }
+    }
+
+    fn browser(&self, last: u8) -> Browser<'_> {
+        let address = IpAddr::from([10, 0, 0, last]);
+        Browser { house: self, address, agent: "browser", cookie: String::new(), csrf: String::new() }
+    }
+
+    async fn logged_in(&self, name: &str) -> Browser<'_> {
+        let mut browser = self.browser(1);
+        let answer = browser.log_in(name, PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.page);
+        browser
+    }
+
+    fn pass(&self, ms: u64) {
+        self.clock.0.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// What the audit says, `who act on`.
+    fn acts(&self) -> Vec<String> {
+        let entries = self.console.audit.read().unwrap();
+        entries.iter().map(|entry| format!("{} {} {}", entry.who, entry.act, entry.on)).collect()
+    }
+
+    fn evidence(&self, stan: u32) -> String {
+        format!("/evidence?key={}", crate::pages::problem::encoded(&self.log.key(stan).to_string()))
+    }
+
+    fn key(&self, stan: u32) -> String {
+        crate::pages::problem::encoded(&self.log.key(stan).to_string())
+    }
+}
+
+impl Browser<'_> {
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1:8600");
+        let request = request.header(header::USER_AGENT, self.agent).extension(Peer(self.address));
+        if self.cookie.is_empty() { request } else { request.header(header::COOKIE, &self.cookie) }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.house.pages.clone().oneshot(request).await.unwrap();
+        let text =
+            |name| response.headers().get(name).map_or(String::new(), |it| it.to_str().unwrap().to_owned());
+        let (status, location, cookie) =
+            (response.status(), text(header::LOCATION), text(header::SET_COOKIE));
+        let policy = text(header::CONTENT_SECURITY_POLICY);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, location, cookie, policy, page: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    /// As the console's own pages send a form.
+    async fn post(&self, path: &str, fields: &str) -> Answer {
+        self.post_from("http://127.0.0.1:8600", path, &format!("csrf={}&{fields}", self.csrf)).await
+    }
+
+    async fn post_from(&self, origin: &str, path: &str, fields: &str) -> Answer {
+        let request = self.request("POST", path).header(header::ORIGIN, origin);
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(fields.to_owned())).unwrap()).await
+    }
+
+    async fn log_in(&mut self, name: &str, password: &str) -> Answer {
+        let fields = format!("name={name}&password={}", password.replace(' ', "+"));
+        let answer = self.post_from("http://127.0.0.1:8600", "/log-in", &fields).await;
+        if let Some((cookie, _)) = answer.cookie.split_once(';').filter(|_| answer.status.is_redirection()) {
+            self.cookie = cookie.to_owned();
+            let page = self.get("/account").await.page;
+            let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap();
+            self.csrf = rest[..64].to_owned();
+        }
+        answer
+    }
+
+    async fn is_in(&self) -> bool {
+        self.get("/account").await.status == StatusCode::OK
+    }
+}
+
+#[tokio::test]
+async fn every_page_comes_in_both_languages_with_a_strict_policy() {
+    let house = House::new();
+    let mut browser = house.logged_in("an").await;
+    let evidence = house.evidence(1);
+    for path in ["/live", "/transactions", evidence.as_str(), "/people", "/audit", "/account", "/nowhere"] {
+        let vietnamese = browser.get(path).await;
+        let session = browser.cookie.clone();
+        browser.cookie = format!("{session}; language=en");
+        let english = browser.get(path).await;
+        browser.cookie = session;
+        assert!(
+            vietnamese.page.contains("lang=\"vi\"") && english.page.contains("<html lang=\"en\""),
+            "{path}"
+        );
+        for (answer, word) in [(&vietnamese, "Đăng xuất"), (&english, "Log out")] {
+            assert!(answer.page.contains(word), "{path}: {word}");
+            assert!(
+                answer.policy.contains("default-src 'none'") && answer.policy.contains("script-src 'self'")
+            );
+            assert!(!answer.page.contains("style=\"") && !answer.page.contains("onclick"), "{path}: inline");
+            assert_eq!(answer.page.matches("<script").count(), 1, "{path}");
+        }
+        let expected = if path == "/nowhere" { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        assert_eq!(english.status, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn transactions_are_found_shown_and_exported_as_filtered() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let all = browser.get("/transactions").await.page;
+    for part in ["500.000\u{a0}₫", "2.000.000\u{a0}₫", "Đã hoàn trả", "04/05/2026 08:0", "970499*********"]
+    {
+        assert!(all.contains(part), "{part}");
+    }
+    assert_eq!(all.matches("data-row").count(), 3);
+    let declined = browser.get("/transactions?state=DECLINED").await.page;
+    assert_eq!(declined.matches("data-row").count(), 1);
+    let csv = browser.get("/transactions.csv?state=DECLINED").await.page;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 2, "{csv}");
+    assert!(lines[1].contains(",3000000,") && lines[1].contains(",51,"), "{csv}");
+    assert!(house.acts().iter().any(|act| act.contains("transactions exported ?state=DECLINED")));
+    let key = browser.get(&format!("/transactions?q={}", house.key(1))).await;
+    assert_eq!((key.status, key.location), (StatusCode::SEE_OTHER, house.evidence(1)));
+    let nonsense = browser.get("/transactions?q=seventeen").await.page;
+    assert!(nonsense.contains("Không hiểu “seventeen”") && !nonsense.contains("data-row"));
+}
+
+#[tokio::test]
+async fn a_switch_that_does_not_answer_is_told_and_the_log_can_still_be_searched() {
+    let house = House::with(TestSwitch { gone: true, ..TestSwitch::default() });
+    let browser = house.logged_in("lan").await;
+    let live = browser.get("/live").await;
+    assert_eq!(live.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(live.page.contains("the switch is stopping") && live.page.contains("Không làm được"));
+    assert_eq!(browser.get("/transactions").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn nobody_sees_a_page_without_a_session() {
+    let house = House::new();
+    let browser = house.browser(1);
+    for path in
+        ["/live", "/live/part", "/transactions", "/transactions.csv", "/people", "/audit", "/audit.csv", "/"]
+    {
+        let answer = browser.get(path).await;
+        assert!(answer.location.starts_with("/log-in?"), "{path}: {answer:?}");
+    }
+    for path in ["/evidence/number", "/people/disabled", "/transactions/citizen", "/log-out", "/account"] {
+        let answer = browser.post(path, "name=lan&disabled=true").await;
+        assert!(answer.location.starts_with("/log-in?"), "{path}: {answer:?}");
+    }
+    assert!(!house.console.people.get("lan").unwrap().unwrap().disabled);
+}
+
+/// Attack: role jump.
+#[tokio::test]
+async fn a_role_cannot_be_jumped_and_each_try_is_recorded() {
+    let house = House::new();
+    let evidence = house.key(1);
+    let number = format!("key={evidence}&why=x");
+    let cases = [
+        ("lan", "GET", "/people", ""),
+        ("lan", "GET", "/audit", ""),
+        ("lan", "GET", "/audit.csv", ""),
+        ("lan", "POST", "/people/disabled", "name=minh&disabled=true"),
+        ("lan", "POST", "/evidence/resolve", number.as_str()),
+        ("minh", "POST", "/people/disabled", "name=lan&disabled=true"),
+        ("oanh", "POST", "/evidence/number", number.as_str()),
+        ("oanh", "POST", "/transactions/citizen", "number=001203000017"),
+        ("oanh", "GET", "/audit", ""),
+        ("an", "POST", "/people/disabled", "name=lan&disabled=true"),
+        ("an", "POST", "/evidence/number", number.as_str()),
+        ("an", "POST", "/evidence/resolve", number.as_str()),
+    ];
+    for (name, method, path, fields) in cases {
+        let browser = house.logged_in(name).await;
+        let answer = if method == "GET" { browser.get(path).await } else { browser.post(path, fields).await };
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name} {path}");
+        assert!(
+            answer.page.contains("Bạn không có quyền") && !answer.page.contains("001203000017"),
+            "{name} {path}"
+        );
+        let last = house.acts().pop().unwrap();
+        assert!(last.starts_with(&format!("{name} refused for want of a role")), "{name} {path}: {last}");
+    }
+    assert!(house.console.people.all().unwrap().iter().all(|person| !person.disabled));
+}
+
+/// Attack: a pseudonym in the address, by a role that may not look citizens up.
+#[tokio::test]
+async fn an_operator_cannot_follow_a_citizen_by_an_address() {
+    let house = House::new();
+    let path = format!("/transactions?citizen={}", crate::testing::citizen(17));
+    assert_eq!(house.logged_in("oanh").await.get(&path).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(house.logged_in("lan").await.get(&path).await.page.matches("data-row").count(), 2);
+}
+
+/// Attack: CSRF.
+#[tokio::test]
+async fn a_form_from_elsewhere_or_without_its_token_is_refused_and_recorded() {
+    let house = House::new();
+    let browser = house.logged_in("oanh").await;
+    let good = format!("csrf={}&name=lan&disabled=true", browser.csrf);
+    let other = house.logged_in("oanh").await;
+    let from_other = format!("csrf={}&name=lan&disabled=true", other.csrf);
+    let zeros = format!("csrf={}&name=lan&disabled=true", "0".repeat(64));
+    for (origin, fields) in [
+        ("http://elsewhere.example", good.as_str()),
+        ("null", good.as_str()),
+        ("https://127.0.0.1:8600", good.as_str()),
+        ("http://127.0.0.1:8601", good.as_str()),
+        ("http://127.0.0.1:8600", "name=lan&disabled=true"),
+        ("http://127.0.0.1:8600", from_other.as_str()),
+        ("http://127.0.0.1:8600", zeros.as_str()),
+    ] {
+        let answer = browser.post_from(origin, "/people/disabled", fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{origin} {fields}");
+        assert!(house.acts().pop().unwrap().starts_with("oanh form "), "{origin} {fields}");
+    }
+    let bare = browser.request("POST", "/people/disabled").body(Body::from(good.clone())).unwrap();
+    assert_eq!(browser.send(bare).await.status, StatusCode::FORBIDDEN, "neither Origin nor Sec-Fetch-Site");
+    let fetched = browser.request("POST", "/people/disabled").header("sec-fetch-site", "cross-site");
+    let fetched =
+        fetched.header(header::ORIGIN, "http://127.0.0.1:8600").body(Body::from(good.clone())).unwrap();
+    assert_eq!(browser.send(fetched).await.status, StatusCode::FORBIDDEN, "Sec-Fetch-Site says cross-site");
+    assert!(!house.console.people.get("lan").unwrap().unwrap().disabled);
+    assert_eq!(
+        browser.post("/people/disabled", "name=lan&disabled=true").await.location,
+        "/people?disabled=lan"
+    );
+    assert!(house.console.people.get("lan").unwrap().unwrap().disabled);
+}
+
+/// Attack: log-in CSRF: a victim's browser is logged in as the attacker.
+#[tokio::test]
+async fn a_log_in_from_elsewhere_is_refused() {
+    let house = House::new();
+    let browser = house.browser(1);
+    let answer = browser
+        .post_from("http://elsewhere.example", "/log-in", "name=lan&password=a+lamp+by+the+river")
+        .await;
+    assert_eq!((answer.status, answer.cookie.as_str()), (StatusCode::FORBIDDEN, ""));
+}
+
+/// Attack: a name of the attacker's that points to this address (DNS rebinding).
+#[tokio::test]
+async fn a_host_that_is_not_ours_gets_nothing() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    for (host, expected) in [
+        ("127.0.0.1:8600", StatusCode::OK),
+        ("localhost:8600", StatusCode::OK),
+        ("elsewhere.example:8600", StatusCode::MISDIRECTED_REQUEST),
+        ("127.0.0.1.elsewhere.example", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let mut request = browser.request("GET", "/account").body(Body::empty()).unwrap();
+        request.headers_mut().insert(header::HOST, host.parse().unwrap());
+        assert_eq!(browser.send(request).await.status, expected, "{host}");
+    }
+}
+
+/// Attack: session theft.
+#[tokio::test]
+async fn a_stolen_session_is_no_use_elsewhere_and_ends() {
+    for (address, agent) in [(99, "browser"), (1, "another browser")] {
+        let house = House::new();
+        let owner = house.logged_in("lan").await;
+        let thief = Browser { address: IpAddr::from([10, 0, 0, address]), agent, ..owner.clone() };
+        assert!(owner.is_in().await);
+        assert!(!thief.is_in().await);
+        assert!(!owner.is_in().await, "the session has ended for both");
+        assert!(house.acts().pop().unwrap().starts_with("lan session used from elsewhere"));
+    }
+}
+
+/// Attack: session fixation.
+#[tokio::test]
+async fn a_session_id_that_somebody_else_has_chosen_is_not_taken_over() {
+    let house = House::new();
+    let mut browser = house.browser(1);
+    browser.cookie = format!("console={}", "ab".repeat(32));
+    let chosen = browser.clone();
+    assert_eq!(browser.log_in("lan", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    assert_ne!(browser.cookie, chosen.cookie);
+    assert!(browser.is_in().await && !chosen.is_in().await);
+    let before = browser.clone();
+    browser.log_in("minh", PASSWORD).await;
+    assert!(!before.is_in().await, "the session before a log-in ends with it");
+}
+
+#[tokio::test]
+async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
+    let house = House::new();
+    let answer = house.browser(1).log_in("lan", PASSWORD).await;
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+        assert!(answer.cookie.contains(part), "{}", answer.cookie);
+    }
+    assert!(!answer.cookie.contains("lan"));
+}
+
+/// Attack: guessing passwords.
+#[tokio::test]
+async fn log_ins_are_bounded_for_each_person_with_a_stated_wait() {
+    let house = House::new();
+    let mut browser = house.browser(1);
+    for _ in 0..FAILURES_FREE {
+        assert_eq!(browser.log_in("lan", "not the password").await.status, StatusCode::UNAUTHORIZED);
+    }
+    let waiting = browser.log_in("lan", PASSWORD).await;
+    assert_eq!(waiting.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(waiting.page.contains("sau 30 giây"), "{}", waiting.page);
+    let from_elsewhere = house.browser(2).log_in("lan", PASSWORD).await;
+    assert_eq!(from_elsewhere.status, StatusCode::TOO_MANY_REQUESTS, "another address is no way around");
+    assert_eq!(house.browser(1).log_in("minh", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    house.pass(WAIT_MS_MIN);
+    assert_eq!(browser.log_in("lan", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        house.acts().iter().filter(|act| *act == "lan log-in failed lan").count(),
+        FAILURES_FREE as usize
+    );
+}
+
+#[tokio::test]
+async fn a_failed_log_in_does_not_tell_who_is_there() {
+    let house = House::new();
+    let known = house.browser(1).log_in("lan", "not the password").await;
+    let unknown = house.browser(1).log_in("nobody", "not the password").await;
+    assert_eq!((known.status, known.page), (unknown.status, unknown.page));
+    // What stands in the field of the name may be a password: it is in no record.
+    house.browser(1).log_in("hunter2hunter2", "").await;
+    assert!(house.acts().iter().all(|act| !act.contains("hunter2") && !act.contains("nobody")));
+}
+
+#[tokio::test]
+async fn whoever_is_shut_out_or_gets_another_password_is_logged_out() {
+    let house = House::new();
+    let (lan, oanh) = (house.logged_in("lan").await, house.logged_in("oanh").await);
+    // By another process: the file alone changes.
+    house.console.people.set_disabled("lan", true, BY).unwrap();
+    assert!(!lan.is_in().await);
+    assert_eq!(house.browser(1).log_in("lan", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+    house
+        .console
+        .people
+        .set_password("oanh", &Password::new("a bridge by the river".to_owned()), BY)
+        .unwrap();
+    assert!(!oanh.is_in().await);
+}
+
+#[tokio::test]
+async fn a_session_ends_by_itself_and_by_logging_out() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    house.pass(14 * 60_000);
+    let itself =
+        browser.request("GET", "/live/part").header("x-console-by-itself", "1").body(Body::empty()).unwrap();
+    assert_eq!(browser.send(itself).await.status, StatusCode::OK);
+    house.pass(60_000);
+    assert!(!browser.is_in().await, "what the Live page asks by itself keeps nobody logged in");
+    let browser = house.logged_in("lan").await;
+    assert_eq!(browser.post("/log-out", "").await.location, "/log-in?out=1");
+    assert!(!browser.is_in().await);
+}
+
+#[tokio::test]
+async fn a_full_number_is_shown_for_a_reason_and_recorded_first() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let full = String::from_utf8(number(17).digits().to_vec()).unwrap();
+    assert!(!browser.get(&house.evidence(1)).await.page.contains(&full));
+    let without = browser.post("/evidence/number", &format!("key={}&why=+", house.key(1))).await;
+    assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!without.page.contains(&full));
+    let shown = browser.post("/evidence/number", &format!("key={}&why=complaint+12", house.key(1))).await;
+    assert!(shown.page.contains(&full));
+    let entry = house.console.audit.read().unwrap().pop().unwrap();
+    assert_eq!(
+        (entry.who.as_str(), entry.act.as_str(), entry.from.as_str()),
+        ("lan", "citizen number seen", "10.0.0.1")
+    );
+    assert_eq!(entry.after["why"], "complaint 12");
+    assert!(!serde_json::to_string(&entry).unwrap().contains(&full));
+    assert!(!browser.get(&house.evidence(1)).await.page.contains(&full), "one look is one answer");
+}
+
+/// Attack: bulk look-up.
+#[tokio::test]
+async fn looks_and_searches_are_bounded_by_the_hour_and_a_new_session_is_no_way_around() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let look = format!("key={}&why=complaint", house.key(1));
+    for _ in 0..NUMBERS_AN_HOUR_MAX {
+        assert_eq!(browser.post("/evidence/number", &look).await.status, StatusCode::OK);
+    }
+    let again = house.logged_in("lan").await;
+    let refused = again.post("/evidence/number", &look).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(!refused.page.contains("001203000017"));
+    assert!(house.acts().pop().unwrap().starts_with("lan citizen number refused: too many"));
+    for _ in 0..CITIZENS_AN_HOUR_MAX {
+        let found = again.post("/transactions/citizen", "number=001203000017").await;
+        assert!(found.location.starts_with("/transactions?citizen="), "{found:?}");
+    }
+    let refused = again.post("/transactions/citizen", "number=001203000018").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    house.pass(3_600_000);
+    assert_eq!(house.logged_in("lan").await.post("/evidence/number", &look).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_citizen_is_found_by_number_and_the_number_goes_nowhere() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let found = browser.post("/transactions/citizen", "number=001+203+000+007").await;
+    let list = browser.get(&found.location).await.page;
+    assert_eq!(list.matches("data-row").count(), 1);
+    let audit: Vec<Value> = house
+        .console
+        .audit
+        .read()
+        .unwrap()
+        .iter()
+        .map(|entry| serde_json::to_value(entry).unwrap())
+        .collect();
+    for text in [&found.location, &list, &serde_json::to_string(&audit).unwrap()] {
+        assert!(!text.contains("001203000007"), "{text}");
+    }
+    let bad = browser.post("/transactions/citizen", "number=12").await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bad.page.contains("12 chữ số"));
+}
+
+#[tokio::test]
+async fn a_decision_has_the_persons_name_and_reason() {
+    let switch = Arc::new(TestSwitch::default());
+    let house = House::new();
+    let console = Console::new(
+        house.console.settings.clone(),
+        data_keys(),
+        house.log.reader(),
+        Arc::clone(&switch) as Arc<dyn Switch>,
+        Box::new(Arc::clone(&house.clock)),
+    );
+    let house = House { pages: router(Arc::clone(&console)), console, ..house };
+    let browser = house.logged_in("oanh").await;
+    let answer =
+        browser.post("/evidence/resolve", &format!("key={}&why=cassettes+counted", house.key(1))).await;
+    assert!(answer.location.starts_with("/evidence?done=1"), "{answer:?}");
+    let expected = (house.log.key(1), "oanh".to_owned(), "cassettes counted".to_owned());
+    assert_eq!(*switch.resolved.lock().unwrap(), [expected]);
+    assert!(house.acts().pop().unwrap().starts_with("oanh suspense resolved 0200/"));
+}
+
+#[tokio::test]
+async fn the_audit_page_says_when_the_chain_is_broken() {
+    let house = House::new();
+    let browser = house.logged_in("an").await;
+    house.logged_in("minh").await;
+    assert!(browser.get("/audit").await.page.contains("Chuỗi nguyên vẹn"));
+    let path = house.console.settings.dir.join(crate::AUDIT_FILE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("minh", "mino", 1)).unwrap();
+    assert!(browser.get("/audit").await.page.contains("Chuỗi bị hỏng. 2: "));
+}
+
+#[tokio::test]
+async fn ones_own_password_is_changed_with_the_present_one() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let elsewhere = house.logged_in("lan").await;
+    let form =
+        |old: &str, new: &str, again: &str| format!("old={old}&new={new}&again={again}").replace(' ', "+");
+    let new = "a bridge by the river";
+    for (fields, status) in [
+        (form("wrong", new, new), StatusCode::UNAUTHORIZED),
+        (form(PASSWORD, new, "another"), StatusCode::UNPROCESSABLE_ENTITY),
+        (form(PASSWORD, "short", "short"), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        assert_eq!(browser.post("/account", &fields).await.status, status, "{fields}");
+    }
+    let changed = browser.post("/account", &form(PASSWORD, new, new)).await;
+    assert_eq!(changed.location, "/account?done=1");
+    assert!(!browser.is_in().await && !elsewhere.is_in().await, "the sessions of before have ended");
+    assert_eq!(house.browser(1).log_in("lan", new).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn what_terminals_send_cannot_become_a_tag() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let page = browser.get("/transactions?q=%3Cscript%3Ealert(1)%3C/script%3E").await.page;
+    assert!(!page.contains("<script>alert") && page.contains("&#60;script&#62;"), "{page}");
+}

@@ -1,0 +1,616 @@
+//! Every word of the console, in Vietnamese and in English: one row each, so that neither language can lack one.
+
+/// A language of the console.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Language {
+    #[default]
+    Vietnamese,
+    English,
+}
+
+impl Language {
+    /// BCP 47.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Language::Vietnamese => "vi",
+            Language::English => "en",
+        }
+    }
+
+    pub(crate) fn parse(code: &str) -> Option<Language> {
+        [Language::Vietnamese, Language::English].into_iter().find(|language| language.code() == code)
+    }
+
+    pub(crate) fn texts(self) -> &'static Texts {
+        match self {
+            Language::Vietnamese => &VIETNAMESE,
+            Language::English => &ENGLISH,
+        }
+    }
+}
+
+macro_rules! texts {
+    ($($name:ident: $vietnamese:literal, $english:literal;)*) => {
+        /// All texts of one language.
+        pub(crate) struct Texts {
+            pub(crate) language: Language,
+            $(pub(crate) $name: &'static str,)*
+        }
+
+        static VIETNAMESE: Texts = Texts { language: Language::Vietnamese, $($name: $vietnamese,)* };
+        static ENGLISH: Texts = Texts { language: Language::English, $($name: $english,)* };
+
+        #[cfg(test)]
+        const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $vietnamese, $english),)*];
+    };
+}
+
+texts! {
+    console: "Bàn đối soát", "Clerks' console";
+    product: "atm-switch", "atm-switch";
+    skip: "Tới nội dung", "Skip to content";
+    main_navigation: "Điều hướng chính", "Main navigation";
+    other_language: "English", "Tiếng Việt";
+    log_in: "Đăng nhập", "Log in";
+    log_out: "Đăng xuất", "Log out";
+    name: "Tên đăng nhập", "Name";
+    password: "Mật khẩu", "Password";
+    log_in_lead: "Mỗi việc làm ở đây được ghi vào nhật ký, cùng tên và địa chỉ của bạn.", "Whatever you do here is recorded, with your name and address.";
+    log_in_failed: "Tên hoặc mật khẩu không đúng.", "The name or the password is wrong.";
+    log_in_wait: "Sai quá nhiều lần. Hãy thử lại sau {} giây.", "Too many failures. Try again in {} seconds.";
+    log_in_busy: "Đang có quá nhiều người đăng nhập. Hãy thử lại sau vài giây.", "Too many people are logging in. Try again in a few seconds.";
+    logged_out: "Bạn đã đăng xuất.", "You are logged out.";
+    session_ended: "Phiên làm việc đã hết. Hãy đăng nhập lại.", "The session has ended. Log in again.";
+    account: "Tài khoản", "Account";
+
+    live: "Trực tiếp", "Live";
+    transactions: "Giao dịch", "Transactions";
+    people: "Người dùng", "People";
+    audit: "Nhật ký", "Audit";
+    evidence: "Bằng chứng", "Evidence";
+
+    keyboard: "Phím tắt", "Keyboard";
+    close: "Đóng", "Close";
+    key_down: "Dòng sau", "Next row";
+    key_up: "Dòng trước", "Row before";
+    key_open: "Mở dòng", "Open the row";
+    key_search: "Tìm", "Search";
+    key_older: "Trang cũ hơn", "Older page";
+    key_live: "Tới Trực tiếp", "Go to Live";
+    key_transactions: "Tới Giao dịch", "Go to Transactions";
+    key_help: "Bảng này", "This list";
+    keys_on: "Dùng phím tắt một chữ", "Use single-key shortcuts";
+
+    live_lead: "Trạng thái của bộ chuyển mạch lúc này.", "How the switch does right now.";
+    live_paused: "Tạm dừng cập nhật", "Pause updates";
+    live_as_of: "Lúc", "As of";
+    live_gone: "Không nhận được số liệu mới. Đang thử lại.", "No new figures. Trying again.";
+    answers_a_second: "Trả lời mỗi giây", "Answers a second";
+    refusals_a_second: "Từ chối mỗi giây", "Refusals a second";
+    answers_chart: "Trả lời mỗi giây, năm phút qua", "Answers a second, the last five minutes";
+    chart_most: "cao nhất", "most";
+    in_flight: "Đang xử lý", "In flight";
+    business_day: "Ngày kinh doanh", "Business day";
+    terminals_up: "Kết nối máy ATM", "Terminals' connections";
+    reversals_open: "Hoàn trả còn nợ", "Reversals owed";
+    suspense_open: "Chờ người quyết định", "Waiting for a person";
+    latency: "Thời gian theo chặng", "Latency by stage";
+    latency_lead: "Nửa phút qua.", "The last half minute.";
+    stage: "Chặng", "Stage";
+    median: "Trung vị", "Median";
+    p95: "95 %", "95 %";
+    p99: "99 %", "99 %";
+    stage_read: "Chờ tiếp nhận", "Waiting to be taken";
+    stage_find: "Tra cứu", "Look-up";
+    stage_verify: "Xác thực thẻ và công dân", "Chip and registry";
+    stage_intent_sync: "Ghi ý định (INTENT)", "INTENT to the disk";
+    stage_bank: "Ngân hàng", "Bank";
+    stage_outcome_sync: "Ghi kết quả", "Outcome to the disk";
+    stage_write: "Gửi trả lời", "Writing the answer";
+    stage_total: "Toàn bộ", "Whole";
+    banks: "Ngân hàng", "Banks";
+    bank: "Ngân hàng", "Bank";
+    bank_id: "Mã ngân hàng", "Bank's number";
+    state: "Trạng thái", "State";
+    ready: "Sẵn sàng", "Ready";
+    away: "Mất kết nối", "Away";
+    reversals_waiting: "Hoàn trả chờ", "Reversals waiting";
+    reversals_resting: "Đang nghỉ", "Resting";
+    oldest: "Lâu nhất", "Oldest";
+    last_error: "Lỗi gần nhất", "Last error";
+    alarms: "Cảnh báo", "Alarms";
+    no_alarms: "Không có cảnh báo.", "No alarms.";
+    alarm_disk_full: "Đĩa của nhật ký đã đầy: giao dịch mới bị từ chối (96).", "The log's disk is full: new requests are refused (96).";
+    alarm_registry: "Cơ sở dữ liệu dân cư không trả lời: giao dịch mới nhận 91.", "The identity registry does not answer: new requests get 91.";
+    alarm_lists: "Danh sách thu hồi chứng thư thiếu hoặc quá cũ: {}.", "Revocation lists missing or too old: {}.";
+    alarm_bank_away: "{}: mất kết nối.", "{}: no connection.";
+    alarm_reversals: "{}: có hoàn trả chờ lâu.", "{}: a reversal has waited long.";
+    alarm_suspense: "Giao dịch chờ người quyết định: {}.", "Transactions waiting for a person: {}.";
+    events_alarming: "Sự kiện bất thường, năm phút qua", "Unusual events, the last five minutes";
+    event: "Sự kiện", "Event";
+    count: "Số lần", "Count";
+    codes: "Mã trả lời, năm phút qua", "Response codes, the last five minutes";
+    code: "Mã", "Code";
+    meaning: "Ý nghĩa", "Meaning";
+    no_answers: "Chưa có giao dịch nào trong năm phút qua.", "No transaction in the last five minutes.";
+    event_suspended: "Chuyển cho người quyết định", "Left to a person";
+    event_other_content: "Khóa cũ, nội dung khác", "Known key, other content";
+    event_signature_used_before: "Chữ ký chip dùng lại", "Chip's signature used again";
+    event_forged: "Tin nhắn giả (MAC sai)", "Forged message (wrong MAC)";
+    event_stray_answer: "Trả lời không có câu hỏi", "Answer without a question";
+    event_other_echo: "Trả lời sai nội dung", "Answer echoes something else";
+    event_late_approval: "Chấp thuận đến muộn", "Late approval";
+    event_bank_says_otherwise: "Ngân hàng nói khác trước", "Bank says otherwise";
+    event_reversal_refused: "Hoàn trả bị từ chối", "Reversal refused";
+    event_reversal_silent: "Hoàn trả không được trả lời", "Reversal not answered";
+    event_reversal_unsendable: "Hoàn trả không gửi được", "Reversal cannot be sent";
+    event_cash_unexplained: "Tiền ra không giải thích được", "Cash that nothing explains";
+
+    transactions_lead: "Tìm trong nhật ký bền vững, mới nhất trước.", "Search the durable log, newest first.";
+    search: "Tìm", "Search";
+    search_hint: "RRN, STAN, máy ATM hoặc khóa giao dịch", "RRN, STAN, terminal or transaction key";
+    search_bad: "Không hiểu “{}”: RRN có 12 ký tự, máy ATM 8, STAN tối đa 6 chữ số.", "“{}” is not understood: an RRN has 12 characters, a terminal 8, a STAN up to 6 digits.";
+    field_bad: "Không hiểu giá trị này; ô này bị bỏ qua.", "This value is not understood; the field is left out.";
+    filters: "Bộ lọc", "Filters";
+    clear_filters: "Xóa bộ lọc", "Clear filters";
+    from: "Từ", "From";
+    to: "Đến", "To";
+    amount_from: "Số tiền từ", "Amount from";
+    amount_to: "Số tiền đến", "Amount to";
+    terminal: "Máy ATM", "Terminal";
+    kind: "Loại", "Kind";
+    kind_money: "Có tiền và tra cứu", "Money and inquiries";
+    kind_all: "Tất cả, kể cả xác thực", "All, verifications too";
+    kind_withdrawal: "Rút tiền", "Withdrawal";
+    kind_deposit: "Nộp tiền", "Deposit";
+    kind_balance: "Xem số dư", "Balance inquiry";
+    kind_mini_statement: "Sao kê ngắn", "Mini statement";
+    kind_transfer: "Chuyển khoản", "Transfer";
+    kind_verification: "Xác thực", "Verification";
+    any: "Bất kỳ", "Any";
+    only_suspense: "Chỉ giao dịch chờ quyết định", "Only what waits for a person";
+    find_citizen: "Tìm theo công dân", "Find by citizen";
+    citizen_number: "Số định danh cá nhân", "Citizen number";
+    find_citizen_lead: "Số không được lưu và không có trong địa chỉ trang; lần tìm được ghi vào nhật ký.", "The number is not kept and not in the page's address; that you have searched is recorded.";
+    citizen_number_bad: "Đây không phải số định danh 12 chữ số.", "This is no citizen number of 12 digits.";
+    citizen_filter: "Công dân (bí danh)", "Citizen (pseudonym)";
+    time: "Thời gian", "Time";
+    amount: "Số tiền", "Amount";
+    card: "Thẻ", "Card";
+    no_transactions: "Không có giao dịch nào khớp.", "No transaction matches.";
+    no_transactions_hint: "Hãy nới thời gian hoặc bỏ bớt bộ lọc.", "Widen the time or take filters away.";
+    log_empty: "Nhật ký chưa có giao dịch nào.", "The log has no transaction yet.";
+    stopped: "Đã tìm ngược tới {}. Xem tiếp các giao dịch cũ hơn.", "Searched back to {}. Go on to older ones.";
+    older: "Cũ hơn", "Older";
+    newest: "Mới nhất", "Newest";
+    export_csv: "Xuất CSV", "Export CSV";
+    busy: "Đang có quá nhiều lượt tìm. Hãy thử lại sau vài giây.", "Too many searches are under way. Try again in a few seconds.";
+    loading: "Đang tìm…", "Searching…";
+    print: "In", "Print";
+
+    state_verifying: "Đang xác thực", "Verifying";
+    state_sent: "Đã hỏi ngân hàng", "Bank asked";
+    state_approved: "Đã chấp thuận", "Approved";
+    state_completed: "Hoàn tất", "Completed";
+    state_declined: "Từ chối", "Declined";
+    state_reversing: "Đang hoàn trả", "Reversing";
+    state_reversed: "Đã hoàn trả", "Reversed";
+    state_tombstone: "Không có bản gốc", "Without an original";
+    state_verified: "Đã xác thực", "Verified";
+    state_unknown: "Không rõ", "Unknown";
+    suspense: "Chờ quyết định", "Waits for a person";
+    suspense_age: "Đã chấp thuận lâu mà không có báo cáo của máy", "Approved long ago, and the terminal has said nothing";
+    suspense_claim: "Máy hoặc ngân hàng nói điều không khớp", "A terminal or bank says what does not fit";
+
+    what_happened: "Diễn biến", "What happened";
+    facts: "Thông tin", "Facts";
+    identity: "Xác minh danh tính", "Identity";
+    messages: "Thông điệp (đã che)", "Messages (masked)";
+    records: "Bản ghi", "Records";
+    transaction_key: "Khóa giao dịch", "Transaction key";
+    rrn: "RRN", "RRN";
+    stan: "STAN", "STAN";
+    acquirer: "Ngân hàng sở hữu máy", "Acquirer";
+    account_at_bank: "Tài khoản", "Account";
+    approval: "Mã chấp thuận", "Approval code";
+    place: "Địa điểm", "Place";
+    at_bank_as: "Tên ở ngân hàng", "Name at the bank";
+    response_code: "Mã trả lời", "Response code";
+    left_minor: "Tiền đã ra thật", "Cash that really left";
+    resolution: "Quyết định", "Decision";
+    passive: "Chữ ký trên chip", "Chip's signature data";
+    active: "Chip thật, không sao chép", "Chip is genuine, no copy";
+    biometric: "Khuôn mặt hoặc vân tay khớp", "Face or finger matched";
+    registry_answer: "Trả lời có chữ ký của CSDL dân cư", "Registry's signed answer";
+    bytes: "{} byte", "{} bytes";
+    digest_sod: "SHA-256 của SOD", "SHA-256 of the SOD";
+    digest_dg15: "SHA-256 của DG15", "SHA-256 of DG15";
+    passed: "Đạt", "Passed";
+    not_passed: "Không đạt", "Not passed";
+    no_identity: "Giao dịch này không có xác minh riêng.", "This transaction has no identity check of its own.";
+    verified_before: "Xác minh ở giao dịch trước, theo mã tham chiếu.", "Proved in an earlier transaction, by its reference.";
+    terminal_to_switch: "máy → chuyển mạch", "terminal → switch";
+    switch_to_bank: "chuyển mạch → ngân hàng", "switch → bank";
+    bank_to_switch: "ngân hàng → chuyển mạch", "bank → switch";
+    switch_to_terminal: "chuyển mạch → máy", "switch → terminal";
+    as_recorded: "Như trong nhật ký (JSON)", "As recorded (JSON)";
+    not_found: "Không tìm thấy trang hoặc giao dịch này.", "There is no such page or transaction.";
+    not_found_hint: "Địa chỉ có thể đã cũ hoặc gõ sai.", "The address may be old or mistyped.";
+    back_to_list: "Về danh sách", "Back to the list";
+    see_number: "Xem số định danh đầy đủ", "See the full citizen number";
+    see_number_lead: "Mỗi lần xem được ghi lại: ai, khi nào, từ đâu, vì sao.", "Each look is recorded: who, when, from where, why.";
+    why: "Lý do", "Reason";
+    why_bad: "Hãy ghi lý do, tối đa 200 ký tự.", "Give a reason of at most 200 characters.";
+    show: "Xem", "Show";
+    number_shown: "Số định danh đầy đủ. Lần xem này đã được ghi lại.", "The full citizen number. This look is recorded.";
+    looks_over: "Bạn đã xem quá nhiều số trong một giờ. Lần này bị từ chối và đã được ghi lại.", "You have seen too many numbers within an hour. This look is refused, and that is recorded.";
+    searches_over: "Bạn đã tìm quá nhiều công dân trong một giờ. Lần này bị từ chối và đã được ghi lại.", "You have searched for too many citizens within an hour. This search is refused, and that is recorded.";
+    resolve: "Ghi quyết định", "Record a decision";
+    resolve_lead: "Quyết định được ghi vào nhật ký giao dịch và xóa cờ chờ; không chuyển tiền.", "The decision goes into the transaction log and ends the wait; it moves no money.";
+    resolved: "Đã ghi quyết định.", "The decision is recorded.";
+
+    rec_intent: "Sắp hỏi ngân hàng", "About to ask the bank";
+    rec_outcome: "Ngân hàng chấp thuận", "The bank approved";
+    rec_declined: "Kết thúc, không trừ tiền", "Ended without a debit";
+    rec_reversal: "Nợ ngân hàng một hoàn trả", "A reversal is owed to the bank";
+    rec_reversed: "Ngân hàng xác nhận hoàn trả", "The bank acknowledged the reversal";
+    rec_complete: "Tiền đã ra như chấp thuận", "Cash has left as approved";
+    rec_claim: "Có điều không khớp", "Something does not fit";
+    rec_note: "Ghi nhận", "Noted";
+    rec_tombstone: "Báo cáo đến trước bản gốc", "An advice came before its original";
+    rec_verification: "Đã xác thực công dân", "The citizen's identity was proved";
+    rec_cutover: "Chuyển ngày", "Cutover";
+    rec_block: "Khóa hoặc mở khóa", "Block set or lifted";
+    rec_resolution: "Người đã quyết định", "A person has decided";
+
+    people_lead: "Ai được đăng nhập và với vai trò nào. Thêm người và đặt mật khẩu bằng dòng lệnh.", "Who may log in, and with which roles. People are added and given passwords on the command line.";
+    full_name: "Họ tên", "Full name";
+    roles: "Vai trò", "Roles";
+    role_clerk: "Nhân viên", "Clerk";
+    role_checker: "Kiểm soát", "Checker";
+    role_operator: "Vận hành", "Operator";
+    role_auditor: "Kiểm toán", "Auditor";
+    sessions_open: "Phiên đang mở", "Open sessions";
+    active_person: "Được vào", "May log in";
+    disabled_person: "Bị chặn", "Shut out";
+    disable: "Chặn", "Shut out";
+    enable: "Cho vào lại", "Let in again";
+    disabled_done: "{} bị chặn và đã bị đăng xuất.", "{} is shut out and logged out.";
+    enabled_done: "{} được vào lại.", "{} may log in again.";
+    not_oneself: "Không ai tự chặn mình.", "Nobody shuts themselves out.";
+    no_people: "Chưa có ai.", "There is nobody.";
+    change_password: "Đổi mật khẩu", "Change password";
+    old_password: "Mật khẩu hiện tại", "Present password";
+    new_password: "Mật khẩu mới", "New password";
+    new_password_again: "Mật khẩu mới, lần nữa", "New password, again";
+    new_password_hint: "Ít nhất 12 ký tự; không chứa tên của bạn.", "At least 12 characters; your name is not in it.";
+    passwords_differ: "Hai lần gõ không giống nhau.", "The two are not the same.";
+    password_bad: "Mật khẩu này không được nhận: ít nhất 12 ký tự, không dễ đoán.", "This password is not taken: at least 12 characters, and not easily guessed.";
+    password_changed: "Đã đổi mật khẩu. Các phiên khác đã kết thúc.", "The password is changed. Your other sessions have ended.";
+
+    audit_lead: "Mỗi việc của mỗi người, nối chuỗi với dòng trước.", "Every act of every person, each line chained to the one before.";
+    audit_good: "Chuỗi nguyên vẹn: {} dòng.", "The chain is whole: {} lines.";
+    audit_bad: "Chuỗi bị hỏng. {}", "The chain is broken. {}";
+    who: "Ai", "Who";
+    act: "Việc", "Act";
+    on: "Về", "On";
+    from_where: "Từ đâu", "From where";
+    before: "Trước", "Before";
+    after: "Sau", "After";
+    no_audit: "Không có dòng nào khớp.", "No line matches.";
+
+    refused_title: "Bạn không có quyền làm việc này", "You may not do this";
+    refused_lead: "Việc này cần một trong các vai trò: {}. Lần từ chối này đã được ghi lại.", "This needs one of the roles: {}. That you were refused is recorded.";
+    refused_form: "Yêu cầu này không đến từ trang của bạn, nên bị từ chối. Hãy tải lại trang rồi thử lại.", "This request did not come from your page, so it is refused. Load the page again and retry.";
+    error_title: "Không làm được", "This did not work";
+    error_lead: "Chuyển mạch hoặc nhật ký không trả lời được lúc này.", "The switch or its log cannot answer right now.";
+    error_hint: "Hãy thử lại; nếu vẫn lỗi, báo cho vận hành cùng dòng dưới đây.", "Try again; if it stays so, tell the operators the line below.";
+    too_large: "Yêu cầu quá lớn.", "The request is too large.";
+
+    el_2: "Số thẻ", "Primary account number";
+    el_3: "Mã xử lý", "Processing code";
+    el_4: "Số tiền", "Amount";
+    el_7: "Thời điểm gửi", "Transmission date and time";
+    el_11: "STAN", "STAN";
+    el_12: "Giờ tại máy", "Local time";
+    el_13: "Ngày tại máy", "Local date";
+    el_15: "Ngày quyết toán", "Settlement date";
+    el_18: "Loại hình điểm giao dịch", "Merchant type";
+    el_22: "Cách nhập", "Entry mode";
+    el_25: "Điều kiện", "Condition code";
+    el_32: "Ngân hàng sở hữu máy", "Acquiring institution";
+    el_37: "RRN", "RRN";
+    el_38: "Mã chấp thuận", "Approval code";
+    el_39: "Mã trả lời", "Response code";
+    el_41: "Máy ATM", "Terminal";
+    el_42: "Mã điểm giao dịch", "Card acceptor";
+    el_43: "Địa điểm", "Card acceptor's place";
+    el_49: "Loại tiền", "Currency";
+    el_54: "Số dư (ẩn)", "Balances (hidden)";
+    el_62: "Sao kê (ẩn)", "Mini statement (hidden)";
+    el_90: "Bản gốc", "Original";
+    el_95: "Tiền đã ra thật", "Cash that really left";
+    el_100: "Ngân hàng nhận", "Receiving institution";
+    el_102: "Tài khoản nguồn", "From account";
+    el_103: "Tài khoản đích", "To account";
+    el_other: "Phần tử khác", "Other element";
+
+    code_00: "Chấp thuận", "Approved";
+    code_17: "Khách hủy", "Cancelled by the customer";
+    code_22: "Máy bị lỗi", "Machine's fault";
+    code_32: "Chỉ ra một phần", "A part came out";
+    code_12: "Giao dịch không được hỗ trợ", "Transaction not supported";
+    code_13: "Số tiền không hợp lệ", "Amount not valid";
+    code_14: "Số thẻ không hợp lệ", "Card number not valid";
+    code_25: "Ngân hàng không biết bản gốc", "Original unknown at the bank";
+    code_30: "Sai định dạng", "Format error";
+    code_40: "Chức năng không được hỗ trợ", "Function not supported";
+    code_41: "Thẻ mất, bị thu hồi hoặc đã thay", "Card lost, revoked or replaced";
+    code_51: "Không đủ tiền", "Not enough funds";
+    code_54: "Thẻ hết hạn", "Card expired";
+    code_55: "Sai PIN", "Wrong PIN";
+    code_56: "Không có ngân hàng liên kết", "No bank linked";
+    code_57: "Không được phép", "Not permitted";
+    code_61: "Vượt hạn mức số tiền", "Over a limit on amounts";
+    code_62: "Công dân hoặc thẻ bị hạn chế", "Citizen or card restricted";
+    code_63: "Xác minh không đạt", "Proof refused";
+    code_65: "Vượt số lần", "Over a limit on times";
+    code_68: "Muộn", "Late";
+    code_75: "Sai PIN quá nhiều lần", "PIN wrong too often";
+    code_88: "Khối PIN không đọc được", "PIN block unreadable";
+    code_91: "Ngân hàng hoặc CSDL không sẵn sàng", "Bank or registry not available";
+    code_94: "Trùng khóa, nội dung khác", "Known key, other content";
+    code_96: "Chuyển mạch không thể tiếp tục an toàn", "The switch cannot go on safely";
+    code_other: "Mã của ngân hàng", "The bank's own code";
+}
+
+/// What the audit calls an act, and the same in Vietnamese. The file has one language, so that it can be searched and checked.
+const ACTS: &[(&str, &str)] = &[
+    ("log-in", "đăng nhập"),
+    ("log-in failed", "đăng nhập sai"),
+    ("log-out", "đăng xuất"),
+    ("password changed", "đổi mật khẩu"),
+    ("password not changed", "đổi mật khẩu không thành"),
+    ("person added", "thêm người dùng"),
+    ("person disabled", "chặn người dùng"),
+    ("person enabled", "cho người dùng vào lại"),
+    ("citizen searched", "tìm theo công dân"),
+    ("citizen search refused: too many", "từ chối tìm công dân: quá nhiều"),
+    ("citizen number seen", "xem số định danh đầy đủ"),
+    ("citizen number refused: too many", "từ chối xem số định danh: quá nhiều"),
+    ("transactions exported", "xuất danh sách giao dịch"),
+    ("suspense resolved", "ghi quyết định"),
+    ("refused for want of a role", "từ chối: thiếu vai trò"),
+    ("form from elsewhere refused", "từ chối biểu mẫu từ nơi khác"),
+    ("form without its token refused", "từ chối biểu mẫu thiếu mã"),
+    ("session used from elsewhere, ended", "phiên bị dùng từ nơi khác, đã kết thúc"),
+];
+
+impl Texts {
+    /// An act of the audit.
+    pub(crate) fn act<'a>(&self, act: &'a str) -> &'a str {
+        let known = ACTS.iter().find(|(name, _)| *name == act && self.is_vietnamese());
+        known.map_or(act, |(_, vietnamese)| vietnamese)
+    }
+
+    pub(crate) fn is_vietnamese(&self) -> bool {
+        self.language == Language::Vietnamese
+    }
+
+    /// What a response code means (docs/interface.md#response-codes).
+    pub(crate) fn code(&self, code: &str) -> &'static str {
+        match code {
+            "00" => self.code_00,
+            "12" => self.code_12,
+            "17" => self.code_17,
+            "22" => self.code_22,
+            "32" => self.code_32,
+            "13" => self.code_13,
+            "14" => self.code_14,
+            "25" => self.code_25,
+            "30" => self.code_30,
+            "40" => self.code_40,
+            "41" => self.code_41,
+            "51" => self.code_51,
+            "54" => self.code_54,
+            "55" => self.code_55,
+            "56" => self.code_56,
+            "57" => self.code_57,
+            "61" => self.code_61,
+            "62" => self.code_62,
+            "63" => self.code_63,
+            "65" => self.code_65,
+            "68" => self.code_68,
+            "75" => self.code_75,
+            "88" => self.code_88,
+            "91" => self.code_91,
+            "94" => self.code_94,
+            "96" => self.code_96,
+            _ => self.code_other,
+        }
+    }
+
+    /// An element of ISO 8583, by its number.
+    pub(crate) fn element(&self, number: u8) -> &'static str {
+        match number {
+            2 => self.el_2,
+            3 => self.el_3,
+            4 => self.el_4,
+            7 => self.el_7,
+            11 => self.el_11,
+            12 => self.el_12,
+            13 => self.el_13,
+            15 => self.el_15,
+            18 => self.el_18,
+            22 => self.el_22,
+            25 => self.el_25,
+            32 => self.el_32,
+            37 => self.el_37,
+            38 => self.el_38,
+            39 => self.el_39,
+            41 => self.el_41,
+            42 => self.el_42,
+            43 => self.el_43,
+            49 => self.el_49,
+            54 => self.el_54,
+            62 => self.el_62,
+            90 => self.el_90,
+            95 => self.el_95,
+            100 => self.el_100,
+            102 => self.el_102,
+            103 => self.el_103,
+            _ => self.el_other,
+        }
+    }
+
+    pub(crate) fn kind(&self, kind: processor::Kind) -> &'static str {
+        use processor::Kind;
+        match kind {
+            Kind::Withdrawal => self.kind_withdrawal,
+            Kind::Deposit => self.kind_deposit,
+            Kind::Balance => self.kind_balance,
+            Kind::MiniStatement => self.kind_mini_statement,
+            Kind::Transfer => self.kind_transfer,
+            Kind::Verification => self.kind_verification,
+        }
+    }
+
+    pub(crate) fn state(&self, state: processor::State) -> &'static str {
+        use processor::State;
+        match state {
+            State::Unknown => self.state_unknown,
+            State::Verifying => self.state_verifying,
+            State::IntentSyncing | State::Sent => self.state_sent,
+            State::OutcomeSyncing | State::Approved => self.state_approved,
+            State::Completed => self.state_completed,
+            State::Declined => self.state_declined,
+            State::Reversing => self.state_reversing,
+            State::Reversed => self.state_reversed,
+            State::Tombstone => self.state_tombstone,
+            State::Verified => self.state_verified,
+        }
+    }
+
+    pub(crate) fn role(&self, role: crate::role::Role) -> &'static str {
+        use crate::role::Role;
+        match role {
+            Role::Clerk => self.role_clerk,
+            Role::Checker => self.role_checker,
+            Role::Operator => self.role_operator,
+            Role::Auditor => self.role_auditor,
+        }
+    }
+
+    pub(crate) fn stage(&self, stage: &str) -> &'static str {
+        match stage {
+            "read" => self.stage_read,
+            "find" => self.stage_find,
+            "verify" => self.stage_verify,
+            "intent_sync" => self.stage_intent_sync,
+            "bank" => self.stage_bank,
+            "outcome_sync" => self.stage_outcome_sync,
+            "write" => self.stage_write,
+            _ => self.stage_total,
+        }
+    }
+
+    /// An event that is an alarm, one of [`crate::live::ALARMING_EVENTS`].
+    pub(crate) fn event(&self, event: &str) -> &'static str {
+        match event {
+            "suspended" => self.event_suspended,
+            "other_content" => self.event_other_content,
+            "signature_used_before" => self.event_signature_used_before,
+            "forged" => self.event_forged,
+            "stray_answer" => self.event_stray_answer,
+            "other_echo" => self.event_other_echo,
+            "late_approval" => self.event_late_approval,
+            "bank_says_otherwise" => self.event_bank_says_otherwise,
+            "reversal_refused" => self.event_reversal_refused,
+            "reversal_silent" => self.event_reversal_silent,
+            "reversal_unsendable" => self.event_reversal_unsendable,
+            _ => self.event_cash_unexplained,
+        }
+    }
+
+    /// A kind of record, by its name in the log.
+    pub(crate) fn record(&self, name: &str) -> &'static str {
+        match name {
+            "INTENT" => self.rec_intent,
+            "OUTCOME" => self.rec_outcome,
+            "DECLINED" => self.rec_declined,
+            "REVERSAL" => self.rec_reversal,
+            "REVERSED" => self.rec_reversed,
+            "COMPLETE" => self.rec_complete,
+            "CLAIM" => self.rec_claim,
+            "NOTE" => self.rec_note,
+            "TOMBSTONE" => self.rec_tombstone,
+            "VERIFICATION" => self.rec_verification,
+            "CUTOVER" => self.rec_cutover,
+            "BLOCK" => self.rec_block,
+            _ => self.rec_resolution,
+        }
+    }
+}
+
+/// Puts a value into a text that has a place for one.
+pub(crate) fn with(text: &str, value: impl std::fmt::Display) -> String {
+    text.replacen("{}", &value.to_string(), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words that both languages have.
+    const SAME: [&str; 7] = ["product", "p95", "p99", "rrn", "stan", "el_11", "el_37"];
+
+    #[test]
+    fn both_languages_are_complete_and_neither_stands_in_for_the_other() {
+        for (name, vietnamese, english) in ALL {
+            assert!(!vietnamese.trim().is_empty() && !english.trim().is_empty(), "{name}");
+            assert!(vietnamese != english || SAME.contains(name), "{name} is the same in both: {english}");
+            assert_eq!(vietnamese.matches("{}").count(), english.matches("{}").count(), "{name}");
+            assert!(
+                english
+                    .chars()
+                    .all(|it| !"ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ".contains(it))
+                    || *name == "other_language",
+                "{name} is not English: {english}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_act_that_is_recorded_has_words_in_vietnamese() {
+        let sources = [
+            include_str!("people.rs"),
+            include_str!("guard.rs"),
+            include_str!("app.rs"),
+            include_str!("pages/mod.rs"),
+            include_str!("pages/log_in.rs"),
+            include_str!("pages/evidence.rs"),
+            include_str!("pages/transactions.rs"),
+        ];
+        for (act, vietnamese) in ACTS {
+            let quoted = format!("\"{act}\"");
+            assert!(sources.iter().any(|source| source.contains(&quoted)), "nobody records {act}");
+            assert_eq!(VIETNAMESE.act(act), *vietnamese);
+            assert_eq!(ENGLISH.act(act), *act);
+        }
+    }
+
+    #[test]
+    fn every_code_state_kind_and_event_has_words() {
+        for texts in [&VIETNAMESE, &ENGLISH] {
+            let states: std::collections::BTreeSet<&str> =
+                processor::State::ALL.into_iter().map(|state| texts.state(state)).collect();
+            assert_eq!(states.len(), processor::State::ALL.len() - 2, "two states wait for the disk alone");
+            let events: std::collections::BTreeSet<&str> =
+                crate::live::ALARMING_EVENTS.iter().map(|event| texts.event(event)).collect();
+            assert_eq!(events.len(), crate::live::ALARMING_EVENTS.len());
+            for code in processor::Code::FROM_BANKS {
+                assert_ne!(texts.code(&code.to_string()), texts.code_other, "{code}");
+            }
+        }
+    }
+}
