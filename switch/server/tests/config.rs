@@ -129,7 +129,7 @@ fn each_mistake_is_named_with_its_place() {
         ("listen = \"127.0.0.1:8600\"", "listen = \"10.20.0.1:8600\"", "here console.listen: 10.20.0.1:8600 is not loopback, and passwords would go in clear: add [console.tls]"),
         ("dir = \"console\"", "dirs = \"console\"", "here console.dirs: is not known here; known are dir, idle_ms_max, listen, names, session_ms_max, tls"),
         ("dir = \"console\"", "dir = \"console\"\nnames = [\"a:1\"]", "here console.names[0]: `a:1` is no host name without a port"),
-        ("dir = \"console\"", "tls = { certificate_file = \"registry-ca.pem\" }\ndir = \"console\"", "here console.tls.key_file: is missing"),
+        ("dir = \"console\"", "dir = \"console\"\ntls = { certificate_file = \"registry-ca.pem\" }", "here console.tls.key_file: is missing"),
         ("[admin]", "[admin", "here : unclosed table, expected `]`"),
     ];
     for (from, to, expected) in table {
