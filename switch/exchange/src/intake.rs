@@ -1,0 +1,121 @@
+//! Which files were taken: the same one, or another for the same place, is refused.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use processor::{Day, Institution, TerminalId};
+use reconciliation::Kind;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::refusal::Refusal;
+
+/// SHA-256 of a file: what it is known by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Of these bytes.
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+
+    /// Its first eight bytes as a number: [`reconciliation::LineId::file`]. 0 is the log's, so that the one digest in 2^64 that begins with
+    /// zeros is 1.
+    pub fn file(&self) -> u64 {
+        u64::from_be_bytes(*self.0.first_chunk().expect("32 bytes")).max(1)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Digest, String> {
+        let pair =
+            |at: usize| text.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..32).map(pair).collect();
+        let bytes = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Digest).ok_or_else(|| "a digest has 64 hexadecimal digits".to_owned())
+    }
+}
+
+/// What is in a file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// A bank core's postings.
+    Postings,
+    /// A machine's journal.
+    Journal,
+    /// Cash counters.
+    Counters,
+}
+
+/// The place that a file fills: there is one for each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct FileKey {
+    /// What is in it.
+    pub kind: FileKind,
+    /// The bank, of postings.
+    pub bank: Option<Institution>,
+    /// The machine, of a journal of one machine.
+    pub terminal: Option<TerminalId>,
+    /// The business day.
+    pub day: Day,
+    /// Of several files for one day the number, from 1.
+    pub part: u32,
+}
+
+/// The files that were taken.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Intake {
+    by_digest: BTreeMap<Digest, FileKey>,
+    by_key: BTreeMap<FileKey, Digest>,
+}
+
+impl Intake {
+    /// Takes note of a file.
+    ///
+    /// # Errors
+    /// [`Refusal`] of kind [`Kind::DuplicateFile`]: it, or another for its place, was taken.
+    pub fn take(&mut self, digest: Digest, key: FileKey) -> Result<(), Refusal> {
+        self.check(digest, key)?;
+        self.by_digest.insert(digest, key);
+        self.by_key.insert(key, digest);
+        Ok(())
+    }
+
+    /// As [`Intake::take`], noting nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self, digest: Digest, key: FileKey) -> Result<(), Refusal> {
+        if let Some(known) = self.by_digest.get(&digest) {
+            let reason = format!("the same file was taken for {}, part {}", known.day, known.part);
+            return Err(Refusal::whole(Kind::DuplicateFile, "file", "", reason));
+        }
+        if let Some(known) = self.by_key.get(&key) {
+            let front: String = known.to_string().chars().take(12).collect();
+            let reason = format!("another file was taken for {}, part {}: {front}…", key.day, key.part);
+            return Err(Refusal::whole(Kind::DuplicateFile, "part", &key.part.to_string(), reason));
+        }
+        Ok(())
+    }
+
+    /// What was taken, by place.
+    pub fn files(&self) -> impl Iterator<Item = (&FileKey, &Digest)> {
+        self.by_key.iter()
+    }
+}

@@ -1,0 +1,22 @@
+//! Files of banks and machines: read and written as bytes, checked whole, nothing half taken.
+//!
+//! Reading gives all of a file, or a [`Refusal`] with a list that people can read. No file is opened here.
+
+mod counters;
+mod intake;
+mod journal;
+mod mapping;
+mod postings;
+mod raw_journal;
+mod refusal;
+mod rows;
+mod values;
+
+pub use counters::read_counters;
+pub use intake::{Digest, FileKey, FileKind, Intake};
+pub use journal::{JOURNAL_COLUMNS, JournalFile, read_journal};
+pub use mapping::{Columns, Control, Form, Mapping};
+pub use postings::{PREVIEW_LINES_MAX, PostingFile, Preview, preview_postings, read_postings};
+pub use raw_journal::{Patterns, read_raw_journal};
+pub use refusal::{REJECTS_MAX, Refusal, Reject};
+pub use rows::{CELL_BYTES_MAX, COLUMNS_MAX, FILE_BYTES_MAX, LINES_MAX};

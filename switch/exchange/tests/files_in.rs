@@ -1,0 +1,280 @@
+//! Files as banks and machines send them: read whole, or refused with a list that people can read.
+
+#![allow(clippy::unwrap_used)]
+
+use exchange::{
+    Columns, Control, Digest, FileKey, FileKind, Form, Intake, Mapping, Patterns, REJECTS_MAX, Refusal,
+    preview_postings, read_counters, read_journal, read_postings, read_raw_journal,
+};
+use processor::{Day, Institution};
+use reconciliation::{Kind, Posting};
+use rust_xlsxwriter::Workbook;
+
+fn bank() -> Institution {
+    "970415".parse().unwrap()
+}
+
+fn day() -> Day {
+    "2026-05-03".parse().unwrap()
+}
+
+const NORMAL: &str = "\
+rrn,terminal,stan,sequence,at,amount,direction,currency,day,count
+612300000001,HN000001,500001,1,2026-05-03 07:00:00,2000000,D,704,2026-05-03,1
+,HN000001,,2,2026-05-03 07:01:00,500000,C,,,
+TRAILER,2,2500000
+";
+
+fn normal(text: &str) -> Result<exchange::PostingFile, Refusal> {
+    read_postings(text.as_bytes(), &Mapping::normal(), bank(), day())
+}
+
+fn told(refusal: &Refusal) -> Vec<String> {
+    let word = |reject: &exchange::Reject| {
+        format!("{} {} `{}`: {}", reject.line, reject.field, reject.value, reject.reason)
+    };
+    refusal.rejects.iter().map(word).collect()
+}
+
+#[test]
+fn a_normal_file_is_read_whole() {
+    let file = normal(NORMAL).unwrap();
+    let [first, second] = &file.postings[..] else { panic!("two lines") };
+    assert_eq!((first.amount_minor, first.stan, first.at_s), (2_000_000, Some(500_001), 1_777_766_400));
+    let named = |posting: &Posting| (posting.rrn.is_some(), posting.stan, posting.sequence, posting.count);
+    assert_eq!((second.amount_minor, named(second)), (-500_000, (false, None, Some(2), 1)));
+    assert_eq!((second.currency, second.day, second.id.line), (704, day(), 3));
+    assert_eq!((first.id.file, file.sum_minor), (Digest::of(NORMAL.as_bytes()).file(), 2_500_000));
+}
+
+#[test]
+fn what_is_wrong_is_told_line_by_line_and_nothing_is_taken() {
+    let with = |from: &str, to: &str| normal(&NORMAL.replace(from, to)).unwrap_err();
+    for (from, to, kind, expected) in [
+        ("2000000", "2.000.000", Kind::UnreadableLine, "2 amount `2.000.000`: it is not an amount"),
+        ("2000000", "0", Kind::UnreadableLine, "2 amount `0`: nothing is posted"),
+        (",D,", ",X,", Kind::UnreadableLine, "2 direction `X`: it is neither a debit nor a credit"),
+        ("612300000001", "6123", Kind::UnreadableLine, "2 rrn `6123`: an RRN has 12 characters"),
+        ("500001", "1000000", Kind::UnreadableLine, "2 stan `1000000`: a STAN is a number up to 999999"),
+        (
+            "2026-05-03 07:00:00",
+            "03/05/2026",
+            Kind::UnreadableLine,
+            "2 at `03/05/2026`: there is no time behind the date",
+        ),
+        ("TRAILER,2,", "TRAILER,3,", Kind::ControlTotalWrong, "4 count `3`: there are 2 lines"),
+        ("2,2500000", "2,2500001", Kind::ControlTotalWrong, "4 sum `2500001`: the lines come to 2500000"),
+        (
+            "TRAILER,2,2500000\n",
+            "",
+            Kind::ControlTotalWrong,
+            "0 trailer ``: the file has no trailer: it may have been cut",
+        ),
+        ("amount,", "betrag,", Kind::UnreadableLine, "0 amount ``: the file has no column of this name"),
+        (
+            "TRAILER,2,2500000",
+            "TRAILER,2,2500000\n,,,,,,,x",
+            Kind::UnreadableLine,
+            "5 line ``: it stands behind the trailer",
+        ),
+    ] {
+        let refusal = with(from, to);
+        assert_eq!((refusal.kind, told(&refusal)), (kind, vec![expected.to_owned()]), "{from} -> {to}");
+    }
+    // All of them at once, the list bounded.
+    let bad = "x,HN000001,,,2026-05-03 07:00:00,1,D,,,\n".repeat(REJECTS_MAX + 7);
+    let refusal = normal(&NORMAL.replace("TRAILER", &format!("{bad}TRAILER"))).unwrap_err();
+    assert_eq!((refusal.rejects.len(), refusal.more), (REJECTS_MAX, 7));
+    assert!(normal("").is_err());
+}
+
+#[test]
+fn each_bank_has_a_mapping_of_its_own() {
+    let columns = Columns {
+        at: "Ngay".into(),
+        time: Some("Gio".into()),
+        amount: "So tien".into(),
+        ..Columns::default()
+    };
+    let named = Columns {
+        rrn: Some("So tham chieu".into()),
+        terminal: Some("May".into()),
+        direction: Some("No/Co".into()),
+        ..columns
+    };
+    let semicolons = Mapping {
+        form: Form::Csv { delimiter: ';', header: true },
+        columns: named,
+        date_format: "dd/mm/yyyy".into(),
+        thousands: Some('.'),
+        debit_words: vec!["NO".into()],
+        credit_words: vec!["CO".into()],
+        control: None,
+        ..Mapping::normal()
+    };
+    let text = "\u{feff}May;So tham chieu;Ngay;Gio;So tien;No/Co\r\nHN000001;612300000001;03/05/2026;07:00:00;2.000.000;NO\r\n";
+    let fixed = Mapping {
+        form: Form::Fixed { skip_lines: 1 },
+        columns: Columns {
+            at: "21-28".into(),
+            time: Some("29-34".into()),
+            amount: "35-46".into(),
+            rrn: Some("1-12".into()),
+            terminal: Some("13-20".into()),
+            ..Columns::default()
+        },
+        date_format: "yyyymmdd".into(),
+        amount_decimals: 2,
+        control: Some(Control { marker: "T".into(), count: "2-7".into(), amount: "8-20".into() }),
+        ..Mapping::normal()
+    };
+    let lines = "HEADER\n612300000001HN00000120260503070000000200000000\nT0000010000200000000\n";
+    let expected = normal(NORMAL).unwrap().postings[0].clone();
+    for (name, mapping, text) in [("csv", &semicolons, text), ("fixed", &fixed, lines)] {
+        let file = read_postings(text.as_bytes(), mapping, bank(), day()).unwrap();
+        assert_eq!(file.postings.len(), 1, "{name}");
+        let read = &file.postings[0];
+        assert_eq!(
+            (read.rrn, read.terminal, read.at_s, read.amount_minor),
+            (expected.rrn, expected.terminal, expected.at_s, expected.amount_minor),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_workbook_is_read_as_a_clerk_sees_it() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    let headings = ["rrn", "terminal", "at", "amount", "direction"];
+    for (column, heading) in (0u16..).zip(headings) {
+        sheet.write_string(0, column, heading).unwrap();
+    }
+    sheet.write_string(1, 0, "612300000001").unwrap();
+    sheet.write_string(1, 1, "HN000001").unwrap();
+    sheet.write_string(1, 2, "2026-05-03 07:00:00").unwrap();
+    sheet.write_number(1, 3, 2_000_000.0).unwrap();
+    sheet.write_string(1, 4, "D").unwrap();
+    let bytes = book.save_to_buffer().unwrap();
+    let normal_mapping = Mapping::normal();
+    let named = normal_mapping.columns.clone();
+    let mapping = Mapping {
+        form: Form::Xlsx { sheet: None, header: true },
+        columns: Columns { stan: None, sequence: None, day: None, currency: None, count: None, ..named },
+        control: None,
+        ..normal_mapping
+    };
+    let file = read_postings(&bytes, &mapping, bank(), day()).unwrap();
+    assert_eq!((file.postings[0].amount_minor, file.postings[0].at_s), (2_000_000, 1_777_766_400));
+    assert!(read_postings(b"PK no workbook", &mapping, bank(), day()).is_err());
+}
+
+#[test]
+fn a_preview_shows_the_first_lines_and_all_that_is_wrong() {
+    let text = NORMAL.replace(",C,", ",?,").replace("TRAILER,2", "TRAILER,1");
+    let preview = preview_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), 1).unwrap();
+    assert_eq!((preview.postings.len(), preview.count, preview.rejects.0.len()), (1, 1, 1));
+    assert_eq!(preview.rejects.0[0].field, "direction");
+}
+
+#[test]
+fn a_file_is_taken_once() {
+    let key =
+        |part| FileKey { kind: FileKind::Postings, bank: Some(bank()), terminal: None, day: day(), part };
+    let mut intake = Intake::default();
+    let (first, second) = (Digest::of(b"first"), Digest::of(b"second"));
+    intake.take(first, key(1)).unwrap();
+    for (digest, part, reason) in [
+        (first, 1, "the same file was taken for 2026-05-03, part 1"),
+        (first, 2, "the same file was taken for 2026-05-03, part 1"),
+        (second, 1, "another file was taken for 2026-05-03, part 1: a7937b64b8ca…"),
+    ] {
+        let refusal = intake.take(digest, key(part)).unwrap_err();
+        assert_eq!((refusal.kind, refusal.rejects[0].reason.as_str()), (Kind::DuplicateFile, reason));
+    }
+    intake.take(second, key(2)).unwrap();
+    assert_eq!(intake.files().count(), 2);
+    assert_eq!(first.to_string().parse(), Ok(first));
+}
+
+#[test]
+fn a_normalised_journal_says_what_left_the_machine() {
+    let text = "\
+terminal,day,rrn,stan,sequence,at,requested,moved,currency,outcome
+HN000001,2026-05-03,612300000001,17,1,2026-05-03 07:00:05,2000000,2000000,704,taken
+HN000001,2026-05-03,,18,2,2026-05-03 07:05:05,2000000,0,704,retracted
+HN000001,2026-05-03,,19,3,2026-05-03 07:09:05,-500000,-500000,VND,kept
+";
+    let file = read_journal(text.as_bytes(), 420).unwrap();
+    let lines: Vec<_> =
+        file.lines.iter().map(|line| (line.stan, line.moved_minor, line.is_retracted)).collect();
+    assert_eq!(lines, [(Some(17), 2_000_000, false), (Some(18), 0, true), (Some(19), -500_000, false)]);
+    assert_eq!(file.machines.len(), 1);
+    let refusal = read_journal(text.replace("2000000,0,704", "2000000,-1,704").as_bytes(), 420).unwrap_err();
+    assert_eq!(told(&refusal), ["3 outcome `retracted`: the amount that moved is -1"]);
+}
+
+#[test]
+fn a_raw_journal_is_read_by_its_machine_s_words() {
+    let text = "\
+03/05/2026 07:00:00 TRANSACTION START
+  TRACE NO: 41
+  STAN 000017 RRN\u{1}
+  RRN: 612300000001
+  AMOUNT 2,000,000
+  NOTES PRESENTED 0,4,0,0
+  NOTES TAKEN
+03/05/2026 07:00:40 TRANSACTION END
+03/05/2026 07:05:00 TRANSACTION START
+  STAN 000018
+  AMOUNT 2,000,000
+  NOTES PRESENTED
+  NOTES RETRACTED
+03/05/2026 07:06:00 TRANSACTION END
+03/05/2026 07:08:00 TRANSACTION START
+  STAN 000019
+  AMOUNT 2,000,000
+  DISPENSED 1,500,000
+  NOTES TAKEN
+03/05/2026 07:08:30 TRANSACTION START
+  STAN 000020
+  AMOUNT 500,000
+  NOTES STACKED
+03/05/2026 07:09:00 TRANSACTION END
+03/05/2026 07:10:00 TRANSACTION START
+  BALANCE INQUIRY
+03/05/2026 07:10:30 TRANSACTION END
+";
+    let text = text.replace(" RRN\u{1}", "");
+    let terminal = processor::TerminalId(*b"HN000001");
+    let file = read_raw_journal(text.as_bytes(), &Patterns::default(), terminal, 420).unwrap();
+    let lines: Vec<_> = file
+        .lines
+        .iter()
+        .map(|line| (line.stan, line.requested_minor, line.moved_minor, line.is_retracted))
+        .collect();
+    let expected = [
+        (Some(17), 2_000_000, 2_000_000, false),
+        (Some(18), 2_000_000, 0, true),
+        (Some(19), 2_000_000, 1_500_000, false),
+        (Some(20), -500_000, -500_000, false),
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(
+        (file.lines[0].sequence, file.lines[0].rrn.map(|rrn| rrn.to_string())),
+        (Some(41), Some("612300000001".into()))
+    );
+    let cut = text.rsplit_once("03/05").unwrap().0;
+    let refusal = read_raw_journal(cut.as_bytes(), &Patterns::default(), terminal, 420).unwrap_err();
+    assert_eq!(told(&refusal), ["25 end ``: the last transaction has no end: the journal may have been cut"]);
+}
+
+#[test]
+fn counters_are_read_in_notes() {
+    let text = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\nHN000001,2026-05-03,2026-05-03 23:00:00,1,500000,100,900,250,750\n";
+    let (_, counters) = read_counters(text.as_bytes(), 420).unwrap();
+    assert_eq!(reconciliation::expected_minor(&counters[0]), Ok(375_000_000));
+    assert!(reconciliation::cash_exceptions(&counters).unwrap().is_empty());
+    let refusal = read_counters(text.replace("250", "x").as_bytes(), 420).unwrap_err();
+    assert_eq!(told(&refusal), ["2 dispensed `x`: it is not a whole number, or too large"]);
+}
