@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod bank;
 pub mod citizens;
+pub mod day;
 pub mod link;
 mod link_certificates;
 pub mod load;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::{bank, citizens, load, pilot, registry, terminal};
+use simulators::{bank, citizens, day, load, pilot, registry, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -26,6 +26,8 @@ enum Part {
     },
     /// A synthetic citizen's card as JSON, its chip's key included.
     Card(citizens::Arguments),
+    /// A day of the switch's log, banks' files, machines' journals and counters, with planted damage and the truth beside it.
+    Day(day::DayArguments),
     /// Load on a real switch, audited.
     Load(load::LoadArguments),
     /// A peer of a load's floor; a load starts them itself.
@@ -69,6 +71,7 @@ async fn run(part: Part) -> Result<bool, Box<dyn Error>> {
             println!("{}", citizens::card(&arguments));
             Ok(true)
         }
+        Part::Day(arguments) => Ok(day::day(&arguments, &mut std::io::stdout().lock())?),
         Part::Load(arguments) => load::load(arguments).await,
         Part::FloorPeer(arguments) => Ok(load::floor_peer(&arguments).map(|()| true)?),
         Part::Pilot(arguments) => pilot::pilot(arguments).await,
