@@ -8,6 +8,7 @@ pub mod link;
 mod link_certificates;
 pub mod load;
 pub mod module_keys;
+pub mod payshield;
 pub mod pilot;
 mod pin_sections;
 pub mod pins;

@@ -3,7 +3,7 @@
 use std::io;
 
 use iso8583::{Message, ParseError};
-use keys::{LinkCodec, LinkError, LinkMac, MacError, Received};
+use keys::{LinkCodec, LinkError, LinkMac, MacAlgorithm, MacError, Received};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
@@ -14,6 +14,24 @@ use crate::tls::{Answerer, Dialler};
 
 /// Bytes asked of the socket at once. The reader holds at most this much more than one frame.
 const READ_BYTES: usize = 16 * 1024;
+
+/// The MAC keys of a peer's end, as its configuration file has them.
+///
+/// # Errors
+/// The key that is none of the algorithm, or an algorithm that is not known.
+pub(crate) fn mac(algorithm: &str, to_switch: &str, from_switch: &str) -> Result<LinkMac, String> {
+    let known = MacAlgorithm::of_name(algorithm);
+    let known = known.ok_or_else(|| format!("mac_algorithm: `{algorithm}` is not known"))?;
+    LinkMac::of_hex(known, to_switch, from_switch).map_err(|is_sign| {
+        let place = if is_sign { "mac_to_switch" } else { "mac_from_switch" };
+        format!("{place}: no key of {algorithm} in hex digits")
+    })
+}
+
+/// The default of `mac_algorithm`.
+pub(crate) fn hmac() -> String {
+    MacAlgorithm::HmacSha256.name().to_owned()
+}
 
 /// What came on a connection.
 #[derive(Debug)]

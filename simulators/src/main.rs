@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::{bank, citizens, day, load, pilot, registry, terminal};
+use simulators::{bank, citizens, day, load, payshield, pilot, registry, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -33,6 +33,8 @@ enum Part {
     /// A peer of a load's floor; a load starts them itself.
     #[command(hide = true)]
     FloorPeer(load::FloorPeerArguments),
+    /// A payShield that answers host commands.
+    Payshield(payshield::Arguments),
     /// The pilot of 2022, replayed through a real switch.
     Pilot(pilot::PilotArguments),
     /// A terminal that one citizen visits.
@@ -74,6 +76,7 @@ async fn run(part: Part) -> Result<bool, Box<dyn Error>> {
         Part::Day(arguments) => Ok(day::day(&arguments, &mut std::io::stdout().lock())?),
         Part::Load(arguments) => load::load(arguments).await,
         Part::FloorPeer(arguments) => Ok(load::floor_peer(&arguments).map(|()| true)?),
+        Part::Payshield(arguments) => payshield::run(arguments).await,
         Part::Pilot(arguments) => pilot::pilot(arguments).await,
         Part::Terminal(visit) => terminal::run(visit).await,
         Part::Registry(arguments) => run_registry(arguments).await.map(|()| true),

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use iso8583::Dialect;
 use iso8583::framing::{Framing, TPDU_BYTES};
-use keys::{Key, LinkCodec, LinkMac, MacKey};
+use keys::LinkCodec;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::link::{hmac, mac};
 use crate::pin_sections::CheckSection;
 use crate::tls::{Answerer, TlsError, TlsSection};
 
@@ -63,6 +64,8 @@ struct File {
     #[serde(default = "length2")]
     header: String,
     tpdu: Option<String>,
+    #[serde(default = "hmac")]
+    mac_algorithm: String,
     mac_to_switch: Option<String>,
     mac_from_switch: Option<String>,
     #[serde(default = "vnd")]
@@ -112,7 +115,8 @@ struct FaultSection {
 /// ledger = "970418.jsonl"
 /// dialect = "ascii-1987"             # or ascii-binary-bitmap-1987, bcd-1987, ebcdic-1987
 /// header = "length2"                 # or ascii4, length2-tpdu (with tpdu = "6000000000")
-/// mac_to_switch = "…"                # 64 hex digits each; both or none
+/// mac_algorithm = "hmac-sha256"      # or aes-cmac, retail, retail-padding-2, as in the switch's key file
+/// mac_to_switch = "…"                # 64 hex digits each with HMAC; both or none
 /// mac_from_switch = "…"
 /// currency = 704
 /// amount_exponent = 0                # or 2
@@ -197,12 +201,8 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
     let mac = match (file.mac_to_switch, file.mac_from_switch) {
         (None, None) => None,
         (Some(to_switch), Some(from_switch)) => {
-            let key = |path, hex: &str| match Key::from_hex(hex) {
-                Some(key) => Ok(MacKey::new(&key)),
-                None => refuse(path, "a key is 64 hex digits"),
-            };
-            let (sign, verify) = (key("mac_to_switch", &to_switch)?, key("mac_from_switch", &from_switch)?);
-            Some(LinkMac { sign, verify })
+            let made = mac(&file.mac_algorithm, &to_switch, &from_switch);
+            Some(made.map_err(|reason| ("mac".to_owned(), reason))?)
         }
         (Some(_), None) | (None, Some(_)) => {
             return refuse("mac_to_switch", "and mac_from_switch go together");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -27,7 +27,8 @@ use super::{BANKS, Visit};
 #[command(after_help = "Examples:
   cargo run --release -p simulators -- pilot
   cargo run --release -p simulators -- pilot --seed 7 --json
-  cargo run --release -p simulators -- pilot --kill-switch-at 100 --kill-switch-at 400 --keep pilot-files")]
+  cargo run --release -p simulators -- pilot --kill-switch-at 100 --kill-switch-at 400 --keep pilot-files
+  cargo run --release -p simulators -- pilot --hsm payshield")]
 pub struct PilotArguments {
     /// What is drawn: the same seed gives the same plan and the same figures.
     #[arg(long, default_value_t = 2022)]
@@ -35,12 +36,24 @@ pub struct PilotArguments {
     /// Kill the switch (SIGKILL) while this use stands between INTENT and OUTCOME, and start it again. May be repeated.
     #[arg(long = "kill-switch-at", value_name = "USE")]
     pub kill_switch_at: Vec<u32>,
+    /// Which security module the switch has.
+    #[arg(long, value_enum, default_value_t = PilotHsm::Software)]
+    pub hsm: PilotHsm,
     /// One JSON object on standard output, and nothing else there.
     #[arg(long)]
     pub json: bool,
     /// Keep log, ledgers, movements and all other files in this directory, which must be new or empty.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+}
+
+/// The security modules that a pilot can be played with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum PilotHsm {
+    /// Keys in a sealed file.
+    Software,
+    /// A simulated payShield, asked by host commands.
+    Payshield,
 }
 
 /// Plays; whether every đồng is accounted for.
@@ -58,7 +71,7 @@ pub async fn pilot(arguments: PilotArguments) -> Result<bool, Box<dyn Error>> {
     eprintln!("building the switch, if that is not done yet");
     let program = Switch::find().await?;
     let begun = Instant::now();
-    let town = Town::set_up(&plan, stage.waits, &directory, stage.faults()).await?;
+    let town = Town::set_up(&plan, stage.waits, &directory, stage.faults(), arguments.hsm).await?;
     let mut switch = Switch::new(program, town.config.clone());
     for (bank, file) in BANKS.iter().zip(&town.enrolment) {
         let file = file.as_os_str();

@@ -13,7 +13,7 @@ mod town;
 mod traffic;
 
 pub use chance::Chance;
-pub use command::{PilotArguments, pilot};
+pub use command::{PilotArguments, PilotHsm, pilot};
 pub use draw::{DEPOSIT_NOTES_MAX, Direction, WITHDRAWAL_NOTES_MAX, notes_with_sum};
 pub use places::{BANKS, BRANCHES, Bank, Branch, Province};
 pub use plan::{

@@ -12,18 +12,23 @@ use hmac::{Hmac, KeyInit, Mac};
 use hsm::{KeyRole, Owner};
 use iso8583::Dialect;
 use iso8583::framing::Framing;
-use keys::{BoundKey, Key, KeyAlgorithm, KeyUsage, LinkCodec, LinkMac, MacKey, ModeOfUse, PinFormat};
+use keys::{
+    BoundKey, Key, KeyAlgorithm, KeyUsage, LinkCodec, LinkMac, MacAlgorithm, MacKey, ModeOfUse, Padding,
+    PinFormat,
+};
 use sha2::Sha256;
 
 use crate::bank::{self, Bank, BankConfig, MachineConfig};
 use crate::citizens::Country;
 use crate::link_certificates::{LinkCertificates, TERMINALS_SECTION, bank_section};
 use crate::module_keys::{HSM_SECTION, ModuleKeys};
+use crate::payshield;
 use crate::pins::{PinCheck, PinPad, Pins, pin_key};
 use crate::registry::{self, CardStatus, Certificates, Override, Registry, RegistryConfig, SecretKey};
 use crate::terminal::{self, Config, Setup, matching_faces};
 use crate::tls::Answerer;
 
+use super::command::PilotHsm;
 use super::plan::{CASSETTES, CardState, Plan, PlannedTerminal};
 use super::{BANKS, BRANCHES};
 
@@ -76,6 +81,14 @@ const LINKS: [(&str, &str); 4] = [
 /// The formats in which the four banks want PIN blocks, in the order of [`BANKS`].
 const PIN_FORMATS: [PinFormat; 4] = [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4, PinFormat::Iso0];
 
+/// The algorithms of the MACs on the links of the four banks, in the order of [`BANKS`].
+const MAC_ALGORITHMS: [MacAlgorithm; 4] = [
+    MacAlgorithm::HmacSha256,
+    MacAlgorithm::AesCmac,
+    MacAlgorithm::Retail(Padding::Zeros),
+    MacAlgorithm::Retail(Padding::OneThenZeros),
+];
+
 /// Who meets which fault, at bank and registry.
 pub(super) struct Faults {
     /// One for each of [`BANKS`].
@@ -98,6 +111,9 @@ pub(super) struct Town {
     pub(super) enrolment: Vec<PathBuf>,
     waits: Waits,
     certificates: LinkCertificates,
+    hsm: PilotHsm,
+    /// The switch's, where it has one.
+    _payshield: Option<payshield::Handle>,
 }
 
 impl Town {
@@ -110,6 +126,7 @@ impl Town {
         waits: Waits,
         directory: &Path,
         faults: Faults,
+        hsm: PilotHsm,
     ) -> Result<Town, Box<dyn std::error::Error>> {
         let country = Arc::new(Country::new(plan.seed));
         let link_certificates = LinkCertificates::mint()?;
@@ -142,12 +159,35 @@ impl Town {
         fs::create_dir_all(directory.join("csca"))?;
         write(&directory.join("csca"), "csca.pem", &country.csca_pem())?;
         write_private(directory, "keys.toml", &key_file(plan))?;
-        module_keys(plan)?.write(directory, key(plan.seed, "hsm").bytes())?;
+        let (payshield, hsm_section) = match hsm {
+            PilotHsm::Software => {
+                module_keys(plan)?.write(directory, key(plan.seed, "hsm").bytes())?;
+                (None, HSM_SECTION.to_owned())
+            }
+            PilotHsm::Payshield => {
+                let machine = payshield::Machine::new(plan.seed)?;
+                write_private(directory, "payshield.keys", &payshield_keys(plan, &machine)?)?;
+                let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                let payshield = payshield::start(machine, listen).await?;
+                let section = payshield_section(payshield.addr());
+                (Some(payshield), section)
+            }
+        };
         let config = directory.join("atm-switch.toml");
         let addresses: Vec<SocketAddr> = banks.iter().map(bank::Handle::addr).collect();
-        fs::write(&config, switch_config(plan, waits, &registry.url(), &addresses))?;
+        fs::write(&config, switch_config(plan, waits, &registry.url(), &addresses, &hsm_section))?;
         let enrolment = enrolment_files(plan, &country, directory)?;
-        Ok(Town { banks, registry, country, config, enrolment, waits, certificates: link_certificates })
+        Ok(Town {
+            banks,
+            registry,
+            country,
+            config,
+            enrolment,
+            waits,
+            certificates: link_certificates,
+            hsm,
+            _payshield: payshield,
+        })
     }
 
     /// The terminals of the plan, ready to start.
@@ -161,7 +201,7 @@ impl Town {
     ) -> Result<Vec<Setup>, Box<dyn std::error::Error>> {
         let setup = |planned: &PlannedTerminal| {
             let tls = self.certificates.terminal(&planned.id)?;
-            Ok(Setup { tls: Some(tls), ..terminal_setup(plan, self.waits, planned, switch)? })
+            Ok(Setup { tls: Some(tls), ..terminal_setup(plan, self.waits, planned, switch, self.hsm)? })
         };
         plan.terminals.iter().map(setup).collect()
     }
@@ -212,9 +252,31 @@ fn initial_key(plan: &Plan, terminal: &PlannedTerminal) -> Result<BoundKey, keys
     BoundKey::from_random(KeyUsage::DukptInitial, ModeOfUse::Derive, KeyAlgorithm::Aes, &bytes)
 }
 
+/// The keys of all PIN pads and banks under the LMK of a payShield. All pads have one key there.
+fn payshield_keys(plan: &Plan, machine: &payshield::Machine) -> Result<String, Box<dyn std::error::Error>> {
+    let mut text = String::new();
+    for terminal in &plan.terminals {
+        let key = pad_key(plan, terminal)?;
+        writeln!(text, "terminal.{}.pin {} {}", terminal.id, machine.token(&key)?, key.check_value())?;
+    }
+    for (number, bank) in BANKS.iter().enumerate() {
+        let key = bank_pin_key(plan, number)?;
+        writeln!(text, "bank.{}.pin {} {}", bank.institution, machine.token(&key)?, key.check_value())?;
+    }
+    Ok(text)
+}
+
+fn payshield_section(addr: SocketAddr) -> String {
+    format!("\n[hsm]\nkind = \"payshield\"\naddresses = [\"{addr}\"]\nfile = \"payshield.keys\"\n")
+}
+
 /// Recyclers derive a key for each PIN (AES-DUKPT, format 4 in DE121), the others have one (format 0 in DE52).
-fn pin_pad(plan: &Plan, terminal: &PlannedTerminal) -> Result<PinPad, Box<dyn std::error::Error>> {
-    if terminal.recycler {
+fn pin_pad(
+    plan: &Plan,
+    terminal: &PlannedTerminal,
+    hsm: PilotHsm,
+) -> Result<PinPad, Box<dyn std::error::Error>> {
+    if terminal.recycler && hsm == PilotHsm::Software {
         let id: [u8; 8] = terminal.id.as_bytes().try_into()?;
         return Ok(PinPad::aes_dukpt(initial_key(plan, terminal)?, id));
     }
@@ -230,13 +292,14 @@ fn terminal_setup(
     waits: Waits,
     planned: &PlannedTerminal,
     switch: SocketAddr,
+    hsm: PilotHsm,
 ) -> Result<Setup, Box<dyn std::error::Error>> {
     let branch = &BRANCHES[planned.branch];
     let key = |role: &str| key(plan.seed, &format!("terminal {} {role}", planned.id));
     let faces = matching_faces(plan.seed);
     let acquirer = BANKS[branch.bank].institution;
     let mut config = Config::new(&planned.id, acquirer, &branch.location(), key("challenge"), faces)?;
-    config.pin_pad = Some(pin_pad(plan, planned)?);
+    config.pin_pad = Some(pin_pad(plan, planned, hsm)?);
     config.timers = terminal::Timers {
         answer_ms_max: waits.terminal_wait_ms(),
         link_ms_max: 20_000,
@@ -271,7 +334,6 @@ fn bank_config(
     let (dialect, header) = LINKS[number];
     let accounts = plan.citizens.iter().flat_map(|citizen| &citizen.accounts);
     let accounts = accounts.filter(|account| account.bank == number);
-    let key = |role: &str| key(plan.seed, &format!("bank {} {role}", bank.institution));
     Ok(BankConfig {
         machine: MachineConfig {
             id: bank.institution.into(),
@@ -294,13 +356,29 @@ fn bank_config(
             },
         },
         tls: Some(tls),
-        mac: Some(LinkMac {
-            sign: MacKey::new(&key("mac_to_switch")),
-            verify: MacKey::new(&key("mac_from_switch")),
-        }),
+        mac: Some(bank_mac(plan.seed, number)),
         ledger: directory.join(format!("ledger-{}.jsonl", bank.institution)),
         holds: None,
         fsync: false,
+    })
+}
+
+/// The bank's end of its link.
+fn bank_mac(seed: u64, number: usize) -> LinkMac {
+    let [to_switch, from_switch] = bank_mac_keys(seed, number);
+    LinkMac::of_hex(MAC_ALGORITHMS[number], &to_switch, &from_switch).expect("keys of the algorithm's length")
+}
+
+/// `mac_to_switch` and `mac_from_switch` in hex, as long as the algorithm's keys are.
+fn bank_mac_keys(seed: u64, number: usize) -> [String; 2] {
+    let digits = match MAC_ALGORITHMS[number] {
+        MacAlgorithm::HmacSha256 => 64,
+        MacAlgorithm::AesCmac | MacAlgorithm::Retail(_) => 32,
+    };
+    ["mac_to_switch", "mac_from_switch"].map(|role| {
+        let mut hex = hex(&key(seed, &format!("bank {} {role}", BANKS[number].institution)));
+        hex.truncate(digits);
+        hex
     })
 }
 
@@ -316,7 +394,7 @@ fn overrides(plan: &Plan, country: &Country) -> BTreeMap<credential::CitizenNumb
     bad.collect()
 }
 
-fn switch_config(plan: &Plan, waits: Waits, registry: &str, banks: &[SocketAddr]) -> String {
+fn switch_config(plan: &Plan, waits: Waits, registry: &str, banks: &[SocketAddr], hsm: &str) -> String {
     let mut text = format!(
         r#"# The switch of the pilot with seed {}.
 [switch]
@@ -365,7 +443,7 @@ listen = "127.0.0.1:0"
         waits.terminal_wait_ms()
     );
     text.push_str(TERMINALS_SECTION);
-    text.push_str(HSM_SECTION);
+    text.push_str(hsm);
     for (((bank, (dialect, header)), address), format) in BANKS.iter().zip(LINKS).zip(banks).zip(PIN_FORMATS)
     {
         let _ = write!(
@@ -404,12 +482,7 @@ pub(super) fn keep_address(config: &Path, address: SocketAddr) -> io::Result<()>
 }
 
 fn key_file(plan: &Plan) -> String {
-    let hex = |role: &str| {
-        key(plan.seed, role).bytes().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    };
+    let hex = |role: &str| hex(&key(plan.seed, role));
     let mut text = String::from("[data]\n");
     for name in ["k_enc", "k_pseudonym", "k_log"] {
         let _ = writeln!(text, "{name} = \"{}\"", hex(name));
@@ -420,11 +493,14 @@ fn key_file(plan: &Plan) -> String {
             let _ = writeln!(text, "{role} = \"{}\"", hex(&format!("terminal {} {role}", terminal.id)));
         }
     }
-    for bank in BANKS {
-        let _ = writeln!(text, "[bank.{}]", bank.institution);
-        for role in ["mac_to_switch", "mac_from_switch"] {
-            let _ = writeln!(text, "{role} = \"{}\"", hex(&format!("bank {} {role}", bank.institution)));
-        }
+    for (number, bank) in BANKS.iter().enumerate() {
+        let [to_switch, from_switch] = bank_mac_keys(plan.seed, number);
+        let algorithm = MAC_ALGORITHMS[number].name();
+        let _ = write!(
+            text,
+            "[bank.{}]\nalgorithm = \"{algorithm}\"\nmac_to_switch = \"{to_switch}\"\nmac_from_switch = \"{from_switch}\"\n",
+            bank.institution
+        );
     }
     text
 }
@@ -445,6 +521,10 @@ fn enrolment_files(plan: &Plan, country: &Country, directory: &Path) -> io::Resu
         files.push(directory.join(format!("enrolment-{}.csv", bank.institution)));
     }
     Ok(files)
+}
+
+fn hex(key: &Key) -> String {
+    key.bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A key that belongs to a seed and a role.

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keys::{Key, LinkMac, MacKey};
+use keys::Key;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::link::{hmac, mac};
 use crate::pin_sections::PadSection;
 use crate::registry::Sessions;
 use crate::tls::{Dialler, TlsError, TlsSection};
@@ -76,6 +77,8 @@ struct File {
     iin: String,
     population_seed: u64,
     registry_seed: u64,
+    #[serde(default = "hmac")]
+    mac_algorithm: String,
     mac_to_switch: String,
     mac_from_switch: String,
     challenge: String,
@@ -116,7 +119,8 @@ fn default_cassettes() -> Notes {
 /// iin = "970499"                     # of citizen PANs
 /// population_seed = 1                # of the citizens whose cards are read
 /// registry_seed = 1                  # of the registry whose biometric service compares faces
-/// mac_to_switch = "…"                # 64 hex digits each, as in the switch's key file
+/// mac_algorithm = "hmac-sha256"      # as in the switch's key file
+/// mac_to_switch = "…"                # 64 hex digits each with HMAC, as there
 /// mac_from_switch = "…"
 /// challenge = "…"
 /// cassettes = [1000, 1000, 1000, 1000]   # notes of 500,000, 200,000, 100,000 and 50,000
@@ -148,10 +152,7 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
 
 fn settings(file: &File, directory: &Path) -> Result<Settings, String> {
     let key = |name: &str, hex: &str| Key::from_hex(hex).ok_or(format!("{name}: a key is 64 hex digits"));
-    let mac = LinkMac {
-        sign: MacKey::new(&key("mac_to_switch", &file.mac_to_switch)?),
-        verify: MacKey::new(&key("mac_from_switch", &file.mac_from_switch)?),
-    };
+    let mac = mac(&file.mac_algorithm, &file.mac_to_switch, &file.mac_from_switch)?;
     let challenge = key("challenge", &file.challenge)?;
     let digits = file.iin.bytes().all(|byte| byte.is_ascii_digit());
     let iin = file.iin.as_bytes().try_into().ok().filter(|_| digits).ok_or("iin: not 6 digits")?;
@@ -248,7 +249,7 @@ mod tests {
                 "acquirer = \"BIDV\"",
                 "terminal.toml: acquirer `BIDV` is not 1 to 11 digits",
             ),
-            ("0101", "", "terminal.toml: mac_to_switch: a key is 64 hex digits"),
+            ("0101", "", "terminal.toml: mac_to_switch: no key of hmac-sha256"),
             ("[10", "[2501", "terminal.toml: cassettes: above 2500 notes"),
             (
                 "answer_ms_max = 900",

@@ -51,6 +51,9 @@ pub enum HsmError {
         /// What is wrong.
         reason: String,
     },
+    /// A verb that this kind of module has not: keys of a payShield are looked after at its own console.
+    #[error("not with this security module: {0}")]
+    NotHere(&'static str),
     /// The module cannot be asked.
     #[error("the security module is away: {0}")]
     Away(String),

@@ -1,8 +1,9 @@
-//! The security module (HSM): the one place where exchanged keys are used, and a software one whose keys stand in a sealed
-//! file. docs/security.md#hsm.
+//! The security module (HSM): the one place where exchanged keys are used; a software one whose keys stand in a sealed
+//! file, and a payShield that is asked by host commands. docs/security.md#hsm.
 
 mod error;
 mod name;
+mod payshield;
 mod sealed;
 mod slot;
 mod software;
@@ -13,6 +14,7 @@ use keys::{
 
 pub use error::HsmError;
 pub use name::{KeyName, KeyRole, OWNER_CHARACTERS_MAX, Owner};
+pub use payshield::{PAYSHIELD_ANSWER_BYTES_MAX, PAYSHIELD_HEADER_BYTES, PayShield, PayShieldSettings};
 pub use sealed::{SEALED_FILE_BYTES_MAX, Sealing};
 pub use slot::{KEYS_MAX, OLD_KEY_LIFE_S};
 pub use software::{Import, KeyKind, SoftwareHsm};

@@ -17,7 +17,7 @@ pub struct Owner {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum OwnerKind {
+pub(crate) enum OwnerKind {
     Terminal,
     Bank,
 }
@@ -55,6 +55,10 @@ impl Owner {
     /// A bank by its institution, 1 to 11 digits; `None` for anything else.
     pub fn bank(id: &[u8]) -> Option<Owner> {
         Owner::new(OwnerKind::Bank, id).filter(|_| id.iter().all(u8::is_ascii_digit))
+    }
+
+    pub(crate) fn kind(self) -> OwnerKind {
+        self.kind
     }
 
     /// The key of one of its roles.

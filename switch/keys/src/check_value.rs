@@ -49,6 +49,15 @@ impl BoundKey {
 }
 
 impl CheckValue {
+    /// One that another module has told: 6 to 10 hex digits.
+    pub fn of_hex(digits: &str) -> Option<CheckValue> {
+        let told = crate::mac::hex_bytes(digits)?;
+        let length = told.len();
+        let mut value = CheckValue { bytes: [0; 5], length };
+        value.bytes.get_mut(..length).filter(|_| length >= CHECK_VALUE_BYTES_MIN)?.copy_from_slice(&told);
+        Some(value)
+    }
+
     /// Its bytes: 5 for AES, else 3.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]

@@ -8,15 +8,19 @@ use mutant::Mutant;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::bound_key::{BoundKey, KeyError};
 use crate::cipher::Cmac;
 use crate::key::Key;
 use crate::retail_mac::{Padding, RetailMac};
-use crate::usage::{KeyUsage, ModeOfUse};
+use crate::usage::{KeyAlgorithm, KeyUsage, ModeOfUse};
 
 /// Bytes of a MAC: DE64 and DE128.
 pub const MAC_BYTES: usize = 8;
+
+/// Bytes of an HMAC key that stands in a file.
+const HMAC_KEY_BYTES: usize = 32;
 
 /// The MAC algorithms, each cut to its first 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,40 @@ pub enum MacAlgorithm {
     AesCmac,
     /// ISO 9797-1 algorithm 3 over DES with this padding, usage M3; it has 8 bytes and is not cut.
     Retail(Padding),
+}
+
+impl MacAlgorithm {
+    /// All of them.
+    pub const ALL: [MacAlgorithm; 4] = [
+        MacAlgorithm::HmacSha256,
+        MacAlgorithm::AesCmac,
+        MacAlgorithm::Retail(Padding::Zeros),
+        MacAlgorithm::Retail(Padding::OneThenZeros),
+    ];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            MacAlgorithm::HmacSha256 => "hmac-sha256",
+            MacAlgorithm::AesCmac => "aes-cmac",
+            MacAlgorithm::Retail(Padding::Zeros) => "retail",
+            MacAlgorithm::Retail(Padding::OneThenZeros) => "retail-padding-2",
+        }
+    }
+
+    /// The one of this name.
+    pub fn of_name(name: &str) -> Option<MacAlgorithm> {
+        MacAlgorithm::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    /// The usage and algorithm of its keys.
+    fn kind(self) -> (KeyUsage, KeyAlgorithm) {
+        match self {
+            MacAlgorithm::HmacSha256 => (KeyUsage::Hmac, KeyAlgorithm::Hmac),
+            MacAlgorithm::AesCmac => (KeyUsage::Cmac, KeyAlgorithm::Aes),
+            MacAlgorithm::Retail(_) => (KeyUsage::RetailMac, KeyAlgorithm::Tdes),
+        }
+    }
 }
 
 /// Which end of a direction a MAC key stands at.
@@ -61,11 +99,7 @@ impl MacKey {
     /// [`KeyError::Usage`] of a key for another algorithm or for no MAC at all; [`KeyError::Forbidden`] where its mode
     /// of use has not this end.
     pub fn bound(key: &BoundKey, algorithm: MacAlgorithm, purpose: MacPurpose) -> Result<MacKey, KeyError> {
-        key.must_be(&[match algorithm {
-            MacAlgorithm::HmacSha256 => KeyUsage::Hmac,
-            MacAlgorithm::AesCmac => KeyUsage::Cmac,
-            MacAlgorithm::Retail(_) => KeyUsage::RetailMac,
-        }])?;
+        key.must_be(&[algorithm.kind().0])?;
         key.must_allow(match purpose {
             MacPurpose::Sign => ModeOfUse::may_generate,
             MacPurpose::Verify => ModeOfUse::may_verify,
@@ -75,6 +109,23 @@ impl MacKey {
             MacAlgorithm::AesCmac => Prepared::Cmac(Cmac::new(key.bytes())),
             MacAlgorithm::Retail(padding) => Prepared::Retail(Arc::new(RetailMac::new(key.bytes(), padding))),
         }))
+    }
+
+    /// Prepares a key that stands as bytes in a file, for one end of a direction and nothing else.
+    ///
+    /// # Errors
+    /// [`KeyError`]: bytes that are no key of the algorithm. HMAC's has 32 bytes, CMAC's 16, 24 or 32, that of the retail MAC
+    /// 16 whose halves differ.
+    pub fn of_bytes(bytes: &[u8], algorithm: MacAlgorithm, purpose: MacPurpose) -> Result<MacKey, KeyError> {
+        let (usage, kind) = algorithm.kind();
+        let mode = match purpose {
+            MacPurpose::Sign => ModeOfUse::Generate,
+            MacPurpose::Verify => ModeOfUse::Verify,
+        };
+        if algorithm == MacAlgorithm::HmacSha256 && bytes.len() != HMAC_KEY_BYTES {
+            return Err(KeyError::Length { algorithm: kind, bytes: bytes.len() });
+        }
+        MacKey::bound(&BoundKey::new(usage, mode, kind, bytes)?, algorithm, purpose)
     }
 
     /// The MAC over `bytes`.
@@ -131,6 +182,19 @@ pub enum MacError {
 }
 
 impl LinkMac {
+    /// The keys of one end, as they stand in a file in hex.
+    ///
+    /// # Errors
+    /// `true` where the key to sign with is none of the algorithm, `false` where that to verify with is none.
+    pub fn of_hex(algorithm: MacAlgorithm, sign: &str, verify: &str) -> Result<LinkMac, bool> {
+        let key = |hex: &str, purpose| {
+            let bytes = hex_bytes(hex)?;
+            MacKey::of_bytes(&bytes, algorithm, purpose).ok()
+        };
+        let sign = key(sign, MacPurpose::Sign).ok_or(true)?;
+        Ok(LinkMac { sign, verify: key(verify, MacPurpose::Verify).ok_or(false)? })
+    }
+
     /// Checks a message that was received.
     ///
     /// # Errors
@@ -146,6 +210,15 @@ impl LinkMac {
         let is_right = self.verify.verify(&view.bytes()[..offset], mac) || mutant::is(Mutant::MacNotChecked);
         if is_right { Ok(()) } else { Err(MacError::Wrong) }
     }
+}
+
+/// The bytes that hex digits stand for.
+pub(crate) fn hex_bytes(digits: &str) -> Option<Zeroizing<Vec<u8>>> {
+    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pairs = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok());
+    pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -253,6 +253,11 @@ impl PinPan {
         Ok(pan)
     }
 
+    /// Its ASCII digits, for a hardware module: they are part of the command that has the block translated.
+    pub fn digits_for_module(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.digits[..self.length].iter().map(|digit| b'0' + digit).collect())
+    }
+
     /// The PAN field of formats 0 and 3: four zeros, the 12 rightmost digits without the check digit.
     fn field_of_12(&self) -> Zeroizing<[u8; DES_BLOCK]> {
         let end = self.length - 1;

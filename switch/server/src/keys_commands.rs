@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hsm::{Hsm, Import, KeyInfo, KeyKind, KeyName, KeyRole, SoftwareHsm};
+use hsm::{Hsm, Import, KeyInfo, KeyKind, KeyName, KeyRole, Sealing, SoftwareHsm};
 use keys::{KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm};
 use processor::UtcSeconds;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::audit_file::audit;
 use crate::config::{HsmModule, Settings};
 use crate::log_view::utc;
+use crate::security_module;
 
 /// A file of key blocks holds at most so many bytes: a block and a name for each of 600,000 keys.
 const BLOCKS_BYTES_MAX: u64 = 256 << 20;
@@ -36,7 +37,7 @@ pub enum Brought<'a> {
 /// # Errors
 /// It is there already, or cannot be written.
 pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
-    let HsmModule::Software { file, sealing } = module(settings)?;
+    let (file, sealing) = software(settings)?;
     SoftwareHsm::create(file, sealing.clone()).map_err(|error| error.to_string())?;
     audit(settings, json!({ "act": "keys create" }))?;
     writeln!(out, "{}: made, without keys", file.display()).map_err(|error| error.to_string())
@@ -47,7 +48,10 @@ pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
 /// # Errors
 /// The module cannot be asked.
 pub fn list(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
-    let keys = open(settings)?.keys().map_err(|error| error.to_string())?;
+    let hsm = settings.hsm.as_ref().ok_or("the configuration has no [hsm]")?;
+    // Those of a payShield are told too: as its file of keys says.
+    let opened = security_module::open(hsm, Duration::from_millis(settings.processor.timers.hsm_ms_max))?;
+    let keys = opened.keys().map_err(|error| error.to_string())?;
     let mut text = String::new();
     for key in &keys {
         text += &if json { format!("{}\n", object(key)) } else { line(key) };
@@ -156,13 +160,18 @@ fn usual(role: KeyRole) -> KeyKind {
     }
 }
 
-fn module(settings: &Settings) -> Result<&HsmModule, String> {
-    let hsm = settings.hsm.as_ref().ok_or("the configuration has no [hsm]")?;
-    Ok(&hsm.module)
+fn software(settings: &Settings) -> Result<(&Path, &Sealing), String> {
+    match settings.hsm.as_ref().map(|hsm| &hsm.module) {
+        Some(HsmModule::Software { file, sealing }) => Ok((file, sealing)),
+        Some(HsmModule::PayShield { .. }) => {
+            Err("keys of a payShield are looked after at its own console".to_owned())
+        }
+        None => Err("the configuration has no [hsm]".to_owned()),
+    }
 }
 
 fn open(settings: &Settings) -> Result<SoftwareHsm, String> {
-    let HsmModule::Software { file, sealing } = module(settings)?;
+    let (file, sealing) = software(settings)?;
     SoftwareHsm::open(file, sealing.clone()).map_err(|error| error.to_string())
 }
 

@@ -172,6 +172,7 @@ fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
         | HsmError::Rollback { .. }
         | HsmError::VersionsUsedUp(_)
         | HsmError::Full
+        | HsmError::NotHere(_)
         | HsmError::File { .. }
         | HsmError::Away(_) => false,
     }

@@ -100,7 +100,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let keys = Arc::new(TerminalKeyStore::default());
     keys.replace(terminal_keys(&settings));
     let verifier = Verifier::start(&settings, &keys, clock, &bus.others)?;
-    let hsm = settings.hsm.as_ref().map(security_module::open).transpose()?;
+    let hsm_max = Duration::from_millis(settings.processor.timers.hsm_ms_max);
+    let hsm = settings.hsm.as_ref().map(|hsm| security_module::open(hsm, hsm_max)).transpose()?;
     if let Some(hsm) = &hsm {
         security_module::check(&**hsm, &settings.pin_formats)?;
     }

@@ -2,20 +2,37 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hsm::{Hsm, KeyRole, Owner, SoftwareHsm};
+use hsm::{Hsm, HsmError, KeyRole, Owner, PayShield, PayShieldSettings, SoftwareHsm};
 use keys::{KeyAlgorithm, PinFormat};
 
 use crate::config::{HsmModule, HsmSettings, PinFormats};
 
-/// Opens it.
+/// Opens it. A payShield that does not answer yet is told of, and asked again with each PIN.
 ///
 /// # Errors
-/// The sealed file cannot be read, or does not open.
-pub fn open(settings: &HsmSettings) -> Result<Arc<dyn Hsm>, String> {
-    let HsmModule::Software { file, sealing } = &settings.module;
-    let opened = SoftwareHsm::open(file, sealing.clone()).map_err(|error| format!("hsm: {error}"))?;
-    Ok(Arc::new(opened))
+/// The file of keys cannot be read, or does not open.
+pub fn open(settings: &HsmSettings, answer_max: Duration) -> Result<Arc<dyn Hsm>, String> {
+    let failed = |error: HsmError| format!("hsm: {error}");
+    match &settings.module {
+        HsmModule::Software { file, sealing } => {
+            Ok(Arc::new(SoftwareHsm::open(file, sealing.clone()).map_err(failed)?))
+        }
+        HsmModule::PayShield { addresses, tokens } => {
+            let box_settings = PayShieldSettings {
+                addresses: addresses.clone(),
+                connections_max: settings.threads,
+                answer_max,
+                tokens: tokens.clone(),
+            };
+            let opened = PayShield::open(box_settings).map_err(failed)?;
+            if let Err(error) = opened.echo() {
+                tracing::warn!(%error, "the payShield does not answer yet");
+            }
+            Ok(Arc::new(opened))
+        }
+    }
 }
 
 /// Each bank that wants PINs has a key for its format; terminals without a key for theirs are told of: their PINs will be

@@ -1,14 +1,18 @@
 //! `[hsm]`: the security module, and in which format PIN blocks come and go.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hsm::Sealing;
 use keys::PinFormat;
 use processor::{Institution, TerminalId};
 
+use super::ADDRESSES_MAX;
 use super::links::is_private;
+use super::load::address;
 use super::reader::Section;
+use crate::links::door::is_loopback;
 
 /// `[hsm]`.
 #[derive(Debug)]
@@ -31,6 +35,13 @@ pub enum HsmModule {
         /// What it is sealed with.
         sealing: Sealing,
     },
+    /// Host commands to a Thales payShield.
+    PayShield {
+        /// Its addresses, on loopback: the boxes themselves stand behind a tunnel.
+        addresses: Vec<SocketAddr>,
+        /// The keys under its LMK.
+        tokens: PathBuf,
+    },
 }
 
 /// In which formats PIN blocks come and go.
@@ -43,21 +54,44 @@ pub struct PinFormats {
 }
 
 pub(super) fn hsm(section: Section<'_>) -> Option<HsmSettings> {
-    let kind = section.parsed("kind", |text| match text {
-        "software" => Ok(()),
-        _ => Err(format!("`{text}` is none of software")),
+    let is_software = section.parsed("kind", |text| match text {
+        "software" => Ok(true),
+        "payshield" => Ok(false),
+        _ => Err(format!("`{text}` is none of software, payshield")),
     });
     let file = section.path("file");
-    let sealing = sealing(&section);
+    let module = match is_software {
+        Some(true) => {
+            let sealing = sealing(&section);
+            file.zip(sealing).map(|(file, sealing)| HsmModule::Software { file, sealing })
+        }
+        Some(false) => {
+            let addresses = addresses(&section);
+            file.filter(|_| !addresses.is_empty()).map(|tokens| HsmModule::PayShield { addresses, tokens })
+        }
+        None => None,
+    };
     let threads = section.number_or("threads", 2, 1..=64);
     let waiting_max = section.number_or("waiting_max", 4_096, 1..=1_000_000);
     section.finish();
-    kind?;
-    Some(HsmSettings {
-        module: HsmModule::Software { file: file?, sealing: sealing? },
-        threads: threads? as usize,
-        waiting_max: waiting_max? as usize,
-    })
+    Some(HsmSettings { module: module?, threads: threads? as usize, waiting_max: waiting_max? as usize })
+}
+
+/// Commands go in clear, PIN blocks and PANs in them: whatever is not on this machine stands behind a tunnel.
+fn addresses(section: &Section<'_>) -> Vec<SocketAddr> {
+    let addresses = section.list("addresses", |text| {
+        let address = address(text)?;
+        let reason = || {
+            format!(
+                "{address} is not loopback, and host commands go in clear: lead them through a tunnel in TLS"
+            )
+        };
+        if is_loopback(address) { Ok(address) } else { Err(reason()) }
+    });
+    if !section.has("addresses") || addresses.len() > ADDRESSES_MAX {
+        section.refuse("addresses", format!("are 1 to {ADDRESSES_MAX}"));
+    }
+    addresses
 }
 
 /// A key file or a passphrase file, which is for the switch's user alone.

@@ -74,14 +74,13 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         )?;
     }
     if let Some(hsm) = &settings.hsm {
-        let HsmModule::Software { file, .. } = &hsm.module;
-        writeln!(
-            out,
-            "hsm         software, {}, {} at once, {} wait",
-            file.display(),
-            hsm.threads,
-            hsm.waiting_max
-        )?;
+        let module = match &hsm.module {
+            HsmModule::Software { file, .. } => format!("software, {}", file.display()),
+            HsmModule::PayShield { addresses, tokens } => {
+                format!("payShield at {addresses:?}, {}", tokens.display())
+            }
+        };
+        writeln!(out, "hsm         {module}, {} at once, {} wait", hsm.threads, hsm.waiting_max)?;
     }
     for Watched { link, whose, validity } in settings.certificates() {
         let day = Day::of_unix_ms(validity.not_after_s.saturating_mul(1_000));

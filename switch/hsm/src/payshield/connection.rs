@@ -1,0 +1,194 @@
+//! The pool of connections to a payShield: each carries one command at a time, and one that has failed is closed.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Characters in front of each command, which the answer gives back.
+pub const PAYSHIELD_HEADER_BYTES: usize = 4;
+/// A longer answer is none of ours.
+pub const PAYSHIELD_ANSWER_BYTES_MAX: usize = 4_096;
+
+const LENGTH_BYTES: usize = 2;
+/// Header, response code, error code.
+const ANSWER_BYTES_MIN: usize = PAYSHIELD_HEADER_BYTES + 4;
+
+/// Connections that are free, and how many there are.
+pub(super) struct Pool {
+    addresses: Vec<SocketAddr>,
+    connections_max: usize,
+    answer_max: Duration,
+    held: Mutex<Held>,
+    freed: Condvar,
+    commands: AtomicU32,
+    /// The address that answered last.
+    good: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Held {
+    idle: Vec<TcpStream>,
+    open: usize,
+}
+
+impl Pool {
+    pub(super) fn new(addresses: &[SocketAddr], connections_max: usize, answer_max: Duration) -> Pool {
+        Pool {
+            addresses: addresses.to_vec(),
+            connections_max,
+            answer_max,
+            held: Mutex::default(),
+            freed: Condvar::new(),
+            commands: AtomicU32::new(0),
+            good: AtomicUsize::new(0),
+        }
+    }
+
+    /// One command: error code and data. A connection that has failed is closed, so that an answer that is late is nobody's.
+    /// Where it had stood idle, the box may have gone and come back meanwhile: a new one is tried, once.
+    pub(super) fn ask(&self, command: &str, fields: &[u8]) -> Result<(u8, Vec<u8>), String> {
+        let until = Instant::now() + self.answer_max;
+        loop {
+            let (mut stream, was_idle) = self.take(until)?;
+            let answered = self.exchange(&mut stream, command, fields, until);
+            let mut held = self.lock();
+            match &answered {
+                Ok(_) => held.idle.push(stream),
+                Err(_) => {
+                    // Those that stand idle are of the same box.
+                    held.open -= 1 + held.idle.len();
+                    held.idle.clear();
+                }
+            }
+            drop(held);
+            self.freed.notify_one();
+            if answered.is_ok() || !was_idle || left(until).is_none() {
+                return answered;
+            }
+        }
+    }
+
+    /// A connection that stands idle, or a new one, or what others give back in time.
+    fn take(&self, until: Instant) -> Result<(TcpStream, bool), String> {
+        let mut held = self.lock();
+        loop {
+            if let Some(stream) = held.idle.pop() {
+                return Ok((stream, true));
+            }
+            if held.open < self.connections_max {
+                held.open += 1;
+                drop(held);
+                let connected = self.connect(until);
+                return connected.map(|stream| (stream, false)).inspect_err(|_| {
+                    self.lock().open -= 1;
+                    self.freed.notify_one();
+                });
+            }
+            let left = left(until).ok_or("all its connections are busy")?;
+            held = self.freed.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The address that was good last is tried first.
+    fn connect(&self, until: Instant) -> Result<TcpStream, String> {
+        let good = self.good.load(Ordering::Relaxed);
+        let mut failed = "it has no address".to_owned();
+        for turn in 0..self.addresses.len() {
+            let place = (good + turn) % self.addresses.len();
+            let address = self.addresses[place];
+            let left = left(until).ok_or("it cannot be connected to in time")?;
+            match TcpStream::connect_timeout(&address, left) {
+                Ok(stream) => {
+                    self.good.store(place, Ordering::Relaxed);
+                    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+                    return Ok(stream);
+                }
+                Err(error) => failed = format!("{address}: {error}"),
+            }
+        }
+        Err(failed)
+    }
+
+    fn exchange(
+        &self,
+        stream: &mut TcpStream,
+        command: &str,
+        fields: &[u8],
+        until: Instant,
+    ) -> Result<(u8, Vec<u8>), String> {
+        let number = self.commands.fetch_add(1, Ordering::Relaxed) % 10_000;
+        let header = format!("{number:04}");
+        let length = PAYSHIELD_HEADER_BYTES + command.len() + fields.len();
+        let length = u16::try_from(length).map_err(|_| "the command is too long".to_owned())?;
+        let mut bytes = length.to_be_bytes().to_vec();
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(command.as_bytes());
+        bytes.extend_from_slice(fields);
+        let said = |error: std::io::Error| error.to_string();
+        stream.set_write_timeout(left(until)).map_err(said)?;
+        stream.write_all(&bytes).map_err(said)?;
+        let mut head = [0; LENGTH_BYTES];
+        read(stream, &mut head, until)?;
+        let length = usize::from(u16::from_be_bytes(head));
+        if !(ANSWER_BYTES_MIN..=PAYSHIELD_ANSWER_BYTES_MAX).contains(&length) {
+            return Err(format!("an answer of {length} bytes"));
+        }
+        let mut answer = vec![0; length];
+        read(stream, &mut answer, until)?;
+        parsed(&answer, &header, command).ok_or_else(|| "an answer to something else".to_owned())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Header as it was sent, the command's second letter one further, an error code of two digits, data.
+fn parsed(answer: &[u8], header: &str, command: &str) -> Option<(u8, Vec<u8>)> {
+    let (echoed, rest) = answer.split_at_checked(PAYSHIELD_HEADER_BYTES)?;
+    let (response, rest) = rest.split_at_checked(2)?;
+    let (code, data) = rest.split_at_checked(2)?;
+    let asked: [u8; 2] = command.as_bytes().try_into().ok()?;
+    let is_ours = echoed == header.as_bytes() && response == [asked[0], asked[1] + 1];
+    let code = str::from_utf8(code).ok().filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()))?;
+    is_ours.then_some((code.parse().ok()?, data.to_vec()))
+}
+
+/// What is left of a deadline; `None` when it is over.
+fn left(until: Instant) -> Option<Duration> {
+    until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+}
+
+/// Reads all of it within the deadline, however it dribbles.
+fn read(stream: &mut TcpStream, mut into: &mut [u8], until: Instant) -> Result<(), String> {
+    while !into.is_empty() {
+        let left = left(until).ok_or("no answer in time")?;
+        stream.set_read_timeout(Some(left)).map_err(|error| error.to_string())?;
+        match stream.read(into) {
+            Ok(0) => return Err("it has closed the connection".to_owned()),
+            Ok(count) => into = &mut into[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Err("no answer in time".to_owned());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parsed;
+
+    #[test]
+    fn an_answer_is_that_of_its_command() {
+        assert_eq!(parsed(b"0001CB00data", "0001", "CA"), Some((0, b"data".to_vec())));
+        assert_eq!(parsed(b"0001CB20", "0001", "CA"), Some((20, Vec::new())));
+        for other in [&b"0002CB00"[..], b"0001CD00", b"0001CBx0", b"0001CB+1", b"0001CB0", b""] {
+            assert_eq!(parsed(other, "0001", "CA"), None);
+        }
+    }
+}
