@@ -42,7 +42,7 @@ fn accounts(enrolment: &Enrolment, citizen: u64) -> Vec<String> {
     let citizen = pseudonym(&CitizenNumber::parse(number(citizen).as_bytes()).unwrap());
     let accounts = enrolment.accounts(&citizen).unwrap();
     let text = |star: bool| if star { "*" } else { "" };
-    accounts.iter().map(|held| format!("{}/{}{}", held.bank, held.number, text(held.default))).collect()
+    accounts.iter().map(|held| format!("{}/{}{}", held.bank, &*held.number, text(held.default))).collect()
 }
 
 /// Plays imports, given as bank, mode and lines, and shows what citizen 1 has then.

@@ -7,7 +7,7 @@ use processor::{BrokenSequence, Position, TxKey};
 use thiserror::Error;
 
 use crate::index::IndexError;
-use crate::wire::DecodeError;
+use crate::wire::{DecodeError, DecodeFault};
 
 /// Why a record was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -108,6 +108,14 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What is personal in it was sealed with a key that is not at hand: that says nothing about the record.
+    #[error("record {position}: the key file has no data.k_enc of generation {generation}")]
+    NoKey {
+        /// The record.
+        position: Position,
+        /// The key's generation.
+        generation: u8,
+    },
     /// The index cannot be asked; the next start builds it anew.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -123,6 +131,10 @@ pub enum ReadError {
 
 impl From<DecodeError> for ReadError {
     fn from(error: DecodeError) -> ReadError {
-        ReadError::Damaged { position: error.position, reason: format!("{}: {}", error.field, error.fault) }
+        let DecodeError { position, field, fault } = error;
+        match fault {
+            DecodeFault::NoKey(generation) => ReadError::NoKey { position, generation },
+            fault => ReadError::Damaged { position, reason: format!("{field}: {fault}") },
+        }
     }
 }

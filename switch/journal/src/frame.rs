@@ -41,7 +41,17 @@ pub(crate) fn write(
         out.truncate(start);
         return Err(field);
     }
-    let frame = &mut out[start..];
+    Ok(close(&mut out[start..], position, synced, before, keys))
+}
+
+/// Fills in the head of a frame in front of its record's bytes, and gives its link.
+pub(crate) fn close(
+    frame: &mut [u8],
+    position: Position,
+    synced: Position,
+    before: &Link,
+    keys: &DataKeys,
+) -> Link {
     let length = (frame.len() - HEAD_BYTES) as u32;
     let mut head = &mut frame[LINKED_FROM..HEAD_BYTES];
     for part in [&length.to_be_bytes()[..], &[FRAME_VERSION], &position.to_be_bytes(), &synced.to_be_bytes()]
@@ -54,7 +64,7 @@ pub(crate) fn write(
     frame[CHECKED_FROM..LINKED_FROM].copy_from_slice(&link);
     let crc = crc32fast::hash(&frame[CHECKED_FROM..]);
     frame[..CHECKED_FROM].copy_from_slice(&crc.to_be_bytes());
-    Ok(link)
+    link
 }
 
 /// A frame whose length and checksum are right.

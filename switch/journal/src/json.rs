@@ -1,8 +1,8 @@
 //! Records as people and scripts may see them: PANs, accounts, references masked; balances and evidence left out.
 
 use processor::{
-    Advice, BankIdentity, BlockSubject, Body, Carried, ClaimReason, Content, Evidence, NoteReason, Position,
-    Record, Request, Spend, Suspense, TxKey, UtcSeconds,
+    AccountNumber, Advice, BankIdentity, BlockSubject, Body, Carried, ClaimReason, Content, Evidence,
+    NoteReason, Position, Record, Request, Spend, Suspense, TxKey, UtcSeconds,
 };
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -45,7 +45,7 @@ fn body_json(body: &Body) -> Value {
         Body::Intent(intent) => json!({
             "request": request_json(&intent.request),
             "bank": intent.bank.to_string(),
-            "account": intent.account.as_deref().map(masked),
+            "account": intent.account.as_ref().map(AccountNumber::masked),
             "identity": identity_json(&intent.identity),
             "day": intent.day.to_string(),
             "reference": intent.reference.map(|reference| format!("{reference:?}")),
@@ -124,8 +124,8 @@ fn content_json(content: &Content) -> Value {
         ("original", content.original.as_ref().map_or(Value::Null, key_json)),
         ("left_minor", json!(content.left_minor)),
         ("institution", json!(content.institution.map(|institution| institution.to_string()))),
-        ("from_account", json!(content.from_account.as_deref().map(masked))),
-        ("to_account", json!(content.to_account.as_deref().map(masked))),
+        ("from_account", json!(content.from_account.as_ref().map(AccountNumber::masked))),
+        ("to_account", json!(content.to_account.as_ref().map(AccountNumber::masked))),
     ];
     for (name, value) in fields {
         if !value.is_null() {
@@ -205,13 +205,6 @@ fn note_name(reason: NoteReason) -> &'static str {
         NoteReason::AdviceAgain => "advice again",
         NoteReason::ReversalRefused => "reversal refused",
     }
-}
-
-/// The last four characters, and never more than half.
-fn masked(account: &str) -> String {
-    let characters = account.chars().count();
-    let hidden = characters.saturating_sub(4).max(characters.div_ceil(2));
-    account.chars().enumerate().map(|(index, shown)| if index < hidden { '*' } else { shown }).collect()
 }
 
 fn text(bytes: &[u8]) -> String {

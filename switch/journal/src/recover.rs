@@ -332,7 +332,7 @@ impl Reading<'_> {
         let mut offset = SEGMENT_HEAD_BYTES;
         for (position, length) in (base..).zip(&walked.frames) {
             let frame = &bytes[offset..offset + *length as usize];
-            let record = read_record(frame, position, Unseal::Leave)?;
+            let record = read_record(frame, position, Unseal::LeaveOurs(self.keys))?;
             let place = Place { position, offset: offset as u32 };
             let Reading { fold, index, files, namer, .. } = self;
             let earlier = Earlier { namer, index: &**index, files, below: base };

@@ -126,7 +126,8 @@ impl Harm {
 /// transaction. `kept` are heads that were kept elsewhere: the log has to hold each of them.
 ///
 /// # Errors
-/// [`OpenError::Io`] when the directory cannot be read. What is wrong with the log itself stands in the report.
+/// [`OpenError::Io`] when the directory cannot be read, [`ReadError::NoKey`] when a record was sealed with a key that is not
+/// among `keys`. What is wrong with the log itself stands in the report.
 pub fn verify(dir: &Path, keys: &DataKeys, kept: &[Head]) -> Result<Report, OpenError> {
     let io = |error| OpenError::io(dir, error);
     let directory = Directory::new(dir, 0);
@@ -197,7 +198,7 @@ impl Check<'_> {
         }
         let bytes = fs::read(path).map_err(|error| OpenError::io(path, error))?;
         let walked = walk(&bytes, base, following, &self.report.head.link, self.keys);
-        self.records(path, base, &bytes, &walked);
+        self.records(path, base, &bytes, &walked)?;
         if self.report.bad.is_some() {
             return Ok(());
         }
@@ -216,40 +217,52 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn records(&mut self, path: &Path, base: Position, bytes: &[u8], walked: &Walked) {
+    fn records(
+        &mut self,
+        path: &Path,
+        base: Position,
+        bytes: &[u8],
+        walked: &Walked,
+    ) -> Result<(), OpenError> {
         let mut offset = SEGMENT_HEAD_BYTES;
         for (position, length) in (base..).zip(&walked.frames) {
             let frame = &bytes[offset..offset + *length as usize];
             let place = Place { position, offset: offset as u32 };
-            if let Err(reason) = self.record(place, frame) {
-                return self.bad(path, Harm::Changed, reason);
+            if let Err(reason) = self.record(place, frame)? {
+                self.bad(path, Harm::Changed, reason);
+                return Ok(());
             }
             self.compare_heads(path);
             if self.report.bad.is_some() {
-                return;
+                return Ok(());
             }
             offset += frame.len();
         }
+        Ok(())
     }
 
-    fn record(&mut self, place: Place, bytes: &[u8]) -> Result<(), String> {
-        let record =
-            read_record(bytes, place.position, Unseal::Open(self.keys)).map_err(|error| match error {
-                ReadError::Damaged { reason, .. } => reason,
-                other => other.to_string(),
-            })?;
+    /// Adds a record, or tells what is bad about it.
+    fn record(&mut self, place: Place, bytes: &[u8]) -> Result<Result<(), String>, OpenError> {
+        let record = match read_record(bytes, place.position, Unseal::Open(self.keys)) {
+            Ok(record) => record,
+            Err(error @ ReadError::NoKey { .. }) => return Err(error.into()),
+            Err(ReadError::Damaged { reason, .. }) => return Ok(Err(reason)),
+            Err(other) => return Ok(Err(other.to_string())),
+        };
         let files = &self.files;
         let earlier = |key: &TxKey, places: &[Place]| -> Result<Option<Placed>, ReadError> {
             tell_places(key, places, |place| files.frame(place), Unseal::Leave)
         };
-        self.fold.apply(place, &record, earlier).map_err(|error| match error {
-            FoldError::Broken(broken) => broken.to_string(),
-            FoldError::Earlier(error) => error.to_string(),
-        })?;
+        if let Err(error) = self.fold.apply(place, &record, earlier) {
+            return Ok(Err(match error {
+                FoldError::Broken(broken) => broken.to_string(),
+                FoldError::Earlier(error) => error.to_string(),
+            }));
+        }
         // The walk has found that it follows.
         self.report.head = Head { records: place.position + 1, link: frame::link(bytes) };
         *self.report.kinds.entry(record.body.name()).or_default() += 1;
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Where a head that was kept is reached, the chain has to be the same.

@@ -1,5 +1,6 @@
 //! Numbers, bytes and texts as they stand in records: big-endian, lengths in front, nothing left over.
 
+use keys::OpenError;
 use processor::Position;
 use thiserror::Error;
 
@@ -30,9 +31,21 @@ pub enum DecodeFault {
     /// A version that this program does not know.
     #[error("a version that is not known")]
     Version,
-    /// The sealed PAN does not open: another key, or bytes that were changed.
+    /// What is sealed does not open: another key, another record, or bytes that were changed.
     #[error("does not open with this key")]
     Sealed,
+    /// It was sealed with a key of this generation, which the key file does not have.
+    #[error("the key file has no data.k_enc of generation {0}")]
+    NoKey(u8),
+}
+
+impl DecodeFault {
+    pub(crate) fn of(error: OpenError) -> DecodeFault {
+        match error {
+            OpenError::Sealed => DecodeFault::Sealed,
+            OpenError::NoKey(generation) => DecodeFault::NoKey(generation),
+        }
+    }
 }
 
 /// Appends fields to a buffer. A text or list that is longer than its length can say is noted, not cut.
@@ -49,6 +62,11 @@ impl<'a> Writer<'a> {
     /// The first field that was longer than its length can say.
     pub(crate) fn too_long(&self) -> Option<&'static str> {
         self.too_long
+    }
+
+    /// Bytes that stand in the buffer.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
     }
 
     pub(crate) fn u8(&mut self, value: u8) {
@@ -134,6 +152,14 @@ impl<'a> Reader<'a> {
             self.rest.split_at_checked(length).ok_or_else(|| self.error(field, DecodeFault::Short))?;
         self.rest = rest;
         Ok(taken)
+    }
+
+    /// Takes the last bytes away from those that are to be read.
+    pub(crate) fn split_off(&mut self, field: &'static str, length: usize) -> Decoded<&'a [u8]> {
+        let at = self.rest.len().checked_sub(length).ok_or_else(|| self.error(field, DecodeFault::Short))?;
+        let (rest, last) = self.rest.split_at(at);
+        self.rest = rest;
+        Ok(last)
     }
 
     pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Decoded<[u8; N]> {

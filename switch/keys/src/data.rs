@@ -1,5 +1,6 @@
-//! Keys of data at rest: sealed PANs, pseudonyms, the log's chain (docs/architecture.md#keys).
+//! Keys of data at rest: what is personal sealed, pseudonyms, the log's chain (docs/architecture.md#keys).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -10,35 +11,69 @@ use thiserror::Error;
 
 use crate::key::Key;
 
-/// Bytes of a sealed PAN: 19 digits and a tag of 16.
-pub const SEALED_BYTES: usize = PAN_DIGITS + 16;
+/// Digits of a PAN.
+pub const PAN_DIGITS: usize = 19;
 
-const PAN_DIGITS: usize = 19;
+/// Bytes that sealing adds.
+pub const SEAL_TAG_BYTES: usize = 16;
 
-/// K_enc, K_pseudonym and K_log.
+/// Bytes of a PAN that is sealed by itself, in records of version 1.
+pub const SEALED_PAN_BYTES: usize = PAN_DIGITS + SEAL_TAG_BYTES;
+
+/// Generations of K_enc are numbered from 1 to this.
+pub const K_ENC_GENERATION_MAX: u8 = u8::MAX;
+
+/// K_enc in its generations, K_pseudonym and K_log.
 #[derive(Clone)]
 pub struct DataKeys {
-    seal: Arc<LessSafeKey>,
+    seals: Arc<BTreeMap<u8, LessSafeKey>>,
+    /// The newest of them.
+    sealing: (u8, Arc<LessSafeKey>),
     pseudonym: Hmac<Sha256>,
     log: Hmac<Sha256>,
 }
 
-/// A sealed PAN that does not open: another key, another place, or changed bytes.
+/// What is sealed does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the sealed PAN does not open with this key at this place")]
-pub struct OpenError;
+pub enum OpenError {
+    /// Another key, another nonce, other text beside it, or changed bytes.
+    #[error("what is sealed does not open with this key in this place")]
+    Sealed,
+    /// There is no key of this generation.
+    #[error("there is no key of generation {0}")]
+    NoKey(u8),
+}
 
 impl DataKeys {
-    /// Prepares the three keys.
+    /// Prepares the three keys; K_enc is the first of its generations.
     pub fn new(encryption: &Key, pseudonym: &Key, log: &Key) -> DataKeys {
+        DataKeys::with_generations(&BTreeMap::from([(1, encryption.clone())]), pseudonym, log)
+            .expect("there is one generation")
+    }
+
+    /// Prepares the keys: K_enc of the highest generation seals, each opens what it sealed. `None` where there is no
+    /// generation, or one 0.
+    pub fn with_generations(encryption: &BTreeMap<u8, Key>, pseudonym: &Key, log: &Key) -> Option<DataKeys> {
         let hmac = |key: &Key| Hmac::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
-        DataKeys {
-            seal: Arc::new(LessSafeKey::new(
-                UnboundKey::new(&AES_256_GCM_SIV, encryption.bytes()).expect("the key has 32 bytes"),
-            )),
+        let seals: BTreeMap<u8, LessSafeKey> =
+            encryption.iter().map(|(generation, key)| (*generation, seal_of(key))).collect();
+        let (newest, key) = encryption.last_key_value()?;
+        (!encryption.contains_key(&0)).then(|| DataKeys {
+            seals: Arc::new(seals),
+            sealing: (*newest, Arc::new(seal_of(key))),
             pseudonym: hmac(pseudonym),
             log: hmac(log),
-        }
+        })
+    }
+
+    /// The generation of K_enc that seals.
+    pub fn sealing_generation(&self) -> u8 {
+        self.sealing.0
+    }
+
+    /// Whether there is a K_enc of this generation.
+    pub fn has(&self, generation: u8) -> bool {
+        self.seals.contains_key(&generation)
     }
 
     /// The citizen's pseudonym: HMAC-SHA-256 under K_pseudonym, cut to 16 bytes.
@@ -48,35 +83,50 @@ impl DataKeys {
         Pseudonym(*mac.finalize().into_bytes().first_chunk().expect("SHA-256 has 32 bytes"))
     }
 
-    /// Seals a PAN for one place: `nonce` must never be used twice under one key for different PANs (AES-256-GCM-SIV,
-    /// RFC 8452, then only shows that two PANs are equal); `place` is authenticated with it.
-    pub fn seal_pan(&self, pan: &Pan, nonce: [u8; 12], place: &[u8]) -> [u8; SEALED_BYTES] {
-        let mut sealed = [0; SEALED_BYTES];
-        let (digits, tag) = sealed.split_at_mut(PAN_DIGITS);
-        digits.copy_from_slice(pan.digits());
+    /// Seals `text` where it stands with AES-256-GCM-SIV (RFC 8452) under the newest K_enc, and gives the tag that belongs
+    /// behind it. It opens with the same `nonce` and `beside` alone. A nonce that is used twice under one key shows whether
+    /// text and what is beside it were the same, and nothing else.
+    ///
+    /// # Panics
+    /// When there is more than the cipher takes, 64 GiB.
+    pub fn seal(&self, nonce: [u8; 12], beside: &[u8], text: &mut [u8]) -> [u8; SEAL_TAG_BYTES] {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let made = self
-            .seal
-            .seal_in_place_separate_tag(nonce, Aad::from(place), digits)
-            .expect("19 bytes are within the cipher's bounds");
-        tag.copy_from_slice(made.as_ref());
-        sealed
+        let tag = self.sealing.1.seal_in_place_separate_tag(nonce, Aad::from(beside), text);
+        let tag = tag.expect("within the cipher's bounds");
+        tag.as_ref().try_into().expect("a tag has 16 bytes")
     }
 
-    /// Opens a sealed PAN.
+    /// Opens what the K_enc of a generation has sealed, its tag behind it, where it stands; gives the text.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open<'t>(
+        &self,
+        generation: u8,
+        nonce: [u8; 12],
+        beside: &[u8],
+        sealed: &'t mut [u8],
+    ) -> Result<&'t [u8], OpenError> {
+        let key = self.seals.get(&generation).ok_or(OpenError::NoKey(generation))?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        match key.open_in_place(nonce, Aad::from(beside), sealed) {
+            Ok(text) => Ok(text),
+            Err(_) => Err(OpenError::Sealed),
+        }
+    }
+
+    /// Opens a PAN that was sealed by itself, as records of version 1 have it: always under the first generation.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open_pan(
         &self,
-        sealed: &[u8; SEALED_BYTES],
+        sealed: &[u8; SEALED_PAN_BYTES],
         nonce: [u8; 12],
         place: &[u8],
     ) -> Result<Pan, OpenError> {
         let mut opened = *sealed;
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let digits = self.seal.open_in_place(nonce, Aad::from(place), &mut opened).map_err(|_| OpenError)?;
-        Pan::parse(digits).map_err(|_| OpenError)
+        Pan::parse(self.open(1, nonce, place, &mut opened)?).map_err(|_| OpenError::Sealed)
     }
 
     /// The next link of the log's chain: HMAC-SHA-256 under K_log over the link before it and the record's bytes.
@@ -86,6 +136,10 @@ impl DataKeys {
         mac.update(record);
         mac.finalize().into_bytes().into()
     }
+}
+
+fn seal_of(key: &Key) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, key.bytes()).expect("the key has 32 bytes"))
 }
 
 impl std::fmt::Debug for DataKeys {
@@ -99,17 +153,42 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn keys(generations: &[u8]) -> DataKeys {
+        let encryption = generations.iter().map(|generation| (*generation, Key::new([*generation; 32])));
+        DataKeys::with_generations(&encryption.collect(), &Key::new([102; 32]), &Key::new([103; 32])).unwrap()
+    }
+
     #[test]
-    fn a_sealed_pan_opens_only_in_its_place() {
-        let keys = DataKeys::new(&Key::new([1; 32]), &Key::new([2; 32]), &Key::new([3; 32]));
-        let pan = Pan::parse(b"9704990012030000017").unwrap();
-        let sealed = keys.seal_pan(&pan, [7; 12], b"position 5");
-        assert_eq!(keys.open_pan(&sealed, [7; 12], b"position 5"), Ok(pan));
-        assert_eq!(keys.open_pan(&sealed, [7; 12], b"position 6"), Err(OpenError));
-        assert_eq!(keys.open_pan(&sealed, [8; 12], b"position 5"), Err(OpenError));
-        let mut changed = sealed;
-        changed[0] ^= 1;
-        assert_eq!(keys.open_pan(&changed, [7; 12], b"position 5"), Err(OpenError));
+    fn what_is_sealed_opens_with_its_key_in_its_place_alone() {
+        let mut sealed = b"account 101000012345".to_vec();
+        let tag = keys(&[1, 3]).seal([7; 12], b"record", &mut sealed);
+        sealed.extend_from_slice(&tag);
+        let opened = |keys: DataKeys, generation, nonce, beside: &[u8], mut sealed: Vec<u8>| {
+            keys.open(generation, [nonce; 12], beside, &mut sealed).map(<[u8]>::to_vec)
+        };
+        let text = Ok(b"account 101000012345".to_vec());
+        assert_eq!(opened(keys(&[1, 3]), 3, 7, b"record", sealed.clone()), text);
+        assert_eq!(opened(keys(&[1, 3, 9]), 3, 7, b"record", sealed.clone()), text, "a newer key beside it");
+        assert_eq!(opened(keys(&[1]), 3, 7, b"record", sealed.clone()), Err(OpenError::NoKey(3)));
+        assert_eq!(opened(keys(&[1, 3]), 1, 7, b"record", sealed.clone()), Err(OpenError::Sealed));
+        assert_eq!(opened(keys(&[1, 3]), 3, 8, b"record", sealed.clone()), Err(OpenError::Sealed));
+        assert_eq!(opened(keys(&[1, 3]), 3, 7, b"recore", sealed.clone()), Err(OpenError::Sealed));
+        for bit in 0..sealed.len() * 8 {
+            let mut changed = sealed.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(opened(keys(&[1, 3]), 3, 7, b"record", changed), Err(OpenError::Sealed), "bit {bit}");
+        }
+        assert_eq!(opened(keys(&[1, 3]), 3, 7, b"record", sealed[..15].to_vec()), Err(OpenError::Sealed));
+    }
+
+    #[test]
+    fn the_highest_generation_seals_and_none_is_0() {
+        assert_eq!(keys(&[2, 7, 5]).sealing_generation(), 7);
+        for generations in [&[][..], &[0, 1]] {
+            let encryption = generations.iter().map(|generation| (*generation, Key::new([*generation; 32])));
+            let key = Key::new([102; 32]);
+            assert!(DataKeys::with_generations(&encryption.collect(), &key, &key).is_none());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::data::DataKeys;
+use crate::data::{DataKeys, K_ENC_GENERATION_MAX};
 use crate::head_key::HeadKey;
 use crate::key::Key;
 use crate::mac::{LinkMac, MacAlgorithm, hex_bytes};
@@ -42,6 +42,12 @@ pub enum KeyFileError {
         line: usize,
         /// What is wrong.
         reason: String,
+    },
+    /// A generation that is not a number from 1 to [`K_ENC_GENERATION_MAX`], or none at all.
+    #[error("{path}: a generation of a key is a number from 1 to {K_ENC_GENERATION_MAX}")]
+    Generation {
+        /// The key's place in the file.
+        path: String,
     },
     /// A key that is not 64 hex digits.
     #[error("{path}: a key is 64 hex digits")]
@@ -88,10 +94,18 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    k_enc: String,
+    k_enc: Generations,
     k_pseudonym: String,
     k_log: String,
     k_heads: Option<String>,
+}
+
+/// One key, the first of its generations, or a table of them by their numbers.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a key, or a table of keys by their generation")]
+enum Generations {
+    One(String),
+    Many(BTreeMap<String, String>),
 }
 
 #[derive(Deserialize)]
@@ -116,7 +130,7 @@ impl KeyFile {
     ///
     /// ```toml
     /// [data]
-    /// k_enc = "…"        # 64 hex digits each, and no two alike
+    /// k_enc = { 1 = "…", 2 = "…" } # 64 hex digits each, and no two alike; `k_enc = "…"` is generation 1 alone
     /// k_pseudonym = "…"
     /// k_log = "…"
     /// k_heads = "…"      # may be left out
@@ -138,11 +152,27 @@ impl KeyFile {
             reason: error.message().lines().next().unwrap_or("not TOML").to_owned(),
         })?;
         let mut seen = Seen::new();
-        let data = DataKeys::new(
-            &key(&mut seen, "data.k_enc".to_owned(), &file.data.k_enc)?,
+        let mut encryption = BTreeMap::new();
+        match file.data.k_enc {
+            Generations::One(hex) => {
+                drop(encryption.insert(1, key(&mut seen, "data.k_enc".to_owned(), &hex)?))
+            }
+            Generations::Many(keys) => {
+                for (number, hex) in keys {
+                    let path = format!("data.k_enc.{number}");
+                    let generation = generation(&number);
+                    let generation =
+                        generation.ok_or_else(|| KeyFileError::Generation { path: path.clone() })?;
+                    encryption.insert(generation, key(&mut seen, path, &hex)?);
+                }
+            }
+        }
+        let data = DataKeys::with_generations(
+            &encryption,
             &key(&mut seen, "data.k_pseudonym".to_owned(), &file.data.k_pseudonym)?,
             &key(&mut seen, "data.k_log".to_owned(), &file.data.k_log)?,
         );
+        let data = data.ok_or_else(|| KeyFileError::Generation { path: "data.k_enc".to_owned() })?;
         let heads =
             file.data.k_heads.map(|hex| key(&mut seen, "data.k_heads".to_owned(), &hex)).transpose()?;
         let heads = heads.as_ref().map(HeadKey::new);
@@ -162,6 +192,12 @@ impl KeyFile {
         }
         Ok(KeyFile { data, heads, terminals, banks })
     }
+}
+
+/// Without signs and without zeros in front, so that no generation stands twice in a file.
+fn generation(number: &str) -> Option<u8> {
+    let generation = number.parse::<u8>().ok()?;
+    (generation > 0 && generation.to_string() == number).then_some(generation)
 }
 
 /// All keys so far.
@@ -232,6 +268,25 @@ mod tests {
         assert_eq!(refused(&text(&"04".repeat(32))), KeyFileError::Twice { path: path() });
         assert!(matches!(refused(&text("05").replace("k_log", "k_lug")), KeyFileError::Form { line: 4, .. }));
         assert!(!format!("{:?}", KeyFile::parse(&text(&"05".repeat(32))).unwrap()).contains("0505"));
+    }
+    #[test]
+    fn generations_are_a_table_of_numbers_and_the_highest_seals() {
+        let one = format!("k_enc = \"{}\"", "01".repeat(32));
+        let parse = |k_enc: &str| KeyFile::parse(&text(&"05".repeat(32)).replace(&one, k_enc));
+        let many = |first: &str, key: u8| {
+            let (one, two) = ("01".repeat(32), format!("{key:02x}").repeat(32));
+            parse(&format!("k_enc = {{ {first} = \"{one}\", 12 = \"{two}\" }}"))
+        };
+        assert_eq!(parse(&one).unwrap().data.sealing_generation(), 1);
+        assert_eq!(many("3", 9).unwrap().data.sealing_generation(), 12);
+        let generation = |path: &str| KeyFileError::Generation { path: path.to_owned() };
+        for number in ["0", "01", "256", "x", "-1"] {
+            assert_eq!(many(number, 9).unwrap_err(), generation(&format!("data.k_enc.{number}")));
+        }
+        assert_eq!(parse("k_enc = {}").unwrap_err(), generation("data.k_enc"));
+        assert_eq!(many("3", 2).unwrap_err(), KeyFileError::Twice { path: "data.k_pseudonym".to_owned() });
+        let error = parse("k_enc = 5").unwrap_err();
+        assert!(error.to_string().contains("a key, or a table of keys by their generation"), "{error}");
     }
 
     #[test]

@@ -217,6 +217,39 @@ impl std::str::FromStr for Institution {
     }
 }
 
+/// The number of a citizen's account at a bank: 1 to 28 printable characters (DE102, DE103). Cannot be printed but masked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountNumber(Box<str>);
+
+impl AccountNumber {
+    /// All but the last four characters hidden, and never less than half.
+    pub fn masked(&self) -> String {
+        let characters = self.0.chars().count();
+        let hidden = characters.saturating_sub(4).max(characters.div_ceil(2));
+        self.0.chars().enumerate().map(|(index, shown)| if index < hidden { '*' } else { shown }).collect()
+    }
+}
+
+impl std::ops::Deref for AccountNumber {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<Box<str>>> From<T> for AccountNumber {
+    fn from(text: T) -> AccountNumber {
+        AccountNumber(text.into())
+    }
+}
+
+impl fmt::Debug for AccountNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
 /// A terminal, DE41: 8 printable characters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TerminalId(pub [u8; 8]);

@@ -3,7 +3,7 @@
 use credential::Pseudonym;
 use iso8583::Message;
 
-use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
+use crate::ids::{AccountNumber, BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
 use crate::pin::{PinRequest, PinVerdict};
 use crate::record::{Block, Evidence, Kind, Position, Record, Resolution, Suspense};
 use crate::saf::SafRetry;
@@ -160,7 +160,7 @@ pub struct LinkedAccount {
     /// The bank.
     pub bank: Institution,
     /// The account's number there, 1 to 28 printable characters.
-    pub number: Box<str>,
+    pub number: AccountNumber,
     /// Used when the citizen chooses none.
     pub default: bool,
 }

@@ -31,7 +31,9 @@ mod used_proofs;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
 pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};
-pub use ids::{BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
+pub use ids::{
+    AccountNumber, BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds,
+};
 pub use io::{
     ACCOUNTS_MAX, Answered, Authenticity, Command, Event, Found, Input, LinkId, LinkedAccount, Lookup, Now,
     Output, OwnName, Ticket, Used, Verdict, VerifyRequest,

@@ -3,7 +3,7 @@
 use credential::{Pan, Pseudonym, Reference};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
+use crate::ids::{AccountNumber, BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
 
 /// Place of a record in the log, counted from 0 without gaps.
 pub type Position = u64;
@@ -147,9 +147,9 @@ pub struct Content {
     /// DE100.
     pub institution: Option<Institution>,
     /// DE102, trailing spaces cut.
-    pub from_account: Option<Box<str>>,
+    pub from_account: Option<AccountNumber>,
     /// DE103, trailing spaces cut.
-    pub to_account: Option<Box<str>>,
+    pub to_account: Option<AccountNumber>,
 }
 
 /// Elements kept as they came, to be carried on: 12, 13, 18, 22, 25, 42, 43 of a request; 54, 62 of a bank's answer.
@@ -225,7 +225,7 @@ pub struct Intent {
     /// The issuer that is asked.
     pub bank: Institution,
     /// The citizen's account there, DE102 towards the bank.
-    pub account: Option<Box<str>>,
+    pub account: Option<AccountNumber>,
     /// Our name for the 0200 at the bank.
     pub identity: BankIdentity,
     /// The business day, fixed here.
@@ -351,7 +351,7 @@ pub struct LinkedBank {
 }
 
 /// The evidence of an identity check: what was signed, and digests of what was checked. No data group.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// The registry's signed answer, compact JWS; [`Evidence::ANSWER_BYTES_MAX`] at most.
     pub registry_answer: Box<[u8]>,
@@ -368,6 +368,16 @@ pub struct Evidence {
 impl Evidence {
     /// A registry's answer that is longer is refused: four times what the contract's fields can fill.
     pub const ANSWER_BYTES_MAX: usize = 8_192;
+}
+
+impl std::fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evidence")
+            .field("registry_answer_bytes", &self.registry_answer.len())
+            .field("passive", &self.passive)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An operator's block, set or lifted.

@@ -2,7 +2,7 @@
 
 use credential::Reference;
 
-use crate::ids::{BankIdentity, Day, Institution, TxKey};
+use crate::ids::{AccountNumber, BankIdentity, Day, Institution, TxKey};
 use crate::lifecycle::State;
 use crate::record::{
     Advice, Body, Declined, Evidence, Kind, NoteReason, Outcome, Record, Request, Resolution, Reversal,
@@ -51,7 +51,7 @@ pub struct SentToBank {
     /// The issuer.
     pub bank: Institution,
     /// The account there.
-    pub account: Option<Box<str>>,
+    pub account: Option<AccountNumber>,
     /// Our name for the 0200.
     pub identity: BankIdentity,
     /// The business day.

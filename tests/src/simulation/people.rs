@@ -339,7 +339,7 @@ impl World {
             card: Card { pan, chip },
             steps,
             bank: names_bank.then(|| account.bank.to_string().into()),
-            from_account: (names_bank && self.people_chance.percent(50)).then(|| account.number.clone()),
+            from_account: (names_bank && self.people_chance.percent(50)).then(|| (*account.number).into()),
             rrn_front: None,
             pin: Some(pin),
             fault,
@@ -640,7 +640,7 @@ fn bank_of(plan: &Plan, number: usize, struck: Arc<[AtomicU64; BANK_FAULTS.len()
     let accounts = (0..CITIZENS).flat_map(super::plan::accounts);
     let own = accounts.filter(|account| account.bank == institution(BANKS[number]));
     let mut opened: std::collections::BTreeMap<Box<str>, i64> =
-        own.map(|account| (account.number, 40_000_000)).collect();
+        own.map(|account| ((*account.number).into(), 40_000_000)).collect();
     opened.insert(format!("12{}{:09}", &BANKS[number][5..], 77).into(), 0);
     let config = bank::MachineConfig {
         id: BANKS[number].into(),

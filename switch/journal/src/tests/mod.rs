@@ -9,12 +9,14 @@ mod harm;
 pub(crate) mod index;
 mod properties;
 mod runs;
+mod seals;
 mod stepped;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use keys::DataKeys;
 use processor::{Class, Found, Lookup, OwnName, Position, Record, State};
 
 use crate::samples::{
@@ -45,13 +47,23 @@ pub(crate) fn open_on(
     shelf: Arc<dyn Shelf>,
     storage: Arc<dyn Storage>,
 ) -> Result<Bench, OpenError> {
+    open_with(options(dir), shelf, storage)
+}
+
+/// As [`open`], with other keys.
+pub(crate) fn open_under(dir: &Path, keys: DataKeys) -> Result<Bench, OpenError> {
+    let directory = Directory::new(dir, options(dir).segment_bytes);
+    open_with(Options { keys, ..options(dir) }, Arc::new(directory.clone()), Arc::new(directory))
+}
+
+fn open_with(options: Options, shelf: Arc<dyn Shelf>, storage: Arc<dyn Storage>) -> Result<Bench, OpenError> {
     let events = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
     let told = events.clone();
     let on_event = move |event| {
         told.0.lock().unwrap().push(event);
         told.1.notify_all();
     };
-    let (log, recovered) = SegmentLog::open_on(options(dir), shelf, storage, Box::new(on_event))?;
+    let (log, recovered) = SegmentLog::open_on(options, shelf, storage, Box::new(on_event))?;
     Ok(Bench { log, recovered, events })
 }
 

@@ -11,7 +11,7 @@ use processor::{
     Resolution, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
 };
 
-use crate::codec::{Unseal, decode, encode};
+use crate::codec::{RECORD_VERSION, Unseal, decode, encode};
 use crate::frame::{self, Next};
 use crate::samples::keys;
 
@@ -72,8 +72,8 @@ fn content() -> BoxedStrategy<Content> {
                 original,
                 left_minor,
                 institution,
-                from_account,
-                to_account,
+                from_account: from_account.map(Into::into),
+                to_account: to_account.map(Into::into),
             }
         })
         .boxed()
@@ -124,6 +124,7 @@ fn money_body() -> BoxedStrategy<Body> {
     let intent = (intent, option::of(evidence())).prop_map(|(intent, evidence)| {
         let (request, bank, account, identity, day, reference) = intent;
         let reference = reference.map(Reference);
+        let account = account.map(Into::into);
         Body::Intent(Box::new(Intent { request, bank, account, identity, day, reference, evidence }))
     });
     let declined = (option::of(request()), code(), option::of(code()), any::<bool>(), option::of(evidence()))
@@ -239,7 +240,10 @@ proptest! {
         encode(&record, 9, &keys(), &mut bytes).unwrap();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        if let Ok(read) = decode(&bytes, 9, Unseal::Open(&keys())) {
+        // Version 1 is read, and not written any more.
+        if let Ok(read) = decode(&bytes, 9, Unseal::Open(&keys()))
+            && bytes[0] == RECORD_VERSION
+        {
             let mut again = Vec::new();
             encode(&read, 9, &keys(), &mut again).unwrap();
             prop_assert_eq!(again, bytes, "two ways to write one record");
