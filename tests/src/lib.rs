@@ -8,6 +8,7 @@ pub mod foreign_spec;
 pub mod goldens;
 pub mod load;
 pub mod owed;
+pub mod planted;
 pub mod program;
 pub mod proxy;
 pub mod rounds;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use credential::Pan;
@@ -50,7 +50,11 @@ pub struct World {
     pub terminals: SocketAddr,
     dir: tempfile::TempDir,
     next_order: u64,
+    sessions: Minted,
 }
+
+/// The biometric sessions that were minted, oldest first.
+type Minted = Arc<Mutex<Vec<[u8; 16]>>>;
 
 /// What the switch connects to in the bank's place.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +110,17 @@ impl World {
         switch.told(&["enrolment", "import", &file.to_string_lossy(), "--bank", BANK]);
         let addresses = switch.start();
         let terminals = address(&addresses);
-        let terminal = start_terminal(terminals, pins.map(|pins| pins.pad));
-        World { switch, terminal, bank, registry, terminals, dir, next_order: 0 }
+        let sessions = Minted::default();
+        let terminal = start_terminal(terminals, pins.map(|pins| pins.pad), sessions.clone());
+        World { switch, terminal, bank, registry, terminals, dir, next_order: 0, sessions }
+    }
+
+    /// The biometric sessions that the terminal has sent, oldest first.
+    ///
+    /// # Panics
+    /// When one was being minted in a panic.
+    pub fn sessions(&self) -> Vec<[u8; 16]> {
+        self.sessions.lock().expect("no panic holds it").clone()
     }
 
     /// Kills the switch with SIGKILL and starts it again on the same port.
@@ -357,7 +370,7 @@ async fn start_bank(dir: &Path, faults: FaultRule, pins: Option<PinCheck>) -> ba
     Bank::start(config).await.expect("the bank starts")
 }
 
-fn start_terminal(switch: SocketAddr, pin_pad: Option<PinPad>) -> terminal::Handle {
+fn start_terminal(switch: SocketAddr, pin_pad: Option<PinPad>, minted: Minted) -> terminal::Handle {
     let sessions = Sessions::from_seed(SEED);
     let setup = Setup {
         switch,
@@ -371,13 +384,15 @@ fn start_terminal(switch: SocketAddr, pin_pad: Option<PinPad>) -> terminal::Hand
             challenge: Key::new([3; 32]),
             pin_pad,
             biometrics: Arc::new(move |comparison| {
-                sessions.mint(
+                let session = sessions.mint(
                     comparison.at_s,
                     comparison.number,
                     &comparison.citizen,
                     &comparison.terminal,
                     90,
-                )
+                );
+                minted.lock().expect("no panic holds it").push(session);
+                session
             }),
             timers: terminal::Timers {
                 answer_ms_max: 8_000,
@@ -404,12 +419,13 @@ fn configure(dir: &Path, registry: &registry::Handle, certificates: &Certificate
     write(
         "keys.toml",
         &format!(
-            "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\n[terminal.{TERMINAL}]\nmac_to_switch = \"{}\"\n\
+            "[data]\nk_enc = \"{}\"\nk_pseudonym = \"{}\"\nk_log = \"{}\"\nk_heads = \"{}\"\n[terminal.{TERMINAL}]\nmac_to_switch = \"{}\"\n\
              mac_from_switch = \"{}\"\nchallenge = \"{}\"\n[bank.{BANK}]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\n\
              [terminal.{BARE_TERMINAL}]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\nchallenge = \"{}\"\n",
             key(11),
             key(12),
             key(13),
+            key(14),
             key(1),
             key(2),
             key(3),

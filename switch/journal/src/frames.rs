@@ -1,9 +1,30 @@
-//! Frames without a log: what a record costs until it lies in a segment, for those who measure it.
+//! Frames and records without a log: what a record costs until it lies in a segment, and what becomes of any bytes in its
+//! place, for those who measure and try it.
 
 use keys::DataKeys;
 use processor::{Position, Record};
 
+use crate::codec::{self, Unseal};
 use crate::frame::{self, Link};
+use crate::wire::DecodeError;
+
+/// The record that these bytes are at this position of a log (docs/log.md#records).
+///
+/// # Errors
+/// The field that is wrong, and how.
+pub fn decode_record(bytes: &[u8], position: Position, keys: &DataKeys) -> Result<Record, DecodeError> {
+    codec::decode(bytes, position, Unseal::Open(keys))
+}
+
+/// A record's bytes at this position of a log.
+///
+/// # Errors
+/// The field that is too long.
+pub fn encode_record(record: &Record, position: Position, keys: &DataKeys) -> Result<Vec<u8>, &'static str> {
+    let mut bytes = Vec::new();
+    codec::encode(record, position, keys, &mut bytes)?;
+    Ok(bytes)
+}
 
 /// Writes records as a log does, one behind the other in its chain, and keeps none.
 pub struct FrameWriter {

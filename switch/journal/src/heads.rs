@@ -92,9 +92,11 @@ impl SignedHeads {
     }
 }
 
+/// A signature as it is written: in digits and small letters, so that each line has one spelling.
 fn signature_of(hex: &str) -> Option<[u8; HEAD_SIGNATURE_BYTES]> {
     let mut signature = [0; HEAD_SIGNATURE_BYTES];
-    if hex.len() != 2 * HEAD_SIGNATURE_BYTES || !hex.is_ascii() {
+    if hex.len() != 2 * HEAD_SIGNATURE_BYTES || !hex.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+    {
         return None;
     }
     for (byte, at) in signature.iter_mut().zip((0..).step_by(2)) {
@@ -157,6 +159,11 @@ mod tests {
             bytes[at] ^= 1;
             let read = read(&String::from_utf8(bytes).unwrap());
             assert!(read.heads.is_empty() && read.others == 0, "byte {at}");
+        }
+        let (text, signature) = line.trim_end().rsplit_once(' ').unwrap();
+        for other in [signature.to_uppercase(), format!("+{}", &signature[1..])] {
+            let read = read(&format!("{text} {other}\n"));
+            assert!(read.heads.is_empty(), "a signature has one spelling: {other}");
         }
         let other = HeadKey::new(&Key::new([2; 32]));
         assert_eq!(SignedHeads::read(&line, "switch hn 1", &other.public()).forged, [1]);

@@ -43,7 +43,7 @@ use processor::{Found, Lookup, Position, Record};
 
 pub use codec::{RECORD_BYTES_MAX, RECORD_VERSION};
 pub use error::{AppendError, OpenError, ReadError};
-pub use frames::FrameWriter;
+pub use frames::{FrameWriter, decode_record, encode_record};
 pub use heads::{SignedHead, SignedHeads};
 pub use index::IndexError;
 pub use json::record_json;

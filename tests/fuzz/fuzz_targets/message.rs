@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::message(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::codec::message(input));

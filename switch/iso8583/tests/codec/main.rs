@@ -4,7 +4,7 @@ mod corpus;
 mod framing;
 // The file is the root of a library of its own, too.
 #[expect(unreachable_pub)]
-#[path = "../../../../tests/fuzz/src/lib.rs"]
+#[path = "../../../../tests/fuzz/src/codec.rs"]
 mod fuzz;
 mod golden;
 mod golden_files;
