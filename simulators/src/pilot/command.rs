@@ -15,6 +15,7 @@ use crate::audit::{Audit, Evidence, audit, read_log};
 use crate::bank::read_lines;
 use crate::terminal::{Fleet, Movement, write_movements};
 
+use super::console::People;
 use super::plan::{AMOUNT_VND, Plan, USES};
 use super::report::{Facts, audit_lines, report};
 use super::run::{Run, Stage};
@@ -27,6 +28,7 @@ use super::{BANKS, Visit};
 #[command(after_help = "Examples:
   cargo run --release -p simulators -- pilot
   cargo run --release -p simulators -- pilot --seed 7 --json
+  cargo run --release -p simulators -- pilot --console
   cargo run --release -p simulators -- pilot --kill-switch-at 100 --kill-switch-at 400 --keep pilot-files
   cargo run --release -p simulators -- pilot --hsm payshield")]
 pub struct PilotArguments {
@@ -42,6 +44,10 @@ pub struct PilotArguments {
     /// One JSON object on standard output, and nothing else there.
     #[arg(long)]
     pub json: bool,
+    /// Open the clerks' console: its address and who may log in are told when the pilot begins, and it stays until Ctrl-C
+    /// when all has been played; the report and the audit follow.
+    #[arg(long)]
+    pub console: bool,
     /// Keep log, ledgers, movements and all other files in this directory, which must be new or empty.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -85,13 +91,24 @@ pub async fn pilot(arguments: PilotArguments) -> Result<bool, Box<dyn Error>> {
             ])
             .await?;
     }
+    let people = if arguments.console { Some(People::let_in(&town.config, &switch).await?) } else { None };
     let address = switch.start().await?;
     keep_address(&town.config, address)?;
+    if let Some(people) = &people {
+        eprint!("{}", people.invitation(switch.console()?));
+    }
     let fleet = Fleet::start(town.terminals(&plan, address)?)?;
     let run = Run::new(stage, town.country.clone(), fleet, switch, progress(&plan));
     let (seen, mut switch, fleet) = Arc::new(run).play().await?;
     let movements = fleet.movements();
     fleet.stop();
+    if let Some(people) = &people {
+        eprintln!(
+            "{}the pilot is played. Ctrl-C ends the console; the report follows.",
+            people.invitation(switch.console()?)
+        );
+        tokio::signal::ctrl_c().await?;
+    }
     let stages = super::metrics::stages(switch.metrics().await?.as_str());
     switch.end().await?;
     let ledgers = town.stop().await;

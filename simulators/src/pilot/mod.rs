@@ -2,6 +2,7 @@
 
 mod chance;
 mod command;
+mod console;
 mod draw;
 pub(crate) mod metrics;
 mod places;

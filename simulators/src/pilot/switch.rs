@@ -65,6 +65,7 @@ pub(crate) struct Switch {
 struct Addresses {
     terminals: SocketAddr,
     admin: SocketAddr,
+    console: Option<SocketAddr>,
 }
 
 /// What the pilot reads of `atm-switch status`.
@@ -165,6 +166,16 @@ impl Switch {
         Ok(addresses.admin)
     }
 
+    /// Where the clerks' console is.
+    ///
+    /// # Errors
+    /// [`SwitchError::Io`]: it does not run, or has none.
+    pub(crate) fn console(&self) -> Result<SocketAddr, SwitchError> {
+        let text = std::fs::read(&self.addresses)?;
+        let addresses: Addresses = serde_json::from_slice(&text).map_err(io::Error::other)?;
+        Ok(addresses.console.ok_or_else(|| io::Error::other("the switch has no console"))?)
+    }
+
     /// The page of metrics.
     ///
     /// # Errors
@@ -219,7 +230,7 @@ impl Switch {
     /// # Errors
     /// [`SwitchError::Command`] with what it said.
     pub(crate) async fn command<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Result<Vec<u8>, SwitchError> {
-        command(&self.program, &self.config, arguments).await
+        command(&self.program, &self.config, arguments, b"").await
     }
 
     /// How it ended, with the last it said, where it has without being told.
@@ -233,6 +244,18 @@ impl Switch {
         let last: Vec<_> = said.lines().rev().take(LINES_TOLD_MAX).collect();
         let last = last.into_iter().rev().fold(String::new(), |text, line| text + "\n  " + line);
         Ok(Some(format!("atm-switch has ended by itself, {status}; the last it said:{last}")))
+    }
+
+    /// The same for a command that reads a line from standard input.
+    ///
+    /// # Errors
+    /// [`SwitchError::Command`] with what it said.
+    pub(crate) async fn command_with<I: AsRef<OsStr>>(
+        &self,
+        arguments: &[I],
+        line: &str,
+    ) -> Result<Vec<u8>, SwitchError> {
+        command(&self.program, &self.config, arguments, line.as_bytes()).await
     }
 
     /// Its process, while it runs.
@@ -270,13 +293,22 @@ async fn command<I: AsRef<OsStr>>(
     program: &Path,
     config: &Path,
     arguments: &[I],
+    input: &[u8],
 ) -> Result<Vec<u8>, SwitchError> {
     let mut command = Command::new(program);
     command.args(arguments).arg("--config").arg(config);
-    command.stdin(Stdio::null()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let name = || arguments.iter().map(|it| it.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ");
     let failed = |reason: String| SwitchError::Command { command: name(), reason };
-    let output: Output = timeout(Duration::from_secs(COMMAND_S_MAX), command.output())
+    let run = async {
+        let mut process = command.spawn()?;
+        if let Some(mut stdin) = process.stdin.take() {
+            // A command that refuses before it reads says why.
+            let _ = stdin.write_all(input).await;
+        }
+        process.wait_with_output().await
+    };
+    let output: Output = timeout(Duration::from_secs(COMMAND_S_MAX), run)
         .await
         .map_err(|_| failed(format!("no answer in {COMMAND_S_MAX} s")))??;
     if output.status.success() {

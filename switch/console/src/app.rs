@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::audit::{Act, Audit, AuditError};
+use crate::days::Days;
 use crate::gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, Gate, Pace};
 use crate::live::Moments;
 use crate::people::{By, People, Person};
@@ -68,6 +69,7 @@ pub(crate) struct Console {
     pub(crate) log: LogReader,
     pub(crate) keys: DataKeys,
     pub(crate) moments: Arc<Moments>,
+    pub(crate) days: Days,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) by_name: Gate<String>,
     pub(crate) by_address: Gate<IpAddr>,
@@ -95,6 +97,7 @@ impl Console {
             log,
             keys,
             moments: Arc::default(),
+            days: Days::new(settings.first_day),
             clock,
             by_name: Gate::new(FAILURES_FREE),
             by_address: Gate::new(ADDRESS_FAILURES_FREE),

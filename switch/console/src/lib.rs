@@ -4,6 +4,7 @@
 
 mod app;
 mod audit;
+mod days;
 mod evidence;
 mod format;
 mod gate;

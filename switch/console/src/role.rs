@@ -60,6 +60,8 @@ pub enum Permission {
     SeeCitizenNumber,
     /// Decide about a transaction that waits for a person.
     Resolve,
+    /// Open the next business day.
+    CutOver,
     /// See who may log in.
     SeePeople,
     /// Shut somebody out or let somebody in again.
@@ -70,11 +72,12 @@ pub enum Permission {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Permission; 7] = [
+    pub const ALL: [Permission; 8] = [
         Permission::Look,
         Permission::FindCitizen,
         Permission::SeeCitizenNumber,
         Permission::Resolve,
+        Permission::CutOver,
         Permission::SeePeople,
         Permission::ChangePeople,
         Permission::SeeAudit,
@@ -87,6 +90,7 @@ impl Permission {
             Permission::FindCitizen => "find citizen",
             Permission::SeeCitizenNumber => "see citizen number",
             Permission::Resolve => "resolve",
+            Permission::CutOver => "cut over",
             Permission::SeePeople => "see people",
             Permission::ChangePeople => "change people",
             Permission::SeeAudit => "see audit",
@@ -100,6 +104,7 @@ impl Permission {
             Permission::FindCitizen => &[Role::Clerk, Role::Checker, Role::Auditor],
             Permission::SeeCitizenNumber => &[Role::Clerk, Role::Checker],
             Permission::Resolve => &[Role::Checker, Role::Operator],
+            Permission::CutOver => &[Role::Operator],
             Permission::SeePeople => &[Role::Operator, Role::Auditor],
             Permission::ChangePeople => &[Role::Operator],
             Permission::SeeAudit => &[Role::Auditor],

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use processor::{Institution, TxKey};
+use processor::{Day, Institution, TxKey};
 use rustls::ServerConfig;
 use serde_json::Value;
 
@@ -22,6 +22,9 @@ pub trait Switch: Send + Sync + 'static {
 
     /// As `atm-switch suspense resolve`; the record has `by` and that it came by the console.
     fn resolve(&self, key: TxKey, by: &str, why: &str) -> Asking;
+
+    /// As `atm-switch cutover`, for `by`.
+    fn cut_over(&self, day: Day, by: &str) -> Asking;
 
     /// The page of metrics, Prometheus text.
     fn metrics(&self) -> String;
@@ -44,6 +47,8 @@ pub struct Settings {
     pub banks: BTreeMap<Institution, String>,
     /// ISO 4217 of all amounts.
     pub currency: u16,
+    /// The business day before the log's first CUTOVER.
+    pub first_day: Day,
 }
 
 /// The console's end of TLS. Cannot be printed.

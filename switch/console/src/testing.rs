@@ -234,5 +234,11 @@ pub(crate) fn settings() -> crate::Settings {
         sessions: crate::SessionBounds::default(),
         banks: banks.into_iter().map(|(digits, name)| (bank(digits), name.to_owned())).collect(),
         currency: 704,
+        first_day: day(),
     }
+}
+
+/// The business day of all uses.
+pub(crate) fn day() -> Day {
+    Day::of_unix_ms(BEGINS_S * 1_000)
 }

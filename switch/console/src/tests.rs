@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use processor::{Kind, TxKey};
+use processor::{Day, Kind, TxKey};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -66,6 +66,17 @@ impl Switch for TestSwitch {
     fn resolve(&self, key: TxKey, by: &str, why: &str) -> Asking {
         self.resolved.lock().unwrap().push((key, by.to_owned(), why.to_owned()));
         Box::pin(async { Ok(json!({ "ok": true })) })
+    }
+
+    fn cut_over(&self, day: Day, by: &str) -> Asking {
+        let by = by.to_owned();
+        Box::pin(async move {
+            if day.yyyymmdd() > 20_260_505 {
+                Err(format!("{day} is too far away for {by}"))
+            } else {
+                Ok(json!({}))
+            }
+        })
     }
 
     fn metrics(&self) -> String {
@@ -219,7 +230,17 @@ async fn every_page_comes_in_both_languages_with_a_strict_policy() {
     let house = House::new();
     let mut browser = house.logged_in("an").await;
     let evidence = house.evidence(1);
-    for path in ["/live", "/transactions", evidence.as_str(), "/people", "/audit", "/account", "/nowhere"] {
+    for path in [
+        "/day",
+        "/totals",
+        "/live",
+        "/transactions",
+        evidence.as_str(),
+        "/people",
+        "/audit",
+        "/account",
+        "/nowhere",
+    ] {
         let vietnamese = browser.get(path).await;
         let session = browser.cookie.clone();
         browser.cookie = format!("{session}; language=en");
@@ -279,9 +300,19 @@ async fn a_switch_that_does_not_answer_is_told_and_the_log_can_still_be_searched
 async fn nobody_sees_a_page_without_a_session() {
     let house = House::new();
     let browser = house.browser(1);
-    for path in
-        ["/live", "/live/part", "/transactions", "/transactions.csv", "/people", "/audit", "/audit.csv", "/"]
-    {
+    for path in [
+        "/live",
+        "/live/part",
+        "/day",
+        "/totals",
+        "/totals.csv",
+        "/transactions",
+        "/transactions.csv",
+        "/people",
+        "/audit",
+        "/audit.csv",
+        "/",
+    ] {
         let answer = browser.get(path).await;
         assert!(answer.location.starts_with("/log-in?"), "{path}: {answer:?}");
     }
@@ -292,6 +323,40 @@ async fn nobody_sees_a_page_without_a_session() {
     assert!(!house.console.people.get("lan").unwrap().unwrap().disabled);
 }
 
+#[tokio::test]
+async fn totals_are_shown_and_exported_element_by_element() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let day = browser.get("/day").await.page;
+    assert!(day.contains("04/05/2026") && day.contains("Đang mở") && day.contains("500.000\u{a0}₫"), "{day}");
+    assert!(!day.contains("/day/cutover"), "a clerk opens no day");
+    let totals = browser.get("/totals?day=2026-05-04").await.page;
+    for part in ["VietinBank (970415)", "Quyết toán ròng", "2.500.000\u{a0}₫", "2.000.000\u{a0}₫"] {
+        assert!(totals.contains(part), "{part}");
+    }
+    let csv = browser.get("/totals.csv?day=2026-05-04").await.page;
+    for line in
+        ["2026-05-04,970415,88,Ghi nợ; số tiền,2500000", "2026-05-04,970415,97,Quyết toán ròng,500000"]
+    {
+        assert!(csv.lines().any(|it| it == line), "{line}\n{csv}");
+    }
+    assert_eq!(browser.get("/totals?day=2020-01-01").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_operator_opens_the_next_day_and_is_told_when_it_is_refused() {
+    let house = House::new();
+    let browser = house.logged_in("oanh").await;
+    let day = browser.get("/day").await.page;
+    assert!(day.contains("name=\"day\" value=\"2026-05-05\""), "{day}");
+    assert_eq!(browser.post("/day/cutover", "day=2026-05-05").await.location, "/day?done=2026-05-05");
+    assert_eq!(house.acts().pop().as_deref(), Some("oanh cutover asked for 2026-05-05"));
+    let far = browser.post("/day/cutover", "day=2026-09-01").await;
+    assert_eq!(far.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(far.page.contains("2026-09-01 is too far away for oanh"), "{}", far.page);
+    assert_eq!(browser.post("/day/cutover", "day=tomorrow").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
 /// Attack: role jump.
 #[tokio::test]
 async fn a_role_cannot_be_jumped_and_each_try_is_recorded() {
@@ -300,6 +365,8 @@ async fn a_role_cannot_be_jumped_and_each_try_is_recorded() {
     let number = format!("key={evidence}&why=x");
     let cases = [
         ("lan", "GET", "/people", ""),
+        ("lan", "POST", "/day/cutover", "day=2026-05-05"),
+        ("minh", "POST", "/day/cutover", "day=2026-05-05"),
         ("lan", "GET", "/audit", ""),
         ("lan", "GET", "/audit.csv", ""),
         ("lan", "POST", "/people/disabled", "name=minh&disabled=true"),

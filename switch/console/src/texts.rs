@@ -63,6 +63,8 @@ texts! {
     session_ended: "Phiên làm việc đã hết. Hãy đăng nhập lại.", "The session has ended. Log in again.";
     account: "Tài khoản", "Account";
 
+    day: "Ngày", "Day";
+    totals: "Tổng hợp", "Totals";
     live: "Trực tiếp", "Live";
     transactions: "Giao dịch", "Transactions";
     people: "Người dùng", "People";
@@ -80,6 +82,61 @@ texts! {
     key_transactions: "Tới Giao dịch", "Go to Transactions";
     key_help: "Bảng này", "This list";
     keys_on: "Dùng phím tắt một chữ", "Use single-key shortcuts";
+
+    key_day: "Tới Ngày", "Go to Day";
+    key_totals: "Tới Tổng hợp", "Go to Totals";
+    day_lead: "Các ngày kinh doanh theo nhật ký.", "The business days, by the log.";
+    day_open: "Đang mở", "Open";
+    day_cutting_over: "Đã qua, chưa đóng", "Cut over, not closed";
+    day_closed: "Đã đóng", "Closed";
+    day_settled: "Đã quyết toán", "Settled";
+    day_opened_at: "Mở lúc", "Opened at";
+    open_day: "Ngày đang mở", "Open day";
+    transactions_counted: "Giao dịch", "Transactions";
+    cash_out: "Tiền đã chi", "Paid out";
+    cash_in: "Tiền đã nhận", "Paid in";
+    banks_count: "Số ngân hàng", "Banks";
+    cash_out_chart: "Tiền đã chi theo ngày", "Paid out, day by day";
+    still_reading: "Đang đọc nhật ký: {} %. Các con số chưa đủ; hãy tải lại trang.", "The log is being read: {} %. The figures are not whole yet; load the page again.";
+    left_out: "Có {} bản ghi đến quá muộn, không ngày nào tính đến.", "{} records came too late for any day to count them.";
+    cut_over: "Chuyển sang ngày sau", "Open the next day";
+    cut_over_lead: "Các ngân hàng được báo (0800/201); giao dịch đang xử lý giữ ngày của mình. Không quay lại được.", "The banks are told (0800/201); what is in flight keeps its day. There is no way back.";
+    cut_over_day: "Ngày mới", "New day";
+    cut_over_done: "Ngày {} đã mở.", "Day {} is open.";
+    cut_over_bad: "Đây không phải một ngày.", "This is no day.";
+    cut_over_refused: "Không mở được ngày này. {}", "The day was not opened. {}";
+    totals_lead: "Tổng của từng ngân hàng theo 0500 và 0520, và ai nợ ai.", "Each bank's totals by 0500 and 0520, and who owes whom.";
+    element_name: "Phần tử", "Element";
+    amount_or_count: "Số", "Value";
+    all_banks: "Tất cả", "All";
+    net_positions: "Vị thế ròng", "Net positions";
+    owes: "phải trả", "owes";
+    is_owed: "được nhận", "is owed";
+    owed_between: "Giữa các ngân hàng", "Between banks";
+    issuer: "Ngân hàng phát hành", "Issuer";
+    fee: "Phí", "Fee";
+    adjustments: "Điều chỉnh của ngày đã đóng", "Adjustments of closed days";
+    net: "Ròng", "Net";
+    no_totals: "Ngày này chưa có giao dịch nào được tính.", "Nothing counts for this day yet.";
+    earlier_day: "Ngày trước", "Earlier day";
+    later_day: "Ngày sau", "Later day";
+    to_74: "Ghi có, số lượng", "Credits, number";
+    to_75: "Hoàn ghi có, số lượng", "Credits, reversal number";
+    to_76: "Ghi nợ, số lượng", "Debits, number";
+    to_77: "Hoàn ghi nợ, số lượng", "Debits, reversal number";
+    to_78: "Chuyển khoản, số lượng", "Transfers, number";
+    to_79: "Hoàn chuyển khoản, số lượng", "Transfers, reversal number";
+    to_80: "Tra cứu, số lượng", "Inquiries, number";
+    to_81: "Cấp phép, số lượng", "Authorisations, number";
+    to_82: "Ghi có, phí xử lý", "Credits, processing fees";
+    to_83: "Ghi có, phí giao dịch", "Credits, transaction fees";
+    to_84: "Ghi nợ, phí xử lý", "Debits, processing fees";
+    to_85: "Ghi nợ, phí giao dịch", "Debits, transaction fees";
+    to_86: "Ghi có, số tiền", "Credits, amount";
+    to_87: "Hoàn ghi có, số tiền", "Credits, reversal amount";
+    to_88: "Ghi nợ, số tiền", "Debits, amount";
+    to_89: "Hoàn ghi nợ, số tiền", "Debits, reversal amount";
+    to_97: "Quyết toán ròng", "Net settlement";
 
     live_lead: "Trạng thái của bộ chuyển mạch lúc này.", "How the switch does right now.";
     live_paused: "Tạm dừng cập nhật", "Pause updates";
@@ -379,6 +436,7 @@ const ACTS: &[(&str, &str)] = &[
     ("citizen number seen", "xem số định danh đầy đủ"),
     ("citizen number refused: too many", "từ chối xem số định danh: quá nhiều"),
     ("transactions exported", "xuất danh sách giao dịch"),
+    ("cutover asked for", "yêu cầu chuyển ngày"),
     ("suspense resolved", "ghi quyết định"),
     ("refused for want of a role", "từ chối: thiếu vai trò"),
     ("form from elsewhere refused", "từ chối biểu mẫu từ nơi khác"),
@@ -427,6 +485,29 @@ impl Texts {
             "94" => self.code_94,
             "96" => self.code_96,
             _ => self.code_other,
+        }
+    }
+
+    /// An element of 0500 and 0520, by its number.
+    pub(crate) fn total_element(&self, number: u8) -> &'static str {
+        match number {
+            74 => self.to_74,
+            75 => self.to_75,
+            76 => self.to_76,
+            77 => self.to_77,
+            78 => self.to_78,
+            79 => self.to_79,
+            80 => self.to_80,
+            81 => self.to_81,
+            82 => self.to_82,
+            83 => self.to_83,
+            84 => self.to_84,
+            85 => self.to_85,
+            86 => self.to_86,
+            87 => self.to_87,
+            88 => self.to_88,
+            89 => self.to_89,
+            _ => self.to_97,
         }
     }
 
@@ -587,6 +668,7 @@ mod tests {
             include_str!("guard.rs"),
             include_str!("app.rs"),
             include_str!("pages/mod.rs"),
+            include_str!("pages/days.rs"),
             include_str!("pages/log_in.rs"),
             include_str!("pages/evidence.rs"),
             include_str!("pages/transactions.rs"),

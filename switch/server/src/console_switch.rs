@@ -3,7 +3,7 @@
 use console::Asking;
 use keys::DataKeys;
 use metrics_exporter_prometheus::PrometheusHandle;
-use processor::TxKey;
+use processor::{Day, TxKey};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -37,6 +37,11 @@ impl console::Switch for ConsoleSwitch {
     fn resolve(&self, key: TxKey, by: &str, why: &str) -> Asking {
         let (key, by, why) = (key.to_string(), by.to_owned(), why.to_owned());
         self.ask(Request::SuspenseResolve { key, by, why })
+    }
+
+    fn cut_over(&self, day: Day, by: &str) -> Asking {
+        tracing::info!(by, %day, "a cutover by the console");
+        self.ask(Request::Cutover { day: day.to_string() })
     }
 
     fn metrics(&self) -> String {

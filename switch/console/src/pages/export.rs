@@ -23,6 +23,13 @@ impl Csv {
         self.0.push_str("\r\n");
     }
 
+    /// As [`Csv::row`], of cells that are all the console's own: a minus is a number's sign.
+    pub(crate) fn row_of_numbers<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) {
+        let cells: Vec<String> = cells.into_iter().map(|cell| cell.replace(',', ";")).collect();
+        self.0.push_str(&cells.join(","));
+        self.0.push_str("\r\n");
+    }
+
     /// A cell that a spreadsheet would compute gets a ' in front: what terminals and banks send may stand in it.
     fn cell(&mut self, cell: &str) {
         let computed = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);

@@ -2,6 +2,7 @@
 
 mod administration;
 mod assets;
+mod days;
 mod evidence;
 mod export;
 mod live;
@@ -32,11 +33,15 @@ use problem::{Problem, Refused};
 /// All pages, behind the guard.
 pub(crate) fn router(console: Arc<Console>) -> Router {
     Router::new()
-        .route("/", get(|| async { Redirect::to("/live") }))
+        .route("/", get(|| async { Redirect::to("/day") }))
         .route("/log-in", get(log_in::form).post(log_in::log_in))
         .route("/log-out", post(log_in::log_out))
         .route("/language/{code}", get(language))
         .route("/account", get(log_in::account).post(log_in::change_password))
+        .route("/day", get(days::day))
+        .route("/day/cutover", post(days::cut_over))
+        .route("/totals", get(days::totals))
+        .route("/totals.csv", get(days::totals_csv))
         .route("/live", get(live::page))
         .route("/live/part", get(live::part))
         .route("/transactions", get(transactions::page))
@@ -60,6 +65,8 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
 /// Where a page stands in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Section {
+    Day,
+    Totals,
     Live,
     Transactions,
     People,

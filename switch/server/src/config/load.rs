@@ -86,7 +86,7 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
 
     let General { iin, currency, first_day } = general?;
     let console = match console {
-        Some(console) => Some(::console::Settings { currency, ..console? }),
+        Some(console) => Some(::console::Settings { currency, first_day, ..console? }),
         None => None,
     };
     Some(Settings {

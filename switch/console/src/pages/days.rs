@@ -1,0 +1,367 @@
+//! The Day and Totals pages: where each business day stands, and what it comes to, bank by bank and element by element.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use processor::Day;
+use reconciliation::{ELEMENTS, Sheet, State as DayState, Totals, calendar};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::app::{Console, TURN_MAX, Visitor};
+use crate::days::Told;
+use crate::evidence::bank_name;
+use crate::format;
+use crate::pages::export::Csv;
+use crate::pages::problem::{self, Problem, Refused};
+use crate::pages::{Section, Shell, failed, need, shown};
+use crate::role::Permission;
+use crate::texts::{Texts, with};
+
+/// Days in the list.
+const DAYS_SHOWN: usize = 62;
+
+/// Elements that are amounts; the others are counts.
+fn is_amount(element: u8) -> bool {
+    matches!(element, 82..=89 | 97)
+}
+
+/// Days at their turn, on a thread that may wait for a disk.
+async fn told(console: &Arc<Console>, visitor: &Visitor) -> Result<Told, Refused> {
+    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
+    };
+    let worker = Arc::clone(console);
+    let reading = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        worker.days.tell(&worker.log)
+    });
+    let told = reading.await.map_err(|error| failed(visitor, error))?;
+    told.map_err(|error| failed(visitor, error))
+}
+
+fn state_words(state: DayState, t: &Texts) -> (&'static str, &'static str) {
+    match state {
+        DayState::Open => (t.day_open, "open"),
+        DayState::CuttingOver => (t.day_cutting_over, "warn"),
+        DayState::Closed => (t.day_closed, "quiet"),
+        DayState::Settled => (t.day_settled, "good"),
+    }
+}
+
+/// What all banks of a day come to together.
+fn sums(sheet: &Sheet) -> (i64, i64, i64) {
+    let count = |totals: &Totals| totals.element(76) + totals.element(74) + totals.element(78);
+    let paid = |totals: &Totals| totals.element(88) - totals.element(89);
+    let taken = |totals: &Totals| totals.element(86) - totals.element(87);
+    let of = |value: &dyn Fn(&Totals) -> i64| sheet.members.values().map(value).sum();
+    (of(&count), of(&paid), of(&taken))
+}
+
+/// An amount with its sign.
+fn signed(minor: i64, console: &Console) -> String {
+    let text = format::amount(minor.unsigned_abs(), console.settings.currency);
+    if minor < 0 { std::format!("−{text}") } else { text }
+}
+
+struct DayRow {
+    day: String,
+    link: String,
+    state: (&'static str, &'static str),
+    opened: String,
+    count: String,
+    paid: String,
+    taken: String,
+    banks: usize,
+}
+
+impl DayRow {
+    fn new(sheet: &Sheet, console: &Console, t: &Texts) -> DayRow {
+        let (count, paid, taken) = sums(sheet);
+        DayRow {
+            day: format::day(sheet.day),
+            link: std::format!("/totals?day={}", sheet.day),
+            state: state_words(sheet.state, t),
+            opened: sheet.opened.map_or("–".to_owned(), |(_, at_ms)| format::date_time(at_ms)),
+            count: format::grouped(count.unsigned_abs()),
+            paid: signed(paid, console),
+            taken: signed(taken, console),
+            banks: sheet.members.len(),
+        }
+    }
+}
+
+/// Cash that left on each of the last days, as bars. 600 wide, 120 high.
+struct Bar {
+    x: String,
+    y: String,
+    height: String,
+    width: String,
+    words: String,
+}
+
+fn bars(sheets: &[Sheet], console: &Console) -> Vec<Bar> {
+    let days: Vec<(Day, i64)> =
+        sheets.iter().take(31).map(|sheet| (sheet.day, sums(sheet).1.max(0))).collect();
+    let most = days.iter().map(|(_, paid)| *paid).max().unwrap_or(0).max(1);
+    let step = 600.0 / days.len().max(7) as f64;
+    let bar = |(index, (day, paid)): (usize, &(Day, i64))| {
+        let height = *paid as f64 / most as f64 * 110.0;
+        Bar {
+            x: std::format!("{:.1}", index as f64 * step + step * 0.1),
+            y: std::format!("{:.1}", 118.0 - height),
+            height: std::format!("{height:.1}"),
+            width: std::format!("{:.1}", step * 0.8),
+            words: std::format!("{}: {}", format::day(*day), signed(*paid, console)),
+        }
+    };
+    days.iter().rev().enumerate().map(bar).collect()
+}
+
+#[derive(Template)]
+#[template(path = "day.html")]
+struct DayPage {
+    shell: Shell,
+    reading: Option<String>,
+    left_out: Option<String>,
+    open: Option<DayRow>,
+    suspense: String,
+    reversals: String,
+    bars: Vec<Bar>,
+    rows: Vec<DayRow>,
+    may_cut_over: bool,
+    next_day: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Done {
+    done: Option<String>,
+}
+
+pub(crate) async fn day(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(Done { done }): Query<Done>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let mut page = day_page(&console, &visitor).await?;
+    let day: Option<Day> = done.and_then(|day| day.parse().ok());
+    page.shell.notice = day.map(|day| with(visitor.t().cut_over_done, format::day(day)));
+    Ok(shown(&page))
+}
+
+async fn day_page(console: &Arc<Console>, visitor: &Visitor) -> Result<DayPage, Refused> {
+    let t = visitor.t();
+    let told = told(console, visitor).await?;
+    // Days are the log's: without the running switch only its own figures are missing.
+    let status = console.switch.status().await.unwrap_or_default();
+    let number = |name: &str| status[name].as_u64().map_or("–".to_owned(), format::grouped);
+    let open = told.sheets.iter().find(|sheet| sheet.state == DayState::Open);
+    Ok(DayPage {
+        shell: Shell::of(visitor, Section::Day, t.day),
+        reading: (!told.is_whole()).then(|| with(t.still_reading, told.percent())),
+        left_out: (told.left_out > 0).then(|| with(t.left_out, format::grouped(told.left_out))),
+        suspense: number("suspense_open"),
+        reversals: number("reversals_open"),
+        bars: bars(&told.sheets, console),
+        rows: told.sheets.iter().take(DAYS_SHOWN).map(|sheet| DayRow::new(sheet, console, t)).collect(),
+        may_cut_over: visitor.may(Permission::CutOver),
+        next_day: open.map_or(String::new(), |sheet| calendar::next(sheet.day).to_string()),
+        open: open.map(|sheet| DayRow::new(sheet, console, t)),
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CutOver {
+    #[serde(default)]
+    day: String,
+}
+
+/// A CUTOVER in the log; recorded with who before it is asked for.
+pub(crate) async fn cut_over(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Form(CutOver { day }): Form<CutOver>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::CutOver)?;
+    let refuse = async |reason: String| {
+        let mut page = day_page(&console, &visitor).await?;
+        page.shell.warning = Some(reason);
+        let mut response = shown(&page);
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        Ok(response)
+    };
+    let Ok(day) = day.parse::<Day>() else { return refuse(visitor.t().cut_over_bad.to_owned()).await };
+    let status = console.switch.status().await.map_err(|error| failed(&visitor, error))?;
+    let recorded = visitor.record(
+        &console,
+        "cutover asked for",
+        &day.to_string(),
+        json!({ "open_before": status["business_day"] }),
+    );
+    recorded.map_err(|error| failed(&visitor, error))?;
+    match console.switch.cut_over(day, &visitor.person.name).await {
+        Ok(_) => Ok(Redirect::to(&std::format!("/day?done={day}")).into_response()),
+        Err(reason) => refuse(with(visitor.t().cut_over_refused, reason)).await,
+    }
+}
+
+struct ElementRow {
+    number: u8,
+    name: &'static str,
+    values: Vec<String>,
+    is_net: bool,
+}
+
+struct NetRow {
+    bank: String,
+    owes: String,
+    is_owed: bool,
+}
+
+struct OwedRow {
+    issuer: String,
+    acquirer: String,
+    amount: String,
+    fee: String,
+}
+
+#[derive(Template)]
+#[template(path = "totals.html")]
+struct TotalsPage {
+    shell: Shell,
+    reading: Option<String>,
+    day: String,
+    state: (&'static str, &'static str),
+    banks: Vec<String>,
+    elements: Vec<ElementRow>,
+    net: Vec<NetRow>,
+    owed: Vec<OwedRow>,
+    adjustments: Vec<(String, String, String)>,
+    earlier: Option<String>,
+    later: Option<String>,
+    csv: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Which {
+    #[serde(default)]
+    day: String,
+}
+
+/// The day that is asked for, or the open one.
+fn which<'a>(told: &'a Told, day: &str) -> Option<(usize, &'a Sheet)> {
+    let day: Option<Day> = day.parse().ok();
+    let mut sheets = told.sheets.iter().enumerate();
+    match day {
+        Some(day) => sheets.find(|(_, sheet)| sheet.day == day),
+        None => sheets.next(),
+    }
+}
+
+fn elements(sheet: &Sheet, console: &Console, t: &Texts) -> Vec<ElementRow> {
+    let row = |element: &reconciliation::Element| {
+        let value = |totals: &Totals| {
+            let value = totals.element(element.number);
+            if is_amount(element.number) {
+                signed(value, console)
+            } else {
+                format::grouped(value.unsigned_abs())
+            }
+        };
+        let mut values: Vec<String> = sheet.members.values().map(value).collect();
+        let sum = sheet.members.values().map(|totals| totals.element(element.number)).sum::<i64>();
+        values.push(if is_amount(element.number) {
+            signed(sum, console)
+        } else {
+            format::grouped(sum.unsigned_abs())
+        });
+        ElementRow {
+            number: element.number,
+            name: t.total_element(element.number),
+            values,
+            is_net: element.number == 97,
+        }
+    };
+    ELEMENTS.iter().map(row).collect()
+}
+
+pub(crate) async fn totals(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(Which { day }): Query<Which>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let t = visitor.t();
+    let told = told(&console, &visitor).await?;
+    let Some((index, sheet)) = which(&told, &day) else {
+        return Err(Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound)));
+    };
+    let name = |bank: &processor::Institution| bank_name(&bank.to_string(), &console.settings);
+    let link = |sheet: &Sheet| std::format!("/totals?day={}", sheet.day);
+    let owed = sheet.owed.iter().filter(|(_, owed)| owed.amount_minor != 0 || owed.fee_minor != 0);
+    let page = TotalsPage {
+        shell: Shell::of(&visitor, Section::Totals, t.totals),
+        reading: (!told.is_whole()).then(|| with(t.still_reading, told.percent())),
+        day: format::day(sheet.day),
+        state: state_words(sheet.state, t),
+        banks: sheet.members.keys().map(name).collect(),
+        elements: elements(sheet, &console, t),
+        net: sheet
+            .net_positions()
+            .iter()
+            .map(|(bank, owes)| NetRow {
+                bank: name(bank),
+                owes: format::amount(owes.unsigned_abs(), console.settings.currency),
+                is_owed: *owes < 0,
+            })
+            .collect(),
+        owed: owed
+            .map(|((issuer, acquirer), owed)| OwedRow {
+                issuer: name(issuer),
+                acquirer: name(acquirer),
+                amount: signed(owed.amount_minor, &console),
+                fee: signed(owed.fee_minor, &console),
+            })
+            .collect(),
+        adjustments: sheet
+            .adjustments
+            .iter()
+            .map(|((day, bank), totals)| {
+                (format::day(*day), name(bank), signed(totals.net_minor(), &console))
+            })
+            .collect(),
+        earlier: told.sheets.get(index + 1).map(link),
+        later: index.checked_sub(1).and_then(|index| told.sheets.get(index)).map(link),
+        csv: std::format!("/totals.csv?day={}", sheet.day),
+    };
+    Ok(shown(&page))
+}
+
+pub(crate) async fn totals_csv(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(Which { day }): Query<Which>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let t = visitor.t();
+    let told = told(&console, &visitor).await?;
+    let Some((_, sheet)) = which(&told, &day) else {
+        return Err(Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound)));
+    };
+    let mut csv = Csv::new(&[t.business_day, t.bank_id, "DE", t.element_name, t.amount_or_count]);
+    let day = sheet.day.to_string();
+    for (bank, totals) in &sheet.members {
+        for element in ELEMENTS {
+            let (bank, number) = (bank.to_string(), element.number.to_string());
+            let value = totals.element(element.number).to_string();
+            csv.row_of_numbers([&day, &bank, &number, t.total_element(element.number), &value]);
+        }
+    }
+    Ok(csv.download(&std::format!("totals-{day}.csv")))
+}
