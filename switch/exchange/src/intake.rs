@@ -20,10 +20,10 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
-    /// Its first eight bytes as a number: [`reconciliation::LineId::file`]. 0 is the log's, so that the one digest in 2^64 that begins with
-    /// zeros is 1.
+    /// Its first eight bytes as a number: [`reconciliation::LineId::file`]. The first and the last number are taken, so that one digest in 2^63
+    /// has its neighbour's.
     pub fn file(&self) -> u64 {
-        u64::from_be_bytes(*self.0.first_chunk().expect("32 bytes")).max(1)
+        u64::from_be_bytes(*self.0.first_chunk().expect("32 bytes")).clamp(1, u64::MAX - 1)
     }
 }
 

@@ -15,7 +15,7 @@ mod values;
 pub use counters::read_counters;
 pub use intake::{Digest, FileKey, FileKind, Intake};
 pub use journal::{JOURNAL_COLUMNS, JournalFile, read_journal};
-pub use mapping::{Columns, Control, Form, Mapping};
+pub use mapping::{Columns, Control, Form, Layout, Mapping};
 pub use postings::{PREVIEW_LINES_MAX, PostingFile, Preview, preview_postings, read_postings};
 pub use raw_journal::{Patterns, read_raw_journal};
 pub use refusal::{REJECTS_MAX, Refusal, Reject};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::raw_journal::Patterns;
+
 /// How a bank core's postings are laid out. Columns are named by their heading, by their number from 1, or in a fixed-width file by their
 /// characters, `1-12`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -35,6 +37,16 @@ pub struct Mapping {
     /// The line at the end that counts and sums up the others; a file without it is refused where it is set.
     #[serde(default)]
     pub control: Option<Control>,
+}
+
+/// How a file is read, where it is not in its normal form; kept by name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// A bank core's postings.
+    Postings(Mapping),
+    /// A journal as one make of machine prints it.
+    RawJournal(Patterns),
 }
 
 /// A file's form.

@@ -48,6 +48,11 @@ impl Refusal {
         Refusal { kind, rejects: vec![Reject::new(0, field, value, reason)], more: 0 }
     }
 
+    /// What is said about the file itself cannot be.
+    pub fn place(field: &str, reason: &str) -> Refusal {
+        Refusal::whole(Kind::UnreadableLine, field, "", reason)
+    }
+
     fn first(&self) -> String {
         let first = self.rejects.first().map_or_else(String::new, |reject| {
             format!("line {}, {}: `{}`: {}", reject.line, reject.field, reject.value, reject.reason)

@@ -16,6 +16,8 @@ pub struct LineId {
 impl LineId {
     /// The file of what the log says.
     pub const LOG: u64 = 0;
+    /// The file of what is about a member's totals; no digest begins so.
+    pub const TOTALS: u64 = u64::MAX;
 }
 
 /// How a transaction of ours has ended, as far as money goes.

@@ -1,0 +1,234 @@
+//! An act: who did what, when, from where, and how things stood before and after.
+
+use std::collections::BTreeMap;
+
+use exchange::{Digest, FileKey, Layout};
+use processor::{Day, Institution, Position};
+use reconciliation::{CaseId, Kind, LineId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Characters of a name.
+pub const WHO_CHARACTERS_MAX: usize = 64;
+/// Characters of a note or a reason.
+pub const NOTE_CHARACTERS_MAX: usize = 1_000;
+
+/// Something that a person has done.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// From 0 without gaps.
+    pub number: u64,
+    /// Wall clock, milliseconds since 1970.
+    pub at_ms: i64,
+    /// A person's name, or `uid 1000` of whoever uses the command line.
+    pub who: String,
+    /// An address, or `command line`.
+    pub from: String,
+    /// What.
+    pub deed: Deed,
+    /// How it was before; null where there was nothing.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub before: Value,
+    /// How it is then.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub after: Value,
+}
+
+/// How a case is to end, other than by matching.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// It stands as it is.
+    Accept,
+    /// The bank gives the citizen the money back.
+    Refund,
+    /// An adjustment between members, in the day that is open.
+    Adjustment,
+}
+
+impl Resolution {
+    /// Its name in commands and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Resolution::Accept => "accept",
+            Resolution::Refund => "refund",
+            Resolution::Adjustment => "adjustment",
+        }
+    }
+
+    /// What is offered by itself: a refund where the journal proves that no cash, or not all of it, has left.
+    pub fn offered(kind: Kind) -> Option<Resolution> {
+        match kind {
+            Kind::DebitedNotDispensed | Kind::PartDispensed | Kind::Retracted => Some(Resolution::Refund),
+            _ => None,
+        }
+    }
+}
+
+/// What a person does.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Deed {
+    /// Takes a file.
+    Take {
+        /// What it is known by.
+        digest: Digest,
+        /// The place that it fills.
+        key: FileKey,
+        /// How it is read, where it is not in its normal form.
+        layout: Option<Box<Layout>>,
+        /// Its lines.
+        count: u64,
+        /// The sum of its amounts without sign, minor units.
+        sum_minor: i64,
+    },
+    /// Handed in a file that was refused: an exception of its own.
+    Refuse {
+        /// What it is known by.
+        digest: Digest,
+        /// The place that it would have filled.
+        key: FileKey,
+        /// Why.
+        kind: Kind,
+        /// The first thing that is wrong.
+        reason: String,
+    },
+    /// Keeps a layout under a name; another of that name is replaced.
+    KeepLayout {
+        /// The name.
+        name: String,
+        /// The layout.
+        layout: Box<Layout>,
+    },
+    /// Takes what a member says its totals are.
+    Claim {
+        /// The member.
+        bank: Institution,
+        /// The day.
+        day: Day,
+        /// By element.
+        claimed: BTreeMap<u8, i64>,
+    },
+    /// Gives a case to somebody, or to nobody.
+    Assign {
+        /// The case.
+        case: CaseId,
+        /// Whom.
+        owner: Option<String>,
+    },
+    /// Writes something down beside a case.
+    Note {
+        /// The case.
+        case: CaseId,
+        /// What.
+        text: String,
+    },
+    /// Says that a line belongs to a transaction.
+    Match {
+        /// The line.
+        line: LineId,
+        /// The transaction.
+        ours: LineId,
+    },
+    /// Says that it does not: the undo of a match, also of one that the rules made.
+    Part {
+        /// The line.
+        line: LineId,
+        /// The transaction.
+        ours: LineId,
+    },
+    /// Proposes how a case is to end; somebody else has to check it.
+    Propose {
+        /// The case.
+        case: CaseId,
+        /// How.
+        resolution: Resolution,
+        /// How much, minor units; 0 where it is accepted.
+        amount_minor: i64,
+        /// Why.
+        why: String,
+    },
+    /// Approves what somebody else has proposed: the case is resolved.
+    Approve {
+        /// The case.
+        case: CaseId,
+    },
+    /// Refuses what somebody else has proposed: the case is open again.
+    Reject {
+        /// The case.
+        case: CaseId,
+        /// Why.
+        why: String,
+    },
+    /// Disputes a case with the member.
+    Dispute {
+        /// The case.
+        case: CaseId,
+        /// Why.
+        why: String,
+    },
+    /// Undoes how a case ended, or takes back a proposal or dispute: it is open again.
+    Reopen {
+        /// The case.
+        case: CaseId,
+        /// Why.
+        why: String,
+    },
+    /// Closes a day: what the log says from this position on is an adjustment of the open day.
+    Close {
+        /// The day.
+        day: Day,
+        /// The first record that comes too late.
+        position: Position,
+    },
+    /// Says that the banks have settled a closed day.
+    Settle {
+        /// The day.
+        day: Day,
+    },
+}
+
+impl Deed {
+    /// The word in lists and in the audit.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Deed::Take { .. } => "take",
+            Deed::Refuse { .. } => "refuse",
+            Deed::KeepLayout { .. } => "keep layout",
+            Deed::Claim { .. } => "claim",
+            Deed::Assign { .. } => "assign",
+            Deed::Note { .. } => "note",
+            Deed::Match { .. } => "match",
+            Deed::Part { .. } => "part",
+            Deed::Propose { .. } => "propose",
+            Deed::Approve { .. } => "approve",
+            Deed::Reject { .. } => "reject",
+            Deed::Dispute { .. } => "dispute",
+            Deed::Reopen { .. } => "reopen",
+            Deed::Close { .. } => "close",
+            Deed::Settle { .. } => "settle",
+        }
+    }
+
+    /// The case that it is about.
+    pub fn case(&self) -> Option<CaseId> {
+        match self {
+            Deed::Assign { case, .. }
+            | Deed::Note { case, .. }
+            | Deed::Propose { case, .. }
+            | Deed::Approve { case }
+            | Deed::Reject { case, .. }
+            | Deed::Dispute { case, .. }
+            | Deed::Reopen { case, .. } => Some(*case),
+            Deed::Take { .. }
+            | Deed::Refuse { .. }
+            | Deed::KeepLayout { .. }
+            | Deed::Claim { .. }
+            | Deed::Match { .. }
+            | Deed::Part { .. }
+            | Deed::Close { .. }
+            | Deed::Settle { .. } => None,
+        }
+    }
+}

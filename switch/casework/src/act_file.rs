@@ -1,0 +1,177 @@
+//! Acts on disk: a file that is only appended to, each line chained to the one before it under K_log.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use keys::DataKeys;
+use serde_json::Value;
+
+use crate::act::{Act, Deed};
+use crate::cases::{Casework, Refused};
+
+/// The file's name.
+pub const ACTS_FILE: &str = "casework.jsonl";
+
+/// Bytes of one line; an act that would have more is refused.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What stands in front of a line where it is chained, so that no link of another file is one of this.
+const CHAINED: &[u8] = b"atm-switch casework 1\0";
+const FIRST: [u8; 32] = [0; 32];
+
+/// Why an act could not be recorded, or the acts not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// The system's own.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A line that is not what was written.
+    #[error("{}:{line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// It may not be done.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// The acts of one switch. Several processes may append to them.
+#[derive(Clone, Debug)]
+pub struct ActFile {
+    path: PathBuf,
+    keys: DataKeys,
+}
+
+/// All acts as they were read, and where the next one goes.
+struct Whole {
+    casework: Casework,
+    acts: Vec<Act>,
+    link: [u8; 32],
+    /// Bytes of whole lines; what a crash left of one more was told to nobody.
+    bytes: u64,
+}
+
+impl ActFile {
+    /// The acts in a directory; nothing is opened yet.
+    pub fn new(dir: &Path, keys: DataKeys) -> ActFile {
+        ActFile { path: dir.join(ACTS_FILE), keys }
+    }
+
+    /// How everything stands, and all acts. Each is checked against the chain. Without a file there is none.
+    ///
+    /// # Errors
+    /// [`ActError::Line`] names the first line that is not what was written.
+    pub fn read(&self) -> Result<(Casework, Vec<Act>), ActError> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(self.io(error)),
+        };
+        let whole = self.whole(&bytes)?;
+        Ok((whole.casework, whole.acts))
+    }
+
+    /// Does something: checks it against all that was done, records it, and gives how everything stands then. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`ActError`]; nothing was recorded.
+    pub fn act(&self, at_ms: i64, who: &str, from: &str, deed: Deed) -> Result<Casework, ActError> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| self.io(error))?;
+        let opened = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&self.path);
+        let mut file = opened.map_err(|error| self.io(error))?;
+        file.lock().map_err(|error| self.io(error))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| self.io(error))?;
+        let Whole { mut casework, link, bytes: whole_bytes, .. } = self.whole(&bytes)?;
+        casework.check(who, &deed)?;
+        let (before, after) = casework.before_and_after(who, &deed);
+        let act = Act {
+            number: casework.next(),
+            at_ms,
+            who: who.to_owned(),
+            from: from.to_owned(),
+            deed,
+            before,
+            after,
+        };
+        let line = self.line(&link, &act);
+        if line.len() > LINE_BYTES_MAX {
+            return Err(self.bad(act.number + 1, "would be longer than a line may be"));
+        }
+        if whole_bytes < bytes.len() as u64 {
+            file.set_len(whole_bytes).map_err(|error| self.io(error))?;
+        }
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| self.io(error))?;
+        if act.number == 0 {
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| self.io(error))?;
+        }
+        casework.apply(&act);
+        Ok(casework)
+    }
+
+    fn whole(&self, bytes: &[u8]) -> Result<Whole, ActError> {
+        let mut whole = Whole { casework: Casework::default(), acts: Vec::new(), link: FIRST, bytes: 0 };
+        for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+            let place = whole.casework.next() + 1;
+            let act = self.checked(line, place, &whole.link)?;
+            whole.link = self.link(&whole.link, &act);
+            whole.bytes += line.len() as u64;
+            whole.casework.apply(&act);
+            whole.acts.push(act);
+        }
+        Ok(whole)
+    }
+
+    fn checked(&self, line: &[u8], place: u64, before: &[u8; 32]) -> Result<Act, ActError> {
+        let (body, chain) = std::str::from_utf8(line)
+            .ok()
+            .and_then(|line| line.trim_end_matches('\n').rsplit_once('\t'))
+            .ok_or_else(|| self.bad(place, "is no line of acts"))?;
+        let act: Act = serde_json::from_str(body).map_err(|_| self.bad(place, "is no line of acts"))?;
+        if act.number + 1 != place {
+            return Err(self.bad(place, "has another number than its place: lines are gone or were moved"));
+        }
+        if hex(&self.link(before, &act)) != chain || text(&act) != body {
+            return Err(self.bad(place, "does not follow from the line before it: it was changed"));
+        }
+        Ok(act)
+    }
+
+    fn line(&self, before: &[u8; 32], act: &Act) -> String {
+        format!("{}\t{}\n", text(act), hex(&self.link(before, act)))
+    }
+
+    fn link(&self, before: &[u8; 32], act: &Act) -> [u8; 32] {
+        self.keys.chain(before, &[CHAINED, text(act).as_bytes()].concat())
+    }
+
+    fn io(&self, error: std::io::Error) -> ActError {
+        ActError::Io { path: self.path.clone(), error }
+    }
+
+    fn bad(&self, line: u64, reason: &'static str) -> ActError {
+        ActError::Line { path: self.path.clone(), line, reason }
+    }
+}
+
+fn text(act: &Act) -> String {
+    let value: Value = serde_json::to_value(act).expect("an act has texts alone for keys");
+    value.to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,375 @@
+//! The fold of all acts: how cases, files and days stand, and what may be done next and by whom.
+
+use std::collections::BTreeMap;
+
+use exchange::{Digest, FileKey, Intake, Layout};
+use processor::{Day, Institution, Position};
+use reconciliation::{CaseId, Claimed, Decision, Kind};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::act::{Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
+
+/// So many cases have something written beside them; an act on one more is refused.
+pub const CASES_MAX: usize = 1_000_000;
+/// Characters of a layout's name.
+const NAME_CHARACTERS_MAX: usize = 64;
+
+/// Where a case stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseState {
+    /// Nobody has said how it is to end.
+    #[default]
+    Open,
+    /// Somebody has, and somebody else has to check it.
+    Proposed,
+    /// Disputed with the member.
+    Disputed,
+    /// Checked.
+    Resolved,
+}
+
+impl CaseState {
+    /// The word in lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            CaseState::Open => "open",
+            CaseState::Proposed => "proposed",
+            CaseState::Disputed => "disputed",
+            CaseState::Resolved => "resolved",
+        }
+    }
+}
+
+/// What somebody has proposed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Who: never who approves it.
+    pub maker: String,
+    /// How it is to end.
+    pub resolution: Resolution,
+    /// How much, minor units.
+    pub amount_minor: i64,
+    /// Why.
+    pub why: String,
+    /// Who has approved it.
+    pub checker: Option<String>,
+}
+
+/// What people have done to a case.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Case {
+    /// Where it stands.
+    pub state: CaseState,
+    /// Whose it is.
+    pub owner: Option<String>,
+    /// What is proposed, or was approved.
+    pub proposal: Option<Proposal>,
+    /// Who wrote what when, oldest first.
+    pub notes: Vec<(i64, String, String)>,
+    /// The acts that were about it, by number.
+    pub acts: Vec<u64>,
+}
+
+/// An act that may not be done; nothing was recorded.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// The maker of a proposal is never its checker.
+    #[error("{0} has proposed it and cannot check it: somebody else has to")]
+    OwnProposal(String),
+    /// The case is not where it would have to be.
+    #[error("the case is {}, and not {wanted}", .found.name())]
+    State {
+        /// Where it stands.
+        found: CaseState,
+        /// Where it would have to stand.
+        wanted: &'static str,
+    },
+    /// A text is missing, too long or not printable.
+    #[error("{0}: 1 to {1} printable characters are taken")]
+    Text(&'static str, usize),
+    /// A file that was taken before.
+    #[error("{0}")]
+    File(#[from] exchange::Refusal),
+    /// The day cannot be closed or settled.
+    #[error("business day {day}: {reason}")]
+    Day {
+        /// The day.
+        day: Day,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// An amount that does not fit the resolution.
+    #[error("an amount of {0} does not fit what is proposed")]
+    Amount(i64),
+    /// [`CASES_MAX`].
+    #[error("{CASES_MAX} cases have something written beside them")]
+    Full,
+}
+
+/// How everything stands behind all acts.
+#[derive(Clone, Default, Debug)]
+pub struct Casework {
+    next: u64,
+    cases: BTreeMap<CaseId, Case>,
+    intake: Intake,
+    taken: BTreeMap<Digest, (FileKey, Option<Layout>)>,
+    refused: Vec<(i64, Digest, FileKey, Kind, String)>,
+    layouts: BTreeMap<String, Layout>,
+    claims: BTreeMap<(Day, Institution), Claimed>,
+    decisions: Vec<Decision>,
+    closed: BTreeMap<Day, (Position, i64)>,
+    settled: BTreeMap<Day, i64>,
+}
+
+impl Casework {
+    /// The next act's number.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// What people have done to a case; nothing yet where it is not known.
+    pub fn case(&self, id: CaseId) -> Option<&Case> {
+        self.cases.get(&id)
+    }
+
+    /// All cases that people have done something to.
+    pub fn cases(&self) -> impl Iterator<Item = (&CaseId, &Case)> {
+        self.cases.iter()
+    }
+
+    /// Files that were taken, with how they are read, in the order of their digests.
+    pub fn files(&self) -> impl Iterator<Item = (&Digest, &FileKey, Option<&Layout>)> {
+        self.taken.iter().map(|(digest, (key, layout))| (digest, key, layout.as_ref()))
+    }
+
+    /// Files that were refused: when, which, for which place, why.
+    pub fn refused(&self) -> &[(i64, Digest, FileKey, Kind, String)] {
+        &self.refused
+    }
+
+    /// Which files were taken.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// The layout of this name.
+    pub fn layout(&self, name: &str) -> Option<&Layout> {
+        self.layouts.get(name)
+    }
+
+    /// All layouts by name.
+    pub fn layouts(&self) -> impl Iterator<Item = (&str, &Layout)> {
+        self.layouts.iter().map(|(name, layout)| (name.as_str(), layout))
+    }
+
+    /// What members say their totals are, by day and bank.
+    pub fn claims(&self) -> &BTreeMap<(Day, Institution), Claimed> {
+        &self.claims
+    }
+
+    /// Matches and partings by hand, oldest first.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// Closed days: from which position on, and when.
+    pub fn closed(&self) -> &BTreeMap<Day, (Position, i64)> {
+        &self.closed
+    }
+
+    /// Settled days, and when.
+    pub fn settled(&self) -> &BTreeMap<Day, i64> {
+        &self.settled
+    }
+
+    /// Whether somebody may do this now.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn check(&self, who: &str, deed: &Deed) -> Result<(), Refused> {
+        text("who", who, WHO_CHARACTERS_MAX)?;
+        let case = deed.case().and_then(|case| self.cases.get(&case));
+        let state = case.map_or(CaseState::Open, |case| case.state);
+        if deed.case().is_some() && case.is_none() && self.cases.len() >= CASES_MAX {
+            return Err(Refused::Full);
+        }
+        let must_be = |wanted: CaseState| match state == wanted {
+            true => Ok(()),
+            false => Err(Refused::State { found: state, wanted: wanted.name() }),
+        };
+        match deed {
+            Deed::Take { digest, key, .. } => self.intake.check(*digest, *key)?,
+            Deed::KeepLayout { name, .. } => text("name", name, NAME_CHARACTERS_MAX)?,
+            Deed::Assign { owner: Some(owner), .. } => text("owner", owner, WHO_CHARACTERS_MAX)?,
+            Deed::Note { text: note, .. } => text("note", note, NOTE_CHARACTERS_MAX)?,
+            Deed::Propose { resolution, amount_minor, why, .. } => {
+                if !matches!(state, CaseState::Open | CaseState::Disputed) {
+                    return Err(Refused::State { found: state, wanted: "open or disputed" });
+                }
+                text("why", why, NOTE_CHARACTERS_MAX)?;
+                let fits = match resolution {
+                    Resolution::Accept => *amount_minor == 0,
+                    Resolution::Refund => *amount_minor > 0,
+                    Resolution::Adjustment => *amount_minor != 0,
+                };
+                if !fits {
+                    return Err(Refused::Amount(*amount_minor));
+                }
+            }
+            Deed::Approve { .. } | Deed::Reject { .. } => {
+                must_be(CaseState::Proposed)?;
+                let maker =
+                    case.and_then(|case| case.proposal.as_ref()).map(|proposal| proposal.maker.as_str());
+                if maker == Some(who) {
+                    return Err(Refused::OwnProposal(who.to_owned()));
+                }
+                if let Deed::Reject { why, .. } = deed {
+                    text("why", why, NOTE_CHARACTERS_MAX)?;
+                }
+            }
+            Deed::Dispute { why, .. } => {
+                must_be(CaseState::Open)?;
+                text("why", why, NOTE_CHARACTERS_MAX)?;
+            }
+            Deed::Reopen { why, .. } => {
+                if state == CaseState::Open {
+                    return Err(Refused::State { found: state, wanted: "proposed, disputed or resolved" });
+                }
+                text("why", why, NOTE_CHARACTERS_MAX)?;
+            }
+            Deed::Close { day, position } => {
+                if self.closed.contains_key(day) {
+                    return Err(Refused::Day { day: *day, reason: "it is closed already" });
+                }
+                // What was closed later was closed with all that came before.
+                if self.closed.values().any(|(later, _)| later > position) {
+                    return Err(Refused::Day { day: *day, reason: "a day was closed behind this position" });
+                }
+            }
+            Deed::Settle { day } => {
+                let reason = match (self.closed.contains_key(day), self.settled.contains_key(day)) {
+                    (true, false) => return Ok(()),
+                    (true, true) => "it is settled already",
+                    (false, _) => "it is not closed",
+                };
+                return Err(Refused::Day { day: *day, reason });
+            }
+            Deed::Assign { owner: None, .. }
+            | Deed::Refuse { .. }
+            | Deed::Claim { .. }
+            | Deed::Match { .. }
+            | Deed::Part { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// How it stands before and would stand behind the act, for its record.
+    pub(crate) fn before_and_after(&self, who: &str, deed: &Deed) -> (Value, Value) {
+        let told = |casework: &Casework| match deed {
+            Deed::KeepLayout { name, .. } => json!(casework.layouts.get(name)),
+            Deed::Claim { bank, day, .. } => json!(casework.claims.get(&(*day, *bank))),
+            Deed::Close { day, .. } | Deed::Settle { day } => {
+                json!({ "closed": casework.closed.contains_key(day), "settled": casework.settled.contains_key(day) })
+            }
+            _ => deed.case().map_or(Value::Null, |case| {
+                let case = casework.cases.get(&case);
+                json!(case.map(|case| json!({
+                    "state": case.state.name(),
+                    "owner": case.owner,
+                    "proposal": case.proposal,
+                })))
+            }),
+        };
+        let mut behind = Casework {
+            cases: deed.case().and_then(|id| Some((id, self.cases.get(&id)?.clone()))).into_iter().collect(),
+            ..Casework::default()
+        };
+        let before = told(self);
+        (behind.closed, behind.settled) = (self.closed.clone(), self.settled.clone());
+        behind.apply(&Act {
+            number: 0,
+            at_ms: 0,
+            who: who.to_owned(),
+            from: String::new(),
+            deed: deed.clone(),
+            before: Value::Null,
+            after: Value::Null,
+        });
+        (before, told(&behind))
+    }
+
+    /// Adds an act that was recorded.
+    pub fn apply(&mut self, act: &Act) {
+        self.next = act.number + 1;
+        match &act.deed {
+            Deed::Take { digest, key, layout, .. } => {
+                // What was recorded was checked; a file of records that says otherwise takes the first.
+                if self.intake.take(*digest, *key).is_ok() {
+                    self.taken.insert(*digest, (*key, layout.as_deref().cloned()));
+                }
+            }
+            Deed::Refuse { digest, key, kind, reason } => {
+                self.refused.push((act.at_ms, *digest, *key, *kind, reason.clone()));
+            }
+            Deed::KeepLayout { name, layout } => drop(self.layouts.insert(name.clone(), (**layout).clone())),
+            Deed::Claim { bank, day, claimed } => drop(self.claims.insert((*day, *bank), claimed.clone())),
+            Deed::Match { line, ours } => self.decisions.push(Decision::Match { line: *line, ours: *ours }),
+            Deed::Part { line, ours } => self.decisions.push(Decision::Part { line: *line, ours: *ours }),
+            Deed::Close { day, position } => drop(self.closed.insert(*day, (*position, act.at_ms))),
+            Deed::Settle { day } => drop(self.settled.insert(*day, act.at_ms)),
+            Deed::Assign { .. }
+            | Deed::Note { .. }
+            | Deed::Propose { .. }
+            | Deed::Approve { .. }
+            | Deed::Reject { .. }
+            | Deed::Dispute { .. }
+            | Deed::Reopen { .. } => self.apply_to_case(act),
+        }
+    }
+
+    fn apply_to_case(&mut self, act: &Act) {
+        let Some(id) = act.deed.case() else { return };
+        let case = self.cases.entry(id).or_default();
+        case.acts.push(act.number);
+        let note =
+            |case: &mut Case, text: &str| case.notes.push((act.at_ms, act.who.clone(), text.to_owned()));
+        match &act.deed {
+            Deed::Assign { owner, .. } => case.owner.clone_from(owner),
+            Deed::Note { text, .. } => note(case, text),
+            Deed::Propose { resolution, amount_minor, why, .. } => {
+                case.state = CaseState::Proposed;
+                case.proposal = Some(Proposal {
+                    maker: act.who.clone(),
+                    resolution: *resolution,
+                    amount_minor: *amount_minor,
+                    why: why.clone(),
+                    checker: None,
+                });
+            }
+            Deed::Approve { .. } => {
+                case.state = CaseState::Resolved;
+                if let Some(proposal) = &mut case.proposal {
+                    proposal.checker = Some(act.who.clone());
+                }
+            }
+            Deed::Reject { why, .. } | Deed::Reopen { why, .. } => {
+                (case.state, case.proposal) = (CaseState::Open, None);
+                note(case, why);
+            }
+            Deed::Dispute { why, .. } => {
+                case.state = CaseState::Disputed;
+                note(case, why);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn text(name: &'static str, text: &str, characters_max: usize) -> Result<(), Refused> {
+    let is_good = !text.trim().is_empty()
+        && text.chars().count() <= characters_max
+        && !text.chars().any(|character| character.is_control() && character != '\n');
+    if is_good { Ok(()) } else { Err(Refused::Text(name, characters_max)) }
+}

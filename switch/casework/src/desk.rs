@@ -1,0 +1,342 @@
+//! The desk: log, files and acts joined, so that the same three always show the same exceptions.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use exchange::{
+    Digest, FileKey, FileKind, Layout, Mapping, Refusal, read_counters, read_journal, read_postings,
+    read_raw_journal,
+};
+use keys::DataKeys;
+use processor::Day;
+use reconciliation::calendar::{BadCalendar, Calendar};
+use reconciliation::{
+    Aspect, Book, CaseId, Counter, Exception, Full, Kind, LineId, Matcher, Rules, cash_exceptions,
+    differences,
+};
+
+use crate::act::Deed;
+use crate::act_file::{ActError, ActFile};
+use crate::cases::{Case, CaseState, Casework};
+use crate::due::DueRules;
+
+/// Where taken files are kept, by their digests.
+pub const FILES_DIR: &str = "files";
+
+/// Why the desk cannot show or take something.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// Acts cannot be read or recorded, or the act is refused.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// A taken file cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A taken file is not what it was.
+    #[error("{}: it is not the file that was taken", .0.display())]
+    Changed(PathBuf),
+    /// The file is not taken; that it was handed in is recorded.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// More than the matcher holds.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// A cassette that holds more than any machine can.
+    #[error(transparent)]
+    Cassette(#[from] reconciliation::Impossible),
+    /// The calendar never opens.
+    #[error(transparent)]
+    Calendar(#[from] BadCalendar),
+}
+
+/// A file that was handed in.
+#[derive(Clone, Debug)]
+pub struct Arrival<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// The place that it fills.
+    pub key: FileKey,
+    /// How it is read, where it is not in its normal form.
+    pub layout: Option<&'a Layout>,
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Who handed it in.
+    pub who: &'a str,
+    /// From where.
+    pub from: &'a str,
+}
+
+/// An exception as a clerk sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Row {
+    /// What was found.
+    pub exception: Exception,
+    /// What people have done to it.
+    pub case: Case,
+    /// The day on which an answer is due.
+    pub due: Day,
+}
+
+/// Log, files and acts.
+pub struct Desk {
+    dir: PathBuf,
+    acts: ActFile,
+    calendar: Calendar,
+    due: DueRules,
+}
+
+impl Desk {
+    /// The desk of a directory; nothing is opened yet.
+    pub fn new(dir: &Path, keys: DataKeys, calendar: Calendar, due: DueRules) -> Desk {
+        Desk { dir: dir.to_owned(), acts: ActFile::new(dir, keys), calendar, due }
+    }
+
+    /// The acts.
+    pub fn acts(&self) -> &ActFile {
+        &self.acts
+    }
+
+    /// Takes a file, whole: it is read, kept, and recorded, in this order. One that is refused is recorded as such and not kept.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn take(&self, arrival: &Arrival<'_>) -> Result<(u64, i64), DeskError> {
+        let (casework, _) = self.acts.read()?;
+        let digest = Digest::of(arrival.bytes);
+        let read = self
+            .read_file(arrival.bytes, arrival.key, arrival.layout)
+            .and_then(|lines| casework.intake().check(digest, arrival.key).map(|()| lines));
+        let lines = match read {
+            Ok(lines) => lines,
+            Err(refusal) => {
+                let (kind, reason) = (refusal.kind, refusal.to_string());
+                let deed = Deed::Refuse { digest, key: arrival.key, kind, reason };
+                self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
+                return Err(refusal.into());
+            }
+        };
+        self.keep(digest, arrival.bytes)?;
+        let (count, sum_minor) = lines.count_and_sum();
+        let layout = arrival.layout.cloned().map(Box::new);
+        let deed = Deed::Take { digest, key: arrival.key, layout, count, sum_minor };
+        self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
+        Ok((count, sum_minor))
+    }
+
+    /// Tells a book what people have said of its days: to be called before the records behind a close are applied, so with the fold's beginning.
+    /// Records are given in order; closes are laid in where they belong.
+    ///
+    /// # Errors
+    /// [`reconciliation::Broken`].
+    pub fn fold<E: From<reconciliation::Broken>>(
+        casework: &Casework,
+        book: &mut Book,
+        records: impl Iterator<Item = Result<(processor::Position, processor::Record), E>>,
+    ) -> Result<(), E> {
+        let mut closes: Vec<_> =
+            casework.closed().iter().map(|(day, (at, at_ms))| (*at, *day, *at_ms)).collect();
+        closes.sort_unstable();
+        let mut closes = closes.into_iter().peekable();
+        for next in records {
+            let (position, record) = next?;
+            while let Some((at, day, at_ms)) = closes.next_if(|(at, _, _)| *at <= position) {
+                book.close(day, at, at_ms);
+            }
+            book.apply(position, &record)?;
+        }
+        closes.for_each(|(at, day, at_ms)| book.close(day, at, at_ms));
+        casework.settled().keys().for_each(|day| book.settle(*day));
+        Ok(())
+    }
+
+    /// A matcher that has been given all of it and has run, and the counters.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn matched(
+        &self,
+        casework: &Casework,
+        book: &mut Book,
+        rules: Rules,
+    ) -> Result<(Matcher, Vec<Counter>), DeskError> {
+        let (mut matcher, mut counters) = (Matcher::new(rules), Vec::new());
+        book.sheets().for_each(|sheet| matcher.log_is_here(sheet.day));
+        book.take_changed().iter().try_for_each(|ours| matcher.add_ours(ours))?;
+        for (digest, key, layout) in casework.files() {
+            let path = self.path_of(digest);
+            let bytes = fs::read(&path).map_err(|error| DeskError::Io { path: path.clone(), error })?;
+            if Digest::of(&bytes) != *digest {
+                return Err(DeskError::Changed(path));
+            }
+            match self.read_file(&bytes, *key, layout)? {
+                Lines::Postings(file) => {
+                    key.bank.into_iter().for_each(|bank| matcher.bank_file_is_here(bank, key.day));
+                    file.postings.iter().try_for_each(|posting| matcher.add_posting(posting))?;
+                }
+                Lines::Journal(file) => {
+                    file.machines.iter().for_each(|(terminal, day)| matcher.journal_is_here(*terminal, *day));
+                    file.lines.iter().try_for_each(|line| matcher.add_cash_line(line))?;
+                }
+                Lines::Counters(read) => counters.extend(read),
+            }
+        }
+        casework.decisions().iter().try_for_each(|decision| matcher.decide(*decision))?;
+        matcher.run();
+        Ok((matcher, counters))
+    }
+
+    /// Every exception with what people have done to it: of transactions and lines, cassettes, totals and files, by day, bank, terminal and time.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn rows(
+        &self,
+        casework: &Casework,
+        book: &Book,
+        matcher: &Matcher,
+        counters: &[Counter],
+    ) -> Result<Vec<Row>, DeskError> {
+        let mut exceptions = matcher.exceptions();
+        exceptions.extend(cash_exceptions(counters)?);
+        exceptions.extend(totals_exceptions(casework, book));
+        let newest: BTreeMap<_, _> = casework.refused().iter().map(|refused| (refused.1, refused)).collect();
+        exceptions.extend(newest.into_values().map(file_exception));
+        exceptions.sort_by_key(|one| (one.day, one.bank, one.terminal, one.at_s, one.case));
+        let row = |exception: Exception| {
+            let case = casework.case(exception.case).cloned().unwrap_or_default();
+            let due = self.due.due(exception.kind, exception.day, &self.calendar)?;
+            Ok(Row { exception, case, due })
+        };
+        exceptions.into_iter().map(row).collect()
+    }
+
+    fn read_file(&self, bytes: &[u8], key: FileKey, layout: Option<&Layout>) -> Result<Lines, Refusal> {
+        let offset = self.calendar.utc_offset_minutes;
+        match (key.kind, layout, key.bank, key.terminal) {
+            (FileKind::Postings, Some(Layout::Postings(mapping)), Some(bank), _) => {
+                read_postings(bytes, mapping, bank, key.day).map(Lines::Postings)
+            }
+            (FileKind::Postings, None, Some(bank), _) => {
+                read_postings(bytes, &Mapping::normal(), bank, key.day).map(Lines::Postings)
+            }
+            (FileKind::Journal, None, ..) => read_journal(bytes, offset).map(Lines::Journal),
+            (FileKind::Journal, Some(Layout::RawJournal(patterns)), _, Some(terminal)) => {
+                read_raw_journal(bytes, patterns, terminal, offset).map(Lines::Journal)
+            }
+            (FileKind::Counters, None, ..) => {
+                read_counters(bytes, offset).map(|(_, read)| Lines::Counters(read))
+            }
+            (FileKind::Postings, _, None, _) => {
+                Err(Refusal::place("bank", "postings are of a bank: name it"))
+            }
+            (FileKind::Journal, Some(Layout::RawJournal(_)), _, None) => {
+                Err(Refusal::place("terminal", "a raw journal is of one machine: name it"))
+            }
+            (FileKind::Postings | FileKind::Journal | FileKind::Counters, Some(_), ..) => {
+                Err(Refusal::place("layout", "the layout is for another kind of file"))
+            }
+        }
+    }
+
+    fn path_of(&self, digest: &Digest) -> PathBuf {
+        self.dir.join(FILES_DIR).join(digest.to_string())
+    }
+
+    /// Whole or not at all, and durable.
+    fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<(), DeskError> {
+        let path = self.path_of(&digest);
+        let dir = self.dir.join(FILES_DIR);
+        let io = |error| DeskError::Io { path: path.clone(), error };
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io)?;
+        let part = path.with_extension("part");
+        let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part);
+        let mut file = opened.map_err(io)?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+        fs::rename(&part, &path).and_then(|()| File::open(&dir)?.sync_all()).map_err(io)
+    }
+}
+
+enum Lines {
+    Postings(exchange::PostingFile),
+    Journal(exchange::JournalFile),
+    Counters(Vec<Counter>),
+}
+
+impl Lines {
+    fn count_and_sum(&self) -> (u64, i64) {
+        match self {
+            Lines::Postings(file) => (file.postings.len() as u64, file.sum_minor),
+            Lines::Journal(file) => {
+                (file.lines.len() as u64, file.lines.iter().map(|line| line.moved_minor.abs()).sum())
+            }
+            Lines::Counters(counters) => (
+                counters.len() as u64,
+                counters.iter().map(|counter| counter.counted * counter.note_minor).sum(),
+            ),
+        }
+    }
+}
+
+/// A case that is about a member's totals: the day and the bank's digits as one number.
+fn totals_line(day: Day, bank: processor::Institution) -> LineId {
+    LineId { file: LineId::TOTALS, line: u64::from(day.yyyymmdd()) << 37 | bank.parts().0 }
+}
+
+fn totals_exceptions(casework: &Casework, book: &Book) -> Vec<Exception> {
+    let exception = |((day, bank), claimed): (&(Day, processor::Institution), &reconciliation::Claimed)| {
+        let ours = book.sheet(*day)?.members.get(bank).copied().unwrap_or_default();
+        let first =
+            differences(&ours, claimed).into_iter().max_by_key(|difference| difference.element.number)?;
+        Some(Exception {
+            case: CaseId { of: totals_line(*day, *bank), aspect: Aspect::Bank },
+            kind: Kind::TotalsOutOfBalance,
+            day: *day,
+            bank: Some(*bank),
+            terminal: None,
+            rrn: None,
+            at_s: day.begins_ms() / 1_000,
+            ours_minor: first.ours,
+            theirs_minor: first.theirs,
+            rule: None,
+            lines: Vec::new(),
+        })
+    };
+    casework.claims().iter().filter_map(exception).collect()
+}
+
+/// Of a file that was refused more than once the newest counts: all have one case.
+fn file_exception((at_ms, digest, key, kind, _): &(i64, Digest, FileKey, Kind, String)) -> Exception {
+    Exception {
+        case: CaseId { of: LineId { file: digest.file(), line: 0 }, aspect: Aspect::Bank },
+        kind: *kind,
+        day: key.day,
+        bank: key.bank,
+        terminal: key.terminal,
+        rrn: None,
+        at_s: at_ms / 1_000,
+        ours_minor: 0,
+        theirs_minor: 0,
+        rule: None,
+        lines: Vec::new(),
+    }
+}
+
+impl Row {
+    /// Somebody still has to do something.
+    pub fn is_open(&self) -> bool {
+        self.case.state != CaseState::Resolved
+    }
+
+    /// Days since its business day, on this day.
+    pub fn age_days(&self, today: Day) -> i64 {
+        today.days_after(self.exception.day).max(0)
+    }
+}

@@ -1,0 +1,16 @@
+//! What people do to days, files and cases: each act a chained record; and the desk that joins log, files and acts.
+//!
+//! [`Casework`] is the fold of all acts: it says what may be done and by whom. [`ActFile`] keeps them on disk, [`Desk`] joins them with
+//! the files that were taken and with the log's [`reconciliation::Book`].
+
+mod act;
+mod act_file;
+mod cases;
+mod desk;
+mod due;
+
+pub use act::{Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
+pub use act_file::{ACTS_FILE, ActError, ActFile};
+pub use cases::{CASES_MAX, Case, CaseState, Casework, Proposal, Refused};
+pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Row};
+pub use due::{AGE_BANDS, DueRules, age_band};
