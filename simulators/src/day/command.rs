@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::damage::Damages;
+use super::files::Truth;
 use super::plan::Plan;
 use super::{files, log, reconcile};
 
@@ -40,6 +41,29 @@ pub struct DayArguments {
     json: bool,
 }
 
+/// Writes a day of so many transactions with some of every damage into a directory that is not there yet, or empty; the files in the order in which they
+/// are handed in, below the directory.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write_day(seed: u64, transactions: usize, dir: &Path) -> Result<Vec<String>, String> {
+    let plan = Plan::new(seed, transactions, Damages::of_every_kind(transactions));
+    write(&plan, seed, dir)
+        .map(|(_, truth)| truth.deliveries.into_iter().map(|delivery| delivery.path).collect())
+}
+
+/// Gives the number of records too.
+fn write(plan: &Plan, seed: u64, dir: &Path) -> Result<(u64, Truth), String> {
+    let records = log::write(plan, seed, &dir.join("log"))?;
+    let truth = files::write(plan, dir)?;
+    let names = ["k_enc", "k_pseudonym", "k_log"];
+    let keys = names.map(|name| format!("{name} = \"{}\"\n", log::key_hex(seed, name)));
+    let path = dir.join("keys.toml");
+    fs::write(&path, format!("[data]\n{}", keys.concat()))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok((records, truth))
+}
+
 /// Writes the day. `false`: its reconciliation is not what it has to be.
 ///
 /// # Errors
@@ -57,11 +81,7 @@ pub fn day(arguments: &DayArguments, out: &mut impl Write) -> Result<bool, Strin
         None => Damages::of_every_kind(transactions),
     };
     let plan = Plan::new(arguments.seed, transactions, damages);
-    let records = log::write(&plan, arguments.seed, &dir.join("log"))?;
-    let truth = files::write(&plan, dir)?;
-    let names = ["k_enc", "k_pseudonym", "k_log"];
-    let keys = names.map(|name| format!("{name} = \"{}\"\n", log::key_hex(arguments.seed, name)));
-    fs::write(dir.join("keys.toml"), format!("[data]\n{}", keys.concat())).map_err(io)?;
+    let (records, truth) = write(&plan, arguments.seed, dir)?;
     if !arguments.reconcile {
         let told = writeln!(
             out,

@@ -12,4 +12,4 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 
-pub use command::{DayArguments, day};
+pub use command::{DayArguments, day, write_day};

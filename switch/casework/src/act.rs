@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use exchange::{Digest, FileKey, Layout};
-use processor::{Day, Institution, Position};
+use processor::{Day, Institution, Position, Rrn};
 use reconciliation::{CaseId, Kind, LineId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -144,8 +144,14 @@ pub enum Deed {
         case: CaseId,
         /// How.
         resolution: Resolution,
-        /// How much, minor units; 0 where it is accepted.
+        /// How much, minor units; 0 where it is accepted. Of an adjustment what the member owes more.
         amount_minor: i64,
+        /// The member whom it is about, where there is one.
+        bank: Option<Institution>,
+        /// The business day of the case.
+        day: Day,
+        /// DE37, where it is known.
+        rrn: Option<Rrn>,
         /// Why.
         why: String,
     },

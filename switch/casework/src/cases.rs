@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use exchange::{Digest, FileKey, Intake, Layout};
-use processor::{Day, Institution, Position};
+use processor::{Day, Institution, Position, Rrn};
 use reconciliation::{CaseId, Claimed, Decision, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -51,10 +51,27 @@ pub struct Proposal {
     pub resolution: Resolution,
     /// How much, minor units.
     pub amount_minor: i64,
+    /// The member whom it is about.
+    pub bank: Option<Institution>,
+    /// The business day of the case.
+    pub day: Day,
+    /// DE37.
+    pub rrn: Option<Rrn>,
     /// Why.
     pub why: String,
     /// Who has approved it.
     pub checker: Option<String>,
+}
+
+/// A refund or adjustment that was checked, or the undoing of one: what settlement files list. It is never taken out again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Booked {
+    /// The act that booked it.
+    pub act: u64,
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// What was approved; the amount's sign is turned where it was undone.
+    pub proposal: Proposal,
 }
 
 /// What people have done to a case.
@@ -119,6 +136,7 @@ pub struct Casework {
     layouts: BTreeMap<String, Layout>,
     claims: BTreeMap<(Day, Institution), Claimed>,
     decisions: Vec<Decision>,
+    booked: Vec<Booked>,
     closed: BTreeMap<Day, (Position, i64)>,
     settled: BTreeMap<Day, i64>,
 }
@@ -172,6 +190,11 @@ impl Casework {
     /// Matches and partings by hand, oldest first.
     pub fn decisions(&self) -> &[Decision] {
         &self.decisions
+    }
+
+    /// Refunds and adjustments that were checked, and undone ones, in order.
+    pub fn booked(&self) -> &[Booked] {
+        &self.booked
     }
 
     /// Closed days: from which position on, and when.
@@ -333,17 +356,30 @@ impl Casework {
         let Some(id) = act.deed.case() else { return };
         let case = self.cases.entry(id).or_default();
         case.acts.push(act.number);
+        let moves = case.proposal.clone().filter(|proposal| proposal.resolution != Resolution::Accept);
+        let factor = match &act.deed {
+            Deed::Approve { .. } => Some(1),
+            Deed::Reopen { .. } if case.state == CaseState::Resolved => Some(-1),
+            _ => None,
+        };
+        if let (Some(proposal), Some(factor)) = (moves, factor) {
+            let proposal = Proposal { amount_minor: proposal.amount_minor * factor, ..proposal };
+            self.booked.push(Booked { act: act.number, at_ms: act.at_ms, proposal });
+        }
         let note =
             |case: &mut Case, text: &str| case.notes.push((act.at_ms, act.who.clone(), text.to_owned()));
         match &act.deed {
             Deed::Assign { owner, .. } => case.owner.clone_from(owner),
             Deed::Note { text, .. } => note(case, text),
-            Deed::Propose { resolution, amount_minor, why, .. } => {
+            Deed::Propose { resolution, amount_minor, bank, day, rrn, why, .. } => {
                 case.state = CaseState::Proposed;
                 case.proposal = Some(Proposal {
                     maker: act.who.clone(),
                     resolution: *resolution,
                     amount_minor: *amount_minor,
+                    bank: *bank,
+                    day: *day,
+                    rrn: *rrn,
                     why: why.clone(),
                     checker: None,
                 });

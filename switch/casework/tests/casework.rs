@@ -28,7 +28,15 @@ fn case() -> CaseId {
 }
 
 fn propose(amount_minor: i64) -> Deed {
-    Deed::Propose { case: case(), resolution: Resolution::Refund, amount_minor, why: "no cash left".into() }
+    Deed::Propose {
+        case: case(),
+        resolution: Resolution::Refund,
+        amount_minor,
+        bank: Some("970415".parse().unwrap()),
+        day: day("2026-05-03"),
+        rrn: None,
+        why: "no cash left".into(),
+    }
 }
 
 /// Who does what, and how the case stands then, or why it is refused.
@@ -71,6 +79,9 @@ fn a_case_goes_its_way_and_its_maker_is_never_its_checker() {
     }
     let (casework, told) = acts.read().unwrap();
     assert_eq!((told.len(), casework.next()), (6, 6));
+    // What was approved and undone stands there twice, never not at all.
+    let booked: Vec<i64> = casework.booked().iter().map(|booked| booked.proposal.amount_minor).collect();
+    assert_eq!(booked, [2_000_000, -2_000_000]);
     // Each act has how the case stood before and behind it.
     let approved = &told[4];
     assert_eq!(

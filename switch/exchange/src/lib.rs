@@ -2,21 +2,27 @@
 //!
 //! Reading gives all of a file, or a [`Refusal`] with a list that people can read. No file is opened here.
 
+mod camt;
 mod counters;
 mod intake;
 mod journal;
+mod list;
 mod mapping;
 mod postings;
 mod raw_journal;
 mod refusal;
 mod rows;
+mod settlement;
 mod values;
 
+pub use camt::{Camt, CamtError, write_camt};
 pub use counters::read_counters;
 pub use intake::{Digest, FileKey, FileKind, Intake};
 pub use journal::{JOURNAL_COLUMNS, JournalFile, read_journal};
+pub use list::{Cell, List, ListError, WORKBOOK_ROWS_MAX};
 pub use mapping::{Columns, Control, Form, Layout, Mapping};
 pub use postings::{PREVIEW_LINES_MAX, PostingFile, Preview, preview_postings, read_postings};
 pub use raw_journal::{Patterns, read_raw_journal};
 pub use refusal::{REJECTS_MAX, Refusal, Reject};
 pub use rows::{CELL_BYTES_MAX, COLUMNS_MAX, FILE_BYTES_MAX, LINES_MAX};
+pub use settlement::{Adjustment, Settlement};

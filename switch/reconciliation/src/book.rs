@@ -33,10 +33,38 @@ struct Told {
     acquirer: Institution,
     /// The bank has approved, by OUTCOME or behind our back.
     is_approved: bool,
-    is_counted: bool,
-    /// What a reversal gives back, and in which day, as far as it is counted.
-    given_back: Option<(Day, i64)>,
+    /// It is counted, in this day.
+    counted: Option<Counted>,
+    /// What was given back is counted, in this day.
+    given_back: Option<Counted>,
     reversal: Option<(Day, i64)>,
+}
+
+/// An entry, the day in which it is counted, and its fee.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    settles: Day,
+    entry: Entry,
+    fee_minor: i64,
+}
+
+/// One line of a member's day: what the settlement file lists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Detail {
+    /// The INTENT's position: with `is_reversal` it names the line.
+    pub position: Position,
+    /// What it counts, with the day that it belongs to: another than the file's is an adjustment.
+    pub entry: Entry,
+    /// What the bank owes for it beside, minor units.
+    pub fee_minor: i64,
+    /// DE37.
+    pub rrn: processor::Rrn,
+    /// DE41.
+    pub terminal: processor::TerminalId,
+    /// Wall clock of the INTENT, seconds since 1970.
+    pub at_s: i64,
+    /// ISO 4217.
+    pub currency: u16,
 }
 
 /// The fold. The same records give the same book, byte for byte.
@@ -124,6 +152,25 @@ impl Book {
         }
     }
 
+    /// What counts in a bank's day, line by line, in the order in which the transactions began.
+    pub fn details(&self, day: Day, bank: Institution) -> Vec<Detail> {
+        let mut details = Vec::new();
+        for told in self.told.values().filter(|told| told.ours.bank == bank) {
+            let counted = [told.counted, told.given_back].into_iter().flatten();
+            details.extend(counted.filter(|counted| counted.settles == day).map(|counted| Detail {
+                position: told.ours.id.line,
+                entry: counted.entry,
+                fee_minor: counted.fee_minor,
+                rrn: told.ours.rrn,
+                terminal: told.ours.terminal,
+                at_s: told.ours.at_s,
+                currency: told.ours.currency,
+            }));
+        }
+        details.sort_by_key(|detail| (detail.position, detail.entry.is_reversal));
+        details
+    }
+
     /// Reads the next record.
     ///
     /// # Errors
@@ -198,7 +245,7 @@ impl Book {
             asked,
             acquirer: key.acquirer,
             is_approved: false,
-            is_counted: false,
+            counted: None,
             given_back: None,
             reversal: None,
         };
@@ -253,24 +300,25 @@ impl Book {
             is_reversal,
             is_whole: amount_minor == told.ours.gross_minor,
         };
-        let mut entries = Vec::new();
-        if told.is_approved && !told.is_counted {
-            entries.push(entry(told.ours.day, told.ours.gross_minor, false));
+        if !told.is_approved {
+            return;
         }
-        if told.is_approved && told.given_back.is_none() {
-            entries.extend(told.reversal.map(|(day, back)| entry(day, back, true)));
-        }
-        if told.is_approved {
-            told.is_counted = true;
-            told.given_back = told.given_back.or(told.reversal);
-        }
-        for entry in entries {
+        let original = told.counted.is_none().then(|| entry(told.ours.day, told.ours.gross_minor, false));
+        let back =
+            told.reversal.filter(|_| told.given_back.is_none()).map(|(day, back)| entry(day, back, true));
+        let mut counted = [None, None];
+        for (place, entry) in counted.iter_mut().zip([original, back]) {
+            let Some(entry) = entry else { continue };
             let is_closed = self.sheets.get(&entry.day).is_none_or(|sheet| sheet.closed.is_some());
-            let day = if is_closed { open } else { entry.day };
+            let settles = if is_closed { open } else { entry.day };
             let fee_minor = self.fees.fee_minor(&entry);
-            if let Some(sheet) = self.sheets.get_mut(&day) {
+            if let Some(sheet) = self.sheets.get_mut(&settles) {
                 sheet.add(&entry, fee_minor);
             }
+            *place = Some(Counted { settles, entry, fee_minor });
         }
+        let [original, back] = counted;
+        told.counted = told.counted.or(original);
+        told.given_back = told.given_back.or(back);
     }
 }

@@ -17,7 +17,7 @@ mod sheet;
 mod store;
 mod unordered;
 
-pub use book::{Book, Broken, TRANSACTIONS_MAX};
+pub use book::{Book, Broken, Detail, TRANSACTIONS_MAX};
 pub use cash::{Counter, Impossible, cash_exceptions, expected_minor};
 pub use fees::{FEES_MAX, Fee, FeeTable};
 pub use item::{CashLine, Ended, LineId, Ours, Posting};

@@ -234,6 +234,30 @@ fn what_comes_behind_the_close_is_an_adjustment_of_the_open_day() {
     assert_eq!(both(&book), both(&read(&records, None)));
 }
 
+/// What the settlement file lists comes to what the sheet says, day by day.
+#[test]
+fn details_come_to_the_totals() {
+    for close in [None, Some(("2026-05-03", 9))] {
+        let book = read(&two_days(), close);
+        for sheet in book.sheets() {
+            let details = book.details(sheet.day, bank("970415"));
+            let owed: i64 = details
+                .iter()
+                .filter(|detail| matches!(detail.entry.asked, Kind::Withdrawal | Kind::Deposit))
+                .map(|detail| {
+                    if detail.entry.is_reversal {
+                        -detail.entry.amount_minor
+                    } else {
+                        detail.entry.amount_minor
+                    }
+                })
+                .sum();
+            let fees: i64 = details.iter().map(|detail| detail.fee_minor).sum();
+            assert_eq!(owed + fees, sheet.members[&bank("970415")].net_minor(), "{}", sheet.day);
+        }
+    }
+}
+
 #[test]
 fn the_same_log_gives_the_same_days() {
     let days = |book: &Book| book.sheets().map(|sheet| format!("{sheet:?}")).collect::<Vec<_>>();

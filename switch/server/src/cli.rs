@@ -91,6 +91,12 @@ pub enum Command {
     /// Who may log in at the clerks' console.
     #[command(subcommand)]
     People(PeopleCommand),
+    /// Business days: what they come to, and closing them.
+    #[command(subcommand)]
+    Day(DayCommand),
+    /// Reconciliation: files in, matching, exceptions, files out.
+    #[command(subcommand)]
+    Recon(ReconCommand),
     /// Take no new requests; returns when nothing is in flight. The process goes on.
     Drain {
         /// The switch that is meant.
@@ -344,6 +350,195 @@ impl KindArgs {
         };
         Some(KeyKind { algorithm, bytes: self.bytes? })
     }
+}
+
+/// Business days.
+#[derive(Subcommand, Debug)]
+pub enum DayCommand {
+    /// A line for each day, with its state, open exceptions and what is at risk.
+    #[command(after_help = "Example:\n  atm-switch day list --json --config atm-switch.toml")]
+    List {
+        /// One JSON array.
+        #[arg(long)]
+        json: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// One day: each bank's totals beside what it claims, net positions, adjustments, exceptions by kind.
+    #[command(after_help = "Example:\n  atm-switch day show 2026-05-03 --config atm-switch.toml")]
+    Show {
+        /// The day.
+        day: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Close a day behind its cutover: what the log says of it from here on is an adjustment of the open day.
+    #[command(after_help = "Example:\n  atm-switch day close 2026-05-03 --config atm-switch.toml")]
+    Close {
+        /// The day.
+        day: String,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Say that the banks have settled a closed day.
+    #[command(after_help = "Example:\n  atm-switch day settle 2026-05-03 --config atm-switch.toml")]
+    Settle {
+        /// The day.
+        day: String,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// Reconciliation.
+#[derive(Subcommand, Debug)]
+pub enum ReconCommand {
+    /// Take a bank's or a machine's file, whole or not at all.
+    #[command(after_help = "Examples:
+  atm-switch recon import bidv.csv --kind postings --bank 970418 --day 2026-05-03 --config atm-switch.toml
+  atm-switch recon import bidv.xlsx --kind postings --bank 970418 --day 2026-05-03 --layout bidv --preview \\
+    --config atm-switch.toml
+  atm-switch recon import journal.csv --kind journal --day 2026-05-03 --part 2 --config atm-switch.toml")]
+    Import(ImportArgs),
+    /// Keep how a bank or a make of machine writes its files, under a name.
+    #[command(after_help = "Example:\n  atm-switch recon layout bidv bidv.toml --config atm-switch.toml")]
+    Layout {
+        /// The name.
+        name: String,
+        /// The layout, TOML.
+        file: PathBuf,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Match everything that is here and tell what it comes to; nothing is recorded.
+    #[command(after_help = "Example:\n  atm-switch recon match --json --config atm-switch.toml")]
+    Match {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// List exceptions.
+    #[command(after_help = "Example:
+  atm-switch recon exceptions --day 2026-05-03 --kind missing_at_bank --open --json --config atm-switch.toml")]
+    Exceptions {
+        /// Which.
+        #[command(flatten)]
+        filter: ExceptionsArgs,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Write a list of exceptions (CSV, or a workbook where the file ends in .xlsx), or a closed day's file for a bank.
+    #[command(after_help = "Examples:
+  atm-switch recon export exceptions --out open.xlsx --open --config atm-switch.toml
+  atm-switch recon export settlement --day 2026-05-03 --bank 970418 --out 970418.txt --config atm-switch.toml
+  atm-switch recon export camt053 --day 2026-05-03 --bank 970418 --out 970418.xml --config atm-switch.toml")]
+    Export(ExportArgs),
+}
+
+/// A file, and what it is.
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// What is in it.
+    #[arg(long, value_enum)]
+    pub kind: ImportKind,
+    /// The business day that it is for.
+    #[arg(long)]
+    pub day: String,
+    /// Whose postings.
+    #[arg(long)]
+    pub bank: Option<String>,
+    /// The machine, of a raw journal.
+    #[arg(long)]
+    pub terminal: Option<String>,
+    /// Of several files for one day the number.
+    #[arg(long, default_value_t = 1)]
+    pub part: u32,
+    /// How it is read: a kept name, or a TOML file; the normal form without it.
+    #[arg(long)]
+    pub layout: Option<String>,
+    /// Show how it would be read; take nothing.
+    #[arg(long)]
+    pub preview: bool,
+    /// The switch that is meant.
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// What is in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ImportKind {
+    /// A bank core's postings.
+    Postings,
+    /// Machines' journals.
+    Journal,
+    /// Cash counters.
+    Counters,
+    /// What banks claim their totals are: `bank,element,value`.
+    Totals,
+}
+
+/// Which exceptions.
+#[derive(Args, Clone, Debug)]
+pub struct ExceptionsArgs {
+    /// Of this business day.
+    #[arg(long)]
+    pub day: Option<String>,
+    /// Of this bank.
+    #[arg(long)]
+    pub bank: Option<String>,
+    /// Of this kind.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Those that somebody still has to do something about.
+    #[arg(long)]
+    pub open: bool,
+    /// One JSON array.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is written, and where.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// What.
+    #[arg(value_enum)]
+    pub what: ExportWhat,
+    /// A file that is not there yet.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Which exceptions, or which day and bank.
+    #[command(flatten)]
+    pub filter: ExceptionsArgs,
+    /// The switch that is meant.
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// What can be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ExportWhat {
+    /// The list of exceptions.
+    Exceptions,
+    /// A bank's day, line by line, with counts and sums.
+    Settlement,
+    /// The same as an ISO 20022 statement.
+    Camt053,
+    /// The same as ISO 20022 notifications.
+    Camt054,
 }
 
 /// Looking into the log.

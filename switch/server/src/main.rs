@@ -7,14 +7,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use enrolment::Mode;
 use server::cli::{
-    BlockArgs, Cli, Command, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, PeopleCommand, SafCommand,
-    SuspenseCommand,
+    BlockArgs, Cli, Command, DayCommand, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, PeopleCommand,
+    ReconCommand, SafCommand, SuspenseCommand,
 };
 use server::config::{self, Settings};
 use server::keys_commands::{self, Brought};
 use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
-use server::{enrolment_commands, log_commands, people_commands, run, saf_commands, suspense_commands};
+use server::{
+    day_commands, enrolment_commands, log_commands, people_commands, recon_commands, run, saf_commands,
+    suspense_commands,
+};
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
 
@@ -104,10 +107,41 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Suspense(SuspenseCommand::Resolve { transaction, by, why, config }) => {
             blocking(suspense_commands::resolve(&settings(&config.file)?, &transaction, by, why, out))?;
         }
+        Command::Day(command) => day(command, out)?,
+        Command::Recon(command) => recon(command, out)?,
         Command::Keys(command) => keys(command, out)?,
         Command::People(command) => people(command, out)?,
         Command::Drain { config } => ask(&config.file, &Request::Drain)?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,
+    }
+    Ok(())
+}
+
+fn day(command: DayCommand, out: &mut impl Write) -> Result<(), Failure> {
+    match command {
+        DayCommand::List { json, config } => day_commands::list(&settings(&config.file)?, json, out)?,
+        DayCommand::Show { day, json, config } => {
+            day_commands::show(&settings(&config.file)?, &day, json, out)?;
+        }
+        DayCommand::Close { day, config } => day_commands::close(&settings(&config.file)?, &day, out)?,
+        DayCommand::Settle { day, config } => day_commands::settle(&settings(&config.file)?, &day, out)?,
+    }
+    Ok(())
+}
+
+fn recon(command: ReconCommand, out: &mut impl Write) -> Result<(), Failure> {
+    match command {
+        ReconCommand::Import(args) => recon_commands::import(&settings(&args.config.file)?, &args, out)?,
+        ReconCommand::Layout { name, file, config } => {
+            recon_commands::keep_layout(&settings(&config.file)?, &name, &file, out)?;
+        }
+        ReconCommand::Match { json, config } => {
+            recon_commands::matched(&settings(&config.file)?, json, out)?;
+        }
+        ReconCommand::Exceptions { filter, config } => {
+            recon_commands::exceptions(&settings(&config.file)?, &filter, out)?;
+        }
+        ReconCommand::Export(args) => recon_commands::export(&settings(&args.config.file)?, &args, out)?,
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{self, PinFormats, Settings};
 use crate::console_switch::ConsoleSwitch;
 use crate::current::Current;
+use crate::cutover;
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::heads::{HeadsKeeper, refuse_rolled_back};
@@ -141,6 +142,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
             .map_err(|error| format!("threads: {error}"))?;
     }
     tokio::spawn(admin::serve(admin, metrics, Arc::clone(&health)));
+    if let Some(reconciliation) = &settings.reconciliation {
+        tokio::spawn(cutover::keep(reconciliation.calendar.clone(), bus.others.clone()));
+    }
     tokio::spawn(operator::serve(operators, settings.keys.data.clone(), bus.others.clone()));
     let links = LinkThreads::start((cores() / 2).clamp(1, LINK_THREADS_MAX), LAST_WRITES_MAX);
     let links = links.map_err(|error| format!("threads: {error}"))?;

@@ -12,6 +12,7 @@ use super::console::console;
 use super::hsm::hsm;
 use super::links::{is_private, issuers, terminal_listener, terminals};
 use super::reader::{Mistake, Section, Source};
+use super::reconciliation::reconciliation;
 use super::{
     CredentialSettings, PinFormats, RegistrySettings, SecretPem, Settings, SwitchSettings,
     TerminalLinkSettings, deadlines_fit,
@@ -82,6 +83,8 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     let admin_listen = admin.parsed("listen", address);
     admin.finish();
     let console = root.has("console").then(|| console(root.section("console"), &issuers));
+    let has_reconciliation = root.has("reconciliation");
+    let reconciliation = has_reconciliation.then(|| reconciliation(root.section("reconciliation"), &issuers));
     root.finish();
 
     let General { iin, currency, first_day } = general?;
@@ -107,6 +110,10 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
         operator_socket: operator_socket?,
         admin_listen: admin_listen?,
         console,
+        reconciliation: match reconciliation {
+            Some(reconciliation) => Some(reconciliation?),
+            None => None,
+        },
     })
 }
 

@@ -5,12 +5,16 @@ mod hsm;
 mod links;
 mod load;
 mod reader;
+mod reconciliation;
 mod summary;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ::reconciliation::calendar::Calendar;
+use ::reconciliation::{FeeTable, Rules};
+use casework::DueRules;
 use credential::TrustStore;
 use iso8583::Dialect;
 use iso8583::framing::Framing;
@@ -62,6 +66,23 @@ pub struct Settings {
     pub admin_listen: SocketAddr,
     /// The clerks' console, if there is one.
     pub console: Option<::console::Settings>,
+    /// Where files of banks and machines, and what people do with them, are kept.
+    pub reconciliation: Option<ReconciliationSettings>,
+}
+
+/// `[reconciliation]`.
+#[derive(Clone, Debug)]
+pub struct ReconciliationSettings {
+    /// Directory of taken files and of acts.
+    pub dir: PathBuf,
+    /// Working days, local time, and when a day ends.
+    pub calendar: Calendar,
+    /// How near is near.
+    pub rules: Rules,
+    /// What banks owe acquirers.
+    pub fees: FeeTable,
+    /// When cases are due.
+    pub due: DueRules,
 }
 
 /// `[switch]`.

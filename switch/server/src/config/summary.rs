@@ -37,6 +37,9 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         None => writeln!(out, "heads       none are kept: a log that is put back is not found out")?,
     }
     writeln!(out, "enrolment   {}", settings.switch.enrolment_dir.display())?;
+    if let Some(reconciliation) = &settings.reconciliation {
+        writeln!(out, "clerks      files and acts in {}", reconciliation.dir.display())?;
+    }
     if let Some(console) = &settings.console {
         let tls = if console.tls.is_some() { " in TLS" } else { "" };
         writeln!(

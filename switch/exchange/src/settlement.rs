@@ -1,0 +1,95 @@
+//! The settlement file: what a bank's day comes to, line by line, with counts and sums behind it.
+
+use processor::{Day, Institution, Kind as Asked};
+use reconciliation::{Detail, ELEMENTS, Totals};
+
+use crate::camt::moment;
+
+/// What a settlement file is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    /// The switch's name.
+    pub switch: String,
+    /// Whose file.
+    pub bank: Institution,
+    /// The business day.
+    pub day: Day,
+    /// ISO 4217.
+    pub currency: u16,
+    /// The day's totals.
+    pub totals: Totals,
+    /// In order.
+    pub details: Vec<Detail>,
+    /// Adjustments between members that were proposed and checked in this day.
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// An adjustment that two people have made: what the bank owes more, or less.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Adjustment {
+    /// The case: its act's number.
+    pub act: u64,
+    /// `adjustment` or `refund`.
+    pub resolution: &'static str,
+    /// The transaction's RRN, where it has one.
+    pub rrn: Option<String>,
+    /// The business day of the case.
+    pub of_day: Day,
+    /// Minor units.
+    pub amount_minor: i64,
+}
+
+impl Settlement {
+    /// What the bank owes: the day's net, and the adjustments of members. A refund is the bank's with its citizen: no member owes it.
+    pub fn net_minor(&self) -> i64 {
+        let adjusted = self.adjustments.iter().filter(|one| one.resolution == "adjustment");
+        self.totals.net_minor() + adjusted.map(|one| one.amount_minor).sum::<i64>()
+    }
+
+    /// The file: lines of fields between `|`. `H` the header, `D` a detail, `A` an adjustment, `E` an element of the totals, `T` the trailer with the number
+    /// of `D` and `A` lines, the sum of their amounts without sign, and the net. The same day gives the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut text =
+            format!("H|ATM-SETTLEMENT|1|{}|{}|{}|{:03}\n", self.switch, self.bank, self.day, self.currency);
+        let mut sum_minor: i128 = 0;
+        for detail in &self.details {
+            let entry = &detail.entry;
+            sum_minor += i128::from(entry.amount_minor).abs();
+            text += &format!(
+                "D|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n",
+                detail.position,
+                detail.rrn,
+                detail.terminal,
+                entry.acquirer,
+                asked_name(entry.asked),
+                if entry.is_reversal { "reversal" } else { "original" },
+                moment(detail.at_s),
+                entry.day,
+                entry.amount_minor,
+                detail.fee_minor
+            );
+        }
+        for one in &self.adjustments {
+            sum_minor += i128::from(one.amount_minor).abs();
+            let rrn = one.rrn.as_deref().unwrap_or("");
+            text += &format!("A|{}|{}|{rrn}|{}|{}\n", one.act, one.resolution, one.of_day, one.amount_minor);
+        }
+        for element in ELEMENTS {
+            text += &format!("E|{}|{}\n", element.number, self.totals.element(element.number));
+        }
+        let lines = self.details.len() + self.adjustments.len();
+        text += &format!("T|{lines}|{sum_minor}|{}\n", self.net_minor());
+        text.into_bytes()
+    }
+}
+
+pub(crate) fn asked_name(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Withdrawal => "withdrawal",
+        Asked::Deposit => "deposit",
+        Asked::Balance => "balance",
+        Asked::MiniStatement => "mini_statement",
+        Asked::Transfer => "transfer",
+        Asked::Verification => "verification",
+    }
+}

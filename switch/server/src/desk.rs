@@ -1,0 +1,89 @@
+//! Log, files and acts of a configuration joined: what `day` and `recon` commands show.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use casework::{ActFile, Casework, Deed, Desk, Row};
+use reconciliation::{Book, Matcher};
+
+use crate::config::{ReconciliationSettings, Settings};
+use crate::log_commands::files;
+
+/// The desk of a configuration, and who uses it.
+pub(crate) struct Seat<'a> {
+    settings: &'a Settings,
+    pub(crate) reconciliation: &'a ReconciliationSettings,
+    pub(crate) desk: Desk,
+    /// Who acts: the user of the command line.
+    pub(crate) who: String,
+}
+
+/// Everything joined.
+pub(crate) struct Joined {
+    pub(crate) casework: Casework,
+    pub(crate) book: Book,
+    pub(crate) matcher: Matcher,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// From where an act comes.
+pub(crate) const COMMAND_LINE: &str = "command line";
+
+impl<'a> Seat<'a> {
+    pub(crate) fn new(settings: &'a Settings) -> Result<Seat<'a>, String> {
+        let reconciliation =
+            settings.reconciliation.as_ref().ok_or("the configuration has no [reconciliation]")?;
+        let desk = Desk::new(
+            &reconciliation.dir,
+            settings.keys.data.clone(),
+            reconciliation.calendar.clone(),
+            reconciliation.due.clone(),
+        );
+        let uid = std::os::unix::fs::MetadataExt::uid;
+        let who = std::fs::metadata("/proc/self")
+            .map_or("uid -".to_owned(), |process| format!("uid {}", uid(&process)));
+        Ok(Seat { settings, reconciliation, desk, who })
+    }
+
+    pub(crate) fn acts(&self) -> &ActFile {
+        self.desk.acts()
+    }
+
+    /// Does something in the name of the command line's user.
+    pub(crate) fn act(&self, deed: Deed) -> Result<Casework, String> {
+        self.acts().act(now_ms(), &self.who, COMMAND_LINE, deed).map_err(|error| error.to_string())
+    }
+
+    /// What the log comes to, with the days as people have closed them.
+    pub(crate) fn book(&self, casework: &Casework) -> Result<Book, String> {
+        let mut book = Book::new(self.reconciliation.fees.clone(), Some(self.settings.processor.first_day));
+        let log = files(self.settings);
+        let records = log.scan(0).map_err(|error| error.to_string())?;
+        let records = records.map(|next| next.map_err(|error| Told(error.to_string())));
+        Desk::fold(casework, &mut book, records).map_err(|Told(reason)| reason)?;
+        Ok(book)
+    }
+
+    pub(crate) fn joined(&self) -> Result<Joined, String> {
+        let (casework, _) = self.acts().read().map_err(|error| error.to_string())?;
+        let mut book = self.book(&casework)?;
+        let matched = self.desk.matched(&casework, &mut book, self.reconciliation.rules);
+        let (matcher, counters) = matched.map_err(|error| error.to_string())?;
+        let rows =
+            self.desk.rows(&casework, &book, &matcher, &counters).map_err(|error| error.to_string())?;
+        Ok(Joined { casework, book, matcher, rows })
+    }
+}
+
+struct Told(String);
+
+impl From<reconciliation::Broken> for Told {
+    fn from(broken: reconciliation::Broken) -> Told {
+        Told(broken.to_string())
+    }
+}
+
+/// Wall clock, milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,369 @@
+//! `atm-switch recon import|layout|match|exceptions|export`: files in, matching, lists and files out (docs/reconciliation.md).
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use casework::{Arrival, Casework, Deed, Resolution, Row, age_band};
+use exchange::{
+    Adjustment, Camt, Cell, FileKey, FileKind, Layout, List, Mapping, PREVIEW_LINES_MAX, Settlement,
+    preview_postings, write_camt,
+};
+use processor::{Day, Institution, TerminalId};
+use reconciliation::{Kind, Sheet};
+use serde_json::{Value, json};
+
+use crate::cli::{ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind};
+use crate::config::Settings;
+use crate::day_commands::sheet;
+use crate::desk::{COMMAND_LINE, Joined, Seat, now_ms};
+use crate::log_view::utc_ms;
+
+/// Takes a file, or shows how it would be read.
+///
+/// # Errors
+/// The file cannot be read or is refused, with what is wrong line by line; as [`matched`].
+pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> Result<(), String> {
+    let seat = Seat::new(settings)?;
+    let bytes = std::fs::read(&args.file).map_err(|error| format!("{}: {error}", args.file.display()))?;
+    let day = args.day.parse::<Day>()?;
+    let bank = args.bank.as_deref().map(str::parse::<Institution>).transpose()?;
+    let terminal = args
+        .terminal
+        .as_deref()
+        .map(|text| TerminalId::parse(text.as_bytes()).ok_or_else(|| format!("`{text}` is no terminal")));
+    let terminal = terminal.transpose()?;
+    if bank.is_some_and(|bank| !settings.processor.issuers.contains_key(&bank)) {
+        return Err(format!("{} is no bank of this switch", args.bank.as_deref().unwrap_or("")));
+    }
+    let kind = match args.kind {
+        ImportKind::Postings => FileKind::Postings,
+        ImportKind::Journal => FileKind::Journal,
+        ImportKind::Counters => FileKind::Counters,
+        ImportKind::Totals => return claim(&seat, &bytes, day, out),
+    };
+    let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
+    let layout = args.layout.as_deref().map(|name| layout_of(&casework, name)).transpose()?;
+    if args.preview {
+        return preview(&bytes, bank, day, layout.as_ref(), out);
+    }
+    let key = FileKey { kind, bank, terminal, day, part: args.part };
+    let from = COMMAND_LINE;
+    let arrival =
+        Arrival { bytes: &bytes, key, layout: layout.as_ref(), at_ms: now_ms(), who: &seat.who, from };
+    match seat.desk.take(&arrival) {
+        Ok((count, sum_minor)) => {
+            writeln!(out, "taken: {count} lines, sum {sum_minor}").map_err(|error| error.to_string())
+        }
+        Err(casework::DeskError::Refusal(refusal)) => {
+            let mut text = String::new();
+            for reject in &refusal.rejects {
+                text += &format!(
+                    "line {}, {}: `{}`: {}\n",
+                    reject.line, reject.field, reject.value, reject.reason
+                );
+            }
+            if refusal.more > 0 {
+                text += &format!("and {} more\n", refusal.more);
+            }
+            out.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+            Err(format!("{}: refused as {}; nothing of it was taken", args.file.display(), refusal.kind))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Keeps a layout under a name.
+///
+/// # Errors
+/// The file is no layout; as [`matched`].
+pub fn keep_layout(settings: &Settings, name: &str, file: &Path, out: &mut impl Write) -> Result<(), String> {
+    let layout = Box::new(read_layout(file)?);
+    Seat::new(settings)?.act(Deed::KeepLayout { name: name.to_owned(), layout })?;
+    writeln!(out, "kept").map_err(|error| error.to_string())
+}
+
+/// Matches everything that is here and tells what it comes to; nothing is recorded.
+///
+/// # Errors
+/// There is no `[reconciliation]`, log, acts or files cannot be read, or nobody reads the output.
+pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
+    let Joined { matcher, rows, .. } = Seat::new(settings)?.joined()?;
+    let summary = matcher.summary();
+    let open = rows.iter().filter(|row| row.is_open()).count();
+    let text = if json {
+        let mut value = serde_json::to_value(&summary).map_err(|error| error.to_string())?;
+        value["open_exceptions"] = json!(open);
+        value["suggestions"] = matcher
+            .ambiguous()
+            .into_iter()
+            .map(|line| json!({ "line": line, "may_be": matcher.suggestions(line) }))
+            .collect();
+        format!("{value:#}\n")
+    } else {
+        format!(
+            "{} of {} transactions agree on all sides, {} wait for a file, {} lines are ambiguous, {open} exceptions are open\n",
+            summary.matched, summary.ours, summary.awaiting, summary.ambiguous_lines
+        )
+    };
+    out.write_all(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// Lists exceptions, filtered.
+///
+/// # Errors
+/// As [`matched`]; a filter is not well formed.
+pub fn exceptions(settings: &Settings, args: &ExceptionsArgs, out: &mut impl Write) -> Result<(), String> {
+    let today = Day::of_unix_ms(now_ms());
+    let rows = filtered(Seat::new(settings)?.joined()?.rows, args)?;
+    let text = if args.json {
+        let values: Vec<Value> = rows.iter().map(|row| row_json(row, today)).collect();
+        format!("{:#}\n", Value::Array(values))
+    } else {
+        let line = |row: &Row| {
+            let one = &row.exception;
+            let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            format!(
+                "{} {} bank {} terminal {} rrn {} ours {} theirs {} due {} {}\n",
+                one.day,
+                one.kind,
+                text(one.bank.map(|bank| bank.to_string())),
+                text(one.terminal.map(|terminal| terminal.to_string())),
+                text(one.rrn.map(|rrn| rrn.to_string())),
+                one.ours_minor,
+                one.theirs_minor,
+                row.due,
+                row.case.state.name()
+            )
+        };
+        rows.iter().map(line).collect()
+    };
+    out.write_all(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// Writes a list or a day's file.
+///
+/// # Errors
+/// As [`exceptions`]; the day or bank is not known, the file is there already or cannot be written.
+pub fn export(settings: &Settings, args: &ExportArgs, out: &mut impl Write) -> Result<(), String> {
+    let seat = Seat::new(settings)?;
+    let joined = seat.joined()?;
+    let bytes = match args.what {
+        ExportWhat::Exceptions => {
+            let rows = filtered(joined.rows, &args.filter)?;
+            let list = list(&rows, Day::of_unix_ms(now_ms()));
+            let is_workbook = args.out.extension().is_some_and(|extension| extension == "xlsx");
+            let made = if is_workbook { list.to_xlsx("exceptions") } else { list.to_csv() };
+            made.map_err(|error| error.to_string())?
+        }
+        ExportWhat::Settlement | ExportWhat::Camt053 | ExportWhat::Camt054 => {
+            let (settlement, created_s) = settlement(settings, &joined, &args.filter)?;
+            match args.what {
+                ExportWhat::Camt053 => {
+                    write_camt(Camt::Statement, &settlement, created_s).map_err(|error| error.to_string())?
+                }
+                ExportWhat::Camt054 => write_camt(Camt::Notification, &settlement, created_s)
+                    .map_err(|error| error.to_string())?,
+                ExportWhat::Settlement | ExportWhat::Exceptions => settlement.to_bytes(),
+            }
+        }
+    };
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.out);
+    let written = opened.and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| format!("{}: {error}", args.out.display()))?;
+    writeln!(out, "{}: {} bytes", args.out.display(), bytes.len()).map_err(|error| error.to_string())
+}
+
+/// A bank's day. It is written for a closed day alone: what is open still changes.
+fn settlement(
+    settings: &Settings,
+    joined: &Joined,
+    filter: &ExceptionsArgs,
+) -> Result<(Settlement, i64), String> {
+    let day = filter.day.as_deref().ok_or("--day is missing")?.parse::<Day>()?;
+    let bank = filter.bank.as_deref().ok_or("--bank is missing")?.parse::<Institution>()?;
+    let sheet = sheet(joined, day)?;
+    let Some((_, closed_at_ms)) = sheet.closed else {
+        return Err(format!("business day {day}: it is not closed, and may still change"));
+    };
+    let totals = sheet.members.get(&bank).copied().unwrap_or_default();
+    let settlement = Settlement {
+        switch: settings.switch.id.clone(),
+        bank,
+        day,
+        currency: settings.processor.currency,
+        totals,
+        details: joined.book.details(day, bank),
+        adjustments: adjustments(joined, sheet, bank),
+    };
+    Ok((settlement, closed_at_ms.div_euclid(1_000)))
+}
+
+/// What two people have agreed on while this day was the newest that was not closed.
+fn adjustments(joined: &Joined, sheet: &Sheet, bank: Institution) -> Vec<Adjustment> {
+    let closes: Vec<(i64, Day)> =
+        joined.book.sheets().filter_map(|sheet| Some((sheet.closed?.1, sheet.day))).collect();
+    let settles_in =
+        |at_ms: i64| closes.iter().filter(|(closed_ms, _)| *closed_ms > at_ms).map(|(_, day)| *day).min();
+    let of_bank = joined.casework.booked().iter().filter(|booked| booked.proposal.bank == Some(bank));
+    of_bank
+        .filter(|booked| settles_in(booked.at_ms) == Some(sheet.day))
+        .map(|booked| Adjustment {
+            act: booked.act,
+            resolution: booked.proposal.resolution.name(),
+            rrn: booked.proposal.rrn.map(|rrn| rrn.to_string()),
+            of_day: booked.proposal.day,
+            amount_minor: booked.proposal.amount_minor,
+        })
+        .collect()
+}
+
+fn filtered(rows: Vec<Row>, args: &ExceptionsArgs) -> Result<Vec<Row>, String> {
+    let day = args.day.as_deref().map(str::parse::<Day>).transpose()?;
+    let bank = args.bank.as_deref().map(str::parse::<Institution>).transpose()?;
+    let kind = args.kind.as_deref().map(str::parse::<Kind>).transpose()?;
+    let fits = |row: &Row| {
+        let one = &row.exception;
+        day.is_none_or(|day| one.day == day)
+            && bank.is_none_or(|bank| one.bank == Some(bank))
+            && kind.is_none_or(|kind| one.kind == kind)
+            && (!args.open || row.is_open())
+    };
+    Ok(rows.into_iter().filter(fits).collect())
+}
+
+fn row_json(row: &Row, today: Day) -> Value {
+    let one = &row.exception;
+    json!({
+        "case": one.case,
+        "kind": one.kind.name(),
+        "group": one.kind.group(),
+        "day": one.day.to_string(),
+        "bank": one.bank.map(|bank| bank.to_string()),
+        "terminal": one.terminal.map(|terminal| terminal.to_string()),
+        "rrn": one.rrn.map(|rrn| rrn.to_string()),
+        "at": utc_ms(one.at_s * 1_000),
+        "ours_minor": one.ours_minor,
+        "theirs_minor": one.theirs_minor,
+        "lines": one.lines,
+        "offered": Resolution::offered(one.kind).map(Resolution::name),
+        "state": row.case.state.name(),
+        "owner": row.case.owner,
+        "proposal": row.case.proposal,
+        "due": row.due.to_string(),
+        "age": age_band(row.age_days(today)),
+    })
+}
+
+fn list(rows: &[Row], today: Day) -> List {
+    let headings = vec![
+        "day",
+        "kind",
+        "bank",
+        "terminal",
+        "rrn",
+        "at",
+        "ours",
+        "theirs",
+        "difference",
+        "state",
+        "owner",
+        "due",
+        "age",
+    ];
+    let row = |row: &Row| {
+        let one = &row.exception;
+        vec![
+            Cell::from(one.day.to_string()),
+            one.kind.name().into(),
+            one.bank.map(|bank| bank.to_string()).into(),
+            one.terminal.map(|terminal| terminal.to_string()).into(),
+            one.rrn.map(|rrn| rrn.to_string()).into(),
+            utc_ms(one.at_s * 1_000).into(),
+            one.ours_minor.into(),
+            one.theirs_minor.into(),
+            (one.theirs_minor - one.ours_minor).into(),
+            row.case.state.name().into(),
+            row.case.owner.clone().into(),
+            row.due.to_string().into(),
+            age_band(row.age_days(today)).into(),
+        ]
+    };
+    List { headings, rows: rows.iter().map(row).collect() }
+}
+
+/// What members claim: CSV with `bank,element,value`.
+fn claim(seat: &Seat<'_>, bytes: &[u8], day: Day, out: &mut impl Write) -> Result<(), String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let mut claims: BTreeMap<Institution, BTreeMap<u8, i64>> = BTreeMap::new();
+    for (line, text) in (1u64..).zip(text.lines()).skip(1).filter(|(_, text)| !text.trim().is_empty()) {
+        let read = || {
+            let mut cells = text.split(',').map(str::trim);
+            let bank = cells.next()?.parse::<Institution>().ok()?;
+            let element = cells.next()?.parse::<u8>().ok().filter(|number| matches!(number, 74..=89 | 97))?;
+            let value = cells.next()?.parse::<i64>().ok()?;
+            cells.next().is_none().then_some((bank, element, value))
+        };
+        let (bank, element, value) = read().ok_or_else(|| {
+            format!("line {line}: it is not a bank, an element of 74 to 89 or 97, and a number")
+        })?;
+        if claims.entry(bank).or_default().insert(element, value).is_some() {
+            return Err(format!("line {line}: DE{element} of {bank} stands there twice"));
+        }
+    }
+    let banks = claims.len();
+    for (bank, claimed) in claims {
+        seat.act(Deed::Claim { bank, day, claimed })?;
+    }
+    writeln!(out, "taken: totals of {banks} banks").map_err(|error| error.to_string())
+}
+
+fn preview(
+    bytes: &[u8],
+    bank: Option<Institution>,
+    day: Day,
+    layout: Option<&Layout>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let bank = bank.ok_or("a preview is of a bank's postings: name the bank")?;
+    let normal = Mapping::normal();
+    let mapping = match layout {
+        None => &normal,
+        Some(Layout::Postings(mapping)) => mapping,
+        Some(Layout::RawJournal(_)) => return Err("a preview is of a bank's postings".to_owned()),
+    };
+    let shown =
+        preview_postings(bytes, mapping, bank, day, PREVIEW_LINES_MAX).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    for posting in &shown.postings {
+        let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        text += &format!(
+            "line {}: {} {} rrn {} terminal {} amount {}\n",
+            posting.id.line,
+            posting.day,
+            utc_ms(posting.at_s * 1_000),
+            word(posting.rrn.map(|rrn| rrn.to_string())),
+            word(posting.terminal.map(|terminal| terminal.to_string())),
+            posting.amount_minor
+        );
+    }
+    for reject in &shown.rejects.0 {
+        text += &format!("line {}, {}: `{}`: {}\n", reject.line, reject.field, reject.value, reject.reason);
+    }
+    let wrong = shown.rejects.0.len() as u64 + shown.rejects.1;
+    text += &format!("{} lines, sum {}, {wrong} wrong; nothing was taken\n", shown.count, shown.sum_minor);
+    out.write_all(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// A layout that is kept, or one in a file.
+fn layout_of(casework: &Casework, name: &str) -> Result<Layout, String> {
+    match casework.layout(name) {
+        Some(layout) => Ok(layout.clone()),
+        None => read_layout(Path::new(name)),
+    }
+}
+
+fn read_layout(file: &Path) -> Result<Layout, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}

@@ -1,0 +1,257 @@
+//! `atm-switch day` and `recon` over the log of a simulated day: files in, in any order, the day closed, the same files out.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_atm-switch");
+const DAY: &str = "2026-05-03";
+const BANKS: [&str; 4] = ["970418", "970415", "970454", "970436"];
+
+/// A configuration beside a simulated day. Nothing runs: the commands read the log's files.
+struct Desk {
+    dir: tempfile::TempDir,
+    deliveries: Vec<String>,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let dir = tempfile::tempdir().unwrap();
+        let day = dir.path().join("day");
+        let deliveries = simulators::day::write_day(5, 1_500, &day).unwrap();
+        let key = |byte: u8| format!("{byte:02x}").repeat(32);
+        let mut keys = std::fs::read_to_string(day.join("keys.toml")).unwrap();
+        keys += &format!(
+            "[terminal.HN000001]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\nchallenge = \"{}\"\n",
+            key(1),
+            key(2),
+            key(3)
+        );
+        write(dir.path(), "keys.toml", &keys);
+        let signing = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        write(dir.path(), "signing.pem", &signing.serialize_pem());
+        write(dir.path(), "pinned.pem", &signing.public_key_pem());
+        write(dir.path(), "ca.pem", &ca.self_signed(&signing).unwrap().pem());
+        std::fs::create_dir(dir.path().join("csca")).unwrap();
+        write(&dir.path().join("csca"), "vietnam.pem", &simulators::citizens::Country::new(1).csca_pem());
+        let issuers: String = BANKS
+            .iter()
+            .map(|bank| {
+                format!("[[issuer]]\nid = \"{bank}\"\nname = \"{bank}\"\naddresses = [\"127.0.0.1:9\"]\nmac = false\n")
+            })
+            .collect();
+        let config = format!(
+            "[switch]\nid = \"switch\"\nlog_dir = \"day/log\"\nenrolment_dir = \"enrolment\"\nkeys_file = \"keys.toml\"\n\
+             first_day = \"2026-05-02\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n[[terminal]]\nid = \"HN000001\"\n\
+             acquirer = \"970418\"\n{issuers}[registry]\nurl = \"https://127.0.0.1:9\"\nca_file = \"ca.pem\"\n\
+             signing_key_file = \"signing.pem\"\nkid = \"switch\"\n[[registry.key]]\nkid = \"registry\"\nfile = \"pinned.pem\"\n\
+             [credential]\ncsca_dir = \"csca\"\n[operator]\nsocket = \"operator.sock\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [reconciliation]\ndir = \"clerks\"\nweekends_closed = true\nholidays = [\"2026-05-04\"]\n\
+             [[reconciliation.fee]]\nkind = \"withdrawal\"\nfixed_minor = 3_300\n"
+        );
+        write(dir.path(), "atm-switch.toml", &config);
+        Desk { dir, deliveries }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Output {
+        let config = self.path("atm-switch.toml");
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).arg("--config").arg(config).current_dir(self.dir.path()).output().unwrap()
+    }
+
+    fn told(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.told(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// Hands in a file of the day; whether it was taken.
+    fn import(&self, path: &str) -> bool {
+        let file = format!("day/{path}");
+        let part = path
+            .rsplit_once("journal-")
+            .map_or("1", |(_, part)| part.trim_end_matches(".csv").trim_start_matches('0'));
+        let bank = BANKS.into_iter().find(|bank| path.contains(bank));
+        let day = if path.contains("2026-05-04") { "2026-05-04" } else { DAY };
+        let kind = match path {
+            path if path.contains("journal") => "journal",
+            path if path.contains("counters") => "counters",
+            path if path.contains("totals") => "totals",
+            _ => "postings",
+        };
+        let mut arguments = vec!["recon", "import", &file, "--kind", kind, "--day", day, "--part", part];
+        arguments.extend(bank.into_iter().flat_map(|bank| ["--bank", bank]));
+        self.command(&arguments).status.success()
+    }
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(dir.join(name), text).unwrap();
+    std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Takes all files, closes the day, and writes each bank's files out.
+fn worked(reversed: bool) -> (Desk, Vec<Vec<u8>>) {
+    let desk = Desk::new();
+    let mut deliveries = desk.deliveries.clone();
+    deliveries.push("banks/totals.csv".to_owned());
+    if reversed {
+        deliveries.reverse();
+        // The bank hands in the good file behind the bad one, and the same one again behind that.
+        deliveries.sort_by_key(|path| {
+            (!path.contains("-unreadable") && !path.contains("-wrong"), path.contains("-again"))
+        });
+    }
+    for path in &deliveries {
+        let is_bad = ["-unreadable", "-wrong", "-again"].iter().any(|word| path.contains(word));
+        assert_eq!(desk.import(path), !is_bad, "{path}");
+    }
+    desk.told(&["day", "close", DAY]);
+    let mut files = Vec::new();
+    for bank in BANKS {
+        for what in ["settlement", "camt053", "camt054"] {
+            let out = format!("{bank}.{what}");
+            let exported = ["recon", "export", what, "--day", DAY, "--bank", bank, "--out", &out];
+            desk.told(&exported);
+            assert!(!desk.command(&exported).status.success(), "a file is never written over");
+            files.push(std::fs::read(desk.path(&out)).unwrap());
+        }
+    }
+    (desk, files)
+}
+
+/// What depends on when the day was closed, to the second.
+fn without_moments(files: &[Vec<u8>]) -> Vec<String> {
+    let text = |file: &Vec<u8>| String::from_utf8(file.clone()).unwrap();
+    let kept = |line: &&str| !line.contains("<CreDtTm>");
+    files.iter().map(|file| text(file).lines().filter(kept).collect::<Vec<_>>().join("\n")).collect()
+}
+
+#[test]
+fn a_day_is_worked_closed_and_written_out_and_the_order_of_files_changes_nothing() {
+    let (desk, files) = worked(false);
+    let shown = desk.json(&["day", "show", DAY]);
+    assert_eq!((shown["state"].as_str(), shown["banks"].as_array().map(Vec::len)), (Some("closed"), Some(4)));
+    let exceptions = &shown["exceptions"];
+    for kind in [
+        "missing_at_bank",
+        "amount_over",
+        "debited_not_dispensed",
+        "cash_short",
+        "unreadable_line",
+        "duplicate_file",
+    ] {
+        assert!(exceptions[kind].as_u64().unwrap_or(0) > 0, "{kind}: {exceptions}");
+    }
+    assert_eq!(exceptions["totals_out_of_balance"], 1);
+    let positions = shown["net_positions"].as_array().unwrap();
+    assert_eq!(positions.iter().map(|member| member["owes_minor"].as_i64().unwrap()).sum::<i64>(), 0);
+
+    let matched = desk.json(&["recon", "match"]);
+    assert!(matched["matched"].as_u64().unwrap() > 1_400, "{matched}");
+    let missing = desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--open"]);
+    assert_eq!(missing.as_array().unwrap().len(), 3);
+    assert_eq!(missing[0]["group"], "presence");
+
+    let settlement = String::from_utf8(files[0].clone()).unwrap();
+    let count = settlement.lines().filter(|line| line.starts_with("D|")).count();
+    let trailer = settlement.lines().last().unwrap().split('|').nth(1).unwrap().to_owned();
+    assert_eq!(
+        (settlement.lines().next().unwrap(), trailer),
+        ("H|ATM-SETTLEMENT|1|switch|970418|2026-05-03|704", count.to_string())
+    );
+
+    let (_, other) = worked(true);
+    assert_eq!(without_moments(&files), without_moments(&other));
+}
+
+#[test]
+fn what_may_not_be_done_is_refused_and_said() {
+    let desk = Desk::new();
+    for (arguments, expected) in [
+        (&["day", "close", "2026-05-04"][..], "business day 2026-05-04: it is open; cut over first"),
+        (&["day", "close", "2026-06-01"], "business day 2026-06-01: the log does not know it"),
+        (&["day", "settle", DAY], "business day 2026-05-03: it is not closed"),
+        (
+            &["recon", "export", "settlement", "--day", DAY, "--bank", "970418", "--out", "x"],
+            "business day 2026-05-03: it is not closed, and may still change",
+        ),
+        (&["recon", "exceptions", "--kind", "odd"], "`odd` is no kind of exception"),
+        (
+            &[
+                "recon",
+                "import",
+                "day/banks/totals.csv",
+                "--kind",
+                "postings",
+                "--day",
+                DAY,
+                "--bank",
+                "970499",
+            ],
+            "970499 is no bank of this switch",
+        ),
+    ] {
+        let output = desk.command(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr).trim(),
+            format!("atm-switch: {expected}"),
+            "{arguments:?}"
+        );
+    }
+    let bad = "day/banks/970418-2026-05-03-unreadable.csv";
+    let output =
+        desk.command(&["recon", "import", bad, "--kind", "postings", "--day", DAY, "--bank", "970418"]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains(", amount: `much`: it is not an amount") || told.contains(", rrn: "), "{told}");
+    assert!(!output.status.success());
+    let preview = desk.told(&[
+        "recon",
+        "import",
+        bad,
+        "--kind",
+        "postings",
+        "--day",
+        DAY,
+        "--bank",
+        "970418",
+        "--preview",
+    ]);
+    assert!(preview.ends_with(" 1 wrong; nothing was taken\n"), "{preview}");
+    desk.told(&["day", "close", DAY]);
+    let again = desk.command(&["day", "close", DAY]);
+    assert_eq!(
+        String::from_utf8_lossy(&again.stderr).trim(),
+        "atm-switch: business day 2026-05-03: it is closed already"
+    );
+    desk.told(&["day", "settle", DAY]);
+    assert_eq!(desk.json(&["day", "list"])[1]["state"], "settled");
+}
+
+#[test]
+fn the_list_of_exceptions_is_written_as_csv_and_as_a_workbook() {
+    let desk = Desk::new();
+    assert!(desk.import("banks/970418-2026-05-03.csv"));
+    desk.told(&["recon", "export", "exceptions", "--out", "all.csv"]);
+    desk.told(&["recon", "export", "exceptions", "--out", "all.xlsx"]);
+    let csv = std::fs::read_to_string(desk.path("all.csv")).unwrap();
+    let listed = desk.json(&["recon", "exceptions"]).as_array().unwrap().len();
+    assert_eq!(csv.lines().count(), listed + 1);
+    assert!(csv.starts_with("\u{feff}day,kind,bank,terminal,rrn,"));
+    assert!(std::fs::read(desk.path("all.xlsx")).unwrap().starts_with(b"PK"));
+}
