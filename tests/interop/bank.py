@@ -3,7 +3,8 @@ balances in memory.
 
     bank.py SETTINGS.json      prints "listens on HOST:PORT, …"; a line for each message that it was asked
 
-The settings: id, mac_algorithm, mac_to_switch, mac_from_switch, pin_format, pin_key, pins (PAN to PIN), opening_minor.
+The settings: id, mac_algorithm, mac_to_switch, mac_from_switch, pin_format, pin_key, pins (PAN to PIN), opening_minor; next_pin_key and
+next_block, which it brings to the switch by 0800/101 once the switch has signed on.
 """
 
 import copy
@@ -12,6 +13,7 @@ import json
 import socket
 import struct
 import sys
+import time
 import warnings
 
 import iso8583
@@ -41,18 +43,25 @@ def mac_of(algorithm, key, text):
     if algorithm == "hmac-sha256":
         return hmac.digest(key, text, "sha256")[:8]
     if algorithm == "aes-cmac":
-        mac = CMAC(algorithms.AES(key))
-        mac.update(text)
-        return mac.finalize()[:8]
+        return cmac(key, text)[:8]
     padding = {"retail": 1, "retail-padding-2": 2}[algorithm]
     return psec.mac.generate_retail_mac(key[:8], key[8:], text, padding)
+
+
+def cmac(key, text):
+    mac = CMAC(algorithms.AES(key))
+    mac.update(text)
+    return mac.finalize()
 
 
 class Bank:
     def __init__(self, settings):
         self.settings = settings
-        self.to_switch, self.from_switch, self.pin_key = (
-            bytes.fromhex(settings[name]) for name in ("mac_to_switch", "mac_from_switch", "pin_key"))
+        self.to_switch, self.from_switch, pin_key, next_pin_key = (
+            bytes.fromhex(settings[name]) for name in ("mac_to_switch", "mac_from_switch", "pin_key", "next_pin_key"))
+        # The switch may use the one before until it has answered.
+        self.pin_keys = [next_pin_key, pin_key]
+        self.has_brought = False
         self.balances = {}
         self.answered = {}
         self.debited = {}
@@ -64,8 +73,14 @@ class Bank:
             link, _ = listener.accept()
             with link:
                 while (message := received(link)) is not None:
-                    answer = self.answer(message)
+                    if (answer := self.answer(message)) is None:
+                        continue
                     link.sendall(struct.pack(">H", len(answer)) + answer)
+                    if not self.has_brought:
+                        self.has_brought = True
+                        key = {7: time.strftime("%m%d%H%M%S", time.gmtime()), 11: "900001"}
+                        asked = self.encode("0800", {**key, 70: "101", 120: self.settings["next_block"]})
+                        link.sendall(struct.pack(">H", len(asked)) + asked)
 
     def answer(self, message):
         fields, _ = iso8583.decode(message, SPEC)
@@ -73,6 +88,11 @@ class Bank:
         place = "128" if max(int(name) for name in fields if name.isdigit()) > 64 else "64"
         assert fields.pop(place) == mac.hex().upper(), "a wrong MAC"
         asked = {int(name): value for name, value in fields.items() if name.isdigit() and name != "1"}
+        if fields["t"] == "0810":
+            check_value = cmac(self.pin_keys[0], bytes(16))[:5].hex().upper()
+            assert (asked[11], asked[39], asked[120]) == ("900001", "00", check_value), asked
+            print(json.dumps({"mti": "0810", "code": asked[39], "has": sorted(asked)}), flush=True)
+            return None
         mti = fields["t"][:3] + "0"
         always, sometimes = ASKED[mti]
         assert always <= asked.keys() <= always | sometimes, f"{mti} with {sorted(asked)}"
@@ -105,14 +125,16 @@ class Bank:
         if other in asked or element not in asked:
             return "30"
         block, pan = bytes.fromhex(asked[element]), asked[2]
-        try:
-            if self.settings["pin_format"] == 4:
-                entered = psec.pinblock.decipher_pinblock_iso_4(self.pin_key, block, pan)
-            else:
-                entered = psec.pinblock.decode_pinblock_iso_0(psec.des.decrypt_tdes_ecb(self.pin_key, block), pan)
-        except ValueError:
-            return "88"
-        return "00" if entered == self.settings["pins"][pan] else "55"
+        for key in self.pin_keys:
+            try:
+                if self.settings["pin_format"] == 4:
+                    entered = psec.pinblock.decipher_pinblock_iso_4(key, block, pan)
+                else:
+                    entered = psec.pinblock.decode_pinblock_iso_0(psec.des.decrypt_tdes_ecb(key, block), pan)
+            except ValueError:
+                continue
+            return "00" if entered == self.settings["pins"][pan] else "55"
+        return "88"
 
     def reverse(self, asked):
         account, amount = self.debited.pop((asked[90][4:10], asked[90][10:20]), (None, 0))

@@ -4,6 +4,7 @@
 """
 
 import json
+import secrets
 import sys
 import warnings
 
@@ -21,13 +22,16 @@ class PinDay(Day):
         super().__init__(setup)
         self.pad_key = bytes.fromhex(setup["pad_key"])
         self.pin = setup["pin"]
+        self.exchange_key = bytes.fromhex(setup["exchange_key"])
 
     def run(self):
         self.terminal.dial()
         self.sign_on()
         self.verification("63")
         self.verified(security_object(self.card))
-        for step in (self.right_pin, self.wrong_pin, self.no_pin, self.no_block, self.reversal):
+        for step in (
+            self.right_pin, self.wrong_pin, self.no_pin, self.no_block, self.key_exchange, self.reversal,
+        ):
             print(f"-- {step.__name__.replace('_', ' ')}: {step.__doc__}", flush=True)
             step()
         self.terminal.close()
@@ -54,14 +58,37 @@ class PinDay(Day):
         self.with_pin("88", 700_000, "00" * 8)
         self.with_pin("88", 800_000, self.block(self.pin, self.card.pan[:-6] + "999999"))
 
+    def key_exchange(self):
+        """0800/101: the next PIN key as a key block; the one before it is read for a day, and neither comes back"""
+        before, self.pad_key = self.pad_key, secrets.token_bytes(16)
+        block = self.wrapped("P0", "B", "02", self.pad_key)
+        answer = self.brought(block, "00")
+        assert answer[120] == psec.des.generate_kcv(self.pad_key, 3).hex().upper(), answer
+        for key in (self.pad_key, before):
+            request, answer = self.with_pin("00", 100_000, self.block(self.pin, key=key))
+            self.expect("00", "0220", self.terminal.advice(request, answer))
+        for refused in (
+            block, self.wrapped("P0", "B", "01", before), self.wrapped("M3", "C", "03", before),
+            self.wrapped("P0", "B", "03", secrets.token_bytes(16), secrets.token_bytes(32)), "D0016", "x",
+        ):
+            assert 120 not in self.brought(refused, "88")
+        self.expect("30", "0800", {**self.terminal.key(), 41: self.terminal.id, 70: "101"})
+
+    def wrapped(self, usage, mode, version, key, under=None):
+        header = psec.tr31.Header("D", usage, "T", mode, version, "N")
+        return psec.tr31.wrap(under or self.exchange_key, header, key)
+
+    def brought(self, block, code):
+        return self.expect(code, "0800", {**self.terminal.key(), 41: self.terminal.id, 70: "101", 120: block})
+
     def reversal(self):
         """approved, nothing came out: the bank gives it back"""
         request, answer = self.with_pin("00", 900_000, self.block(self.pin))
         self.expect("00", "0420", self.terminal.advice(request, answer, de39="22"))
 
-    def block(self, pin, pan=None):
+    def block(self, pin, pan=None, key=None):
         clear = psec.pinblock.encode_pinblock_iso_0(pin, pan or self.card.pan)
-        return psec.des.encrypt_tdes_ecb(self.pad_key, clear).hex()
+        return psec.des.encrypt_tdes_ecb(key or self.pad_key, clear).hex()
 
     def with_pin(self, code, amount, block, reference=None):
         request = self.money(amount, de112=template({"DF30": reference or self.verified()}), de52=block)

@@ -9,8 +9,9 @@ use iso8583::{Message, Mti};
 use journal::{AppendError, Journal, Options, SegmentLog};
 use keys::DataKeys;
 use processor::{
-    Authenticity, Config, Evidence, Found, Input, IssuerConfig, Limits, LinkId, LinkedAccount, Now, Output,
-    PinVerdict, Processor, Standing, TerminalConfig, TerminalId, Ticket, Timers, UtcSeconds, Verdict,
+    Authenticity, Config, Evidence, Found, Input, IssuerConfig, KeyVerdict, Limits, LinkId, LinkedAccount,
+    Now, Output, PinVerdict, Processor, Standing, TerminalConfig, TerminalId, Ticket, Timers, UtcSeconds,
+    Verdict,
 };
 use simulators::bank::{self, LedgerFile, Line, Machine, MachineConfig};
 use simulators::terminal;
@@ -125,6 +126,7 @@ impl Filler {
             }
             Output::Find(ticket, _) => Some(self.found(ticket)),
             Output::Verify(ticket, _) => Some(Input::Verified(ticket, verified())),
+            Output::TakeKey(ticket, _) => Some(Input::KeyTaken(ticket, KeyVerdict::NotHere)),
             Output::TranslatePin(ticket, _) => Some(Input::PinTranslated(ticket, PinVerdict::Unavailable)),
             Output::Send(link, message) if link == self.bank => self.at_the_bank(&message),
             Output::Send(..)

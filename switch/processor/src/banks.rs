@@ -8,6 +8,7 @@ use mutant::Mutant;
 use crate::broken;
 use crate::ids::{BankIdentity, Code, Day, Institution, TxKey, UtcSeconds};
 use crate::io::{Event, Found, LinkId, Lookup, Output, OwnName};
+use crate::key_exchange::{KEY_EXCHANGE, KeyOwner};
 use crate::lifecycle::{State, Trigger};
 use crate::live::{Live, Pause, SafStage};
 use crate::messages;
@@ -134,6 +135,9 @@ impl Processor {
             None => return,
         }
         let mti = message.mti().value();
+        if mti == 800 && message.number(70) == Some(KEY_EXCHANGE) {
+            return self.exchange_key(link, KeyOwner::Bank(bank), message);
+        }
         if mti == 800 {
             return self.send(link, messages::bare(&message, Code::APPROVED));
         }

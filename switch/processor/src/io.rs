@@ -4,6 +4,7 @@ use credential::Pseudonym;
 use iso8583::Message;
 
 use crate::ids::{AccountNumber, BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
+use crate::key_exchange::{KeyRequest, KeyVerdict};
 use crate::pin::{PinRequest, PinVerdict};
 use crate::record::{Block, Evidence, Kind, Position, Record, Resolution, Suspense};
 use crate::saf::SafRetry;
@@ -66,6 +67,8 @@ pub enum Input {
     Verified(Ticket, Verdict),
     /// The answer to [`Output::TranslatePin`].
     PinTranslated(Ticket, PinVerdict),
+    /// The answer to [`Output::TakeKey`].
+    KeyTaken(Ticket, KeyVerdict),
     /// The moment named by `next_deadline` has come.
     Deadline,
     /// The log's disk has no more room than what is kept for the ends of transactions (`true`), or has room again. New
@@ -88,6 +91,8 @@ pub enum Output {
     Verify(Ticket, Box<VerifyRequest>),
     /// Have the security module translate a PIN; answered once, by [`Input::PinTranslated`].
     TranslatePin(Ticket, Box<PinRequest>),
+    /// Have the security module take a PIN key in; answered once, by [`Input::KeyTaken`].
+    TakeKey(Ticket, Box<KeyRequest>),
     /// Close this connection: it said what no peer of ours says, or is silent.
     Close(LinkId),
     /// An operator's command is done, durable where it has to be; or why it was refused.

@@ -14,6 +14,7 @@ mod entropy;
 mod ids;
 mod intake;
 mod io;
+mod key_exchange;
 mod lifecycle;
 mod live;
 mod messages;
@@ -38,6 +39,7 @@ pub use io::{
     ACCOUNTS_MAX, Answered, Authenticity, Command, Event, Found, Input, LinkId, LinkedAccount, Lookup, Now,
     Output, OwnName, Ticket, Used, Verdict, VerifyRequest,
 };
+pub use key_exchange::{KEY_EXCHANGES_MAX, KeyOwner, KeyRequest, KeyVerdict};
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 pub use live::SafStage;
 pub use pin::{Enciphered, PinRequest, PinVerdict};

@@ -6,6 +6,7 @@ use iso8583::Message;
 use crate::config::TerminalConfig;
 use crate::ids::{Class, Code, TerminalId, TxKey, UtcSeconds};
 use crate::io::{Command, Event, LinkId, Output, Ticket};
+use crate::key_exchange::{KEY_EXCHANGE, KeyOwner};
 use crate::messages;
 use crate::processor::Processor;
 use crate::record::{Body, Position, Record};
@@ -76,6 +77,7 @@ impl Processor {
                 self.sessions.remove(&terminal_id);
                 self.send(link, messages::bare(&message, Code::APPROVED));
             }
+            KEY_EXCHANGE => self.exchange_key(link, KeyOwner::Terminal(terminal_id), message),
             301 => self.send(link, messages::bare(&message, Code::APPROVED)),
             _ => self.send(link, messages::bare(&message, Code::FUNCTION_UNKNOWN)),
         }

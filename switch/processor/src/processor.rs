@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::ids::{Code, Day, Institution, TerminalId, TxKey, UtcSeconds};
 use crate::intake::Incoming;
 use crate::io::{Event, Input, LinkId, Now, Output, Ticket, Used};
+use crate::key_exchange::Exchange;
 use crate::lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 use crate::live::{Live, Pause, SafStage};
 use crate::messages;
@@ -66,6 +67,8 @@ pub struct Processor {
     pub(crate) verifies: BTreeMap<Ticket, TxKey>,
     /// Questions to the security module.
     pub(crate) pins: BTreeMap<Ticket, TxKey>,
+    /// Key exchanges that wait for it.
+    pub(crate) exchanges: BTreeMap<Ticket, Exchange>,
     pub(crate) banks: BTreeMap<Institution, Bank>,
     pub(crate) sessions: BTreeMap<TerminalId, Session>,
     /// Day's use of the limits that an open question to the log may not have seen.
@@ -167,6 +170,7 @@ impl Processor {
             evicted: VecDeque::new(),
             verifies: BTreeMap::new(),
             pins: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
             banks: BTreeMap::new(),
             sessions: BTreeMap::new(),
             recent_spends: VecDeque::new(),
@@ -205,6 +209,7 @@ impl Processor {
             Input::Found(ticket, found) => self.found(ticket, *found),
             Input::Verified(ticket, verdict) => self.verified(ticket, verdict),
             Input::PinTranslated(ticket, verdict) => self.pin_translated(ticket, verdict),
+            Input::KeyTaken(ticket, verdict) => self.key_taken(ticket, &verdict),
             Input::Deadline => self.deadline(),
             Input::DiskFull(is_full) => self.is_disk_full = is_full,
             Input::Operator(ticket, command) => self.command(ticket, command),

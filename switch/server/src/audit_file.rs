@@ -3,12 +3,11 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use processor::UtcSeconds;
 use serde_json::{Value, json};
-
-use crate::config::Settings;
 
 /// Its name in the log's directory.
 pub const AUDIT_FILE: &str = "audit.log";
@@ -17,13 +16,13 @@ pub const AUDIT_FILE: &str = "audit.log";
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn audit(settings: &Settings, mut act: Value) -> Result<(), String> {
-    let path = settings.switch.log_dir.join(AUDIT_FILE);
+pub(crate) fn audit(log_dir: &Path, mut act: Value) -> Result<(), String> {
+    let path = log_dir.join(AUDIT_FILE);
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
     act["at"] = json!(crate::log_view::utc(UtcSeconds(now_s)));
     act["by"] = json!(std::fs::metadata("/proc/self").map_or(Value::Null, |process| json!(process.uid())));
     let write = || {
-        std::fs::create_dir_all(&settings.switch.log_dir)?;
+        std::fs::create_dir_all(log_dir)?;
         let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         file.write_all(format!("{act}\n").as_bytes())?;
         file.sync_all()

@@ -48,7 +48,7 @@ pub fn import(
     }
     let generation = report.generation;
     audit(
-        settings,
+        &settings.switch.log_dir,
         json!({ "act": "enrolment import", "bank": bank.to_string(), "file": file, "generation": generation }),
     )?;
     writeln!(
@@ -72,7 +72,7 @@ pub fn show(
     let number = or_standard_input(number, &mut input.take(NUMBER_BYTES_MAX))?;
     let number = CitizenNumber::parse(number.as_bytes()).map_err(|error| error.to_string())?;
     let citizen = settings.keys.data.pseudonym(&number);
-    audit(settings, json!({ "act": "enrolment show", "citizen": citizen.to_string() }))?;
+    audit(&settings.switch.log_dir, json!({ "act": "enrolment show", "citizen": citizen.to_string() }))?;
     let enrolment = Enrolment::open(&settings.switch.enrolment_dir).map_err(|error| error.to_string())?;
     let accounts = enrolment.accounts(&citizen).map_err(|error| error.to_string())?;
     let mut lines = format!("citizen {citizen}: {} accounts\n", accounts.len());

@@ -283,6 +283,11 @@ impl Running {
                         self.own_inputs.push_back(Input::PinTranslated(ticket, verdict));
                     }
                 }
+                Output::TakeKey(ticket, request) => {
+                    if let Some(verdict) = self.owned.pins.take_key(ticket, request) {
+                        self.own_inputs.push_back(Input::KeyTaken(ticket, verdict));
+                    }
+                }
                 Output::Close(link) => self.close(link),
                 Output::Commanded(ticket, result) => self.commanded(ticket, result.map(|()| Done::Done)),
                 Output::Retried { ticket, taken, resting } => {

@@ -39,7 +39,7 @@ pub enum Brought<'a> {
 pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
     let (file, sealing) = software(settings)?;
     SoftwareHsm::create(file, sealing.clone()).map_err(|error| error.to_string())?;
-    audit(settings, json!({ "act": "keys create" }))?;
+    audit(&settings.switch.log_dir, json!({ "act": "keys create" }))?;
     writeln!(out, "{}: made, without keys", file.display()).map_err(|error| error.to_string())
 }
 
@@ -126,7 +126,7 @@ pub fn rotate(
 pub fn export(settings: &Settings, name: &str, out: &mut impl Write) -> Result<(), String> {
     let (hsm, name) = (open(settings)?, name.parse::<KeyName>()?);
     let block = hsm.wrap_key(&name).map_err(|error| error.to_string())?;
-    audit(settings, json!({ "act": "keys export", "key": name.to_string() }))?;
+    audit(&settings.switch.log_dir, json!({ "act": "keys export", "key": name.to_string() }))?;
     writeln!(out, "{block}").map_err(|error| error.to_string())
 }
 
@@ -180,7 +180,10 @@ fn tell(settings: &Settings, act: &str, keys: &[KeyInfo], out: &mut impl Write) 
     for key in keys {
         let check_value = key.check_value.to_string();
         let (name, version) = (key.name.to_string(), key.version.to_string());
-        audit(settings, json!({ "act": act, "key": name, "version": version, "check_value": check_value }))?;
+        audit(
+            &settings.switch.log_dir,
+            json!({ "act": act, "key": name, "version": version, "check_value": check_value }),
+        )?;
         out.write_all(line(key).as_bytes()).map_err(|error| error.to_string())?;
     }
     Ok(())

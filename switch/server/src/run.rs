@@ -316,7 +316,7 @@ fn pins(
         waiting_max: own.waiting_max,
         wait_max: Duration::from_millis(settings.processor.timers.hsm_ms_max),
     };
-    Pins::start(hsm, formats, bounds, clock, &bus.others)
+    Pins::start(hsm, formats, bounds, clock, &settings.switch.log_dir, &bus.others)
 }
 
 /// What a reload replaces.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use journal::simulated::{MemoryDisk, SteppedLog, Survival};
 use journal::{AppendError, Finder, Journal, LogReader, OpenError, Options};
 use processor::{
-    Body, Code, Command, Event as Told, Evidence, Found, Input, LinkId, Output, Position, Processor, Record,
-    State, Ticket, Verdict, VerifyRequest,
+    Body, Code, Command, Event as Told, Evidence, Found, Input, KeyVerdict, LinkId, Output, Position,
+    Processor, Record, State, Ticket, Verdict, VerifyRequest,
 };
 
 use super::faults::Fault;
@@ -277,6 +277,10 @@ impl World {
                     }
                 }
                 Some(Output::Verify(ticket, request)) => self.verify(ticket, &request),
+                // No machine and no bank of the town exchanges keys.
+                Some(Output::TakeKey(ticket, _)) => {
+                    process.processor.handle(now, Input::KeyTaken(ticket, KeyVerdict::NotHere));
+                }
                 Some(Output::TranslatePin(ticket, request)) => self.translate_pin(ticket, &request),
                 Some(Output::Close(link)) => self.switch_closes(link),
                 Some(Output::Commanded(..)) => self.commanded(),

@@ -7,8 +7,9 @@ use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use iso8583::{Message, Mti};
 use processor::{
     Authenticity, Body, Code, Command, Config, Day, Event, Evidence, Found, Input, Institution, IssuerConfig,
-    LinkId, LinkedAccount, Lookup, Now, Output, OwnName, PinRequest, PinVerdict, Processor, Record, Standing,
-    TerminalConfig, TerminalId, Ticket, Timers, Transaction, TxKey, UtcSeconds, Verdict,
+    KeyRequest, KeyVerdict, LinkId, LinkedAccount, Lookup, Now, Output, OwnName, PinRequest, PinVerdict,
+    Processor, Record, Standing, TerminalConfig, TerminalId, Ticket, Timers, Transaction, TxKey, UtcSeconds,
+    Verdict,
 };
 
 pub const BIDV: &str = "970418";
@@ -75,6 +76,8 @@ pub struct World {
     pub verifies: Vec<Ticket>,
     /// Questions to the security module.
     pub pins: Vec<(Ticket, PinRequest)>,
+    /// Keys that it is to take in.
+    pub keys: Vec<(Ticket, KeyRequest)>,
     /// The seeds that the newest question to the verifier may use.
     pub seed_ids: Vec<[u8; 8]>,
     pub commanded: Vec<(Ticket, Result<(), String>)>,
@@ -121,6 +124,7 @@ impl World {
             events: Vec::new(),
             verifies: Vec::new(),
             pins: Vec::new(),
+            keys: Vec::new(),
             seed_ids: Vec::new(),
             commanded: Vec::new(),
             retried: Vec::new(),
@@ -237,6 +241,7 @@ impl World {
                 self.seed_ids = request.seed_ids;
             }
             Output::TranslatePin(ticket, request) => self.pins.push((ticket, *request)),
+            Output::TakeKey(ticket, request) => self.keys.push((ticket, *request)),
             Output::Close(link) => self.closed.push(link),
             Output::Commanded(ticket, result) => self.commanded.push((ticket, result)),
             Output::Retried { taken, resting, .. } => self.retried.push((taken, resting)),
@@ -417,6 +422,12 @@ impl World {
     pub fn pin_verdict(&mut self, verdict: PinVerdict) {
         let (ticket, _) = self.pins.remove(0);
         self.input(Input::PinTranslated(ticket, verdict));
+    }
+
+    /// The security module has taken the oldest key in, or not.
+    pub fn key_verdict(&mut self, verdict: KeyVerdict) {
+        let (ticket, _) = self.keys.remove(0);
+        self.input(Input::KeyTaken(ticket, verdict));
     }
 
     pub fn command(&mut self, command: Command) -> Ticket {

@@ -1,0 +1,82 @@
+//! 0800/101: a terminal or bank brings its next PIN key, under its exchange key (docs/interface.md#key-exchange).
+
+use iso8583::Message;
+
+use crate::ids::{Code, Institution, TerminalId};
+use crate::io::{LinkId, Output, Ticket};
+use crate::messages;
+use crate::processor::Processor;
+
+/// Key exchanges that wait for the security module; the next is answered 91.
+pub const KEY_EXCHANGES_MAX: usize = 256;
+
+/// DE70 of a key exchange.
+pub(crate) const KEY_EXCHANGE: u64 = 101;
+
+/// Whose key it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyOwner {
+    /// A terminal's.
+    Terminal(TerminalId),
+    /// A bank's.
+    Bank(Institution),
+}
+
+/// A key that the security module is to take in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyRequest {
+    /// Whose it is.
+    pub owner: KeyOwner,
+    /// DE120: the key block.
+    pub block: Box<[u8]>,
+}
+
+/// What the security module says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyVerdict {
+    /// Taken in; its check value in hex digits.
+    Taken(Box<str>),
+    /// No key block of the owner's, for something else than PINs, or not above the one that is there: 88.
+    Refused,
+    /// Keys are not exchanged here: 40.
+    NotHere,
+    /// The module is away or has its hands full: 91.
+    Unavailable,
+}
+
+/// An 0800 that waits for its answer.
+pub(crate) struct Exchange {
+    link: LinkId,
+    message: Message,
+}
+
+impl Processor {
+    /// Hands the block of an authentic 0800/101 to the security module.
+    pub(crate) fn exchange_key(&mut self, link: LinkId, owner: KeyOwner, message: Message) {
+        let Some(block) = message.get(120).map(Box::from) else {
+            return self.send(link, messages::bare(&message, Code::FORMAT));
+        };
+        if self.exchanges.len() >= KEY_EXCHANGES_MAX {
+            return self.send(link, messages::bare(&message, Code::UNAVAILABLE));
+        }
+        let ticket = self.ticket();
+        self.exchanges.insert(ticket, Exchange { link, message });
+        self.emit(Output::TakeKey(ticket, Box::new(KeyRequest { owner, block })));
+    }
+
+    /// The security module's answer. The 0810 is still under the keys of before.
+    pub(crate) fn key_taken(&mut self, ticket: Ticket, verdict: &KeyVerdict) {
+        let Some(Exchange { link, message }) = self.exchanges.remove(&ticket) else { return };
+        let code = match verdict {
+            KeyVerdict::Taken(_) => Code::APPROVED,
+            KeyVerdict::Refused => Code::PIN_BLOCK,
+            KeyVerdict::NotHere => Code::FUNCTION_UNKNOWN,
+            KeyVerdict::Unavailable => Code::UNAVAILABLE,
+        };
+        let mut answer = messages::bare(&message, code);
+        if let KeyVerdict::Taken(check_value) = verdict {
+            answer.set_text(120, check_value);
+        }
+        self.send(link, answer);
+    }
+}

@@ -1,0 +1,77 @@
+//! 0800/101 of terminals and banks: what the module is asked, and how each of its answers is told (docs/interface.md#key-exchange).
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use iso8583::{Message, Mti};
+use processor::{KEY_EXCHANGES_MAX, KeyOwner, KeyVerdict, LinkId};
+use support::*;
+
+fn exchange(world: &mut World, terminal: Option<&str>, block: Option<&str>) -> Message {
+    let mut message = Message::new(Mti::new(800));
+    let stan = world.stan();
+    message.set(7, &world.de7()).set_number(11, stan, 6).set_number(70, 101, 3);
+    if let Some(terminal) = terminal {
+        message.set_text(41, terminal);
+    }
+    if let Some(block) = block {
+        message.set_text(120, block);
+    }
+    message
+}
+
+/// DE39 and DE120 of the oldest 0810 there.
+fn told(world: &mut World, link: LinkId) -> (String, Option<String>) {
+    let answer = world.taken(link, 810).1;
+    (answer.text(39).unwrap().to_owned(), answer.text(120).map(str::to_owned))
+}
+
+#[test]
+fn each_answer_of_the_module_has_its_code() {
+    for (verdict, code, check_value) in [
+        (KeyVerdict::Taken("1A2B3C".into()), "00", Some("1A2B3C")),
+        (KeyVerdict::Refused, "88", None),
+        (KeyVerdict::NotHere, "40", None),
+        (KeyVerdict::Unavailable, "91", None),
+    ] {
+        for is_bank in [false, true] {
+            let mut world = World::new();
+            let link = if is_bank { bank_link(BIDV) } else { TERMINAL };
+            if is_bank {
+                let message = exchange(&mut world, None, Some("D0112"));
+                world.bank(BIDV, message);
+            } else {
+                let message = exchange(&mut world, Some("HN000001"), Some("D0112"));
+                world.terminal(message);
+            }
+            world.silent(link, 810);
+            let asked = &world.keys[0].1;
+            let is_owner = match asked.owner {
+                KeyOwner::Bank(bank) => is_bank && bank == institution(BIDV),
+                KeyOwner::Terminal(terminal) => !is_bank && terminal.to_string() == "HN000001",
+            };
+            assert!(is_owner && *asked.block == *b"D0112", "{asked:?}");
+            world.key_verdict(verdict.clone());
+            assert_eq!(told(&mut world, link), (code.to_owned(), check_value.map(str::to_owned)));
+            assert!(world.log.is_empty());
+        }
+    }
+}
+
+#[test]
+fn without_a_block_it_is_30_and_what_waits_is_bounded() {
+    let mut world = World::new();
+    let message = exchange(&mut world, Some("HN000001"), None);
+    world.terminal(message);
+    assert_eq!(told(&mut world, TERMINAL), ("30".to_owned(), None));
+    for _ in 0..=KEY_EXCHANGES_MAX {
+        let message = exchange(&mut world, Some("HN000001"), Some("D0112"));
+        world.terminal(message);
+    }
+    assert_eq!(told(&mut world, TERMINAL), ("91".to_owned(), None));
+    assert_eq!(world.keys.len(), KEY_EXCHANGES_MAX);
+    world.key_verdict(KeyVerdict::Refused);
+    let message = exchange(&mut world, Some("HN000001"), Some("D0112"));
+    world.terminal(message);
+    assert_eq!(world.keys.len(), KEY_EXCHANGES_MAX);
+}
