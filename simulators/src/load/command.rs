@@ -63,7 +63,7 @@ const FILES: u64 = 200;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cargo run --release -p simulators -- load --rate 1000 --seconds 10
-  cargo run --release -p simulators -- load --rate 1000 --seconds 10 --tls
+  cargo run --release -p simulators -- load --rate 1000 --seconds 10 --tls --pin
   cargo run --release -p simulators -- load --find-max
   cargo run --release -p simulators -- load --overload --json
   cargo run --release -p simulators -- load --rate 1000 --seconds 20 --pieces 4 --compare old.json
@@ -133,6 +133,9 @@ pub struct LoadArguments {
     /// Terminals and banks speak TLS with the switch, each connection of the terminals with a certificate of its own
     #[arg(long)]
     pub tls: bool,
+    /// Every 0200 carries a PIN, which the switch's security module, the software one, translates for a bank that checks it
+    #[arg(long)]
+    pub pin: bool,
     /// The switch's limits.in_flight_max: a small one makes an overload of any rate
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=32_768))]
     pub in_flight_max: u32,
@@ -192,6 +195,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         banks: arguments.banks as usize,
         in_flight_max: arguments.in_flight_max,
         tls: arguments.tls,
+        pin: arguments.pin,
         is_search,
     };
     let withdrawals_max = plan.withdrawals_max().min(if is_search { SEARCHED_WITHDRAWALS } else { u64::MAX });
@@ -200,6 +204,8 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
     let ledgers_on = if in_memory.is_some() { "memory" } else { "the log's disk" };
     let report = Report {
         mode: mix.name.clone(),
+        tls: arguments.tls,
+        pin: arguments.pin,
         disk: Some(disk),
         ledgers_on: ledgers_on.to_owned(),
         ..Report::default()

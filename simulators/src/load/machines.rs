@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use credential::{CitizenNumber, Pan};
-use iso8583::{Message, View};
+use iso8583::{Message, Mti, View};
 use keys::{Key, LinkMac};
 
 use super::books::AMOUNT_VND;
@@ -13,6 +13,7 @@ use super::engine::Answer;
 use super::mix::{KINDS, Kind};
 use super::template::{Template, six_digits};
 use crate::citizens::{Chip, Country};
+use crate::pins::{PinPad, Pins};
 use crate::terminal::card::{self, Seed};
 use crate::terminal::message::{self, Original, Reason};
 use crate::terminal::{Biometrics, Card, Comparison, Config, Order, Steps, TxKey, What};
@@ -22,6 +23,9 @@ pub(super) const ACQUIRER: &str = "970418";
 
 /// STAN goes from 1 to this, then round.
 const STAN_MAX: u32 = 999_999;
+
+/// Bytes of DE52, a PIN block of format 0.
+const PIN_BLOCK_BYTES: usize = 8;
 
 /// Bytes of a verification reference.
 pub(super) const REFERENCE_BYTES: usize = 16;
@@ -132,6 +136,33 @@ pub(super) enum Advice {
     Reversal,
 }
 
+/// A machine's PIN pad, and who types what into it.
+#[derive(Clone)]
+pub(super) struct Pad {
+    /// The pad, with one key and format 0.
+    pub(super) pad: PinPad,
+    /// Each citizen's PIN.
+    pub(super) pins: Pins,
+}
+
+impl Pad {
+    /// Puts the citizen's PIN into DE52 of a message that has DE2.
+    fn enter(&self, pan: &Pan, message: &mut Message) {
+        let pin = self.pins.of(pan.digits());
+        self.pad
+            .enter(&pin, 0, &[], message)
+            .expect("a pad of format 0 with a key of its own takes every PAN");
+    }
+
+    /// DE52 alone.
+    fn block(&self, pan: &Pan) -> [u8; PIN_BLOCK_BYTES] {
+        let mut message = Message::new(Mti::new(200));
+        message.set(2, pan.digits());
+        self.enter(pan, &mut message);
+        message.get(52).and_then(|block| block.try_into().ok()).expect("a block of format 0 has 8 bytes")
+    }
+}
+
 /// One terminal.
 pub(super) struct Machine {
     /// The connection that it speaks on.
@@ -139,6 +170,7 @@ pub(super) struct Machine {
     /// Its keys for messages.
     pub(super) mac: LinkMac,
     config: Config,
+    pad: Option<Pad>,
     seed: Option<Seed>,
     stan: u32,
     /// By kind: 0200, 0220, 0420; an inquiry has no advices of its own.
@@ -155,6 +187,7 @@ impl Machine {
         connection: usize,
         mac: LinkMac,
         challenge: Key,
+        pad: Option<Pad>,
         faces: Biometrics,
         citizens: &Citizens,
     ) -> Result<Machine, Box<dyn Error>> {
@@ -165,6 +198,9 @@ impl Machine {
             let order = citizens.order(0, kind);
             let mut request = message::financial(&config, &at, &order, None, None);
             request.set(112, &card::reference_template(&[0; REFERENCE_BYTES]));
+            if let Some(pad) = &pad {
+                pad.enter(&order.card.pan, &mut request);
+            }
             let original = Original {
                 key: at.clone(),
                 pan: *order.card.pan.digits(),
@@ -181,7 +217,7 @@ impl Machine {
         };
         let [withdrawal, deposit, inquiry] = KINDS.map(templates);
         let templates = [withdrawal?, deposit?, inquiry?];
-        Ok(Machine { connection, mac, config, seed: None, stan: 0, templates })
+        Ok(Machine { connection, mac, config, pad, seed: None, stan: 0, templates })
     }
 
     /// The next DE11.
@@ -230,6 +266,9 @@ impl Machine {
         let order = citizens.order(citizen, Kind::Withdrawal);
         let at = key(200, &self.config.terminal, second.at_s, stan);
         let mut message = message::financial(&self.config, &at, &order, None, None);
+        if let Some(pad) = &self.pad {
+            pad.enter(&order.card.pan, &mut message);
+        }
         self.prove(&mut message, &order, second, stan, false).then_some(message)
     }
 
@@ -258,8 +297,12 @@ impl Machine {
     ) {
         let stan = six_digits(stan);
         let proof = card::reference_template(reference);
+        let template = &self.templates[kind as usize][0];
         let values: [(u8, &[u8]); 4] = [(2, pan.digits()), (7, &second.de7), (11, &stan), (112, &proof)];
-        self.templates[kind as usize][0].write(&values, is_repeat, &self.mac, out);
+        let Some(pad) = &self.pad else { return template.write(&values, is_repeat, &self.mac, out) };
+        let [pan_digits, at, stan, proof] = values;
+        let block = pad.block(pan);
+        template.write(&[pan_digits, at, stan, (52, &block), proof], is_repeat, &self.mac, out);
     }
 
     /// Appends 0220 or 0420 to a request of the same citizen, or its repeat.

@@ -19,6 +19,10 @@ const FINDINGS_TOLD_MAX: usize = 20;
 pub(super) struct Report {
     /// What was asked for: two-step, one-step or mixed.
     pub(super) mode: String,
+    /// Links in TLS.
+    pub(super) tls: bool,
+    /// Each 0200 had a PIN.
+    pub(super) pin: bool,
     /// The rate that was asked for, or the best that was found.
     pub(super) held: Option<(u64, Phase)>,
     /// A multiple of the best rate.
@@ -84,6 +88,8 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         let mut value = json!({
             "mode": self.mode,
+            "tls": self.tls,
+            "pin": self.pin,
             "stopped": self.stopped,
             "search_faults": self.search_faults,
             "load_average": [self.load_before, self.load_after],

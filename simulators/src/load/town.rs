@@ -13,20 +13,23 @@ use std::time::Duration;
 
 use credential::CitizenNumber;
 use hmac::{Hmac, KeyInit, Mac};
-use keys::{Key, LinkMac, MacKey};
+use hsm::{KeyRole, Owner};
+use keys::{BoundKey, Key, KeyError, LinkMac, MacKey, PinFormat};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::{Engine, Waits};
-use super::machines::{ACQUIRER, Citizens, Machine, name};
+use super::machines::{ACQUIRER, Citizens, Machine, Pad, name};
 use super::mix::Mix;
 use super::prepare::WINDOW;
 use super::watch::Processes;
 use crate::citizens::Country;
 use crate::link_certificates::{LinkCertificates, TERMINALS_SECTION, bank_section};
+use crate::module_keys::{HSM_SECTION, ModuleKeys};
 use crate::pilot::switch::Switch;
+use crate::pins::{PinPad, Pins, pin_key};
 use crate::registry::{self, Certificates, Population, Registry, RegistryConfig, SecretKey, SeenCard};
 use crate::terminal::matching_faces;
 
@@ -35,6 +38,9 @@ const SEED: u64 = 5;
 
 /// The IIN of citizens' PANs.
 const IIN: [u8; 6] = *b"970499";
+
+/// In which PINs travel on both sides.
+const PIN_FORMAT: PinFormat = PinFormat::Iso0;
 
 /// So many banks there can be.
 pub(super) const BANKS_MAX: u32 = 100;
@@ -70,6 +76,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const REGISTRY_MS_MAX: u64 = 1_500;
 const BANK_MS_MAX: u64 = 3_000;
 const MARGIN_MS: u64 = 500;
+
+/// What the security module has of the bank's time where there are PINs.
+const HSM_MS_MAX: u64 = 500;
 const ANSWER_MS_MAX: u64 = REGISTRY_MS_MAX + BANK_MS_MAX + MARGIN_MS;
 const TERMINAL_WAIT_MS: u64 = 30_000;
 
@@ -97,11 +106,17 @@ pub(super) struct Size {
     pub(super) in_flight_max: u32,
     /// Links in TLS.
     pub(super) tls: bool,
+    /// Every 0200 carries a PIN, and the banks want it.
+    pub(super) pin: bool,
     /// Many rates are offered one after the other.
     pub(super) is_search: bool,
 }
 
 impl Size {
+    fn bank_ms_max(&self) -> u64 {
+        if self.pin { BANK_MS_MAX - HSM_MS_MAX } else { BANK_MS_MAX }
+    }
+
     fn reference_life_ms(&self) -> u64 {
         if self.is_search { REFERENCE_LIFE_IN_SEARCH_MS } else { REFERENCE_LIFE_MS }
     }
@@ -136,10 +151,14 @@ impl Town {
         }
         let (mut banks, mut addresses, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for bank in (0..size.banks).map(bank_id) {
-            let (child, address) = start_bank(&bank, directory, ledgers_in, certificates.as_ref()).await?;
+            let (child, address) =
+                start_bank(&bank, directory, ledgers_in, certificates.as_ref(), size.pin).await?;
             banks.push(child);
             addresses.push(address);
             ledgers.push(ledgers_in.join(format!("{bank}.jsonl")));
+        }
+        if size.pin {
+            module_keys(size)?.write(directory, key("hsm").bytes())?;
         }
         fs::create_dir_all(directory.join("csca"))?;
         fs::write(directory.join("csca/csca.pem"), country.csca_pem())?;
@@ -321,6 +340,7 @@ async fn start_bank(
     directory: &Path,
     ledgers_in: &Path,
     certificates: Option<&LinkCertificates>,
+    pin: bool,
 ) -> Result<(Child, SocketAddr), Box<dyn Error>> {
     let config = directory.join(format!("bank-{bank}.toml"));
     let [to_switch, from_switch] =
@@ -332,7 +352,8 @@ async fn start_bank(
          mac_from_switch = \"{from_switch}\"\nopening_minor = {OPENING_VND}\nholds = \"{ledger}.holds\"\n"
     );
     let tls = certificates.map(|certificates| certificates.write_bank(directory, bank)).transpose()?;
-    write_private(&config, &(text + &tls.unwrap_or_default()))?;
+    let pins = if pin { bank_pin_section(bank)? } else { String::new() };
+    write_private(&config, &(text + &tls.unwrap_or_default() + &pins))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("bank").arg("--config").arg(&config);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
@@ -351,7 +372,8 @@ fn machines(size: Size, citizens: &Citizens) -> Result<Vec<Machine>, Box<dyn Err
         let [sign, verify, challenge] = TERMINAL_ROLES.map(|role| key(&format!("terminal {name} {role}")));
         let mac = LinkMac { sign: MacKey::new(&sign), verify: MacKey::new(&verify) };
         let connection = number as usize % size.connections;
-        Machine::new(number, connection, mac, challenge, faces.clone(), citizens)
+        let pad = size.pin.then(|| pad(&name)).transpose()?;
+        Machine::new(number, connection, mac, challenge, pad, faces.clone(), citizens)
     };
     (0..size.machines).map(machine).collect()
 }
@@ -390,7 +412,8 @@ sods_cached_max = {}
 
 [timers]
 registry_ms_max = {REGISTRY_MS_MAX}
-issuer_response_ms_max = {BANK_MS_MAX}
+issuer_response_ms_max = {}
+hsm_ms_max = {HSM_MS_MAX}
 answer_ms_max = {ANSWER_MS_MAX}
 terminal_wait_ms = {TERMINAL_WAIT_MS}
 margin_ms = {MARGIN_MS}
@@ -409,15 +432,22 @@ listen = "127.0.0.1:0"
 "#,
         size.connections * 2,
         size.citizens,
+        size.bank_ms_max(),
         size.reference_life_ms(),
         size.in_flight_max
     );
     for (bank, address) in (0..).map(bank_id).zip(banks) {
         let _ =
             write!(text, "\n[[issuer]]\nid = \"{bank}\"\nname = \"{bank}\"\naddresses = [\"{address}\"]\n");
+        if size.pin {
+            let _ = writeln!(text, "pin_format = \"{}\"", PIN_FORMAT.number());
+        }
         if size.tls {
             text.push_str(&bank_section(&bank));
         }
+    }
+    if size.pin {
+        text.push_str(HSM_SECTION);
     }
     if size.tls {
         text.push_str(TERMINALS_SECTION);
@@ -451,6 +481,41 @@ fn key_file(size: Size) -> String {
         }
     }
     text
+}
+
+/// The module's keys: each pad's and each bank's.
+fn module_keys(size: Size) -> Result<ModuleKeys, Box<dyn Error>> {
+    let mut keys = ModuleKeys::default();
+    for name in (0..size.machines).map(name) {
+        let exchange = key(&format!("terminal {name} exchange"));
+        let owner = Owner::terminal(name.as_bytes().try_into()?);
+        keys.add(owner, KeyRole::Pin, exchange.bytes(), &pin_key_of(&format!("terminal {name} pin"))?)?;
+    }
+    for bank in (0..size.banks).map(bank_id) {
+        let exchange = key(&format!("bank {bank} exchange"));
+        let owner = Owner::bank(bank.as_bytes()).ok_or("a bank's id has digits")?;
+        keys.add(owner, KeyRole::Pin, exchange.bytes(), &pin_key_of(&format!("bank {bank} pin"))?)?;
+    }
+    Ok(keys)
+}
+
+fn pin_key_of(role: &str) -> Result<BoundKey, KeyError> {
+    pin_key(PIN_FORMAT, &first_half(&key(role)))
+}
+
+fn first_half(key: &Key) -> [u8; 16] {
+    *key.bytes().first_chunk().expect("a key has 32 bytes")
+}
+
+fn pad(terminal: &str) -> Result<Pad, KeyError> {
+    let pad = PinPad::fixed(&pin_key_of(&format!("terminal {terminal} pin"))?, PIN_FORMAT)?;
+    Ok(Pad { pad, pins: Pins::new(SEED) })
+}
+
+fn bank_pin_section(bank: &str) -> Result<String, KeyError> {
+    let key = pin_key_of(&format!("bank {bank} pin"))?;
+    let digits = key.bytes().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    Ok(format!("[pin]\nformat = {}\nkey = \"{digits}\"\npopulation_seed = {SEED}\n", PIN_FORMAT.number()))
 }
 
 /// A bank's file of accounts: citizens go round the banks, one account each.
