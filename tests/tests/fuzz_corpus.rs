@@ -43,6 +43,11 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             vec![named("body", body), named("unsigned", jws), named("none", br#"{"alg":"none"}.."#)]
         }
         "key_block" => (0..).zip(others::BLOCKS.iter()).map(|(at, block): (u8, _)| named(&format!("genuine-{at}"), block.as_bytes())).collect(),
+        "payshield" => vec![
+            named("format-0", b"0001CB0004A1B2C3D4E5F6071801"),
+            named("format-4", b"0001CB0006A1B2C3D4E5F60718A1B2C3D4E5F6071848"),
+            named("refused", b"0001CB20"),
+        ],
         "link" => {
             let mut message = Message::new(Mti::new(800));
             message.set_text(7, "0315021530").set_number(11, 1, 6).set_text(41, "HN000001").set_text(70, "001");
@@ -129,6 +134,10 @@ fn what_is_genuine_is_accepted() {
         others::target(target)(genuine);
         let wrong = std::panic::catch_unwind(|| others::target(target)(&genuine[..genuine.len() - 1]));
         assert!(wrong.is_ok(), "{target}: cut short, it is refused");
+    }
+    for (name, answer) in seeds("payshield").into_iter().filter(|(name, _)| name.starts_with("format")) {
+        let format = if name == "format-0" { keys::PinFormat::Iso0 } else { keys::PinFormat::Iso4 };
+        assert!(hsm::payshield_pin_block(&answer, "0001", format).is_some(), "{name}");
     }
     let keys = others::data_keys();
     let (_, intent) = seeds("record").into_iter().find(|(name, _)| name == "v2-intent").unwrap();

@@ -424,6 +424,9 @@ citizen_day_minor_max = 999999999999
 citizen_day_count_max = 1000000
 in_flight_max = {}
 
+[log]
+heads_file = "witness.heads"
+
 [operator]
 socket = "operator.sock"
 
@@ -464,7 +467,7 @@ listen = "127.0.0.1:0"
 
 fn key_file(size: Size) -> String {
     let mut text = String::from("[data]\n");
-    for role in ["k_enc", "k_pseudonym", "k_log"] {
+    for role in ["k_enc", "k_pseudonym", "k_log", "k_heads"] {
         let _ = writeln!(text, "{role} = \"{}\"", hex(&key(role)));
     }
     for number in 0..size.machines {

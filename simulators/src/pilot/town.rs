@@ -429,6 +429,9 @@ terminal_wait_ms = {}
 reversal_repeat_ms_min = 500
 reversal_repeat_ms_max = 2000
 
+[log]
+heads_file = "witness.heads"
+
 [operator]
 socket = "operator.sock"
 
@@ -484,7 +487,7 @@ pub(super) fn keep_address(config: &Path, address: SocketAddr) -> io::Result<()>
 fn key_file(plan: &Plan) -> String {
     let hex = |role: &str| hex(&key(plan.seed, role));
     let mut text = String::from("[data]\n");
-    for name in ["k_enc", "k_pseudonym", "k_log"] {
+    for name in ["k_enc", "k_pseudonym", "k_log", "k_heads"] {
         let _ = writeln!(text, "{name} = \"{}\"", hex(name));
     }
     for terminal in &plan.terminals {

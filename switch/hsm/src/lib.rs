@@ -14,7 +14,9 @@ use keys::{
 
 pub use error::HsmError;
 pub use name::{KeyName, KeyRole, OWNER_CHARACTERS_MAX, Owner};
-pub use payshield::{PAYSHIELD_ANSWER_BYTES_MAX, PAYSHIELD_HEADER_BYTES, PayShield, PayShieldSettings};
+pub use payshield::{
+    PAYSHIELD_ANSWER_BYTES_MAX, PAYSHIELD_HEADER_BYTES, PayShield, PayShieldSettings, payshield_pin_block,
+};
 pub use sealed::{SEALED_FILE_BYTES_MAX, Sealing};
 pub use slot::{KEYS_MAX, OLD_KEY_LIFE_S};
 pub use software::{Import, KeyKind, SoftwareHsm};

@@ -177,6 +177,12 @@ impl Hsm for PayShield {
     }
 }
 
+/// The PIN block in a box's answer to CA with this header, for those who try what any bytes in its place become.
+pub fn payshield_pin_block(answer: &[u8], header: &str, format: PinFormat) -> Option<PinBlock> {
+    let (code, data) = connection::parsed(answer, header, "CA")?;
+    translated(&data, format).filter(|_| code == 0)
+}
+
 /// The PIN's length, the block, its format.
 fn translated(data: &[u8], format: PinFormat) -> Option<PinBlock> {
     let (_, rest) = data.split_at_checked(2)?;

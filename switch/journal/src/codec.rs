@@ -3,6 +3,7 @@
 
 use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use keys::{DataKeys, OpenError, PAN_DIGITS, SEAL_TAG_BYTES, SEALED_PAN_BYTES};
+use mutant::Mutant;
 use processor::{
     AccountNumber, Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code,
     Content, Day, Declined, Evidence, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Position,
@@ -68,7 +69,8 @@ pub(crate) fn encode(
     if !private.is_empty() {
         let [high, low] = (private.len() as u16).to_be_bytes();
         out[seal_note..seal_note + SEAL_NOTE_BYTES].copy_from_slice(&[keys.sealing_generation(), high, low]);
-        let tag = keys.seal(nonce_of(position), &out[start..], &mut private);
+        let (nonce, beside) = seal_place(position, &out[start..]);
+        let tag = keys.seal(nonce, beside, &mut private);
         out.extend_from_slice(&private);
         out.extend_from_slice(&tag);
     }
@@ -208,7 +210,8 @@ fn take_sealed<'a, 'k>(
     };
     let front = &bytes[..bytes.len() - sealed.len()];
     opened.extend_from_slice(sealed);
-    let private = keys.open(generation, nonce_of(reader.position()), front, opened);
+    let (nonce, beside) = seal_place(reader.position(), front);
+    let private = keys.open(generation, nonce, beside, opened);
     let private = private.map_err(|error| reader.error("sealed", DecodeFault::of(error)))?;
     Ok(Private::Opened(Reader::new(private, reader.position())))
 }
@@ -225,12 +228,16 @@ pub(crate) fn may_name_day(bytes: &[u8]) -> bool {
     matches!(bytes.get(1), Some(1 | 4 | 11))
 }
 
-/// What is sealed belongs to its position, which is the nonce's, and to the record's clear fields, which are authenticated
-/// with it. No position has two records in one log; RFC 8452 keeps its promise even where a cut tail's are given anew.
-fn nonce_of(position: Position) -> [u8; 12] {
+/// The nonce, and what is authenticated beside what is sealed: it belongs to its position, which is the nonce's, and to the
+/// record's clear fields in front of it. No position has two records in one log; RFC 8452 keeps its promise even where a cut
+/// tail's are given anew.
+fn seal_place(position: Position, front: &[u8]) -> ([u8; 12], &[u8]) {
     let mut nonce = *b"REC\x02\0\0\0\0\0\0\0\0";
+    if mutant::is(Mutant::SealedOpensAnywhere) {
+        return (nonce, &[]);
+    }
     nonce[4..].copy_from_slice(&position.to_be_bytes());
-    nonce
+    (nonce, front)
 }
 
 /// That of version 1, whose PAN was authenticated with its position alone.

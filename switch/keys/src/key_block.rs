@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use mutant::Mutant;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -177,10 +178,10 @@ impl KeyBlockKey {
         }
 
         let (usage, mode, algorithm, attributes) = header.read()?;
-        if usage != expected.usage {
+        if usage != expected.usage && !mutant::is(Mutant::KeyUsageIgnored) {
             return Err(KeyBlockError::Usage { usage });
         }
-        if attributes.version < expected.version_min {
+        if attributes.version < expected.version_min && !mutant::is(Mutant::KeyComesBack) {
             let (version, version_min) = (attributes.version, expected.version_min);
             return Err(KeyBlockError::Rollback { version, version_min });
         }

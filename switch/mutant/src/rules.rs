@@ -376,4 +376,22 @@ mutants! {
         "A start does not hold the index against the log (log: built anew when it cannot be believed).",
         fault: "an index that has lost names, and a repeat of what stood under them",
         shows: "two INTENT of one key: a second debit";
+
+    // Keys and what is sealed.
+    AbsentMacAccepted = "absent-mac-accepted",
+        "A message without a MAC counts (security: an absent MAC is a wrong MAC).",
+        fault: "a message whose MAC was left out",
+        shows: "a message that anybody may have sent is taken";
+    KeyUsageIgnored = "key-usage-ignored",
+        "A key block's key is taken for whatever was asked for (security: the usage that was asked for).",
+        fault: "a key block of another usage in the place of the right one",
+        shows: "a MAC key is taken where a PIN key belongs";
+    KeyComesBack = "key-comes-back",
+        "A key block of an earlier version is taken (security: no key comes back).",
+        fault: "an earlier key block that is sent again",
+        shows: "the key before is in use again";
+    SealedOpensAnywhere = "sealed-opens-anywhere",
+        "What is sealed in a record is not bound to it (log: a piece opens in its own record alone).",
+        fault: "a sealed piece behind another record's clear fields",
+        shows: "one citizen's PAN and account beside another's transaction";
 }

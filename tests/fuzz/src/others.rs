@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use credential::{Algorithms, ChipKey, Dg1, ListRule, Proof, StaleList, Tag, TrustStore, VerifiedSod};
+use hsm::payshield_pin_block;
 use iso8583::Dialect;
 use journal::{RECORD_VERSION, SignedHeads, decode_record, encode_record, record_json};
 use keys::{
     Attributes, BoundKey, DataKeys, Expected, Exportability, HeadKey, KEY_BLOCK_RANDOM_BYTES, Key,
     KeyAlgorithm, KeyBlockKey, KeyFile, KeyUsage, KeyVersion, LinkCodec, LinkMac, MacKey, ModeOfUse,
-    Received,
+    PinFormat, Received,
 };
 use processor::{Class, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
 use server::registry::{Asked, Contract, Outcome, RegistryQuestion};
@@ -165,6 +166,16 @@ pub fn key_block(input: &[u8]) {
     }
 }
 
+/// A payShield's answer: a block is taken from none that has not its header, its code 00 and a block of this format.
+pub fn payshield(input: &[u8]) {
+    for format in [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4] {
+        if let Some(block) = payshield_pin_block(input, "0001", format) {
+            assert_eq!((&input[..8], block.format()), (&b"0001CB00"[..], format));
+            assert_eq!(input.len(), 8 + 2 + 2 * format.block_bytes() + 2);
+        }
+    }
+}
+
 /// A terminal's stream: no MAC is right that nobody has made.
 pub fn link(input: &[u8]) {
     let key = |byte: u8| MacKey::new(&Key::new([byte; 32]));
@@ -257,13 +268,14 @@ pub fn target(name: &str) -> Check {
 pub type Check = fn(&[u8]);
 
 /// All targets of this file.
-pub const TARGETS: [(&str, Check); 11] = [
+pub const TARGETS: [(&str, Check); 12] = [
     ("proof", proof),
     ("dg1", data_group_1),
     ("sod", sod),
     ("list", list),
     ("answer", answer),
     ("key_block", key_block),
+    ("payshield", payshield),
     ("link", link),
     ("record", record),
     ("heads", heads),

@@ -481,8 +481,13 @@ fn child(arguments: &Arguments) -> Command {
 const EQUIVALENT: [(Mutant, &str); 0] = [];
 
 /// Broken rules that no fault of the simulation touches, and the test that finds them instead (run by `tests/run mutants`).
-const FOUND_BY_A_TEST: [(Mutant, &str); 1] =
-    [(Mutant::SignatureServesTwice, "switch/processor/tests/used_signature_mutant.rs")];
+const FOUND_BY_A_TEST: [(Mutant, &str); 5] = [
+    (Mutant::SignatureServesTwice, "switch/processor/tests/used_signature_mutant.rs"),
+    (Mutant::AbsentMacAccepted, "switch/keys/tests/link_mutants.rs"),
+    (Mutant::KeyUsageIgnored, "switch/keys/tests/link_mutants.rs"),
+    (Mutant::KeyComesBack, "switch/keys/tests/link_mutants.rs"),
+    (Mutant::SealedOpensAnywhere, "switch/journal/tests/sealed_mutant.rs"),
+];
 
 /// Broken rules at a place that drawn verdicts go round.
 const NEED_KEYS: [Mutant; 1] = [Mutant::MacNotChecked];

@@ -146,7 +146,7 @@ impl Pool {
 }
 
 /// Header as it was sent, the command's second letter one further, an error code of two digits, data.
-fn parsed(answer: &[u8], header: &str, command: &str) -> Option<(u8, Vec<u8>)> {
+pub(super) fn parsed(answer: &[u8], header: &str, command: &str) -> Option<(u8, Vec<u8>)> {
     let (echoed, rest) = answer.split_at_checked(PAYSHIELD_HEADER_BYTES)?;
     let (response, rest) = rest.split_at_checked(2)?;
     let (code, data) = rest.split_at_checked(2)?;
