@@ -110,6 +110,13 @@ pub enum Deed {
         /// By element.
         claimed: BTreeMap<u8, i64>,
     },
+    /// A member has acknowledged the cutover to a day: recorded by the switch itself.
+    Acknowledge {
+        /// The member.
+        bank: Institution,
+        /// The day.
+        day: Day,
+    },
     /// Gives a case to somebody, or to nobody.
     Assign {
         /// The case.
@@ -203,6 +210,7 @@ impl Deed {
             Deed::Refuse { .. } => "refuse",
             Deed::KeepLayout { .. } => "keep layout",
             Deed::Claim { .. } => "claim",
+            Deed::Acknowledge { .. } => "acknowledge",
             Deed::Assign { .. } => "assign",
             Deed::Note { .. } => "note",
             Deed::Match { .. } => "match",
@@ -231,6 +239,7 @@ impl Deed {
             | Deed::Refuse { .. }
             | Deed::KeepLayout { .. }
             | Deed::Claim { .. }
+            | Deed::Acknowledge { .. }
             | Deed::Match { .. }
             | Deed::Part { .. }
             | Deed::Close { .. }

@@ -135,6 +135,7 @@ pub struct Casework {
     refused: Vec<(i64, Digest, FileKey, Kind, String)>,
     layouts: BTreeMap<String, Layout>,
     claims: BTreeMap<(Day, Institution), Claimed>,
+    acknowledged: BTreeMap<(Day, Institution), i64>,
     decisions: Vec<Decision>,
     booked: Vec<Booked>,
     closed: BTreeMap<Day, (Position, i64)>,
@@ -185,6 +186,11 @@ impl Casework {
     /// What members say their totals are, by day and bank.
     pub fn claims(&self) -> &BTreeMap<(Day, Institution), Claimed> {
         &self.claims
+    }
+
+    /// Members that have acknowledged the cutover to a day, and when.
+    pub fn acknowledged(&self) -> &BTreeMap<(Day, Institution), i64> {
+        &self.acknowledged
     }
 
     /// Matches and partings by hand, oldest first.
@@ -282,6 +288,7 @@ impl Casework {
             Deed::Assign { owner: None, .. }
             | Deed::Refuse { .. }
             | Deed::Claim { .. }
+            | Deed::Acknowledge { .. }
             | Deed::Match { .. }
             | Deed::Part { .. } => {}
         }
@@ -338,6 +345,9 @@ impl Casework {
             }
             Deed::KeepLayout { name, layout } => drop(self.layouts.insert(name.clone(), (**layout).clone())),
             Deed::Claim { bank, day, claimed } => drop(self.claims.insert((*day, *bank), claimed.clone())),
+            Deed::Acknowledge { bank, day } => {
+                self.acknowledged.entry((*day, *bank)).or_insert(act.at_ms);
+            }
             Deed::Match { line, ours } => self.decisions.push(Decision::Match { line: *line, ours: *ours }),
             Deed::Part { line, ours } => self.decisions.push(Decision::Part { line: *line, ours: *ours }),
             Deed::Close { day, position } => drop(self.closed.insert(*day, (*position, act.at_ms))),

@@ -131,8 +131,8 @@ impl Desk {
         Ok((count, sum_minor))
     }
 
-    /// Tells a book what people have said of its days: to be called before the records behind a close are applied, so with the fold's beginning.
-    /// Records are given in order; closes are laid in where they belong.
+    /// Folds a log's records, given from the first on and in order, into a book, with its days as people and members have acted on them: a close is laid
+    /// in where it belongs.
     ///
     /// # Errors
     /// [`reconciliation::Broken`].
@@ -154,6 +154,7 @@ impl Desk {
         }
         closes.for_each(|(at, day, at_ms)| book.close(day, at, at_ms));
         casework.settled().keys().for_each(|day| book.settle(*day));
+        casework.acknowledged().iter().for_each(|((day, bank), at_ms)| book.acknowledge(*day, *bank, *at_ms));
         Ok(())
     }
 

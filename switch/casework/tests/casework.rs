@@ -148,6 +148,19 @@ fn days_are_closed_once_and_settled_behind_it() {
     }
 }
 
+#[test]
+fn a_member_that_has_acknowledged_a_cutover_is_on_the_day_s_sheet() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let bank = key(1).bank.unwrap();
+    let acknowledge = || Deed::Acknowledge { bank, day: day("2026-05-03") };
+    acts.act(5, "bank 970415", "link", acknowledge()).unwrap();
+    let casework = acts.act(9, "bank 970415", "link", acknowledge()).unwrap();
+    let mut book = Book::new(FeeTable::default(), Some(day("2026-05-03")));
+    Desk::fold(&casework, &mut book, std::iter::empty::<Result<_, reconciliation::Broken>>()).unwrap();
+    assert_eq!(book.sheet(day("2026-05-03")).unwrap().acknowledged, BTreeMap::from([(bank, 5)]));
+}
+
 const GOOD: &str = "rrn,terminal,stan,sequence,at,amount,direction,currency,day,count
 612300000001,HN000001,1,1,2026-05-03 07:00:00,2000000,D,704,2026-05-03,1
 TRAILER,1,2000000

@@ -1,8 +1,9 @@
-//! Opens the next business day by itself, at the calendar's time of day.
+//! Opens the next business day by itself, at the calendar's time of day, and records which members have acknowledged it.
 
 use std::time::Duration;
 
-use processor::{Command, Day};
+use casework::{ActFile, Deed};
+use processor::{Command, Day, Institution};
 use reconciliation::calendar::{BadCalendar, Calendar};
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +46,46 @@ fn due(calendar: &Calendar, asked: Option<Day>, now_ms: i64) -> Result<Option<Da
     Ok(calendar.due_at(now_ms)?.filter(|day| asked.is_none_or(|asked| *day > asked)))
 }
 
+/// Acknowledgements that wait to be recorded; one more is told in the program's own log alone.
+const ACKNOWLEDGEMENTS_MAX: usize = 1_000;
+
+/// Where the event loop leaves what members have acknowledged; it never waits.
+#[derive(Default)]
+pub(crate) struct Acknowledgements(Option<mpsc::Sender<(Institution, Day)>>);
+
+impl Acknowledgements {
+    /// And the end that is recorded from.
+    pub(crate) fn new() -> (Acknowledgements, mpsc::Receiver<(Institution, Day)>) {
+        let (queue, noted) = mpsc::channel(ACKNOWLEDGEMENTS_MAX);
+        (Acknowledgements(Some(queue)), noted)
+    }
+
+    pub(crate) fn note(&self, bank: Institution, day: Day) {
+        if let Some(queue) = &self.0
+            && queue.try_send((bank, day)).is_err()
+        {
+            tracing::warn!(%bank, %day, "the acknowledgement of a cutover could not be recorded");
+        }
+    }
+}
+
+/// Records each acknowledgement as an act, until the event loop ends.
+pub(crate) async fn record(acts: ActFile, mut noted: mpsc::Receiver<(Institution, Day)>) {
+    while let Some((bank, day)) = noted.recv().await {
+        let acts = acts.clone();
+        let act = move || {
+            acts.act(now_ms(), &format!("bank {bank}"), "link", Deed::Acknowledge { bank, day }).map(|_| ())
+        };
+        match tokio::task::spawn_blocking(act).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%bank, %day, %error, "the acknowledgement of a cutover could not be recorded")
+            }
+            Err(_) => return,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -69,6 +110,23 @@ mod tests {
             let found = due(&calendar(), asked.map(day), now_ms).unwrap();
             assert_eq!(found, expected.map(day), "{asked:?} at {now_ms}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_member_has_acknowledged_is_recorded() {
+        use keys::{DataKeys, Key};
+        let dir = tempfile::tempdir().unwrap();
+        let keys = DataKeys::new(&Key::new([1; 32]), &Key::new([2; 32]), &Key::new([3; 32]));
+        let acts = ActFile::new(dir.path(), keys);
+        let (bank, day) = ("970418".parse().unwrap(), "2026-05-04".parse().unwrap());
+        let (acknowledgements, noted) = Acknowledgements::new();
+        acknowledgements.note(bank, day);
+        Acknowledgements::default().note(bank, day);
+        drop(acknowledgements);
+        record(acts.clone(), noted).await;
+        let (casework, told) = acts.read().unwrap();
+        assert_eq!(casework.acknowledged().keys().copied().collect::<Vec<_>>(), [(day, bank)]);
+        assert_eq!((told[0].who.as_str(), told[0].from.as_str()), ("bank 970418", "link"));
     }
 
     #[tokio::test]

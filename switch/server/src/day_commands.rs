@@ -123,6 +123,10 @@ fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
     json!({
         "day": sheet.day.to_string(),
         "state": sheet.state.name(),
+        "acknowledged": sheet.acknowledged.iter().map(|(bank, at_ms)| json!({
+            "bank": bank.to_string(),
+            "at": utc_ms(*at_ms),
+        })).collect::<Vec<_>>(),
         "banks": sheet.members.iter().map(bank_json).collect::<Vec<_>>(),
         "net_positions": net.iter().map(|(member, minor)| json!({ "member": member.to_string(), "owes_minor": minor })).collect::<Vec<_>>(),
         "adjustments": sheet.adjustments.iter().map(|((of, bank), totals)| json!({
@@ -139,6 +143,9 @@ fn day_text(day: &Value) -> String {
     let word = |value: &Value, name: &str| value[name].as_str().unwrap_or("-").to_owned();
     let list = |name: &str| day[name].as_array().cloned().unwrap_or_default();
     let mut text = format!("business day {} {}\n", word(day, "day"), word(day, "state"));
+    for bank in list("acknowledged") {
+        text += &format!("bank {} acknowledged the cutover at {}\n", word(&bank, "bank"), word(&bank, "at"));
+    }
     for bank in list("banks") {
         let balance = match &bank["in_balance"] {
             Value::Bool(true) => "in balance",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use iso8583::Message;
 use journal::{AppendError, Journal, LogEvent, SegmentLog};
-use processor::{Command, Input, LinkId, Now, Output, Position, Processor, Record, Ticket};
+use processor::{Command, Event, Input, LinkId, Now, Output, Position, Processor, Record, Ticket};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
@@ -17,6 +17,7 @@ use crate::bus::{
     SuspendedQuestion,
 };
 use crate::clock::Clock;
+use crate::cutover::Acknowledgements;
 use crate::finder::Finders;
 use crate::links::outbox::{Mailbox, Outbox, Outgoing};
 use crate::observer::{Observer, is_bank};
@@ -104,6 +105,7 @@ pub(crate) struct EventLoop {
     pub(crate) finders: Finders,
     pub(crate) verifier: Verifier,
     pub(crate) pins: Pins,
+    pub(crate) acknowledgements: Acknowledgements,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Notify>,
 }
@@ -293,7 +295,12 @@ impl Running {
                 Output::Retried { ticket, taken, resting } => {
                     self.commanded(ticket, Ok(Done::Retried { taken, resting }));
                 }
-                Output::Event(event) => self.observer.event(&event),
+                Output::Event(event) => {
+                    if let Event::CutoverAcknowledged(bank, day) = event {
+                        self.owned.acknowledgements.note(bank, day);
+                    }
+                    self.observer.event(&event);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use casework::ActFile;
 use enrolment::Enrolment;
 use hsm::Hsm;
 use journal::{Options, Recovered, SegmentLog};
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, PinFormats, Settings};
 use crate::console_switch::ConsoleSwitch;
 use crate::current::Current;
-use crate::cutover;
+use crate::cutover::{self, Acknowledgements};
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::heads::{HeadsKeeper, refuse_rolled_back};
@@ -119,6 +120,15 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let console_at = console.as_ref().and_then(|listener| listener.local_addr().ok());
     let bound = Bound { terminals: local(&terminals)?, admin: local(&admin)?, console: console_at };
 
+    let acknowledgements = match &settings.reconciliation {
+        Some(reconciliation) => {
+            let (acknowledgements, noted) = Acknowledgements::new();
+            let acts = ActFile::new(&reconciliation.dir, settings.keys.data.clone());
+            tokio::spawn(cutover::record(acts, noted));
+            acknowledgements
+        }
+        None => Acknowledgements::default(),
+    };
     let event_loop = EventLoop {
         processor,
         log,
@@ -129,6 +139,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         finders,
         verifier,
         pins,
+        acknowledgements,
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
     };

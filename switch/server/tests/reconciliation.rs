@@ -21,7 +21,7 @@ impl Desk {
     fn new() -> Desk {
         let dir = tempfile::tempdir().unwrap();
         let day = dir.path().join("day");
-        let deliveries = simulators::day::write_day(5, 1_500, &day).unwrap();
+        let deliveries = simulators::day::write_day(5, 600, &day).unwrap();
         let key = |byte: u8| format!("{byte:02x}").repeat(32);
         let mut keys = std::fs::read_to_string(day.join("keys.toml")).unwrap();
         keys += &format!(
@@ -123,11 +123,12 @@ fn worked(reversed: bool) -> (Desk, Vec<Vec<u8>>) {
     desk.told(&["day", "close", DAY]);
     let mut files = Vec::new();
     for bank in BANKS {
-        for what in ["settlement", "camt053", "camt054"] {
+        // What the last is like is enough of one bank.
+        let whats = ["settlement", "camt053", "camt054"];
+        for what in &whats[..if bank == BANKS[0] { 3 } else { 1 }] {
             let out = format!("{bank}.{what}");
             let exported = ["recon", "export", what, "--day", DAY, "--bank", bank, "--out", &out];
             desk.told(&exported);
-            assert!(!desk.command(&exported).status.success(), "a file is never written over");
             files.push(std::fs::read(desk.path(&out)).unwrap());
         }
     }
@@ -162,7 +163,7 @@ fn a_day_is_worked_closed_and_written_out_and_the_order_of_files_changes_nothing
     assert_eq!(positions.iter().map(|member| member["owes_minor"].as_i64().unwrap()).sum::<i64>(), 0);
 
     let matched = desk.json(&["recon", "match"]);
-    assert!(matched["matched"].as_u64().unwrap() > 1_400, "{matched}");
+    assert!(matched["matched"].as_u64().unwrap() > 500, "{matched}");
     let missing = desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--open"]);
     assert_eq!(missing.as_array().unwrap().len(), 3);
     assert_eq!(missing[0]["group"], "presence");
@@ -243,11 +244,34 @@ fn what_may_not_be_done_is_refused_and_said() {
     assert_eq!(desk.json(&["day", "list"])[1]["state"], "settled");
 }
 
+/// The layout of docs/reconciliation.md, kept and used by its name.
+#[test]
+fn a_layout_is_kept_by_its_name() {
+    let desk = Desk::new();
+    let page = include_str!("../../../docs/reconciliation.md");
+    let layout = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    write(desk.dir.path(), "bidv.toml", layout);
+    let text =
+        "May;So tham chieu;Ngay;Gio;So tien;No/Co\nHN000001;612300000001;03/05/2026;07:00:00;2.000.000;NO\n";
+    write(desk.dir.path(), "bidv.csv", text);
+    assert_eq!(desk.told(&["recon", "layout", "bidv", "bidv.toml"]), "kept\n");
+    let import = [
+        "recon", "import", "bidv.csv", "--kind", "postings", "--day", DAY, "--bank", "970418", "--layout",
+        "bidv",
+    ];
+    let preview = desk.told(&[&import[..], &["--preview"]].concat());
+    let line = "line 2: 2026-05-03 2026-05-03T00:00:00Z rrn 612300000001 terminal HN000001 amount 2000000\n";
+    assert_eq!(preview, format!("{line}1 lines, sum 2000000, 0 wrong; nothing was taken\n"));
+    assert_eq!(desk.told(&import), "taken: 1 lines, sum 2000000\n");
+}
+
 #[test]
 fn the_list_of_exceptions_is_written_as_csv_and_as_a_workbook() {
     let desk = Desk::new();
     assert!(desk.import("banks/970418-2026-05-03.csv"));
     desk.told(&["recon", "export", "exceptions", "--out", "all.csv"]);
+    let again = desk.command(&["recon", "export", "exceptions", "--out", "all.csv"]);
+    assert!(!again.status.success(), "a file is never written over");
     desk.told(&["recon", "export", "exceptions", "--out", "all.xlsx"]);
     let csv = std::fs::read_to_string(desk.path("all.csv")).unwrap();
     let listed = desk.json(&["recon", "exceptions"]).as_array().unwrap().len();
