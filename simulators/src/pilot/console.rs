@@ -31,7 +31,9 @@ impl People {
     /// The configuration cannot be written, or the switch refuses.
     pub(super) async fn let_in(config: &Path, switch: &Switch) -> Result<People, Box<dyn Error>> {
         let mut file = OpenOptions::new().append(true).open(config)?;
-        file.write_all(b"\n[console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n")?;
+        file.write_all(
+            b"\n[console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n[reconciliation]\ndir = \"desk\"\n",
+        )?;
         let mut chance = [0; PASSWORD_BYTES];
         File::open("/dev/urandom")?.read_exact(&mut chance)?;
         let password: String = chance.iter().map(|byte| format!("{byte:02x}")).collect();

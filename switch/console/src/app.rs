@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::audit::{Act, Audit, AuditError};
-use crate::days::Days;
+use crate::desk::Desks;
 use crate::gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, Gate, Pace};
 use crate::live::Moments;
 use crate::people::{By, People, Person};
@@ -69,7 +69,7 @@ pub(crate) struct Console {
     pub(crate) log: LogReader,
     pub(crate) keys: DataKeys,
     pub(crate) moments: Arc<Moments>,
-    pub(crate) days: Days,
+    pub(crate) days: Desks,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) by_name: Gate<String>,
     pub(crate) by_address: Gate<IpAddr>,
@@ -95,9 +95,9 @@ impl Console {
             sessions: Sessions::new(settings.sessions),
             switch,
             log,
+            days: Desks::new(settings.desk.clone(), keys.clone(), settings.first_day),
             keys,
             moments: Arc::default(),
-            days: Days::new(settings.first_day),
             clock,
             by_name: Gate::new(FAILURES_FREE),
             by_address: Gate::new(ADDRESS_FAILURES_FREE),
@@ -155,6 +155,8 @@ pub(crate) struct Visitor {
     pub(crate) guest: Guest,
     pub(crate) person: Arc<Person>,
     pub(crate) csrf: CsrfToken,
+    /// There are files and cases to work on.
+    pub(crate) has_desk: bool,
 }
 
 impl Visitor {

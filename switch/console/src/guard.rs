@@ -138,7 +138,12 @@ fn visitor(
     if still.is_none() {
         console.sessions.end(&id);
     }
-    Ok(still.map(|person| Visitor { guest: guest.clone(), person: Arc::new(person), csrf }))
+    Ok(still.map(|person| Visitor {
+        guest: guest.clone(),
+        person: Arc::new(person),
+        csrf,
+        has_desk: console.days.desk().is_some(),
+    }))
 }
 
 pub(crate) fn place(address: IpAddr, headers: &HeaderMap) -> Place {

@@ -4,7 +4,7 @@
 
 mod app;
 mod audit;
-mod days;
+mod desk;
 mod evidence;
 mod format;
 mod gate;
@@ -27,6 +27,7 @@ mod texts;
 
 pub use app::{CITIZENS_AN_HOUR_MAX, NUMBERS_AN_HOUR_MAX};
 pub use audit::{AUDIT_FILE, Audit, AuditError, Entry};
+pub use desk::DeskSettings;
 pub use gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, WAIT_MS_MAX, WAIT_MS_MIN};
 pub use password::{PASSWORD_BYTES_MAX, Password, PasswordError};
 pub use people::{By, PEOPLE_FILE, People, PeopleError, Person};

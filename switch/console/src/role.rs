@@ -62,6 +62,10 @@ pub enum Permission {
     Resolve,
     /// Open the next business day.
     CutOver,
+    /// Work on cases: take, note, propose, dispute.
+    Work,
+    /// Check what somebody else has proposed; close a day.
+    Check,
     /// See who may log in.
     SeePeople,
     /// Shut somebody out or let somebody in again.
@@ -72,12 +76,14 @@ pub enum Permission {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Permission; 8] = [
+    pub const ALL: [Permission; 10] = [
         Permission::Look,
         Permission::FindCitizen,
         Permission::SeeCitizenNumber,
         Permission::Resolve,
         Permission::CutOver,
+        Permission::Work,
+        Permission::Check,
         Permission::SeePeople,
         Permission::ChangePeople,
         Permission::SeeAudit,
@@ -91,6 +97,8 @@ impl Permission {
             Permission::SeeCitizenNumber => "see citizen number",
             Permission::Resolve => "resolve",
             Permission::CutOver => "cut over",
+            Permission::Work => "work on cases",
+            Permission::Check => "check",
             Permission::SeePeople => "see people",
             Permission::ChangePeople => "change people",
             Permission::SeeAudit => "see audit",
@@ -105,6 +113,8 @@ impl Permission {
             Permission::SeeCitizenNumber => &[Role::Clerk, Role::Checker],
             Permission::Resolve => &[Role::Checker, Role::Operator],
             Permission::CutOver => &[Role::Operator],
+            Permission::Work => &[Role::Clerk, Role::Checker],
+            Permission::Check => &[Role::Checker],
             Permission::SeePeople => &[Role::Operator, Role::Auditor],
             Permission::ChangePeople => &[Role::Operator],
             Permission::SeeAudit => &[Role::Auditor],

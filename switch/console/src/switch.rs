@@ -10,6 +10,7 @@ use processor::{Day, Institution, TxKey};
 use rustls::ServerConfig;
 use serde_json::Value;
 
+use crate::desk::DeskSettings;
 use crate::sessions::SessionBounds;
 
 /// An answer that comes when the event loop has had time for it; an error says why there is none.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub banks: BTreeMap<Institution, String>,
     /// ISO 4217 of all amounts.
     pub currency: u16,
+    /// Where files of banks and machines are taken and cases are worked on, if anywhere.
+    pub desk: Option<DeskSettings>,
     /// The business day before the log's first CUTOVER.
     pub first_day: Day,
 }

@@ -235,6 +235,7 @@ pub(crate) fn settings() -> crate::Settings {
         banks: banks.into_iter().map(|(digits, name)| (bank(digits), name.to_owned())).collect(),
         currency: 704,
         first_day: day(),
+        desk: None,
     }
 }
 

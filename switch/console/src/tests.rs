@@ -357,6 +357,138 @@ async fn an_operator_opens_the_next_day_and_is_told_when_it_is_refused() {
     assert_eq!(browser.post("/day/cutover", "day=tomorrow").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+/// A house whose log has a transaction of which nobody knows how it ended: an exception without any file.
+fn with_a_case() -> (House, String) {
+    let house = House::new();
+    let log = LogOf::uses(&[
+        Use { stan: 1, bare: true, ..Use::default() },
+        Use { stan: 2, amount_minor: 500_000, ..Use::default() },
+    ]);
+    let desk = crate::DeskSettings {
+        dir: house.console.settings.dir.join("desk"),
+        calendar: reconciliation::calendar::Calendar::default(),
+        rules: reconciliation::Rules::default(),
+        fees: reconciliation::FeeTable::default(),
+        due: casework::DueRules::default(),
+    };
+    let settings = crate::Settings { desk: Some(desk), ..house.console.settings.clone() };
+    let switch = Arc::new(TestSwitch::default());
+    let console =
+        Console::new(settings, data_keys(), log.reader(), switch, Box::new(Arc::clone(&house.clock)));
+    let house = House { pages: router(Arc::clone(&console)), console, log, ..house };
+    let seen = house.console.days.see(&house.console.log).unwrap().unwrap();
+    let [row] = seen.rows.as_slice() else { panic!("{:?}", seen.rows) };
+    let of = row.exception.case.of;
+    (house, format!("{:x}-{}-switch", of.file, of.line))
+}
+
+impl House {
+    fn state(&self) -> String {
+        let seen = self.console.days.see(&self.console.log).unwrap().unwrap();
+        seen.rows.first().map_or("none".to_owned(), |row| row.case.state.name().to_owned())
+    }
+}
+
+#[tokio::test]
+async fn an_exception_is_worked_to_its_end_by_two_people_and_each_act_is_kept() {
+    let (house, id) = with_a_case();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let list = clerk.get("/exceptions").await.page;
+    assert!(list.contains("Chưa rõ kết quả") && list.contains(&format!("/case?id={id}")), "{list}");
+    let act = |act: &str, more: &str| format!("id={id}&act={act}&{more}");
+    for (fields, state) in [
+        (act("take", ""), "open"),
+        (act("note", "text=called+the+branch"), "open"),
+        (act("dispute", "text=the+bank+is+silent"), "disputed"),
+        (act("propose", "resolution=refund&amount=2.000.000&text=cassettes+counted"), "proposed"),
+    ] {
+        let answer = clerk.post("/case/act", &fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{fields}: {}", answer.page);
+        assert_eq!(house.state(), state, "{fields}");
+    }
+    let approvals = checker.get("/approvals").await.page;
+    assert_eq!(approvals.matches("data-row").count(), 1);
+    assert_eq!(
+        checker.post("/case/act", &act("reject", "text=count+again")).await.status,
+        StatusCode::SEE_OTHER
+    );
+    assert_eq!(house.state(), "open");
+    clerk.post("/case/act", &act("propose", "resolution=refund&amount=2000000&text=counted+again")).await;
+    assert_eq!(checker.post("/case/act", &act("approve", "")).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(house.state(), "resolved");
+    assert_eq!(clerk.get("/exceptions").await.page.matches("data-row").count(), 0, "nothing is open");
+    let case = clerk.get(&format!("/case?id={id}")).await.page;
+    for part in ["called the branch", "Hoàn tiền cho công dân, 2.000.000\u{a0}₫", "Người duyệt", "10.0.0.1"]
+    {
+        assert!(case.contains(part), "{part}");
+    }
+    let csv = clerk.get("/exceptions.csv?state=all").await.page;
+    assert!(csv.lines().nth(1).is_some_and(|line| line.starts_with("2026-05-04,")), "{csv}");
+    let back = clerk.post("/case/act", &act("reopen", "text=found+it")).await;
+    assert_eq!((back.status, house.state().as_str()), (StatusCode::SEE_OTHER, "open"), "{}", back.page);
+}
+
+/// Attack: maker = checker.
+#[tokio::test]
+async fn a_maker_never_checks_whatever_the_roles_and_the_try_is_recorded() {
+    let (house, id) = with_a_case();
+    let checker = house.logged_in("minh").await;
+    let propose = format!("id={id}&act=propose&resolution=refund&amount=2000000&text=mine");
+    assert_eq!(checker.post("/case/act", &propose).await.status, StatusCode::SEE_OTHER);
+    let page = checker.get(&format!("/case?id={id}")).await.page;
+    assert!(
+        !page.contains("value=\"approve\"") && page.contains("người khác phải duyệt"),
+        "no button is offered"
+    );
+    for act in ["approve", "reject"] {
+        let refused = checker.post("/case/act", &format!("id={id}&act={act}&text=mine")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(house.acts().pop().unwrap().starts_with("minh refused: maker is never checker"));
+    }
+    let clerk = house.logged_in("lan").await;
+    let jump = clerk.post("/case/act", &format!("id={id}&act=approve")).await;
+    assert_eq!(jump.status, StatusCode::FORBIDDEN);
+    for name in ["oanh", "an"] {
+        let browser = house.logged_in(name).await;
+        let jump = browser.post("/case/act", &format!("id={id}&act=note&text=x")).await;
+        assert_eq!(jump.status, StatusCode::FORBIDDEN, "{name}");
+    }
+    assert_eq!(house.state(), "proposed");
+}
+
+#[tokio::test]
+async fn what_is_no_case_or_no_act_changes_nothing() {
+    let (house, id) = with_a_case();
+    let clerk = house.logged_in("lan").await;
+    for (fields, status) in [
+        (format!("id={id}&act=propose&resolution=refund&amount=0&text=x"), StatusCode::UNPROCESSABLE_ENTITY),
+        (
+            format!("id={id}&act=propose&resolution=refund&amount=two&text=x"),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (format!("id={id}&act=note&text="), StatusCode::UNPROCESSABLE_ENTITY),
+        (format!("id={id}&act=delete"), StatusCode::UNPROCESSABLE_ENTITY),
+        ("id=0-77-bank&act=note&text=x".to_owned(), StatusCode::NOT_FOUND),
+        ("id=x&act=note&text=x".to_owned(), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(clerk.post("/case/act", &fields).await.status, status, "{fields}");
+    }
+    let without = House::new();
+    let browser = without.logged_in("lan").await;
+    assert_eq!(browser.get("/exceptions").await.status, StatusCode::NOT_FOUND);
+    assert!(!browser.get("/day").await.page.contains("/exceptions"));
+    assert_eq!(house.state(), "open");
+}
+
+#[tokio::test]
+async fn the_open_day_is_not_closed_and_a_clerk_closes_none() {
+    let (house, _) = with_a_case();
+    let open = house.logged_in("minh").await.post("/day/close", "day=2026-05-04").await;
+    assert_eq!(open.status, StatusCode::NOT_FOUND);
+    let clerk = house.logged_in("lan").await.post("/day/close", "day=2026-05-04").await;
+    assert_eq!(clerk.status, StatusCode::FORBIDDEN);
+}
+
 /// Attack: role jump.
 #[tokio::test]
 async fn a_role_cannot_be_jumped_and_each_try_is_recorded() {

@@ -138,6 +138,153 @@ texts! {
     to_89: "Hoàn ghi nợ, số tiền", "Debits, reversal amount";
     to_97: "Quyết toán ròng", "Net settlement";
 
+    exceptions: "Chênh lệch", "Exceptions";
+    exceptions_lead: "Những gì ba bên không khớp: nhật ký, ngân hàng, máy.", "Where the three sides do not agree: log, banks, machines.";
+    approvals: "Phê duyệt", "Approvals";
+    approvals_lead: "Đề xuất chờ người thứ hai. Người đề xuất không bao giờ là người duyệt.", "Proposals that wait for a second person. Whoever proposed never approves.";
+    case: "Vụ việc", "Case";
+    key_exceptions: "Tới Chênh lệch", "Go to Exceptions";
+    key_approvals: "Tới Phê duyệt", "Go to Approvals";
+    exception_kind: "Loại chênh lệch", "Exception";
+    open_exceptions: "Chưa xong", "Open";
+    value_at_risk: "Giá trị", "Value at risk";
+    late_cases: "Quá hạn", "Past due";
+    match_rate: "Tỷ lệ khớp", "Matched";
+    ambiguous: "Dòng chưa rõ của ai", "Ambiguous lines";
+    awaiting: "Chờ tệp", "Waiting for a file";
+    ours: "Bên ta", "Ours";
+    theirs: "Bên kia", "Theirs";
+    owner: "Người phụ trách", "Owner";
+    due: "Hạn", "Due";
+    age: "Tuổi", "Age";
+    days: "{} ngày", "{} days";
+    sort: "Sắp xếp", "Sort";
+    sort_due: "Theo hạn", "By due date";
+    sort_value: "Theo giá trị", "By value";
+    sort_day: "Theo ngày", "By day";
+    case_not_resolved: "Chưa xong", "Not resolved";
+    case_open: "Đang mở", "Open";
+    case_proposed: "Chờ duyệt", "Proposed";
+    case_disputed: "Đang khiếu nại", "Disputed";
+    case_resolved: "Đã xong", "Resolved";
+    no_exceptions: "Không có chênh lệch nào khớp bộ lọc.", "No exception matches.";
+    first_page: "Trang đầu", "First page";
+    next_page: "Trang sau", "Next page";
+    export_xlsx: "Xuất Excel", "Export workbook";
+    line_of_log: "nhật ký {}", "log {}";
+    line_of_file: "tệp {} dòng", "file {} line";
+    their_line: "Dòng của bên kia", "Their line";
+    rule: "Quy tắc ghép", "Matching rule";
+    what_to_do: "Xử lý", "What to do";
+    take: "Nhận việc", "Take it";
+    release: "Thôi phụ trách", "Release it";
+    propose: "Đề xuất", "Propose";
+    proposed: "Đề xuất kết thúc", "Proposed end";
+    maker: "Người đề xuất", "Maker";
+    checked_by: "Người duyệt", "Checked by";
+    approve: "Duyệt", "Approve";
+    reject: "Bác", "Reject";
+    why_reject: "Lý do bác", "Reason of the rejection";
+    why_propose: "Lý do đề xuất", "Reason of the proposal";
+    resolution_kind: "Cách kết thúc", "How it ends";
+    resolution_accept: "Chấp nhận như vậy", "Accept as it is";
+    resolution_refund: "Hoàn tiền cho công dân", "Refund the citizen";
+    resolution_adjustment: "Điều chỉnh giữa thành viên", "Adjust between members";
+    note: "Ghi chú hoặc lý do", "Note or reason";
+    notes: "Ghi chú", "Notes";
+    write: "Ghi chú lại", "Write it down";
+    dispute: "Khiếu nại", "Dispute";
+    reopen: "Mở lại", "Reopen";
+    act_done: "Đã ghi lại.", "It is recorded.";
+    act_bad: "Không hiểu việc hoặc số tiền này.", "This act or amount is not understood.";
+    not_own_proposal: "Bạn đã đề xuất vụ này, nên người khác phải duyệt.", "You have proposed this, so somebody else has to check it.";
+    case_moved_on: "Vụ việc không còn ở trạng thái đó; hãy xem lại.", "The case is no longer where it was; look again.";
+    text_bad: "Hãy ghi từ 1 đến {} ký tự.", "Write 1 to {} characters.";
+    amount_bad: "Số tiền không hợp với cách kết thúc này.", "The amount does not fit how it is to end.";
+    files: "Quỹ và tệp", "Cash and files";
+    files_lead: "Hộp tiền so với kiểm đếm, và những tệp đã nhận hoặc bị từ chối.", "Cassettes against what was counted, and the files that were taken or refused.";
+    cash: "Quỹ theo hộp tiền", "Cash, cassette by cassette";
+    cassette: "Hộp", "Cassette";
+    note_value: "Mệnh giá", "Note";
+    opening: "Đầu kỳ", "Opening";
+    loaded: "Nạp", "Loaded";
+    dispensed: "Đã chi", "Dispensed";
+    counted: "Kiểm đếm", "Counted";
+    difference: "Chênh lệch quỹ", "Difference";
+    no_cassettes: "Chưa có tệp kiểm đếm nào.", "No counters have been taken.";
+    files_taken: "Tệp", "Files";
+    file_kind: "Nội dung", "What is in it";
+    whose: "Của", "Whose";
+    part: "Phần", "Part";
+    file_postings: "Hạch toán của ngân hàng", "Bank's postings";
+    file_journal: "Nhật ký máy", "Machine's journal";
+    file_counters: "Kiểm đếm quỹ", "Cash counters";
+    file_taken: "Đã nhận", "Taken";
+    no_files: "Chưa có tệp nào.", "No files yet.";
+    key_files: "Tới Quỹ và tệp", "Go to Cash and files";
+    no_desk: "Chưa có nơi đối soát", "There is no desk";
+    no_desk_lead: "Cấu hình của chuyển mạch không có [reconciliation].", "The switch's configuration has no [reconciliation].";
+    close_day: "Đóng ngày", "Close the day";
+    close_lead: "Những gì đến sau khi đóng là điều chỉnh của ngày đang mở. Không mở lại được.", "What comes behind the close is an adjustment of the open day. A closed day stays closed.";
+    closed_done: "Ngày {} đã đóng.", "Day {} is closed.";
+    close_refused: "Không đóng được ngày này. {}", "The day was not closed. {}";
+    ex_missing_at_bank: "Thiếu ở ngân hàng", "Missing at the bank";
+    ex_missing_at_bank_says: "Nhật ký có, tệp của ngân hàng trong ngày không có.", "The log has it and the bank's file of the day has not.";
+    ex_missing_at_switch: "Thiếu ở chuyển mạch", "Missing at the switch";
+    ex_missing_at_switch_says: "Ngân hàng hoặc máy có, nhật ký không có.", "A bank or a machine has it and the log has not.";
+    ex_missing_in_journal: "Thiếu trong nhật ký máy", "Missing in the journal";
+    ex_missing_in_journal_says: "Theo nhật ký tiền đã ra hoặc vào, nhật ký máy không có dòng nào.", "Cash has moved by the log, and the machine's journal has no line of it.";
+    ex_duplicate: "Trùng", "Duplicate";
+    ex_duplicate_says: "Một bên có cùng một việc hai lần.", "A side has the same thing twice.";
+    ex_amount_over: "Hạch toán thừa", "Amount over";
+    ex_amount_over_says: "Ngân hàng hạch toán nhiều hơn phải trả.", "The bank has posted more than was due.";
+    ex_amount_under: "Hạch toán thiếu", "Amount under";
+    ex_amount_under_says: "Ngân hàng hạch toán ít hơn phải trả.", "The bank has posted less than was due.";
+    ex_currency: "Khác loại tiền", "Other currency";
+    ex_currency_says: "Hai bên khác loại tiền.", "The currencies differ.";
+    ex_data_mismatch: "Thông tin không khớp", "Data mismatch";
+    ex_data_mismatch_says: "Cùng một giao dịch nhưng tên gọi khác nhau.", "It is the same transaction, and its names differ.";
+    ex_debited_not_dispensed: "Đã trừ tiền, không chi", "Debited, not dispensed";
+    ex_debited_not_dispensed_says: "Công dân bị trừ tiền, nhật ký máy chứng minh tiền không ra.", "The citizen is debited, and the journal proves that no cash left.";
+    ex_part_dispensed: "Chi một phần", "Part dispensed";
+    ex_part_dispensed_says: "Tiền ra ít hơn số đã trừ.", "Less cash has left than was debited.";
+    ex_dispensed_not_debited: "Đã chi, không trừ tiền", "Dispensed, not debited";
+    ex_dispensed_not_debited_says: "Tiền ra nhiều hơn số đã trừ.", "More cash has left than was debited.";
+    ex_retracted: "Máy thu lại tiền", "Retracted";
+    ex_retracted_says: "Tiền được đưa ra rồi bị thu lại, khoản trừ vẫn còn.", "Notes were presented and drawn back in, and the debit stands.";
+    ex_cash_over: "Thừa quỹ", "Cash over";
+    ex_cash_over_says: "Kiểm đếm được nhiều hơn máy phải có.", "More was counted than the machine should hold.";
+    ex_cash_short: "Thiếu quỹ", "Cash short";
+    ex_cash_short_says: "Kiểm đếm được ít hơn máy phải có.", "Less was counted than the machine should hold.";
+    ex_other_day: "Khác ngày", "Other day";
+    ex_other_day_says: "Ngân hàng hạch toán vào ngày kinh doanh khác.", "The bank has posted it in another business day.";
+    ex_late_reversal: "Hoàn trả muộn", "Late reversal";
+    ex_late_reversal_says: "Hoàn trả quyết toán vào ngày sau ngày giao dịch.", "Its reversal settles in a later day than the transaction.";
+    ex_suspense: "Chưa rõ kết quả", "Outcome unknown";
+    ex_suspense_says: "Không biết đã kết thúc thế nào: cần người quyết định.", "How it ended is not known: a person has to decide.";
+    ex_totals_out_of_balance: "Tổng không cân", "Totals out of balance";
+    ex_totals_out_of_balance_says: "Tổng của thành viên khác tổng của ta.", "A member's totals are not ours.";
+    ex_unreadable_line: "Dòng không đọc được", "Unreadable line";
+    ex_unreadable_line_says: "Một dòng của tệp không đọc được; không nhận gì từ tệp.", "A line of the file cannot be read; nothing of it was taken.";
+    ex_control_total_wrong: "Sai tổng kiểm soát", "Control total wrong";
+    ex_control_total_wrong_says: "Số dòng hoặc tổng tiền của tệp không đúng; không nhận gì.", "The file's count or sum is not that of its lines; nothing was taken.";
+    ex_duplicate_file: "Tệp trùng", "Duplicate file";
+    ex_duplicate_file_says: "Tệp đã được nhận trước đó; không nhận lại.", "The file was taken before; nothing was taken again.";
+    deed_take: "nhận tệp", "file taken";
+    deed_refuse: "từ chối tệp", "file refused";
+    deed_keep_layout: "lưu cách đọc", "layout kept";
+    deed_claim: "nhận tổng của thành viên", "member's totals";
+    deed_assign: "giao việc", "assigned";
+    deed_note: "ghi chú", "note";
+    deed_match: "ghép bằng tay", "matched by hand";
+    deed_part: "tách ra", "parted";
+    deed_propose: "đề xuất", "proposed";
+    deed_approve: "duyệt", "approved";
+    deed_reject: "bác", "rejected";
+    deed_dispute: "khiếu nại thành viên", "disputed";
+    deed_reopen: "mở lại", "reopened";
+    deed_close: "đóng ngày", "day closed";
+    deed_settle: "quyết toán ngày", "day settled";
     live_lead: "Trạng thái của bộ chuyển mạch lúc này.", "How the switch does right now.";
     live_paused: "Tạm dừng cập nhật", "Pause updates";
     live_as_of: "Lúc", "As of";
@@ -436,6 +583,8 @@ const ACTS: &[(&str, &str)] = &[
     ("citizen number seen", "xem số định danh đầy đủ"),
     ("citizen number refused: too many", "từ chối xem số định danh: quá nhiều"),
     ("transactions exported", "xuất danh sách giao dịch"),
+    ("exceptions exported", "xuất danh sách chênh lệch"),
+    ("refused: maker is never checker", "từ chối: người đề xuất không được duyệt"),
     ("cutover asked for", "yêu cầu chuyển ngày"),
     ("suspense resolved", "ghi quyết định"),
     ("refused for want of a role", "từ chối: thiếu vai trò"),
@@ -485,6 +634,63 @@ impl Texts {
             "94" => self.code_94,
             "96" => self.code_96,
             _ => self.code_other,
+        }
+    }
+
+    /// A kind of exception, and what it means.
+    fn exception_texts(&self, kind: reconciliation::Kind) -> (&'static str, &'static str) {
+        use reconciliation::Kind;
+        match kind {
+            Kind::MissingAtBank => (self.ex_missing_at_bank, self.ex_missing_at_bank_says),
+            Kind::MissingAtSwitch => (self.ex_missing_at_switch, self.ex_missing_at_switch_says),
+            Kind::MissingInJournal => (self.ex_missing_in_journal, self.ex_missing_in_journal_says),
+            Kind::Duplicate => (self.ex_duplicate, self.ex_duplicate_says),
+            Kind::AmountOver => (self.ex_amount_over, self.ex_amount_over_says),
+            Kind::AmountUnder => (self.ex_amount_under, self.ex_amount_under_says),
+            Kind::Currency => (self.ex_currency, self.ex_currency_says),
+            Kind::DataMismatch => (self.ex_data_mismatch, self.ex_data_mismatch_says),
+            Kind::DebitedNotDispensed => (self.ex_debited_not_dispensed, self.ex_debited_not_dispensed_says),
+            Kind::PartDispensed => (self.ex_part_dispensed, self.ex_part_dispensed_says),
+            Kind::DispensedNotDebited => (self.ex_dispensed_not_debited, self.ex_dispensed_not_debited_says),
+            Kind::Retracted => (self.ex_retracted, self.ex_retracted_says),
+            Kind::CashOver => (self.ex_cash_over, self.ex_cash_over_says),
+            Kind::CashShort => (self.ex_cash_short, self.ex_cash_short_says),
+            Kind::OtherDay => (self.ex_other_day, self.ex_other_day_says),
+            Kind::LateReversal => (self.ex_late_reversal, self.ex_late_reversal_says),
+            Kind::Suspense => (self.ex_suspense, self.ex_suspense_says),
+            Kind::TotalsOutOfBalance => (self.ex_totals_out_of_balance, self.ex_totals_out_of_balance_says),
+            Kind::UnreadableLine => (self.ex_unreadable_line, self.ex_unreadable_line_says),
+            Kind::ControlTotalWrong => (self.ex_control_total_wrong, self.ex_control_total_wrong_says),
+            Kind::DuplicateFile => (self.ex_duplicate_file, self.ex_duplicate_file_says),
+        }
+    }
+
+    pub(crate) fn exception(&self, kind: reconciliation::Kind) -> &'static str {
+        self.exception_texts(kind).0
+    }
+
+    pub(crate) fn exception_says(&self, kind: reconciliation::Kind) -> &'static str {
+        self.exception_texts(kind).1
+    }
+
+    /// What somebody has done on files, days and cases, by its name in the acts.
+    pub(crate) fn deed(&self, name: &str) -> &'static str {
+        match name {
+            "take" => self.deed_take,
+            "refuse" => self.deed_refuse,
+            "keep layout" => self.deed_keep_layout,
+            "claim" => self.deed_claim,
+            "assign" => self.deed_assign,
+            "note" => self.deed_note,
+            "match" => self.deed_match,
+            "part" => self.deed_part,
+            "propose" => self.deed_propose,
+            "approve" => self.deed_approve,
+            "reject" => self.deed_reject,
+            "dispute" => self.deed_dispute,
+            "reopen" => self.deed_reopen,
+            "close" => self.deed_close,
+            _ => self.deed_settle,
         }
     }
 
@@ -668,6 +874,7 @@ mod tests {
             include_str!("guard.rs"),
             include_str!("app.rs"),
             include_str!("pages/mod.rs"),
+            include_str!("pages/cases.rs"),
             include_str!("pages/days.rs"),
             include_str!("pages/log_in.rs"),
             include_str!("pages/evidence.rs"),

@@ -149,7 +149,15 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         let data = settings.keys.data.clone();
         let switch =
             ConsoleSwitch { data: data.clone(), loop_queue: bus.others.clone(), metrics: metrics.clone() };
-        console::start(settings_of_console.clone(), data, reader, Arc::new(switch), listener)
+        let desk = settings.reconciliation.as_ref().map(|of| console::DeskSettings {
+            dir: of.dir.clone(),
+            calendar: of.calendar.clone(),
+            rules: of.rules,
+            fees: of.fees.clone(),
+            due: of.due.clone(),
+        });
+        let settings_of_console = console::Settings { desk, ..settings_of_console.clone() };
+        console::start(settings_of_console, data, reader, Arc::new(switch), listener)
             .map_err(|error| format!("threads: {error}"))?;
     }
     tokio::spawn(admin::serve(admin, metrics, Arc::clone(&health)));

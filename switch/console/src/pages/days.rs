@@ -7,15 +7,17 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use casework::{ActError, Deed, DeskError};
 use processor::Day;
 use reconciliation::{ELEMENTS, Sheet, State as DayState, Totals, calendar};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::{Console, TURN_MAX, Visitor};
-use crate::days::Told;
+use crate::desk::{TellError, Told};
 use crate::evidence::bank_name;
 use crate::format;
+use crate::pages::cases;
 use crate::pages::export::Csv;
 use crate::pages::problem::{self, Problem, Refused};
 use crate::pages::{Section, Shell, failed, need, shown};
@@ -41,7 +43,7 @@ async fn told(console: &Arc<Console>, visitor: &Visitor) -> Result<Told, Refused
         let _turn = turn;
         worker.days.tell(&worker.log)
     });
-    let told = reading.await.map_err(|error| failed(visitor, error))?;
+    let told: Result<Told, TellError> = reading.await.map_err(|error| failed(visitor, error))?;
     told.map_err(|error| failed(visitor, error))
 }
 
@@ -136,22 +138,28 @@ struct DayPage {
     rows: Vec<DayRow>,
     may_cut_over: bool,
     next_day: String,
+    may_close: bool,
+    /// The oldest day that is cut over and not closed: for people, and as the form sends it.
+    to_close: Option<(String, String)>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Done {
     done: Option<String>,
+    closed: Option<String>,
 }
 
 pub(crate) async fn day(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
-    Query(Done { done }): Query<Done>,
+    Query(Done { done, closed }): Query<Done>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let mut page = day_page(&console, &visitor).await?;
     let day: Option<Day> = done.and_then(|day| day.parse().ok());
-    page.shell.notice = day.map(|day| with(visitor.t().cut_over_done, format::day(day)));
+    let closed: Option<Day> = closed.and_then(|day| day.parse().ok());
+    let closed = closed.map(|day| with(visitor.t().closed_done, format::day(day)));
+    page.shell.notice = day.map(|day| with(visitor.t().cut_over_done, format::day(day))).or(closed);
     Ok(shown(&page))
 }
 
@@ -171,6 +179,13 @@ async fn day_page(console: &Arc<Console>, visitor: &Visitor) -> Result<DayPage, 
         bars: bars(&told.sheets, console),
         rows: told.sheets.iter().take(DAYS_SHOWN).map(|sheet| DayRow::new(sheet, console, t)).collect(),
         may_cut_over: visitor.may(Permission::CutOver),
+        may_close: visitor.has_desk && visitor.may(Permission::Check),
+        to_close: told
+            .sheets
+            .iter()
+            .rev()
+            .find(|sheet| sheet.state == DayState::CuttingOver)
+            .map(|sheet| (format::day(sheet.day), sheet.day.to_string())),
         next_day: open.map_or(String::new(), |sheet| calendar::next(sheet.day).to_string()),
         open: open.map(|sheet| DayRow::new(sheet, console, t)),
     })
@@ -208,6 +223,34 @@ pub(crate) async fn cut_over(
     match console.switch.cut_over(day, &visitor.person.name).await {
         Ok(_) => Ok(Redirect::to(&std::format!("/day?done={day}")).into_response()),
         Err(reason) => refuse(with(visitor.t().cut_over_refused, reason)).await,
+    }
+}
+
+/// Closes a day that is cut over, at the log's end: an act with who and when. Cases that are open are shown and block nothing.
+pub(crate) async fn close(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Form(CutOver { day }): Form<CutOver>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Check)?;
+    let told = told(&console, &visitor).await?;
+    let day = day.parse::<Day>().ok();
+    let is_over =
+        |day: &Day| told.sheets.iter().any(|sheet| sheet.day == *day && sheet.state == DayState::CuttingOver);
+    let Some(day) = day.filter(is_over) else {
+        return Err(Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound)));
+    };
+    let deed = Deed::Close { day, position: told.read.1 };
+    match cases::done(&console, &visitor, deed).await {
+        Ok(()) => Ok(Redirect::to(&std::format!("/day?closed={day}")).into_response()),
+        Err(DeskError::Act(ActError::Refused(refused))) => {
+            let mut page = day_page(&console, &visitor).await?;
+            page.shell.warning = Some(with(visitor.t().close_refused, refused));
+            let mut response = shown(&page);
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            Ok(response)
+        }
+        Err(error) => Err(failed(&visitor, error)),
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod administration;
 mod assets;
+mod cases;
 mod days;
 mod evidence;
 mod export;
+mod files;
 mod live;
 mod log_in;
 pub(crate) mod problem;
@@ -42,6 +44,14 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/day/cutover", post(days::cut_over))
         .route("/totals", get(days::totals))
         .route("/totals.csv", get(days::totals_csv))
+        .route("/day/close", post(days::close))
+        .route("/exceptions", get(cases::exceptions))
+        .route("/exceptions.csv", get(cases::csv))
+        .route("/exceptions.xlsx", get(cases::xlsx))
+        .route("/approvals", get(cases::approvals))
+        .route("/cash", get(files::page))
+        .route("/case", get(cases::case))
+        .route("/case/act", post(cases::act))
         .route("/live", get(live::page))
         .route("/live/part", get(live::part))
         .route("/transactions", get(transactions::page))
@@ -66,6 +76,9 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Section {
     Day,
+    Exceptions,
+    Approvals,
+    Files,
     Totals,
     Live,
     Transactions,
@@ -82,6 +95,7 @@ pub(crate) struct Shell {
     pub(crate) person: Option<Arc<Person>>,
     pub(crate) csrf: String,
     pub(crate) other_language: String,
+    pub(crate) has_desk: bool,
     pub(crate) sees_people: bool,
     pub(crate) sees_audit: bool,
     /// Something was done.
@@ -104,6 +118,7 @@ impl Shell {
             person: visitor.map(|visitor| Arc::clone(&visitor.person)),
             csrf: visitor.map_or(String::new(), |visitor| visitor.csrf.field()),
             other_language: format!("/language/{}?back={}", other.code(), problem::encoded(&guest.here)),
+            has_desk: visitor.is_some_and(|visitor| visitor.has_desk),
             sees_people: may(Permission::SeePeople),
             sees_audit: may(Permission::SeeAudit),
             notice: None,

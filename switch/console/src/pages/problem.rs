@@ -35,6 +35,8 @@ pub(crate) enum Problem {
     TooLarge,
     /// No such page or transaction.
     NotFound,
+    /// The configuration has no place for files and cases.
+    NoDesk,
     /// Too much is under way.
     Busy,
     /// Switch or log do not answer; with what they said.
@@ -66,6 +68,7 @@ pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -
         Problem::NotFound => {
             (StatusCode::NOT_FOUND, t.error_title, t.not_found.to_owned(), t.not_found_hint, String::new())
         }
+        Problem::NoDesk => (StatusCode::NOT_FOUND, t.no_desk, t.no_desk_lead.to_owned(), "", String::new()),
         Problem::Busy => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.busy.to_owned(), "", String::new())
         }

@@ -46,6 +46,7 @@ pub(super) fn console(section: Section<'_>, banks: &BTreeMap<Institution, Issuer
         sessions: SessionBounds { idle_ms_max: idle_ms_max?, whole_ms_max: whole_ms_max? },
         banks: banks.iter().map(|(bank, config)| (*bank, config.name.clone())).collect(),
         currency: 0,
+        desk: None,
         first_day: Day::of_unix_ms(0),
     })
 }

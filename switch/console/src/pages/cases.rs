@@ -1,0 +1,675 @@
+//! Exceptions, Approvals and one case: what does not agree, who looks after it, and how it ends, by two people.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use casework::{ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
+use exchange::{Cell, List};
+use processor::Day;
+use reconciliation::{Aspect, CaseId, Exception, Kind, LineId};
+use serde::Deserialize;
+
+use crate::app::{Console, TURN_MAX, Visitor};
+use crate::desk::{Seen, TellError, transaction_at};
+use crate::evidence::bank_name;
+use crate::format;
+use crate::pages::problem::{self, Problem, Refused, encoded};
+use crate::pages::{Section, Shell, failed, need, shown};
+use crate::role::Permission;
+use crate::texts::{Texts, with};
+
+/// Rows of one page.
+const PAGE_ROWS: usize = 100;
+
+/// The filters as they stand in the address.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filters {
+    day: String,
+    bank: String,
+    terminal: String,
+    kind: String,
+    state: String,
+    owner: String,
+    sort: String,
+    page: String,
+}
+
+impl Filters {
+    fn fits(&self, row: &Row) -> bool {
+        let exception = &row.exception;
+        let is =
+            |wanted: &str, own: Option<String>| wanted.is_empty() || own.as_deref() == Some(wanted.trim());
+        is(&self.day, Some(exception.day.to_string()))
+            && is(&self.bank, exception.bank.map(|bank| bank.to_string()))
+            && is(&self.terminal, exception.terminal.map(|terminal| terminal.to_string()))
+            && is(&self.kind, Some(exception.kind.name().to_owned()))
+            && match self.state.as_str() {
+                "" => row.is_open(),
+                "all" => true,
+                state => row.case.state.name() == state,
+            }
+            && match self.owner.as_str() {
+                "" => true,
+                "-" => row.case.owner.is_none(),
+                owner => row.case.owner.as_deref() == Some(owner),
+            }
+    }
+
+    fn query(&self, page: usize) -> String {
+        let page = if page == 0 { String::new() } else { page.to_string() };
+        let fields = [
+            ("day", &self.day),
+            ("bank", &self.bank),
+            ("terminal", &self.terminal),
+            ("kind", &self.kind),
+            ("state", &self.state),
+            ("owner", &self.owner),
+            ("sort", &self.sort),
+            ("page", &page),
+        ];
+        let given = fields.iter().filter(|(_, value)| !value.is_empty());
+        let given: Vec<String> =
+            given.map(|(name, value)| std::format!("{name}={}", encoded(value))).collect();
+        if given.is_empty() { String::new() } else { std::format!("?{}", given.join("&")) }
+    }
+}
+
+/// A case in an address: file, line and side.
+fn case_text(case: CaseId) -> String {
+    let side = match case.aspect {
+        Aspect::Bank => "bank",
+        Aspect::Machine => "machine",
+        Aspect::Switch => "switch",
+    };
+    std::format!("{:x}-{}-{side}", case.of.file, case.of.line)
+}
+
+fn read_case(text: &str) -> Option<CaseId> {
+    let mut parts = text.split('-');
+    let file = u64::from_str_radix(parts.next()?, 16).ok()?;
+    let line = parts.next()?.parse().ok()?;
+    let aspect = match (parts.next()?, parts.next()) {
+        ("bank", None) => Aspect::Bank,
+        ("machine", None) => Aspect::Machine,
+        ("switch", None) => Aspect::Switch,
+        _ => return None,
+    };
+    Some(CaseId { of: LineId { file, line }, aspect })
+}
+
+fn line_text(line: LineId, t: &Texts) -> String {
+    match line.file {
+        LineId::LOG => with(t.line_of_log, line.line),
+        file => std::format!("{} {}", with(t.line_of_file, std::format!("{file:016x}")), line.line),
+    }
+}
+
+fn state_words(state: CaseState, t: &Texts) -> (&'static str, &'static str) {
+    match state {
+        CaseState::Open => (t.case_open, "open"),
+        CaseState::Proposed => (t.case_proposed, "warn"),
+        CaseState::Disputed => (t.case_disputed, "bad"),
+        CaseState::Resolved => (t.case_resolved, "good"),
+    }
+}
+
+fn resolution_words(resolution: Resolution, t: &Texts) -> &'static str {
+    match resolution {
+        Resolution::Accept => t.resolution_accept,
+        Resolution::Refund => t.resolution_refund,
+        Resolution::Adjustment => t.resolution_adjustment,
+    }
+}
+
+/// A row as it is shown.
+struct ShownRow {
+    link: String,
+    day: String,
+    kind: &'static str,
+    bank: String,
+    terminal: String,
+    rrn: String,
+    ours: String,
+    theirs: String,
+    value: String,
+    state: (&'static str, &'static str),
+    owner: String,
+    due: String,
+    is_late: bool,
+    age: String,
+}
+
+impl ShownRow {
+    fn new(row: &Row, console: &Console, today: Day, t: &Texts) -> ShownRow {
+        let exception = &row.exception;
+        let none = || "–".to_owned();
+        let bank = exception.bank.map(|bank| {
+            let name = console.settings.banks.get(&bank).cloned();
+            name.unwrap_or_else(|| bank.to_string())
+        });
+        ShownRow {
+            link: std::format!("/case?id={}", case_text(exception.case)),
+            day: format::day(exception.day),
+            kind: t.exception(exception.kind),
+            bank: bank.unwrap_or_else(none),
+            terminal: exception.terminal.map_or_else(none, |terminal| terminal.to_string()),
+            rrn: exception.rrn.map_or_else(none, |rrn| rrn.to_string()),
+            ours: signed(exception.ours_minor, console),
+            theirs: signed(exception.theirs_minor, console),
+            value: signed(exception.value_minor(), console),
+            state: state_words(row.case.state, t),
+            owner: row.case.owner.clone().unwrap_or_else(none),
+            due: format::day(row.due),
+            is_late: row.is_open() && today.days_after(row.due) > 0,
+            age: with(t.days, row.age_days(today)),
+        }
+    }
+}
+
+fn signed(minor: i64, console: &Console) -> String {
+    let text = format::amount(minor.unsigned_abs(), console.settings.currency);
+    if minor < 0 { std::format!("−{text}") } else { text }
+}
+
+struct Choice {
+    value: String,
+    words: String,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "exceptions.html")]
+struct ExceptionsPage {
+    shell: Shell,
+    heading: &'static str,
+    lead: &'static str,
+    filters: Filters,
+    kinds: Vec<Choice>,
+    states: Vec<Choice>,
+    sorts: Vec<Choice>,
+    banks: Vec<Choice>,
+    figures: Vec<(&'static str, String)>,
+    rows: Vec<ShownRow>,
+    all: usize,
+    reading: Option<String>,
+    older: Option<String>,
+    newest: Option<String>,
+    csv: String,
+    xlsx: String,
+}
+
+/// The desk's rows at their turn, on a thread that may wait for a disk.
+pub(crate) async fn seen(console: &Arc<Console>, visitor: &Visitor) -> Result<Arc<Seen>, Refused> {
+    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
+    };
+    let worker = Arc::clone(console);
+    let looking = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        worker.days.see(&worker.log)
+    });
+    let seen: Result<Option<Arc<Seen>>, TellError> = looking.await.map_err(|error| failed(visitor, error))?;
+    let seen = seen.map_err(|error| failed(visitor, error))?;
+    seen.ok_or_else(|| Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NoDesk)))
+}
+
+/// What the filters leave, in the order that is asked for.
+fn left<'a>(seen: &'a Seen, filters: &Filters) -> Vec<&'a Row> {
+    let mut rows: Vec<&Row> = seen.rows.iter().filter(|row| filters.fits(row)).collect();
+    match filters.sort.as_str() {
+        "value" => rows.sort_by_key(|row| std::cmp::Reverse(row.exception.value_minor())),
+        "day" => {}
+        _ => rows.sort_by_key(|row| (row.due, std::cmp::Reverse(row.exception.value_minor()))),
+    }
+    rows
+}
+
+pub(crate) async fn exceptions(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let t = visitor.t();
+    listed(&console, &visitor, filters, Section::Exceptions, (t.exceptions, t.exceptions_lead)).await
+}
+
+/// What waits for a checker.
+pub(crate) async fn approvals(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let t = visitor.t();
+    let filters = Filters { state: CaseState::Proposed.name().to_owned(), ..filters };
+    listed(&console, &visitor, filters, Section::Approvals, (t.approvals, t.approvals_lead)).await
+}
+
+async fn listed(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    filters: Filters,
+    section: Section,
+    (heading, lead): (&'static str, &'static str),
+) -> Result<Response, Refused> {
+    let t = visitor.t();
+    let seen = seen(console, visitor).await?;
+    let rows = left(&seen, &filters);
+    let today = Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000);
+    let page: usize = filters.page.parse().unwrap_or(0);
+    let from = page.saturating_mul(PAGE_ROWS).min(rows.len());
+    let choice = |value: &str, words: &str, chosen: &str| Choice {
+        value: value.to_owned(),
+        words: words.to_owned(),
+        chosen: value == chosen,
+    };
+    let kinds = Kind::ALL.iter().map(|kind| choice(kind.name(), t.exception(*kind), &filters.kind));
+    let states = [("", t.case_not_resolved), ("all", t.any)].into_iter().chain(
+        [CaseState::Open, CaseState::Proposed, CaseState::Disputed, CaseState::Resolved]
+            .map(|state| (state.name(), state_words(state, t).0)),
+    );
+    let sorts = [("", t.sort_due), ("value", t.sort_value), ("day", t.sort_day)];
+    let open: Vec<&Row> = seen.rows.iter().filter(|row| row.is_open()).collect();
+    let risk: i64 = open.iter().map(|row| row.exception.value_minor()).sum();
+    let late = open.iter().filter(|row| today.days_after(row.due) > 0).count();
+    let summary = &seen.summary;
+    let rate = (summary.matched * 1_000).checked_div(summary.ours).map_or("–".to_owned(), |thousandths| {
+        let mark = if t.is_vietnamese() { ',' } else { '.' };
+        std::format!("{}{mark}{} %", thousandths / 10, thousandths % 10)
+    });
+    let grouped = |count: usize| format::grouped(count as u64);
+    let place = if section == Section::Approvals { "/approvals" } else { "/exceptions" };
+    let page = ExceptionsPage {
+        shell: Shell::of(visitor, section, heading),
+        heading,
+        lead,
+        kinds: kinds.collect(),
+        states: states.map(|(name, words)| choice(name, words, &filters.state)).collect(),
+        sorts: sorts.iter().map(|(name, words)| choice(name, words, &filters.sort)).collect(),
+        banks: console
+            .settings
+            .banks
+            .keys()
+            .map(|bank| {
+                choice(&bank.to_string(), &bank_name(&bank.to_string(), &console.settings), &filters.bank)
+            })
+            .collect(),
+        figures: vec![
+            (t.open_exceptions, grouped(open.len())),
+            (t.value_at_risk, signed(risk, console)),
+            (t.late_cases, grouped(late)),
+            (t.match_rate, rate),
+            (t.ambiguous, format::grouped(summary.ambiguous_lines)),
+            (t.awaiting, format::grouped(summary.awaiting)),
+        ],
+        rows: rows
+            .iter()
+            .skip(from)
+            .take(PAGE_ROWS)
+            .map(|row| ShownRow::new(row, console, today, t))
+            .collect(),
+        all: rows.len(),
+        reading: (seen.percent < 100).then(|| with(t.still_reading, seen.percent)),
+        older: (from + PAGE_ROWS < rows.len()).then(|| std::format!("{place}{}", filters.query(page + 1))),
+        newest: (page > 0).then(|| std::format!("{place}{}", filters.query(0))),
+        csv: std::format!("/exceptions.csv{}", filters.query(0)),
+        xlsx: std::format!("/exceptions.xlsx{}", filters.query(0)),
+        filters,
+    };
+    Ok(shown(&page))
+}
+
+/// All that the filters leave, as a list.
+async fn list(console: &Arc<Console>, visitor: &Visitor, filters: &Filters) -> Result<List, Refused> {
+    need(console, visitor, Permission::Look)?;
+    let t = visitor.t();
+    let seen = seen(console, visitor).await?;
+    let today = Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000);
+    let rows = left(&seen, filters);
+    let recorded = visitor.record(
+        console,
+        "exceptions exported",
+        &filters.query(0),
+        serde_json::json!({ "rows": rows.len() }),
+    );
+    recorded.map_err(|error| failed(visitor, error))?;
+    let headings = vec![
+        t.business_day,
+        t.exception_kind,
+        t.bank,
+        t.terminal,
+        t.rrn,
+        t.ours,
+        t.theirs,
+        t.value_at_risk,
+        t.state,
+        t.owner,
+        t.due,
+        t.age,
+    ];
+    let row = |row: &&Row| {
+        let exception = &row.exception;
+        vec![
+            Cell::from(exception.day.to_string()),
+            Cell::from(t.exception(exception.kind)),
+            Cell::from(exception.bank.map(|bank| bank.to_string())),
+            Cell::from(exception.terminal.map(|terminal| terminal.to_string())),
+            Cell::from(exception.rrn.map(|rrn| rrn.to_string())),
+            Cell::from(exception.ours_minor),
+            Cell::from(exception.theirs_minor),
+            Cell::from(exception.value_minor()),
+            Cell::from(state_words(row.case.state, t).0),
+            Cell::from(row.case.owner.clone()),
+            Cell::from(row.due.to_string()),
+            Cell::from(row.age_days(today)),
+        ]
+    };
+    Ok(List { headings, rows: rows.iter().map(row).collect() })
+}
+
+fn download(kind: &'static str, name: &'static str, bytes: Vec<u8>) -> Response {
+    let disposition = std::format!("attachment; filename=\"{name}\"");
+    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
+        .into_response()
+}
+
+pub(crate) async fn csv(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Refused> {
+    let list = list(&console, &visitor, &filters).await?;
+    let bytes = list.to_csv().map_err(|error| failed(&visitor, error))?;
+    Ok(download("text/csv; charset=utf-8", "exceptions.csv", bytes))
+}
+
+pub(crate) async fn xlsx(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Refused> {
+    let list = list(&console, &visitor, &filters).await?;
+    let written = tokio::task::spawn_blocking(move || list.to_xlsx("exceptions")).await;
+    let bytes = written.map_err(|error| failed(&visitor, error))?.map_err(|error| failed(&visitor, error))?;
+    let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    Ok(download(kind, "exceptions.xlsx", bytes))
+}
+
+struct NoteRow {
+    time: String,
+    who: String,
+    text: String,
+}
+
+struct ActRow {
+    time: String,
+    who: String,
+    from: String,
+    words: &'static str,
+    before: String,
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "case.html")]
+struct CasePage {
+    shell: Shell,
+    id: String,
+    row: ShownRow,
+    kind_says: &'static str,
+    lines: Vec<String>,
+    evidence: Option<String>,
+    rule: Option<&'static str>,
+    proposal: Option<ProposalShown>,
+    notes: Vec<NoteRow>,
+    acts: Vec<ActRow>,
+    resolutions: Vec<Choice>,
+    amount: i64,
+    is_mine: bool,
+    may_work: bool,
+    may_check: bool,
+    is_open: bool,
+    is_proposed: bool,
+    is_disputed: bool,
+    is_own_proposal: bool,
+}
+
+struct ProposalShown {
+    maker: String,
+    resolution: &'static str,
+    amount: String,
+    why: String,
+    checker: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Which {
+    #[serde(default)]
+    id: String,
+    done: Option<String>,
+}
+
+pub(crate) async fn case(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(which): Query<Which>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let mut page = case_page(&console, &visitor, &which.id).await?;
+    page.shell.notice = which.done.map(|_| visitor.t().act_done.to_owned());
+    Ok(shown(&page))
+}
+
+async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Result<CasePage, Refused> {
+    let t = visitor.t();
+    let not_found = || Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NotFound));
+    let case = read_case(id).ok_or_else(not_found)?;
+    let seen = seen(console, visitor).await?;
+    let row = seen.rows.iter().find(|row| row.exception.case == case).ok_or_else(not_found)?;
+    let log = console.log.clone();
+    let line = case.of;
+    let reading = tokio::task::spawn_blocking(move || transaction_at(&log, line)).await;
+    let key = reading.map_err(|error| failed(visitor, error))?.map_err(|error| failed(visitor, error))?;
+    let today = Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000);
+    let exception = &row.exception;
+    let me = visitor.person.name.as_str();
+    let proposal = row.case.proposal.as_ref();
+    let offered = Resolution::offered(exception.kind);
+    let resolutions = [Resolution::Refund, Resolution::Adjustment, Resolution::Accept];
+    let text = |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
+    let acts = row.case.acts.iter().filter_map(|number| seen.acts.get(usize::try_from(*number).ok()?));
+    Ok(CasePage {
+        shell: Shell::of(visitor, Section::Exceptions, t.case),
+        id: case_text(case),
+        kind_says: t.exception_says(exception.kind),
+        lines: exception.lines.iter().map(|line| line_text(*line, t)).collect(),
+        evidence: key.map(|key| std::format!("/evidence?key={}", encoded(&key.to_string()))),
+        rule: exception.rule.map(|rule| rule.name()),
+        proposal: proposal.map(|proposal| ProposalShown {
+            maker: proposal.maker.clone(),
+            resolution: resolution_words(proposal.resolution, t),
+            amount: signed(proposal.amount_minor, console),
+            why: proposal.why.clone(),
+            checker: proposal.checker.clone(),
+        }),
+        notes: row
+            .case
+            .notes
+            .iter()
+            .map(|(at_ms, who, text)| NoteRow {
+                time: format::date_time(*at_ms),
+                who: who.clone(),
+                text: text.clone(),
+            })
+            .collect(),
+        acts: acts
+            .map(|act| ActRow {
+                time: format::date_time(act.at_ms),
+                who: act.who.clone(),
+                from: act.from.clone(),
+                words: t.deed(act.deed.name()),
+                before: text(&act.before),
+                after: text(&act.after),
+            })
+            .collect(),
+        resolutions: resolutions
+            .iter()
+            .map(|resolution| Choice {
+                value: resolution.name().to_owned(),
+                words: resolution_words(*resolution, t).to_owned(),
+                chosen: offered == Some(*resolution),
+            })
+            .collect(),
+        amount: exception.value_minor(),
+        is_mine: row.case.owner.as_deref() == Some(me),
+        may_work: visitor.may(Permission::Work),
+        may_check: visitor.may(Permission::Check),
+        is_open: row.case.state == CaseState::Open,
+        is_proposed: row.case.state == CaseState::Proposed,
+        is_disputed: row.case.state == CaseState::Disputed,
+        is_own_proposal: proposal.is_some_and(|proposal| proposal.maker == me),
+        row: ShownRow::new(row, console, today, t),
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Doing {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    act: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    resolution: String,
+    #[serde(default)]
+    amount: String,
+}
+
+impl Doing {
+    /// What is asked for, and who may do such a thing.
+    fn deed(&self, exception: &Exception, me: &str) -> Option<(Deed, Permission)> {
+        let case = exception.case;
+        let text = self.text.trim().to_owned();
+        let deed = match self.act.as_str() {
+            "take" => Deed::Assign { case, owner: Some(me.to_owned()) },
+            "release" => Deed::Assign { case, owner: None },
+            "note" => Deed::Note { case, text },
+            "dispute" => Deed::Dispute { case, why: text },
+            "reopen" => Deed::Reopen { case, why: text },
+            "approve" => return Some((Deed::Approve { case }, Permission::Check)),
+            "reject" => return Some((Deed::Reject { case, why: text }, Permission::Check)),
+            "propose" => {
+                let resolutions = [Resolution::Accept, Resolution::Refund, Resolution::Adjustment];
+                let resolution = resolutions.into_iter().find(|known| known.name() == self.resolution)?;
+                let digits: String = self.amount.chars().filter(|it| !".,₫đ \u{a0}".contains(*it)).collect();
+                let amount_minor = match resolution {
+                    Resolution::Accept => 0,
+                    Resolution::Refund | Resolution::Adjustment => digits.replace('−', "-").parse().ok()?,
+                };
+                Deed::Propose {
+                    case,
+                    resolution,
+                    amount_minor,
+                    why: text,
+                    bank: exception.bank,
+                    day: exception.day,
+                    rrn: exception.rrn,
+                }
+            }
+            _ => return None,
+        };
+        Some((deed, Permission::Work))
+    }
+}
+
+/// An act on a case: checked against all acts, recorded and durable when the page comes. A maker who would check is refused and recorded.
+pub(crate) async fn act(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Form(doing): Form<Doing>,
+) -> Result<Response, Refused> {
+    let t = visitor.t();
+    let not_found = || Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound));
+    let case = read_case(&doing.id).ok_or_else(not_found)?;
+    // Only what is an exception can be a case.
+    let seen = seen(&console, &visitor).await?;
+    let found = seen.rows.iter().find(|row| row.exception.case == case).ok_or_else(not_found)?;
+    let Some((deed, permission)) = doing.deed(&found.exception, &visitor.person.name) else {
+        return again(&console, &visitor, &doing.id, t.act_bad.to_owned()).await;
+    };
+    need(&console, &visitor, permission)?;
+    match done(&console, &visitor, deed).await {
+        Ok(()) => Ok(Redirect::to(&std::format!("/case?id={}&done=1", case_text(case))).into_response()),
+        Err(DeskError::Act(ActError::Refused(refused))) => {
+            if matches!(refused, NotDone::OwnProposal(_)) {
+                visitor.record_refusal(&console, "refused: maker is never checker", &case_text(case));
+            }
+            again(&console, &visitor, &doing.id, refusal_words(&refused, t)).await
+        }
+        Err(error) => Err(failed(&visitor, error)),
+    }
+}
+
+fn refusal_words(refused: &NotDone, t: &Texts) -> String {
+    match refused {
+        NotDone::OwnProposal(_) => t.not_own_proposal.to_owned(),
+        NotDone::State { .. } => t.case_moved_on.to_owned(),
+        NotDone::Text(_, most) => with(t.text_bad, most),
+        NotDone::Amount(_) => t.amount_bad.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+async fn again(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    id: &str,
+    warning: String,
+) -> Result<Response, Refused> {
+    let mut page = case_page(console, visitor, id).await?;
+    page.shell.warning = Some(warning);
+    let mut response = shown(&page);
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// Records an act by this person.
+pub(crate) async fn done(console: &Arc<Console>, visitor: &Visitor, deed: Deed) -> Result<(), DeskError> {
+    let (worker, acting) = (Arc::clone(console), visitor.clone());
+    let doing = tokio::task::spawn_blocking(move || {
+        let Some(desk) = worker.days.desk() else { return Ok(()) };
+        let from = acting.guest.address.to_string();
+        desk.acts().act(worker.clock.wall_ms(), &acting.person.name, &from, deed)?;
+        Ok(())
+    });
+    doing.await.unwrap_or_else(|error| {
+        let path = std::path::PathBuf::from("acts");
+        Err(DeskError::Io { path, error: std::io::Error::other(error.to_string()) })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_read_as_it_is_written() {
+        for aspect in [Aspect::Bank, Aspect::Machine, Aspect::Switch] {
+            for (file, line) in [(0, 0), (u64::MAX, u64::MAX), (0x1f, 7)] {
+                let case = CaseId { of: LineId { file, line }, aspect };
+                assert_eq!(read_case(&case_text(case)), Some(case));
+            }
+        }
+        for text in ["", "1-2", "1-2-bank-x", "g-2-bank", "1-2-nobody"] {
+            assert_eq!(read_case(text), None, "{text}");
+        }
+    }
+}
