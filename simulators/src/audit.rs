@@ -217,10 +217,11 @@ pub fn audit(evidence: &Evidence<'_>) -> Audit {
 /// Accounts on which money moved, or that a message was taken for, and which nobody asked about.
 fn wrong_accounts(told: &Told, side: &BankSide) -> impl Iterator<Item = Misfit> {
     let asked = told.account.clone();
-    let moved = side.others.iter().cloned().map(Misfit::OtherAccount);
-    let taken = side.accounts.iter().filter_map(move |bank| {
-        let log = asked.clone().filter(|log| log != bank)?;
-        Some(Misfit::TakenFor { bank: bank.clone(), log })
+    let moved = side.moved.difference(&side.named).map(|account| Misfit::OtherAccount(last_digits(account)));
+    let taken = side.asked.iter().filter_map(move |account| {
+        let bank = last_digits(account);
+        let log = asked.clone().filter(|log| *log != bank)?;
+        Some(Misfit::TakenFor { bank, log })
     });
     moved.chain(taken)
 }
@@ -254,10 +255,12 @@ struct BankSide {
     settled_vnd: i64,
     /// Out of the account that the message names.
     debited_vnd: i64,
-    /// The last digits of the accounts that its messages name in DE102.
-    accounts: BTreeSet<Box<str>>,
-    /// The last digits of accounts that no message names and on which money moved.
-    others: BTreeSet<Box<str>>,
+    /// Accounts that its 0200 names in DE102.
+    asked: BTreeSet<Box<str>>,
+    /// Accounts that any of its messages names: the 0420 of a transfer does without DE103.
+    named: BTreeSet<Box<str>>,
+    /// Accounts on which money moved, the settlement account apart.
+    moved: BTreeSet<Box<str>>,
 }
 
 type BankSides = BTreeMap<(Box<str>, Identity), BankSide>;
@@ -299,15 +302,17 @@ fn add(side: &mut BankSide, entry: &Entry) {
     side.rrns.insert(entry.rrn.clone());
     side.approved |= entry.mti == 200 && &*entry.code == "00";
     if entry.mti == 200 {
-        side.accounts.insert(last_digits(&entry.account));
+        side.asked.insert(entry.account.clone());
     }
+    side.named.extend([&entry.account].into_iter().chain(&entry.to_account).cloned());
     for Posting { account, amount_minor } in &entry.postings {
         if &**account == SETTLEMENT {
             side.settled_vnd += amount_minor;
-        } else if *account == entry.account {
+            continue;
+        }
+        side.moved.insert(account.clone());
+        if *account == entry.account {
             side.debited_vnd -= amount_minor;
-        } else if Some(account) != entry.to_account.as_ref() {
-            side.others.insert(last_digits(account));
         }
     }
 }

@@ -243,6 +243,19 @@ fn money_on_an_account_that_nobody_named_is_told() {
     assert_eq!(told(for_another), [Misfit::TakenFor { bank, log }], "the whole entry is another citizen's");
 }
 
+/// A 0420 does without DE103: it was once taken for money on an account that nobody named.
+#[test]
+fn a_transfer_that_is_taken_back_agrees() {
+    let mut day = day();
+    let mut transfer = request(12, "40", "1111", 300_000);
+    transfer.set_text(103, "2222");
+    day.intent(12, "transfer", 300_000);
+    day.bank(&transfer);
+    day.bank(&reversal(512, &transfer, 0));
+    day.reversed(12, 0);
+    assert_eq!(day.audit().findings, []);
+}
+
 #[test]
 fn every_record_that_is_taken_out_is_missed() {
     let day = day();
