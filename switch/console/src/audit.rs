@@ -70,18 +70,18 @@ pub struct Entry {
     pub number: u64,
     /// Milliseconds since 1970.
     pub at_ms: i64,
-    /// As [`Act::who`].
+    /// A person's name, `uid 1000` for whoever uses the command line, `-` where nobody is logged in.
     pub who: String,
-    /// As [`Act::from`].
+    /// An address, or `command line`.
     pub from: String,
-    /// As [`Act::act`].
+    /// What: a few words that are always the same.
     pub act: String,
-    /// As [`Act::on`].
+    /// On whom or what.
     pub on: String,
-    /// As [`Act::before`].
+    /// How that was before; null where there is nothing to say.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub before: Value,
-    /// As [`Act::after`].
+    /// How it is then.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub after: Value,
     /// HMAC-SHA-256 under K_log over the link before it and this line without it, as hex.

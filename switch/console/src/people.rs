@@ -65,7 +65,7 @@ pub enum PeopleError {
     /// A person without a role.
     #[error("a person has at least one role")]
     NoRole,
-    /// [`PEOPLE_MAX`].
+    /// There are 1,000 people already.
     #[error("there are {PEOPLE_MAX} people already; take some away")]
     Full,
     /// The password.
