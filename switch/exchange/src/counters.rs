@@ -8,6 +8,9 @@ use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{Headings, each_row};
 use crate::values;
 
+/// A cassette has no more notes: what says more is no count, and sums of such would have no end.
+const NOTES_MAX: u64 = 1_000_000;
+
 const COLUMNS: [&str; 9] =
     ["terminal", "day", "at", "cassette", "note", "opening", "loaded", "dispensed", "counted"];
 
@@ -33,7 +36,11 @@ pub fn read_counters(bytes: &[u8], utc_offset_minutes: i64) -> Result<(Digest, V
             move |reason: String| Reject::new(row.line, COLUMNS[column], cell(column), reason)
         };
         let read = || {
-            let notes = |column: usize| values::number::<i64>(cell(column)).map_err(wrong(column));
+            let notes = |column: usize| {
+                let notes = values::number::<i64>(cell(column)).map_err(wrong(column))?;
+                let too_many = || wrong(column)(format!("{NOTES_MAX} notes are the most"));
+                if notes.unsigned_abs() > NOTES_MAX { Err(too_many()) } else { Ok(notes) }
+            };
             let counter = Counter {
                 id: LineId { file: digest.file(), line: row.line },
                 terminal: values::terminal(cell(0)).map_err(wrong(0))?,
@@ -46,7 +53,8 @@ pub fn read_counters(bytes: &[u8], utc_offset_minutes: i64) -> Result<(Digest, V
                 dispensed: notes(7)?,
                 counted: notes(8)?,
             };
-            reconciliation::expected_minor(&counter).map_err(|error| wrong(5)(error.to_string()))?;
+            reconciliation::cash_exceptions(std::slice::from_ref(&counter))
+                .map_err(|error| wrong(5)(error.to_string()))?;
             Ok(counter)
         };
         match read() {

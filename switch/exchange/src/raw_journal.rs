@@ -120,6 +120,11 @@ pub fn read_raw_journal(
         let reason = format!("{FILE_BYTES_MAX} bytes are the most");
         return Err(Refusal::whole(Kind::UnreadableLine, "file", &bytes.len().to_string(), reason));
     }
+    let lines_here = bytes.split(|byte| *byte == b'\n').count() as u64;
+    if lines_here > LINES_MAX {
+        let reason = format!("{LINES_MAX} lines are the most");
+        return Err(Refusal::whole(Kind::UnreadableLine, "file", &lines_here.to_string(), reason));
+    }
     let mut rejects = Rejects::default();
     let (mut lines, mut open): (Vec<CashLine>, Option<Open>) = (Vec::new(), None);
     for (text, line) in bytes.split(|byte| *byte == b'\n').zip(1..=LINES_MAX) {

@@ -275,6 +275,11 @@ fn counters_are_read_in_notes() {
     let (_, counters) = read_counters(text.as_bytes(), 420).unwrap();
     assert_eq!(reconciliation::expected_minor(&counters[0]), Ok(375_000_000));
     assert!(reconciliation::cash_exceptions(&counters).unwrap().is_empty());
+    let absurd = read_counters(text.replace("250", "99999999999999").as_bytes(), 420).unwrap_err();
+    assert!(
+        absurd.to_string().contains("notes are the most")
+            || format!("{absurd:?}").contains("notes are the most")
+    );
     let refusal = read_counters(text.replace("250", "x").as_bytes(), 420).unwrap_err();
     assert_eq!(told(&refusal), ["2 dispensed `x`: it is not a whole number, or too large"]);
 }

@@ -37,6 +37,9 @@ pub enum HsmError {
         /// The version that is there.
         version: KeyVersion,
     },
+    /// Two parts of a key are the same: the key would be nothing, or one person's part alone.
+    #[error("two parts are the same; each person brings another one")]
+    PartsAlike,
     /// Version 99 has none behind it.
     #[error("{0} has version 99, the last one")]
     VersionsUsedUp(KeyName),

@@ -1,10 +1,11 @@
 //! The software module: keys in memory, and sealed in one file that is read again before each change.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keys::{
     AesDukptKind, AesKsn, Attributes, BoundKey, DukptPurpose, Expected, Exportability,
@@ -47,6 +48,8 @@ pub struct SoftwareHsm {
     path: PathBuf,
     sealing: Sealing,
     held: RwLock<Arc<State>>,
+    /// Held while the file and what is held change together: what was read before a change never replaces it.
+    changing: Mutex<()>,
 }
 
 struct State {
@@ -68,7 +71,7 @@ impl SoftwareHsm {
         let slots = Slots::new();
         sealed::write(path, &seal, slot::encode(&slots)).map_err(|reason| file_error(path, reason))?;
         let held = RwLock::new(Arc::new(State { seal, slots }));
-        Ok(SoftwareHsm { path: path.to_owned(), sealing, held })
+        Ok(SoftwareHsm { path: path.to_owned(), sealing, held, changing: Mutex::new(()) })
     }
 
     /// Opens a file.
@@ -77,7 +80,8 @@ impl SoftwareHsm {
     /// [`HsmError::File`]: it cannot be read, or does not open with this passphrase or key.
     pub fn open(path: &Path, sealing: Sealing) -> Result<SoftwareHsm, HsmError> {
         let state = State::read(path, &sealing, None)?;
-        Ok(SoftwareHsm { path: path.to_owned(), sealing, held: RwLock::new(Arc::new(state)) })
+        let held = RwLock::new(Arc::new(state));
+        Ok(SoftwareHsm { path: path.to_owned(), sealing, held, changing: Mutex::new(()) })
     }
 
     /// Takes a key in that people brought as two or three parts: the key is their exclusive or. For exchange keys, under
@@ -130,15 +134,21 @@ impl SoftwareHsm {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
     }
 
-    /// Changes the file, which is read again first: no change of another process is lost. A second one at the same time
-    /// is refused.
+    /// Changes the file, which is read again first: no change of another process is lost. A second process that changes it
+    /// at the same time is refused. What is used from then on is what this changed: what others have put into the file is for
+    /// [`Hsm::reload`], when both ends have it.
     fn change<T>(&self, change: impl FnOnce(&mut Slots) -> Result<T, HsmError>) -> Result<T, HsmError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = lock(&self.path)?;
-        let mut state = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
-        let changed = change(&mut state.slots)?;
-        sealed::write(&self.path, &state.seal, slot::encode(&state.slots))
+        let State { seal, mut slots } = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
+        let before: BTreeMap<KeyName, KeyVersion> =
+            slots.iter().map(|(name, slot)| (*name, slot.newest.version)).collect();
+        let changed = change(&mut slots)?;
+        sealed::write(&self.path, &seal, slot::encode(&slots))
             .map_err(|reason| file_error(&self.path, reason))?;
-        self.replace(state);
+        let mut used = self.state().slots.clone();
+        used.extend(slots.into_iter().filter(|(name, slot)| before.get(name) != Some(&slot.newest.version)));
+        self.replace(State { seal, slots: used });
         Ok(changed)
     }
 
@@ -194,6 +204,12 @@ fn joined(
         && parts.iter().all(|part| part.len() == bytes);
     if !is_good {
         return Err(KeyError::Length { algorithm, bytes }.into());
+    }
+    // Two that are alike cancel each other out: nothing, or the third alone, would be left.
+    let are_alike =
+        parts.iter().enumerate().any(|(index, part)| parts[..index].iter().any(|other| other == part));
+    if are_alike {
+        return Err(HsmError::PartsAlike);
     }
     for part in parts {
         whole.iter_mut().zip(part.iter()).for_each(|(byte, part)| *byte ^= part);
@@ -309,6 +325,7 @@ impl Hsm for SoftwareHsm {
     }
 
     fn reload(&self) -> Result<(), HsmError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
         self.replace(state);
         Ok(())

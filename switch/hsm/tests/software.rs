@@ -287,6 +287,8 @@ fn a_change_by_another_process_is_seen_and_none_is_lost() {
     let names = |module: &SoftwareHsm| -> Vec<String> {
         module.keys().unwrap().iter().map(|info| info.name.to_string()).collect()
     };
+    assert_eq!(names(&one), ["terminal.HN000001.pin"]);
+    one.reload().unwrap();
     assert_eq!(names(&one), ["terminal.HN000001.pin", "bank.970418.pin"]);
     two.reload().unwrap();
     assert_eq!(names(&two), names(&one));
@@ -294,6 +296,25 @@ fn a_change_by_another_process_is_seen_and_none_is_lost() {
     let lock = std::fs::File::open(dir.path().join("keys.lock")).unwrap();
     lock.lock().unwrap();
     assert!(matches!(one.generate_key(name("bank.1.pin"), TDES, NOW_S), Err(HsmError::File { .. })));
+}
+
+/// A bank's key that was rotated, and that the bank has not loaded yet, was once taken into use by the next change of any
+/// other key.
+#[test]
+fn a_change_takes_nothing_into_use_but_what_it_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = module(dir.path(), "keys");
+    let bank = name("bank.970418.pin");
+    let first = one.generate_key(bank, TDES, NOW_S).unwrap();
+    let two = SoftwareHsm::open(&dir.path().join("keys"), sealing()).unwrap();
+    let rotated = two.generate_key(bank, TDES, NOW_S).unwrap();
+    one.generate_key(name("terminal.HN000001.pin"), AES, NOW_S).unwrap();
+    let version = |module: &SoftwareHsm| {
+        module.keys().unwrap().iter().find(|info| info.name == bank).unwrap().version.to_string()
+    };
+    assert_eq!(version(&one), first.version.to_string());
+    one.reload().unwrap();
+    assert_eq!(version(&one), rotated.version.to_string());
 }
 
 #[test]
@@ -327,6 +348,11 @@ fn kinds_that_a_role_has_not_are_refused() {
     }
     let uneven = [parts(1, 16), parts(2, 32)].concat();
     let exchange = name("bank.1.exchange");
+    let alike = [parts(1, 16), parts(1, 16)].concat();
+    for parts in [[&alike[..1], &alike[..1]].concat(), alike[..3].to_vec()] {
+        let refused = module.import_parts(exchange, KeyAlgorithm::Aes, &parts, NOW_S);
+        assert!(matches!(refused, Err(HsmError::PartsAlike)), "{refused:?}");
+    }
     assert!(module.import_parts(exchange, KeyAlgorithm::Aes, &uneven, NOW_S).is_err());
     assert!(module.import_parts(exchange, KeyAlgorithm::Aes, &parts(1, 32)[..1], NOW_S).is_err());
     assert!(module.keys().unwrap().is_empty());

@@ -264,6 +264,10 @@ impl Matcher {
         let inside = (from_s + 1, to_s - 1);
         let our = only(Round::of(&round.ours, key, &self.store, inside))?;
         let window_s = self.rules.near_window_s;
+        // The sequence says which of several that are near, and not that far is near.
+        if self.store[our].at_s.abs_diff(self.store[line].at_s) > window_s {
+            return None;
+        }
         let around = (from_s.saturating_sub(window_s), to_s.saturating_add(window_s));
         let open_lines = Round::of(&round.lines, key, &self.store, around)
             .filter(|other| self.store[*other].partner == NONE && !self.store[*other].is_by_hand);

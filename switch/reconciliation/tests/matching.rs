@@ -218,6 +218,26 @@ fn a_sequence_between_matched_neighbours_proves_twins() {
     assert_eq!(matched(&says).summary().ambiguous_lines, 2);
 }
 
+/// The neighbours of a line once vouched for a transaction hours away.
+#[test]
+fn a_sequence_does_not_lay_to_a_transaction_what_is_far_from_it() {
+    let at = |number: u32, minutes: i64| Ours { at_s: world::NOON_S + minutes * 60, ..ours(number) };
+    let (first, ours_alone, last) = (at(1, 0), at(2, 180), at(3, 210));
+    let mut says = Vec::new();
+    for ours in [&first, &ours_alone, &last] {
+        let line = cash(ours.terminal_stan);
+        says.extend([Say::Ours(ours.clone()), Say::Machine(CashLine { at_s: ours.at_s + 5, ..line })]);
+    }
+    for (ours, number) in [(&first, 1), (&last, 3)] {
+        says.push(Say::Bank(Posting { at_s: ours.at_s + 1, ..posting(number) }));
+    }
+    says.push(Say::Bank(Posting { at_s: world::NOON_S + 60, ..nameless(posting(2)) }));
+    let expected = ["bank missing_at_bank 2", "bank missing_at_switch 2"];
+    let mut found = exceptions(&matched(&says));
+    found.sort();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn one_line_that_sums_up_several_is_matched_by_count_and_sum() {
     let mut says: Vec<Say> = (1..=3).flat_map(|n| [Say::Ours(ours(n)), Say::Machine(cash(n))]).collect();

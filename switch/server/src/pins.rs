@@ -230,6 +230,7 @@ fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
         | HsmError::Key(_)
         | HsmError::Rollback { .. }
         | HsmError::VersionsUsedUp(_)
+        | HsmError::PartsAlike
         | HsmError::Full
         | HsmError::NotHere(_)
         | HsmError::File { .. }

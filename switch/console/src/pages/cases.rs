@@ -569,10 +569,9 @@ impl Doing {
             "propose" => {
                 let resolutions = [Resolution::Accept, Resolution::Refund, Resolution::Adjustment];
                 let resolution = resolutions.into_iter().find(|known| known.name() == self.resolution)?;
-                let digits: String = self.amount.chars().filter(|it| !".,₫đ \u{a0}".contains(*it)).collect();
                 let amount_minor = match resolution {
                     Resolution::Accept => 0,
-                    Resolution::Refund | Resolution::Adjustment => digits.replace('−', "-").parse().ok()?,
+                    Resolution::Refund | Resolution::Adjustment => whole_amount(&self.amount)?,
                 };
                 Deed::Propose {
                     case,
@@ -656,6 +655,24 @@ pub(crate) async fn done(console: &Arc<Console>, visitor: &Visitor, deed: Deed) 
     })
 }
 
+/// An amount as a person writes it: whole đồng, in groups of three or in none. A fraction is none: with its point left out it
+/// would be a hundred times as much.
+fn whole_amount(text: &str) -> Option<i64> {
+    let kept: String = text.chars().filter(|it| !"₫đ \u{a0}".contains(*it)).collect();
+    let (sign, digits) = match kept.strip_prefix(['-', '−']) {
+        Some(digits) => (-1, digits),
+        None => (1, &*kept),
+    };
+    let mut groups = digits.split(['.', ',']);
+    let first = groups.next()?;
+    let rest: Vec<&str> = groups.collect();
+    let is_grouped = rest.is_empty() || first.len() <= 3 && rest.iter().all(|group| group.len() == 3);
+    if !is_grouped || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',') {
+        return None;
+    }
+    Some(sign * format!("{first}{}", rest.concat()).parse::<i64>().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -670,6 +687,22 @@ mod tests {
         }
         for text in ["", "1-2", "1-2-bank-x", "g-2-bank", "1-2-nobody"] {
             assert_eq!(read_case(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_has_whole_groups_and_no_fraction() {
+        for (text, amount) in [
+            ("2500000", Some(2_500_000)),
+            ("2.500.000 ₫", Some(2_500_000)),
+            ("−2,500,000", Some(-2_500_000)),
+            ("2,500,000.00", None),
+            ("2500.000", None),
+            ("1.5", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(whole_amount(text), amount, "{text}");
         }
     }
 }

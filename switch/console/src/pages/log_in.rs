@@ -15,7 +15,7 @@ use crate::guard::{cookie, cookie_name, place};
 use crate::pages::problem::{Refused, within};
 use crate::pages::{Section, Shell, failed, shown};
 use crate::password::{Password, PasswordHash};
-use crate::people::PeopleError;
+use crate::people::{NAME_CHARACTERS_MAX, PeopleError};
 use crate::sessions::SessionId;
 use crate::texts::with;
 
@@ -62,7 +62,8 @@ pub(crate) struct LogIn {
     back: String,
 }
 
-/// Each try is counted before the password is looked at, so that many at once are no way around the wait.
+/// Each try is counted before the password is looked at, and waits are looked at again when its turn has come, so that many at
+/// once are no way around them.
 pub(crate) async fn log_in(
     State(console): State<Arc<Console>>,
     guest: Guest,
@@ -71,7 +72,8 @@ pub(crate) async fn log_in(
 ) -> Response {
     let t = guest.texts();
     let now_ms = console.clock.mono_ms();
-    let name = typed.name.trim().to_lowercase();
+    // What is longer is nobody's, and is not kept.
+    let name: String = typed.name.trim().to_lowercase().chars().take(NAME_CHARACTERS_MAX + 1).collect();
     let again = |status: StatusCode, warning: String| {
         let mut shell = Shell::new(&guest, None, Section::Other, t.log_in);
         shell.warning = Some(warning);
@@ -81,18 +83,24 @@ pub(crate) async fn log_in(
         *response.status_mut() = status;
         response
     };
-    let wait_ms =
-        console.by_name.wait_ms(&name, now_ms).max(console.by_address.wait_ms(&guest.address, now_ms));
-    if wait_ms > 0 {
-        let wait_s = wait_ms.div_ceil(1_000);
+    let too_soon = || {
+        let waits_ms =
+            [console.by_name.wait_ms(&name, now_ms), console.by_address.wait_ms(&guest.address, now_ms)];
+        let wait_s = waits_ms.into_iter().max().filter(|wait_ms| *wait_ms > 0)?.div_ceil(1_000);
         let mut response = again(StatusCode::TOO_MANY_REQUESTS, with(t.log_in_wait, wait_s));
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+        Some(response)
+    };
+    if let Some(response) = too_soon() {
         return response;
     }
     let Ok(Ok(turn)) = tokio::time::timeout(TURN_MAX, Arc::clone(&console.hashing).acquire_owned()).await
     else {
         return again(StatusCode::SERVICE_UNAVAILABLE, t.log_in_busy.to_owned());
     };
+    if let Some(response) = too_soon() {
+        return response;
+    }
     let person = match console.people.get(&name) {
         Ok(person) => person,
         Err(error) => {
@@ -222,6 +230,9 @@ pub(crate) async fn change_password(
     let Ok(Ok(turn)) = turn else {
         return Ok(again(StatusCode::SERVICE_UNAVAILABLE, t.log_in_busy.to_owned()));
     };
+    if console.by_name.wait_ms(&name, now_ms) > 0 {
+        return Ok(again(StatusCode::SERVICE_UNAVAILABLE, t.log_in_busy.to_owned()));
+    }
     console.by_name.failed(&name, now_ms);
     let (old, hash) = (Password::new(typed.old), visitor.person.password.clone());
     let (worker, acting) = (Arc::clone(&console), visitor.clone());
