@@ -215,7 +215,11 @@ fn a_start_on_a_full_disk_knows_it_and_writes_the_end_anew_where_it_stands() {
     bench.wait_room(2);
     bench.log.close();
     for ready in ["spare.ready", "reserve.ready"] {
-        std::fs::remove_file(temporary.path().join(ready)).unwrap();
+        // On a busy machine the log was closed before its spare stood.
+        match std::fs::remove_file(temporary.path().join(ready)) {
+            Ok(()) => {}
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{ready}"),
+        }
     }
     faults.full.store(true, Ordering::SeqCst);
     let bench = open_faulty(temporary.path(), &faults).unwrap();
