@@ -218,7 +218,7 @@ fn a_start_on_a_full_disk_knows_it_and_writes_the_end_anew_where_it_stands() {
         // On a busy machine the log was closed before its spare stood.
         match std::fs::remove_file(temporary.path().join(ready)) {
             Ok(()) => {}
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{ready}"),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound, "{ready}"),
         }
     }
     faults.full.store(true, Ordering::SeqCst);
