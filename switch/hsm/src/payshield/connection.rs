@@ -23,7 +23,7 @@ pub(super) struct Pool {
     held: Mutex<Held>,
     freed: Condvar,
     commands: AtomicU32,
-    /// The address that answered last.
+    /// The address that was reached last.
     good: AtomicUsize,
 }
 
