@@ -7,15 +7,15 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use exchange::{
-    Digest, FileKey, FileKind, Layout, Mapping, Refusal, read_counters, read_journal, read_postings,
-    read_raw_journal,
+    Digest, FileKey, FileKind, Layout, Mapping, Refusal, preview_postings, read_counters, read_journal,
+    read_postings, read_raw_journal,
 };
 use keys::DataKeys;
 use processor::Day;
 use reconciliation::calendar::{BadCalendar, Calendar};
 use reconciliation::{
-    Aspect, Book, CaseId, Counter, Exception, Full, Kind, LineId, Matcher, Rules, cash_exceptions,
-    differences,
+    Aspect, Book, CaseId, CashLine, Counter, Exception, Full, Kind, LineId, Matcher, Posting, Rules,
+    cash_exceptions, differences,
 };
 
 use crate::act::Deed;
@@ -74,6 +74,30 @@ pub struct Arrival<'a> {
     pub from: &'a str,
 }
 
+/// What a file would come to; nothing of it was taken, and nothing recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Preview {
+    /// The first lines as they are read; of a bank's file that is wrong those that can be read.
+    pub lines: Vec<PreviewLine>,
+    /// All lines that can be read; of a journal or counters that are wrong none.
+    pub count: u64,
+    /// The sum of their amounts without sign, minor units.
+    pub sum_minor: i64,
+    /// Why it would not be taken.
+    pub refusal: Option<Refusal>,
+}
+
+/// A line of a preview.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PreviewLine {
+    /// A bank's.
+    Posting(Posting),
+    /// A machine's.
+    Cash(CashLine),
+    /// A cassette.
+    Counter(Counter),
+}
+
 /// An exception as a clerk sees it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Row {
@@ -129,6 +153,48 @@ impl Desk {
         let deed = Deed::Take { digest, key: arrival.key, layout, count, sum_minor };
         self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
         Ok((count, sum_minor))
+    }
+
+    /// Shows how a file would be read, its first lines one by one. A file that was taken already, or whose place is filled, is told as refused.
+    ///
+    /// # Errors
+    /// [`DeskError::Act`]: acts cannot be read.
+    pub fn preview(
+        &self,
+        bytes: &[u8],
+        key: FileKey,
+        layout: Option<&Layout>,
+        lines_max: usize,
+    ) -> Result<Preview, DeskError> {
+        let (casework, _) = self.acts.read()?;
+        let read = self.read_file(bytes, key, layout);
+        let free = casework.intake().check(Digest::of(bytes), key);
+        let refusal = match read {
+            Ok(lines) => {
+                let (count, sum_minor) = lines.count_and_sum();
+                return Ok(Preview { lines: lines.first(lines_max), count, sum_minor, refusal: free.err() });
+            }
+            Err(refusal) => Some(refusal),
+        };
+        let normal = Mapping::normal();
+        let mapping = match layout {
+            None => &normal,
+            Some(Layout::Postings(mapping)) => mapping,
+            Some(Layout::RawJournal(_)) => {
+                return Ok(Preview { lines: Vec::new(), count: 0, sum_minor: 0, refusal });
+            }
+        };
+        let of_bank = key.bank.filter(|_| key.kind == FileKind::Postings);
+        let shown = of_bank.and_then(|bank| preview_postings(bytes, mapping, bank, key.day, lines_max).ok());
+        Ok(match shown {
+            None => Preview { lines: Vec::new(), count: 0, sum_minor: 0, refusal },
+            Some(shown) => Preview {
+                lines: shown.postings.into_iter().map(PreviewLine::Posting).collect(),
+                count: shown.count,
+                sum_minor: shown.sum_minor,
+                refusal,
+            },
+        })
     }
 
     /// Folds a log's records, given from the first on and in order, into a book, with its days as people and members have acted on them: a close is laid
@@ -272,6 +338,18 @@ enum Lines {
 }
 
 impl Lines {
+    fn first(self, lines_max: usize) -> Vec<PreviewLine> {
+        match self {
+            Lines::Postings(file) => {
+                file.postings.into_iter().take(lines_max).map(PreviewLine::Posting).collect()
+            }
+            Lines::Journal(file) => file.lines.into_iter().take(lines_max).map(PreviewLine::Cash).collect(),
+            Lines::Counters(counters) => {
+                counters.into_iter().take(lines_max).map(PreviewLine::Counter).collect()
+            }
+        }
+    }
+
     fn count_and_sum(&self) -> (u64, i64) {
         match self {
             Lines::Postings(file) => (file.postings.len() as u64, file.sum_minor),

@@ -31,7 +31,7 @@
     if (keysOff || isTyping(event.target) || (dialog && dialog.open)) return;
     if (Date.now() - went < 1500) {
       went = 0;
-      const link = document.querySelector(`nav [data-key="${CSS.escape(event.key)}"]`);
+      const link = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
       if (link) { event.preventDefault(); link.click(); }
       return;
     }
@@ -66,6 +66,15 @@
     keysOn.checked = !keysOff;
     keysOn.addEventListener("change", () => { keysOff = !keysOn.checked; stored.keysOff = keysOff; });
   }
+
+  // A file that is too large is told before it is sent.
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (!field.dataset || !field.dataset.bytesMax) return;
+    const isLarge = [...field.files].some((file) => file.size > Number(field.dataset.bytesMax));
+    field.setCustomValidity(isLarge ? field.dataset.tooLarge : "");
+    field.reportValidity();
+  });
 
   document.addEventListener("submit", (event) => {
     const form = event.target;

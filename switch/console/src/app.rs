@@ -10,6 +10,7 @@ use keys::DataKeys;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::address::Network;
 use crate::audit::{Act, Audit, AuditError};
 use crate::desk::Desks;
 use crate::gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, Gate, Pace};
@@ -19,6 +20,7 @@ use crate::role::Permission;
 use crate::sessions::{CsrfToken, Sessions};
 use crate::switch::{Settings, Switch};
 use crate::texts::{Language, Texts};
+use crate::waiting::Waiting;
 
 /// Full citizen numbers that one person may see within an hour.
 pub const NUMBERS_AN_HOUR_MAX: usize = 20;
@@ -36,6 +38,9 @@ const HASHING_MAX: usize = 2;
 
 /// Searches in the log at once.
 const SEARCHING_MAX: usize = 2;
+
+/// Files that are handed in at once: each may take its largest size in memory, and as much again while it is read.
+const UPLOADING_MAX: usize = 2;
 
 /// How long a log-in or a search waits for its turn.
 pub(crate) const TURN_MAX: Duration = Duration::from_secs(5);
@@ -72,12 +77,14 @@ pub(crate) struct Console {
     pub(crate) days: Desks,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) by_name: Gate<String>,
-    pub(crate) by_address: Gate<IpAddr>,
+    pub(crate) by_address: Gate<Network>,
     pub(crate) numbers: Pace<String>,
     pub(crate) citizens: Pace<String>,
     pub(crate) refusals: Pace<()>,
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) searching: Arc<Semaphore>,
+    pub(crate) uploading: Arc<Semaphore>,
+    pub(crate) waiting: Waiting,
 }
 
 impl Console {
@@ -106,6 +113,8 @@ impl Console {
             refusals: Pace::new(REFUSALS_A_MINUTE_MAX, 60_000),
             hashing: Arc::new(Semaphore::new(HASHING_MAX)),
             searching: Arc::new(Semaphore::new(SEARCHING_MAX)),
+            uploading: Arc::new(Semaphore::new(UPLOADING_MAX)),
+            waiting: Waiting::new(&settings.dir),
             settings,
         })
     }

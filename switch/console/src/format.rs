@@ -28,6 +28,12 @@ pub(crate) fn amount(minor: u64, currency: u16) -> String {
     format!("{}\u{a0}{unit}", grouped(minor))
 }
 
+/// An amount with its sign.
+pub(crate) fn signed(minor: i64, currency: u16) -> String {
+    let text = amount(minor.unsigned_abs(), currency);
+    if minor < 0 { format!("−{text}") } else { text }
+}
+
 fn vietnam(at_ms: i64) -> Option<OffsetDateTime> {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok()?;
     Some(at.to_offset(UtcOffset::from_whole_seconds(VIETNAM_S).ok()?))

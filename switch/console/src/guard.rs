@@ -1,25 +1,47 @@
 //! What stands in front of every page: the host that is meant, where a form comes from, whose session it is, and the headers
 //! of every answer.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Form;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use multer::{Constraints, Multipart, SizeLimit};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
-use crate::app::{Console, Guest, Visitor};
+use crate::app::{Console, Guest, TURN_MAX, Visitor};
+use crate::pages::need;
 use crate::pages::problem::{self, Problem, Refused};
+use crate::role::Permission;
 use crate::sessions::{Known, Place, SessionId};
 use crate::texts::Language;
 
 /// Bytes of a form.
 pub(crate) const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// A form has to be whole within this time.
+const FORM_MAX: Duration = Duration::from_secs(10);
+
+/// Where files of banks and machines are handed in: the one form that may be long.
+pub(crate) const UPLOAD_PATH: &str = "/load";
+
+/// Bytes of a file that a browser hands in; a larger one is taken on the command line.
+pub const UPLOAD_BYTES_MAX: usize = 64 << 20;
+
+/// A file has to be whole within this time.
+const UPLOAD_MAX: Duration = Duration::from_secs(120);
+
+/// Bytes of each field beside a file.
+const UPLOAD_FIELD_BYTES_MAX: usize = 1_024;
 
 /// Bytes of a path and its query that are kept to come back to.
 const HERE_BYTES_MAX: usize = 2_048;
@@ -150,6 +172,24 @@ pub(crate) fn place(address: IpAddr, headers: &HeaderMap) -> Place {
     Place::new(address, headers.get(header::USER_AGENT).map_or(b"", |agent| agent.as_bytes()))
 }
 
+/// A file with the fields beside it, as its form brought them.
+#[derive(Clone)]
+pub(crate) struct Upload {
+    fields: BTreeMap<String, String>,
+    /// The name that the browser gave it.
+    pub(crate) name: String,
+    pub(crate) bytes: Bytes,
+    /// Until it is dropped one other may be handed in at once, and no more.
+    _turn: Arc<OwnedSemaphorePermit>,
+}
+
+impl Upload {
+    /// A field's text without what is blank around it; nothing where it is not there.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", |text| text.trim())
+    }
+}
+
 #[derive(Deserialize)]
 struct CsrfField {
     #[serde(default)]
@@ -172,9 +212,14 @@ async fn checked_form(
     if !is_from_here(console, request.headers()) {
         return Err(refused("form from elsewhere refused"));
     }
+    if let Some(visitor) = visitor.filter(|_| path == UPLOAD_PATH) {
+        return uploaded(console, visitor, request, refused).await;
+    }
     let (parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, FORM_BYTES_MAX).await else {
-        return Err(problem::page(guest, visitor, Problem::TooLarge));
+    let bytes = match timeout(FORM_MAX, to_bytes(body, FORM_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => return Err(problem::page(guest, visitor, Problem::TooLarge)),
+        Err(_) => return Err(problem::page(guest, visitor, Problem::Slow)),
     };
     if let Some(visitor) = visitor.filter(|_| path != "/log-in") {
         let copy = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
@@ -184,6 +229,61 @@ async fn checked_form(
         }
     }
     Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+/// A file is read only for whoever may hand one in, at its turn, and not for longer than it may take.
+async fn uploaded(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    request: Request,
+    refused: impl Fn(&'static str) -> Response,
+) -> Result<Request, Response> {
+    need(console, visitor, Permission::Work).map_err(Refused::into_response)?;
+    let problem = |problem| problem::page(&visitor.guest, Some(visitor), problem);
+    let Ok(Ok(turn)) = timeout(TURN_MAX, Arc::clone(&console.uploading).acquire_owned()).await else {
+        return Err(problem(Problem::Busy));
+    };
+    let (mut parts, body) = request.into_parts();
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let Ok(boundary) = multer::parse_boundary(kind) else { return Err(problem(Problem::Form)) };
+    let limits = SizeLimit::new()
+        .whole_stream((UPLOAD_BYTES_MAX + FORM_BYTES_MAX) as u64)
+        .per_field(UPLOAD_FIELD_BYTES_MAX as u64)
+        .for_field("file", UPLOAD_BYTES_MAX as u64);
+    let constraints = Constraints::new().size_limit(limits);
+    let form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let upload = match timeout(UPLOAD_MAX, read_upload(form, Arc::new(turn))).await {
+        Ok(Ok(upload)) => upload,
+        Ok(Err(multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. })) => {
+            return Err(problem(Problem::TooLarge));
+        }
+        Ok(Err(_)) => return Err(problem(Problem::Form)),
+        Err(_) => return Err(problem(Problem::Slow)),
+    };
+    if !visitor.csrf.is(upload.field("csrf")) {
+        return Err(refused("form without its token refused"));
+    }
+    parts.extensions.insert(upload);
+    Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// Of fields of one name the last counts.
+async fn read_upload(
+    mut form: Multipart<'_>,
+    turn: Arc<OwnedSemaphorePermit>,
+) -> Result<Upload, multer::Error> {
+    let mut upload =
+        Upload { fields: BTreeMap::new(), name: String::new(), bytes: Bytes::new(), _turn: turn };
+    while let Some(field) = form.next_field().await? {
+        let name = field.name().unwrap_or("").to_owned();
+        if name == "file" {
+            upload.name = field.file_name().unwrap_or("").to_owned();
+            upload.bytes = field.bytes().await?;
+        } else {
+            upload.fields.insert(name, field.text().await?);
+        }
+    }
+    Ok(upload)
 }
 
 /// By the Origin where the browser says it, which it does for every form; else by Sec-Fetch-Site. Without both: no.

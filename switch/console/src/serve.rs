@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::address::Crowd;
 use crate::app::{Console, SystemClock};
 use crate::guard::Peer;
 use crate::live;
@@ -77,6 +78,7 @@ async fn accept(listener: TcpListener, console: Arc<Console>) {
     let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let tls = console.settings.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.0)));
     let pages = router(console);
+    let crowd = Crowd::default();
     loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
@@ -87,13 +89,17 @@ async fn accept(listener: TcpListener, console: Arc<Console>) {
                 continue;
             }
         };
+        let Some(place) = crowd.enter(peer.ip()) else {
+            tracing::debug!(%peer, "a browser's address has as many connections as it may");
+            continue;
+        };
         let (pages, tls) = (pages.clone(), tls.clone());
         tokio::spawn(async move {
             let served = tokio::time::timeout(CONNECTION_MAX, connection(stream, peer, pages, tls)).await;
             if let Ok(Err(error)) = served {
                 tracing::debug!(%peer, error, "a browser's connection");
             }
-            drop(permit);
+            drop((permit, place));
         });
     }
 }
@@ -133,4 +139,69 @@ fn tower_with_peer(pages: Router, peer: SocketAddr) -> Router<()> {
         request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
         request
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::address::CONNECTIONS_OF_ONE_MAX;
+    use crate::testing::{LogOf, data_keys, settings};
+
+    struct NoSwitch;
+
+    impl Switch for NoSwitch {
+        fn status(&self) -> crate::Asking {
+            Box::pin(async { Err("there is none".to_owned()) })
+        }
+
+        fn resolve(&self, _: processor::TxKey, _: &str, _: &str) -> crate::Asking {
+            self.status()
+        }
+
+        fn cut_over(&self, _: processor::Day, _: &str) -> crate::Asking {
+            self.status()
+        }
+
+        fn metrics(&self) -> String {
+            String::new()
+        }
+    }
+
+    /// Attack: one address takes all connections.
+    #[tokio::test]
+    async fn an_address_with_its_share_of_connections_gets_no_more() {
+        let (dir, log) = (tempfile::tempdir().unwrap(), LogOf::uses(&[]));
+        let settings = Settings { dir: dir.path().to_owned(), ..settings() };
+        let clock = Box::new(SystemClock(Instant::now()));
+        let console = Console::new(settings, data_keys(), log.reader(), Arc::new(NoSwitch), clock);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = tokio::spawn(accept(listener, console));
+        let mut inside = Vec::new();
+        for _ in 0..CONNECTIONS_OF_ONE_MAX {
+            inside.push(TcpStream::connect(at).await.unwrap());
+        }
+        let mut over = TcpStream::connect(at).await.unwrap();
+        let said = over.read(&mut [0; 1]).await;
+        assert!(said.is_err() || said.is_ok_and(|bytes| bytes == 0), "it is closed unheard");
+        let mut last = inside.pop().unwrap();
+        let request = format!("GET /log-in HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        last.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        last.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // Its place is free again, when the connection has been let go.
+        let mut again = TcpStream::connect(at).await.unwrap();
+        again.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        while again.read_to_string(&mut answer).await.is_err() || answer.is_empty() {
+            again = TcpStream::connect(at).await.unwrap();
+            let _ = again.write_all(request.as_bytes()).await;
+        }
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        serving.abort();
+    }
 }

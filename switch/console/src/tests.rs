@@ -208,6 +208,17 @@ impl Browser<'_> {
         self.send(request.body(Body::from(fields.to_owned())).unwrap()).await
     }
 
+    /// As the console's own page hands in a file.
+    async fn load(&self, fields: &[(&str, &str)], file: &[u8]) -> Answer {
+        self.load_body(Body::from(form_data(&self.csrf, fields, file))).await
+    }
+
+    async fn load_body(&self, body: Body) -> Answer {
+        let request = self.request("POST", "/load").header(header::ORIGIN, "http://127.0.0.1:8600");
+        let request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge");
+        self.send(request.body(body).unwrap()).await
+    }
+
     async fn log_in(&mut self, name: &str, password: &str) -> Answer {
         let fields = format!("name={name}&password={}", password.replace(' ', "+"));
         let answer = self.post_from("http://127.0.0.1:8600", "/log-in", &fields).await;
@@ -218,6 +229,12 @@ impl Browser<'_> {
             self.csrf = rest[..64].to_owned();
         }
         answer
+    }
+
+    /// The waiting file's id on a preview.
+    fn id_on(page: &str) -> String {
+        let (_, rest) = page.split_once("name=\"id\" value=\"").expect(page);
+        rest[..32].to_owned()
     }
 
     async fn is_in(&self) -> bool {
@@ -311,12 +328,23 @@ async fn nobody_sees_a_page_without_a_session() {
         "/people",
         "/audit",
         "/audit.csv",
+        "/load",
+        "/load/rejects.csv",
         "/",
     ] {
         let answer = browser.get(path).await;
         assert!(answer.location.starts_with("/log-in?"), "{path}: {answer:?}");
     }
-    for path in ["/evidence/number", "/people/disabled", "/transactions/citizen", "/log-out", "/account"] {
+    for path in [
+        "/evidence/number",
+        "/people/disabled",
+        "/transactions/citizen",
+        "/log-out",
+        "/account",
+        "/load",
+        "/load/take",
+        "/load/mapping",
+    ] {
         let answer = browser.post(path, "name=lan&disabled=true").await;
         assert!(answer.location.starts_with("/log-in?"), "{path}: {answer:?}");
     }
@@ -357,13 +385,36 @@ async fn an_operator_opens_the_next_day_and_is_told_when_it_is_refused() {
     assert_eq!(browser.post("/day/cutover", "day=tomorrow").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
-/// A house whose log has a transaction of which nobody knows how it ended: an exception without any file.
-fn with_a_case() -> (House, String) {
+/// Fields of a form and a file, as RFC 7578 has them.
+fn form_data(csrf: &str, fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
+    let field = |(name, value): &(&str, &str)| {
+        format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let mut body = field(&("csrf", csrf)) + &fields.iter().map(field).collect::<String>();
+    body += "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"bank.csv\"\r\n";
+    body += "Content-Type: text/csv\r\n\r\n";
+    [body.as_bytes(), file, b"\r\n--edge--\r\n"].concat()
+}
+
+/// A body of which nothing ever comes.
+struct Endless;
+
+impl hyper::body::Body for Endless {
+    type Data = axum::body::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+/// A house where files are taken and cases worked on.
+fn with_desk(uses: &[Use]) -> House {
     let house = House::new();
-    let log = LogOf::uses(&[
-        Use { stan: 1, bare: true, ..Use::default() },
-        Use { stan: 2, amount_minor: 500_000, ..Use::default() },
-    ]);
+    let log = LogOf::uses(uses);
     let desk = crate::DeskSettings {
         dir: house.console.settings.dir.join("desk"),
         calendar: reconciliation::calendar::Calendar::default(),
@@ -375,7 +426,15 @@ fn with_a_case() -> (House, String) {
     let switch = Arc::new(TestSwitch::default());
     let console =
         Console::new(settings, data_keys(), log.reader(), switch, Box::new(Arc::clone(&house.clock)));
-    let house = House { pages: router(Arc::clone(&console)), console, log, ..house };
+    House { pages: router(Arc::clone(&console)), console, log, ..house }
+}
+
+/// A house whose log has a transaction of which nobody knows how it ended: an exception without any file.
+fn with_a_case() -> (House, String) {
+    let house = with_desk(&[
+        Use { stan: 1, bare: true, ..Use::default() },
+        Use { stan: 2, amount_minor: 500_000, ..Use::default() },
+    ]);
     let seen = house.console.days.see(&house.console.log).unwrap().unwrap();
     let [row] = seen.rows.as_slice() else { panic!("{:?}", seen.rows) };
     let of = row.exception.case.of;
@@ -487,6 +546,162 @@ async fn the_open_day_is_not_closed_and_a_clerk_closes_none() {
     assert_eq!(open.status, StatusCode::NOT_FOUND);
     let clerk = house.logged_in("lan").await.post("/day/close", "day=2026-05-04").await;
     assert_eq!(clerk.status, StatusCode::FORBIDDEN);
+}
+
+const POSTINGS_OF_THE_DAY: [(&str, &str); 4] =
+    [("kind", "postings"), ("bank", "970415"), ("day", "2026-05-04"), ("part", "1")];
+
+/// A bank's file in the normal form; so many lines and so much by its trailer.
+fn postings(lines: &[&str], trailer: &str) -> Vec<u8> {
+    let head = "at,amount,direction,rrn,terminal,stan,sequence,day,currency,count";
+    format!("{head}\n{}\nTRAILER,{trailer}\n", lines.join("\n")).into_bytes()
+}
+
+#[tokio::test]
+async fn a_file_is_shown_first_then_taken_whole_and_refused_the_second_time() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let form = clerk.get("/load").await.page;
+    assert!(form.contains("value=\"2026-05-04\"") && form.contains("VietinBank (970415)"), "{form}");
+    let file = postings(&["2026-05-04 08:00:01,2000000,D,,HN000001,,,,,"], "1,2000000");
+    let shown = clerk.load(&POSTINGS_OF_THE_DAY, &file).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.page);
+    for part in ["bank.csv", "04/05/2026 08:00:01", "2.000.000\u{a0}₫", "Nhận tệp", "HN000001"] {
+        assert!(shown.page.contains(part), "{part}: {}", shown.page);
+    }
+    let files = || house.console.days.desk().unwrap().acts().read().unwrap().0.files().count();
+    assert_eq!(files(), 0, "what is shown is not taken");
+    let take = format!("id={}", Browser::id_on(&shown.page));
+    let taken = clerk.post("/load/take", &take).await;
+    assert_eq!((taken.location.as_str(), files()), ("/cash?taken=1&sum=2000000", 1), "{}", taken.page);
+    let page = clerk.get(&taken.location).await.page;
+    assert!(page.contains("Đã nhận tệp: 1 dòng, tổng 2.000.000\u{a0}₫"), "{page}");
+    assert_eq!(clerk.post("/load/take", &take).await.status, StatusCode::NOT_FOUND, "it waits no longer");
+    let again = clerk.load(&POSTINGS_OF_THE_DAY, &file).await.page;
+    assert!(again.contains("Tệp trùng") && !again.contains("Nhận tệp"), "{again}");
+    assert!(again.contains("tệp này đã được nhận cho ngày 2026-05-04, phần 1"), "{again}");
+    let take = format!("id={}", Browser::id_on(&again));
+    assert_eq!(clerk.post("/load/take", &take).await.location, "/cash?refused=duplicate_file");
+    let exceptions = clerk.get("/exceptions?kind=duplicate_file").await.page;
+    assert_eq!((files(), exceptions.matches("data-row").count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_file_that_is_wrong_has_a_list_of_what_is_wrong_and_nothing_of_it_is_taken() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let lines =
+        ["2026-05-04 08:00:01,2000000,D,,HN000001,,,,,", "2026-05-04 08:00:02,two,D,001203000017,,,,,,"];
+    let shown = clerk.load(&POSTINGS_OF_THE_DAY, &postings(&lines, "2,4000000")).await.page;
+    for part in [
+        "Dòng không đọc được",
+        "không phải số tiền",
+        "<td class=\"code wrap\" data-label=\"Giá trị ở đó\">two",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("001203000017") && !shown.contains("Nhận tệp"), "{shown}");
+    let id = Browser::id_on(&shown);
+    let list = clerk.get(&format!("/load/rejects.csv?id={id}")).await.page;
+    assert!(list.lines().nth(1).is_some_and(|line| line == "3,amount,two,không phải số tiền"), "{list}");
+    let cut = clerk.load(&POSTINGS_OF_THE_DAY, &postings(&lines[..1], "2,2000000")).await.page;
+    assert!(cut.contains("Sai tổng kiểm soát") && cut.contains("thật ra có 1 dòng"), "{cut}");
+    assert_eq!(clerk.post("/load/take", &format!("id={id}")).await.location, "/cash?refused=unreadable_line");
+    let (casework, acts) = house.console.days.desk().unwrap().acts().read().unwrap();
+    assert_eq!((casework.files().count(), casework.refused().len(), acts.len()), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn journals_counters_and_a_banks_own_form_are_shown_as_they_are_read() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let mapping = "[postings]\nform = { csv = { delimiter = \";\", header = true } }\ndate_format = \"dd/mm/yyyy\"\n\
+                   [postings.columns]\nat = \"Ngay\"\namount = \"So tien\"\n";
+    let encoded = crate::pages::problem::encoded;
+    let bad = clerk.post("/load/mapping", "name=core&text=postings+%3D+5").await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", bad.page);
+    let kept = clerk.post("/load/mapping", &format!("name=core&text={}", encoded(mapping))).await;
+    assert_eq!(kept.location, "/load?kept=core", "{}", kept.page);
+    let own = "Ngay;So tien\n04/05/2026 08:00:01;1500000\n";
+    let journal = "terminal,day,rrn,stan,sequence,at,requested,moved,currency,outcome\n\
+                   HN000001,2026-05-04,,000001,,2026-05-04 08:00:09,2000000,1700000,704,taken\n";
+    let counters = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\n\
+                    HN000001,2026-05-04,2026-05-04 18:00:00,2,500000,100,0,4,96\n";
+    let with_layout = [POSTINGS_OF_THE_DAY.as_slice(), &[("layout", "core")]].concat();
+    let machine = |kind| [("kind", kind), ("day", "2026-05-04"), ("part", "1")];
+    for (fields, file, parts) in [
+        (with_layout.as_slice(), own, ["1.500.000\u{a0}₫", "core"]),
+        (&machine("journal"), journal, ["1.700.000\u{a0}₫", "000001"]),
+        (&machine("counters"), counters, ["500.000\u{a0}₫", ">96<"]),
+    ] {
+        let shown = clerk.load(fields, file.as_bytes()).await.page;
+        for part in parts {
+            assert!(shown.contains(part) && shown.contains("Nhận tệp"), "{part}: {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_a_file_that_is_not_whole_is_shown_again() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let with = |name: &'static str, value: &'static str| {
+        POSTINGS_OF_THE_DAY.map(|(known, old)| if known == name { (name, value) } else { (known, old) })
+    };
+    for (name, value, told) in [
+        ("kind", "ledger", "Nội dung"),
+        ("bank", "970499", "Ngân hàng"),
+        ("day", "yesterday", "Ngày kinh doanh"),
+        ("part", "0", "Phần"),
+    ] {
+        let again = clerk.load(&with(name, value), b"x").await;
+        assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        assert!(again.page.contains(&format!("Không hiểu ô “{told}”")), "{name}: {}", again.page);
+    }
+    let empty = clerk.load(&POSTINGS_OF_THE_DAY, b"").await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// Attack: somebody else's file, or a file by somebody who hands in none.
+#[tokio::test]
+async fn a_file_that_waits_is_its_persons_alone_and_is_read_for_those_who_may_hand_it_in() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let file = postings(&["2026-05-04 08:00:01,2000000,D,,HN000001,,,,,"], "1,2000000");
+    let id = Browser::id_on(&clerk.load(&POSTINGS_OF_THE_DAY, &file).await.page);
+    let checker = house.logged_in("minh").await;
+    assert_eq!(checker.post("/load/take", &format!("id={id}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(checker.get(&format!("/load/rejects.csv?id={id}")).await.status, StatusCode::NOT_FOUND);
+    for name in ["oanh", "an"] {
+        let browser = house.logged_in(name).await;
+        assert_eq!(browser.get("/load").await.status, StatusCode::FORBIDDEN, "{name}");
+        // It would wait for ever if a byte of it were wanted.
+        assert_eq!(browser.load_body(Body::new(Endless)).await.status, StatusCode::FORBIDDEN, "{name}");
+        assert!(house.acts().pop().unwrap().starts_with(&format!("{name} refused for want of a role")));
+    }
+    let stranger = Browser { csrf: "0".repeat(64), ..clerk.clone() };
+    assert_eq!(stranger.load(&POSTINGS_OF_THE_DAY, &file).await.status, StatusCode::FORBIDDEN);
+    assert!(house.acts().pop().unwrap().starts_with("lan form without its token refused"));
+    house.pass(crate::WAITING_MS_MAX);
+    let later = house.logged_in("lan").await;
+    assert_eq!(later.post("/load/take", &format!("id={id}")).await.status, StatusCode::NOT_FOUND);
+}
+
+/// Attack: a body that never ends, or is endless.
+#[tokio::test(start_paused = true)]
+async fn a_form_or_file_that_does_not_come_or_is_too_large_is_dropped() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let form = clerk.request("POST", "/case/act").header(header::ORIGIN, "http://127.0.0.1:8600");
+    let form = form.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let slow = clerk.send(form.body(Body::new(Endless)).unwrap()).await;
+    assert_eq!(slow.status, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(clerk.load_body(Body::new(Endless)).await.status, StatusCode::REQUEST_TIMEOUT);
+    let large = vec![b'x'; crate::UPLOAD_BYTES_MAX + 1];
+    let too_large = clerk.load(&POSTINGS_OF_THE_DAY, &large).await;
+    assert_eq!(too_large.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let long = format!("id=x&text={}", "x".repeat(100_000));
+    assert_eq!(clerk.post("/case/act", &long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 /// Attack: role jump.

@@ -222,6 +222,45 @@ texts! {
     file_taken: "Đã nhận", "Taken";
     no_files: "Chưa có tệp nào.", "No files yet.";
     key_files: "Tới Quỹ và tệp", "Go to Cash and files";
+    load_file: "Nạp tệp", "Load a file";
+    load_lead: "Tệp được đọc và cho xem trước; chỉ khi bạn nhận thì mới được lưu, trọn vẹn hoặc không gì cả.", "The file is read and shown first; only when you take it is it kept, whole or not at all.";
+    load_bank_hint: "Hạch toán là của một ngân hàng: hãy chọn.", "Postings are one bank's: choose it.";
+    load_terminal_hint: "Mã máy chỉ cần cho nhật ký của một máy.", "The terminal is for the journal of one machine alone.";
+    load_bytes_max: "Tối đa {} MiB; tệp lớn hơn nạp bằng dòng lệnh.", "{} MiB at most; a larger one is taken on the command line.";
+    load_bad: "Không hiểu ô “{}”. Hãy sửa rồi chọn lại tệp.", "“{}” is not understood. Mend it and choose the file again.";
+    load_empty: "Hãy chọn một tệp có nội dung.", "Choose a file that has something in it.";
+    load_taken: "Đã nhận tệp: {} dòng, tổng {}.", "The file is taken: {} lines, sum {}.";
+    load_refused: "Không nhận gì từ tệp, và đã ghi lại: {}.", "Nothing of the file was taken, and that is recorded: {}.";
+    file: "Tệp", "File";
+    reading_file: "Đang đọc…", "Reading…";
+    preview: "Xem trước", "Preview";
+    preview_lead: "Chưa nhận gì cả. Tệp chờ 15 phút.", "Nothing is taken yet. The file waits for 15 minutes.";
+    control_totals: "Số liệu kiểm soát", "Control totals";
+    bytes_size: "Số byte", "Bytes";
+    lines_count: "Số dòng đọc được", "Lines read";
+    lines_sum: "Tổng tiền, không kể dấu", "Sum without sign";
+    first_lines: "Những dòng đầu, như đã đọc", "The first lines, as they are read";
+    line: "Dòng", "Line";
+    field: "Ô", "Field";
+    value: "Giá trị ở đó", "What stands there";
+    requested: "Yêu cầu", "Requested";
+    moved: "Tiền đã ra hoặc vào", "Cash that moved";
+    rejects: "Những gì sai", "What is wrong";
+    and_more: "và {} dòng nữa", "and {} more";
+    take_file: "Nhận tệp", "Take the file";
+    record_refusal: "Ghi lại là bị từ chối", "Record that it was refused";
+    download_rejects: "Tải danh sách lỗi", "Download what is wrong";
+    another_file: "Chọn tệp khác", "Choose another file";
+    mapping: "Cách đọc", "Mapping";
+    normal_form: "Dạng chuẩn", "Normal form";
+    mappings: "Cách đọc đã lưu", "Mappings that are kept";
+    mappings_lead: "Cách một ngân hàng hay một loại máy viết tệp, dạng TOML; tên cũ được thay bằng nội dung mới.", "How a bank or a make of machine writes its file, as TOML; a name that is there already gets the new content.";
+    no_mappings: "Chưa có cách đọc nào.", "There is none yet.";
+    mapping_name: "Tên cách đọc", "The mapping's name";
+    mapping_text: "Nội dung", "Content";
+    keep_mapping: "Lưu cách đọc", "Keep the mapping";
+    mapping_kept: "Đã lưu cách đọc {}.", "The mapping {} is kept.";
+    mapping_bad: "Không lưu được. {}", "It was not kept. {}";
     no_desk: "Chưa có nơi đối soát", "There is no desk";
     no_desk_lead: "Cấu hình của chuyển mạch không có [reconciliation].", "The switch's configuration has no [reconciliation].";
     close_day: "Đóng ngày", "Close the day";
@@ -510,6 +549,7 @@ texts! {
     error_lead: "Chuyển mạch hoặc nhật ký không trả lời được lúc này.", "The switch or its log cannot answer right now.";
     error_hint: "Hãy thử lại; nếu vẫn lỗi, báo cho vận hành cùng dòng dưới đây.", "Try again; if it stays so, tell the operators the line below.";
     too_large: "Yêu cầu quá lớn.", "The request is too large.";
+    too_slow: "Yêu cầu đến quá chậm, nên bị bỏ. Hãy thử lại.", "The request took too long to come, and is dropped. Try again.";
 
     el_2: "Số thẻ", "Primary account number";
     el_3: "Mã xử lý", "Processing code";
@@ -598,6 +638,16 @@ impl Texts {
     pub(crate) fn act<'a>(&self, act: &'a str) -> &'a str {
         let known = ACTS.iter().find(|(name, _)| *name == act && self.is_vietnamese());
         known.map_or(act, |(_, vietnamese)| vietnamese)
+    }
+
+    /// Why a line of a file is not taken. What is not known stays as it is told.
+    pub(crate) fn reject_reason(&self, reason: &str) -> String {
+        let in_vietnamese = |(english, vietnamese): &(&str, &str)| {
+            let values = values_of(english, reason)?;
+            Some(values.iter().fold((*vietnamese).to_owned(), |text, value| with(&text, value)))
+        };
+        let known = REASONS.iter().filter(|_| self.is_vietnamese()).find_map(in_vietnamese);
+        known.unwrap_or_else(|| reason.to_owned())
     }
 
     pub(crate) fn is_vietnamese(&self) -> bool {
@@ -839,6 +889,48 @@ impl Texts {
     }
 }
 
+/// Why a line of a file is not taken, as the crate `exchange` says it, and the same in Vietnamese; a value stands for `{}`.
+const REASONS: &[(&str, &str)] = &[
+    ("it is not an amount", "không phải số tiền"),
+    ("its thousands are not separated by three digits", "hàng nghìn không cách nhau ba chữ số"),
+    ("it has a fraction of the smallest unit", "có phần lẻ của đơn vị nhỏ nhất"),
+    ("it is not a date written as {}", "không phải ngày viết theo {}"),
+    ("it is not a time written as hh:mm:ss", "không phải giờ viết theo hh:mm:ss"),
+    ("there is no time behind the date", "sau ngày không có giờ"),
+    ("it is not a whole number, or too large", "không phải số nguyên, hoặc quá lớn"),
+    ("a minus beside a direction", "dấu trừ bên cạnh chiều nợ có"),
+    ("it is neither a debit nor a credit", "không phải nợ cũng không phải có"),
+    ("nothing is posted", "không hạch toán gì"),
+    ("it stands behind the trailer", "đứng sau dòng tổng"),
+    ("there is a trailer already", "đã có một dòng tổng"),
+    ("the file has no trailer: it may have been cut", "tệp không có dòng tổng: có thể đã bị cắt"),
+    ("there are {} lines", "thật ra có {} dòng"),
+    ("the lines come to {}", "các dòng cộng lại là {}"),
+    ("the file has no column of this name", "tệp không có cột tên này"),
+    ("the file is empty", "tệp trống"),
+    ("it is not UTF-8", "không phải UTF-8"),
+    ("it is empty", "trống"),
+    ("it is taken, none, kept or retracted", "phải là taken, none, kept hoặc retracted"),
+    ("the same file was taken for {}, part {}", "tệp này đã được nhận cho ngày {}, phần {}"),
+    ("another file was taken for {}, part {}: {}", "tệp khác đã được nhận cho ngày {}, phần {}: {}"),
+    ("postings are of a bank: name it", "hạch toán là của một ngân hàng: hãy chọn"),
+    ("a raw journal is of one machine: name it", "nhật ký gốc là của một máy: hãy ghi mã máy"),
+    ("the layout is for another kind of file", "cách đọc này dành cho loại tệp khác"),
+];
+
+/// What stands in a text where its pattern has `{}`; nothing where the text is not the pattern's.
+fn values_of<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>> {
+    let mut parts = pattern.split("{}");
+    let mut rest = text.strip_prefix(parts.next()?)?;
+    let mut values = Vec::new();
+    for part in parts {
+        let at = if part.is_empty() { rest.len() } else { rest.find(part)? };
+        values.push(&rest[..at]);
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty().then_some(values)
+}
+
 /// Puts a value into a text that has a place for one.
 pub(crate) fn with(text: &str, value: impl std::fmt::Display) -> String {
     text.replacen("{}", &value.to_string(), 1)
@@ -885,6 +977,35 @@ mod tests {
             assert!(sources.iter().any(|source| source.contains(&quoted)), "nobody records {act}");
             assert_eq!(VIETNAMESE.act(act), *vietnamese);
             assert_eq!(ENGLISH.act(act), *act);
+        }
+    }
+
+    #[test]
+    fn reasons_of_a_file_that_is_wrong_are_told_in_both_languages() {
+        for (reason, vietnamese) in [
+            ("it is not an amount", "không phải số tiền"),
+            ("it is not a date written as dd/mm/yyyy", "không phải ngày viết theo dd/mm/yyyy"),
+            (
+                "the same file was taken for 2026-05-04, part 1",
+                "tệp này đã được nhận cho ngày 2026-05-04, phần 1",
+            ),
+            ("something that nobody knows", "something that nobody knows"),
+        ] {
+            assert_eq!(VIETNAMESE.reject_reason(reason), vietnamese);
+            assert_eq!(ENGLISH.reject_reason(reason), reason);
+        }
+        let sources = [
+            include_str!("../../exchange/src/values.rs"),
+            include_str!("../../exchange/src/postings.rs"),
+            include_str!("../../exchange/src/rows.rs"),
+            include_str!("../../exchange/src/journal.rs"),
+            include_str!("../../exchange/src/intake.rs"),
+            include_str!("../../casework/src/desk.rs"),
+        ];
+        for (english, vietnamese) in REASONS {
+            assert_eq!(english.matches("{}").count(), vietnamese.matches("{}").count(), "{english}");
+            let front = english.split("{}").next().unwrap_or(english);
+            assert!(sources.iter().any(|source| source.contains(front)), "nobody says {english}");
         }
     }
 

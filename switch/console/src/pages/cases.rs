@@ -5,7 +5,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
@@ -13,12 +12,12 @@ use processor::Day;
 use reconciliation::{Aspect, CaseId, Exception, Kind, LineId};
 use serde::Deserialize;
 
-use crate::app::{Console, TURN_MAX, Visitor};
-use crate::desk::{Seen, TellError, transaction_at};
-use crate::evidence::bank_name;
+use crate::app::{Console, Visitor};
+use crate::desk::{Seen, transaction_at};
 use crate::format;
+use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::{self, Problem, Refused, encoded};
-use crate::pages::{Section, Shell, failed, need, shown};
+use crate::pages::{Choice, Section, Shell, at_turn, failed, missing, need, query, shown, unprocessable};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 
@@ -62,7 +61,7 @@ impl Filters {
 
     fn query(&self, page: usize) -> String {
         let page = if page == 0 { String::new() } else { page.to_string() };
-        let fields = [
+        query(&[
             ("day", &self.day),
             ("bank", &self.bank),
             ("terminal", &self.terminal),
@@ -71,11 +70,7 @@ impl Filters {
             ("owner", &self.owner),
             ("sort", &self.sort),
             ("page", &page),
-        ];
-        let given = fields.iter().filter(|(_, value)| !value.is_empty());
-        let given: Vec<String> =
-            given.map(|(name, value)| std::format!("{name}={}", encoded(value))).collect();
-        if given.is_empty() { String::new() } else { std::format!("?{}", given.join("&")) }
+        ])
     }
 }
 
@@ -159,9 +154,9 @@ impl ShownRow {
             bank: bank.unwrap_or_else(none),
             terminal: exception.terminal.map_or_else(none, |terminal| terminal.to_string()),
             rrn: exception.rrn.map_or_else(none, |rrn| rrn.to_string()),
-            ours: signed(exception.ours_minor, console),
-            theirs: signed(exception.theirs_minor, console),
-            value: signed(exception.value_minor(), console),
+            ours: format::signed(exception.ours_minor, console.settings.currency),
+            theirs: format::signed(exception.theirs_minor, console.settings.currency),
+            value: format::signed(exception.value_minor(), console.settings.currency),
             state: state_words(row.case.state, t),
             owner: row.case.owner.clone().unwrap_or_else(none),
             due: format::day(row.due),
@@ -169,17 +164,6 @@ impl ShownRow {
             age: with(t.days, row.age_days(today)),
         }
     }
-}
-
-fn signed(minor: i64, console: &Console) -> String {
-    let text = format::amount(minor.unsigned_abs(), console.settings.currency);
-    if minor < 0 { std::format!("−{text}") } else { text }
-}
-
-struct Choice {
-    value: String,
-    words: String,
-    chosen: bool,
 }
 
 #[derive(Template)]
@@ -205,17 +189,7 @@ struct ExceptionsPage {
 
 /// The desk's rows at their turn, on a thread that may wait for a disk.
 pub(crate) async fn seen(console: &Arc<Console>, visitor: &Visitor) -> Result<Arc<Seen>, Refused> {
-    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
-    let Ok(Ok(turn)) = turn else {
-        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
-    };
-    let worker = Arc::clone(console);
-    let looking = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        worker.days.see(&worker.log)
-    });
-    let seen: Result<Option<Arc<Seen>>, TellError> = looking.await.map_err(|error| failed(visitor, error))?;
-    let seen = seen.map_err(|error| failed(visitor, error))?;
+    let seen = at_turn(console, visitor, |console| console.days.see(&console.log)).await?;
     seen.ok_or_else(|| Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NoDesk)))
 }
 
@@ -265,12 +239,7 @@ async fn listed(
     let today = Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000);
     let page: usize = filters.page.parse().unwrap_or(0);
     let from = page.saturating_mul(PAGE_ROWS).min(rows.len());
-    let choice = |value: &str, words: &str, chosen: &str| Choice {
-        value: value.to_owned(),
-        words: words.to_owned(),
-        chosen: value == chosen,
-    };
-    let kinds = Kind::ALL.iter().map(|kind| choice(kind.name(), t.exception(*kind), &filters.kind));
+    let kinds = Kind::ALL.iter().map(|kind| Choice::new(kind.name(), t.exception(*kind), &filters.kind));
     let states = [("", t.case_not_resolved), ("all", t.any)].into_iter().chain(
         [CaseState::Open, CaseState::Proposed, CaseState::Disputed, CaseState::Resolved]
             .map(|state| (state.name(), state_words(state, t).0)),
@@ -291,19 +260,12 @@ async fn listed(
         heading,
         lead,
         kinds: kinds.collect(),
-        states: states.map(|(name, words)| choice(name, words, &filters.state)).collect(),
-        sorts: sorts.iter().map(|(name, words)| choice(name, words, &filters.sort)).collect(),
-        banks: console
-            .settings
-            .banks
-            .keys()
-            .map(|bank| {
-                choice(&bank.to_string(), &bank_name(&bank.to_string(), &console.settings), &filters.bank)
-            })
-            .collect(),
+        states: states.map(|(name, words)| Choice::new(name, words, &filters.state)).collect(),
+        sorts: sorts.iter().map(|(name, words)| Choice::new(name, *words, &filters.sort)).collect(),
+        banks: Choice::banks(console, &filters.bank),
         figures: vec![
             (t.open_exceptions, grouped(open.len())),
-            (t.value_at_risk, signed(risk, console)),
+            (t.value_at_risk, format::signed(risk, console.settings.currency)),
             (t.late_cases, grouped(late)),
             (t.match_rate, rate),
             (t.ambiguous, format::grouped(summary.ambiguous_lines)),
@@ -374,12 +336,6 @@ async fn list(console: &Arc<Console>, visitor: &Visitor, filters: &Filters) -> R
     Ok(List { headings, rows: rows.iter().map(row).collect() })
 }
 
-fn download(kind: &'static str, name: &'static str, bytes: Vec<u8>) -> Response {
-    let disposition = std::format!("attachment; filename=\"{name}\"");
-    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
-        .into_response()
-}
-
 pub(crate) async fn csv(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
@@ -387,7 +343,7 @@ pub(crate) async fn csv(
 ) -> Result<Response, Refused> {
     let list = list(&console, &visitor, &filters).await?;
     let bytes = list.to_csv().map_err(|error| failed(&visitor, error))?;
-    Ok(download("text/csv; charset=utf-8", "exceptions.csv", bytes))
+    Ok(download(CSV, "exceptions.csv", bytes))
 }
 
 pub(crate) async fn xlsx(
@@ -398,8 +354,7 @@ pub(crate) async fn xlsx(
     let list = list(&console, &visitor, &filters).await?;
     let written = tokio::task::spawn_blocking(move || list.to_xlsx("exceptions")).await;
     let bytes = written.map_err(|error| failed(&visitor, error))?.map_err(|error| failed(&visitor, error))?;
-    let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-    Ok(download(kind, "exceptions.xlsx", bytes))
+    Ok(download(XLSX, "exceptions.xlsx", bytes))
 }
 
 struct NoteRow {
@@ -469,7 +424,7 @@ pub(crate) async fn case(
 
 async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Result<CasePage, Refused> {
     let t = visitor.t();
-    let not_found = || Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NotFound));
+    let not_found = || missing(visitor);
     let case = read_case(id).ok_or_else(not_found)?;
     let seen = seen(console, visitor).await?;
     let row = seen.rows.iter().find(|row| row.exception.case == case).ok_or_else(not_found)?;
@@ -495,7 +450,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         proposal: proposal.map(|proposal| ProposalShown {
             maker: proposal.maker.clone(),
             resolution: resolution_words(proposal.resolution, t),
-            amount: signed(proposal.amount_minor, console),
+            amount: format::signed(proposal.amount_minor, console.settings.currency),
             why: proposal.why.clone(),
             checker: proposal.checker.clone(),
         }),
@@ -596,7 +551,7 @@ pub(crate) async fn act(
     Form(doing): Form<Doing>,
 ) -> Result<Response, Refused> {
     let t = visitor.t();
-    let not_found = || Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound));
+    let not_found = || missing(&visitor);
     let case = read_case(&doing.id).ok_or_else(not_found)?;
     // Only what is an exception can be a case.
     let seen = seen(&console, &visitor).await?;
@@ -635,9 +590,7 @@ async fn again(
 ) -> Result<Response, Refused> {
     let mut page = case_page(console, visitor, id).await?;
     page.shell.warning = Some(warning);
-    let mut response = shown(&page);
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    Ok(unprocessable(&page))
 }
 
 /// Records an act by this person.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, Deed, DeskError};
 use processor::Day;
@@ -13,14 +12,14 @@ use reconciliation::{ELEMENTS, Sheet, State as DayState, Totals, calendar};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::app::{Console, TURN_MAX, Visitor};
-use crate::desk::{TellError, Told};
+use crate::app::{Console, Visitor};
+use crate::desk::Told;
 use crate::evidence::bank_name;
 use crate::format;
 use crate::pages::cases;
 use crate::pages::export::Csv;
-use crate::pages::problem::{self, Problem, Refused};
-use crate::pages::{Section, Shell, failed, need, shown};
+use crate::pages::problem::Refused;
+use crate::pages::{Section, Shell, at_turn, failed, missing, need, shown, unprocessable};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 
@@ -34,17 +33,7 @@ fn is_amount(element: u8) -> bool {
 
 /// Days at their turn, on a thread that may wait for a disk.
 async fn told(console: &Arc<Console>, visitor: &Visitor) -> Result<Told, Refused> {
-    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
-    let Ok(Ok(turn)) = turn else {
-        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
-    };
-    let worker = Arc::clone(console);
-    let reading = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        worker.days.tell(&worker.log)
-    });
-    let told: Result<Told, TellError> = reading.await.map_err(|error| failed(visitor, error))?;
-    told.map_err(|error| failed(visitor, error))
+    at_turn(console, visitor, |console| console.days.tell(&console.log)).await
 }
 
 fn state_words(state: DayState, t: &Texts) -> (&'static str, &'static str) {
@@ -63,12 +52,6 @@ fn sums(sheet: &Sheet) -> (i64, i64, i64) {
     let taken = |totals: &Totals| totals.element(86) - totals.element(87);
     let of = |value: &dyn Fn(&Totals) -> i64| sheet.members.values().map(value).sum();
     (of(&count), of(&paid), of(&taken))
-}
-
-/// An amount with its sign.
-fn signed(minor: i64, console: &Console) -> String {
-    let text = format::amount(minor.unsigned_abs(), console.settings.currency);
-    if minor < 0 { std::format!("−{text}") } else { text }
 }
 
 struct DayRow {
@@ -91,8 +74,8 @@ impl DayRow {
             state: state_words(sheet.state, t),
             opened: sheet.opened.map_or("–".to_owned(), |(_, at_ms)| format::date_time(at_ms)),
             count: format::grouped(count.unsigned_abs()),
-            paid: signed(paid, console),
-            taken: signed(taken, console),
+            paid: format::signed(paid, console.settings.currency),
+            taken: format::signed(taken, console.settings.currency),
             banks: sheet.members.len(),
         }
     }
@@ -119,7 +102,11 @@ fn bars(sheets: &[Sheet], console: &Console) -> Vec<Bar> {
             y: std::format!("{:.1}", 118.0 - height),
             height: std::format!("{height:.1}"),
             width: std::format!("{:.1}", step * 0.8),
-            words: std::format!("{}: {}", format::day(*day), signed(*paid, console)),
+            words: std::format!(
+                "{}: {}",
+                format::day(*day),
+                format::signed(*paid, console.settings.currency)
+            ),
         }
     };
     days.iter().rev().enumerate().map(bar).collect()
@@ -207,9 +194,7 @@ pub(crate) async fn cut_over(
     let refuse = async |reason: String| {
         let mut page = day_page(&console, &visitor).await?;
         page.shell.warning = Some(reason);
-        let mut response = shown(&page);
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        Ok(response)
+        Ok(unprocessable(&page))
     };
     let Ok(day) = day.parse::<Day>() else { return refuse(visitor.t().cut_over_bad.to_owned()).await };
     let status = console.switch.status().await.map_err(|error| failed(&visitor, error))?;
@@ -238,7 +223,7 @@ pub(crate) async fn close(
     let is_over =
         |day: &Day| told.sheets.iter().any(|sheet| sheet.day == *day && sheet.state == DayState::CuttingOver);
     let Some(day) = day.filter(is_over) else {
-        return Err(Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound)));
+        return Err(missing(&visitor));
     };
     let deed = Deed::Close { day, position: told.read.1 };
     match cases::done(&console, &visitor, deed).await {
@@ -246,9 +231,7 @@ pub(crate) async fn close(
         Err(DeskError::Act(ActError::Refused(refused))) => {
             let mut page = day_page(&console, &visitor).await?;
             page.shell.warning = Some(with(visitor.t().close_refused, refused));
-            let mut response = shown(&page);
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
+            Ok(unprocessable(&page))
         }
         Err(error) => Err(failed(&visitor, error)),
     }
@@ -312,7 +295,7 @@ fn elements(sheet: &Sheet, console: &Console, t: &Texts) -> Vec<ElementRow> {
         let value = |totals: &Totals| {
             let value = totals.element(element.number);
             if is_amount(element.number) {
-                signed(value, console)
+                format::signed(value, console.settings.currency)
             } else {
                 format::grouped(value.unsigned_abs())
             }
@@ -320,7 +303,7 @@ fn elements(sheet: &Sheet, console: &Console, t: &Texts) -> Vec<ElementRow> {
         let mut values: Vec<String> = sheet.members.values().map(value).collect();
         let sum = sheet.members.values().map(|totals| totals.element(element.number)).sum::<i64>();
         values.push(if is_amount(element.number) {
-            signed(sum, console)
+            format::signed(sum, console.settings.currency)
         } else {
             format::grouped(sum.unsigned_abs())
         });
@@ -343,7 +326,7 @@ pub(crate) async fn totals(
     let t = visitor.t();
     let told = told(&console, &visitor).await?;
     let Some((index, sheet)) = which(&told, &day) else {
-        return Err(Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound)));
+        return Err(missing(&visitor));
     };
     let name = |bank: &processor::Institution| bank_name(&bank.to_string(), &console.settings);
     let link = |sheet: &Sheet| std::format!("/totals?day={}", sheet.day);
@@ -368,15 +351,15 @@ pub(crate) async fn totals(
             .map(|((issuer, acquirer), owed)| OwedRow {
                 issuer: name(issuer),
                 acquirer: name(acquirer),
-                amount: signed(owed.amount_minor, &console),
-                fee: signed(owed.fee_minor, &console),
+                amount: format::signed(owed.amount_minor, console.settings.currency),
+                fee: format::signed(owed.fee_minor, console.settings.currency),
             })
             .collect(),
         adjustments: sheet
             .adjustments
             .iter()
             .map(|((day, bank), totals)| {
-                (format::day(*day), name(bank), signed(totals.net_minor(), &console))
+                (format::day(*day), name(bank), format::signed(totals.net_minor(), console.settings.currency))
             })
             .collect(),
         earlier: told.sheets.get(index + 1).map(link),
@@ -395,7 +378,7 @@ pub(crate) async fn totals_csv(
     let t = visitor.t();
     let told = told(&console, &visitor).await?;
     let Some((_, sheet)) = which(&told, &day) else {
-        return Err(Refused::from(problem::page(&visitor.guest, Some(&visitor), Problem::NotFound)));
+        return Err(missing(&visitor));
     };
     let mut csv = Csv::new(&[t.business_day, t.bank_id, "DE", t.element_name, t.amount_or_count]);
     let day = sheet.day.to_string();

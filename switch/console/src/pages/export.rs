@@ -1,7 +1,18 @@
 //! Lists as CSV (RFC 4180), as spreadsheets open them: UTF-8 with its mark, and no cell that is a formula.
 
+use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+
+pub(crate) const CSV: &str = "text/csv; charset=utf-8";
+pub(crate) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// A file for the person's disk, under a name of the console's own.
+pub(crate) fn download(kind: &'static str, name: &str, bytes: impl Into<Body>) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let head = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    (head, bytes.into()).into_response()
+}
 
 /// A table as it is written.
 pub(crate) struct Csv(String);
@@ -46,9 +57,7 @@ impl Csv {
     }
 
     pub(crate) fn download(self, name: &str) -> Response {
-        let disposition = format!("attachment; filename=\"{name}\"");
-        let kind = "text/csv; charset=utf-8".to_owned();
-        ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], self.0).into_response()
+        download(CSV, name, self.0)
     }
 }
 

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use exchange::{FileKey, FileKind};
+use reconciliation::Kind;
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
@@ -14,7 +15,7 @@ use crate::pages::cases::seen;
 use crate::pages::problem::Refused;
 use crate::pages::{Section, Shell, failed, need, shown};
 use crate::role::Permission;
-use crate::texts::Texts;
+use crate::texts::{Texts, with};
 
 /// Rows of each table.
 const ROWS_MAX: usize = 500;
@@ -50,15 +51,19 @@ struct FilesPage {
     day: String,
     cassettes: Vec<CassetteRow>,
     files: Vec<FileRow>,
+    may_load: bool,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Which {
     #[serde(default)]
     day: String,
+    taken: Option<u64>,
+    sum: Option<i64>,
+    refused: Option<String>,
 }
 
-fn kind_words(kind: FileKind, t: &Texts) -> &'static str {
+pub(crate) fn kind_words(kind: FileKind, t: &Texts) -> &'static str {
     match kind {
         FileKind::Postings => t.file_postings,
         FileKind::Journal => t.file_journal,
@@ -66,7 +71,7 @@ fn kind_words(kind: FileKind, t: &Texts) -> &'static str {
     }
 }
 
-fn whose(key: &FileKey, console: &Console) -> String {
+pub(crate) fn whose(key: &FileKey, console: &Console) -> String {
     let bank = key.bank.map(|bank| crate::evidence::bank_name(&bank.to_string(), &console.settings));
     let terminal = key.terminal.map(|terminal| terminal.to_string());
     bank.or(terminal).unwrap_or_else(|| "–".to_owned())
@@ -75,16 +80,14 @@ fn whose(key: &FileKey, console: &Console) -> String {
 pub(crate) async fn page(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
-    Query(Which { day }): Query<Which>,
+    Query(Which { day, taken, sum, refused }): Query<Which>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let t = visitor.t();
     let seen = seen(&console, &visitor).await?;
     let fits = |own: processor::Day| day.is_empty() || own.to_string() == day;
     let money = |notes: i64, note_minor: i64| {
-        let minor = notes.saturating_mul(note_minor);
-        let text = format::amount(minor.unsigned_abs(), console.settings.currency);
-        if minor < 0 { std::format!("−{text}") } else { text }
+        format::signed(notes.saturating_mul(note_minor), console.settings.currency)
     };
     let mut cassettes = Vec::new();
     for counter in seen.counters.iter().filter(|counter| fits(counter.day)).take(ROWS_MAX) {
@@ -104,7 +107,7 @@ pub(crate) async fn page(
         });
     }
     let front = |digest: &exchange::Digest| digest.to_string().chars().take(12).collect::<String>();
-    let taken = seen.casework.files().filter(|(_, key, _)| fits(key.day)).map(|(digest, key, _)| FileRow {
+    let kept = seen.casework.files().filter(|(_, key, _)| fits(key.day)).map(|(digest, key, _)| FileRow {
         day: format::day(key.day),
         kind: kind_words(key.kind, t),
         whose: whose(key, &console),
@@ -113,8 +116,8 @@ pub(crate) async fn page(
         refused: None,
         reason: String::new(),
     });
-    let refused = seen.casework.refused().iter().rev().filter(|(_, _, key, ..)| fits(key.day));
-    let refused = refused.map(|(_, digest, key, kind, reason)| FileRow {
+    let turned_away = seen.casework.refused().iter().rev().filter(|(_, _, key, ..)| fits(key.day));
+    let turned_away = turned_away.map(|(_, digest, key, kind, reason)| FileRow {
         day: format::day(key.day),
         kind: kind_words(key.kind, t),
         whose: whose(key, &console),
@@ -123,7 +126,14 @@ pub(crate) async fn page(
         refused: Some(t.exception(*kind)),
         reason: reason.clone(),
     });
-    let files = refused.chain(taken).take(ROWS_MAX).collect();
-    let shell = Shell::of(&visitor, Section::Files, t.files);
-    Ok(shown(&FilesPage { shell, day, cassettes, files }))
+    let files = turned_away.chain(kept).take(ROWS_MAX).collect();
+    let mut shell = Shell::of(&visitor, Section::Files, t.files);
+    shell.notice = taken.zip(sum).map(|(count, sum_minor)| {
+        let words = with(t.load_taken, format::grouped(count));
+        with(&words, format::signed(sum_minor, console.settings.currency))
+    });
+    let refused: Option<Kind> = refused.and_then(|kind| kind.parse().ok());
+    shell.warning = refused.map(|kind| with(t.load_refused, t.exception(kind)));
+    let may_load = visitor.may(Permission::Work);
+    Ok(shown(&FilesPage { shell, day, cassettes, files, may_load }))
 }

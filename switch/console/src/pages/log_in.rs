@@ -10,6 +10,7 @@ use axum::{Extension, Form};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::address::Network;
 use crate::app::{Console, Guest, TURN_MAX, Visitor};
 use crate::guard::{cookie, cookie_name, place};
 use crate::pages::problem::{Refused, within};
@@ -83,9 +84,9 @@ pub(crate) async fn log_in(
         *response.status_mut() = status;
         response
     };
+    let network = Network::of(guest.address);
     let too_soon = || {
-        let waits_ms =
-            [console.by_name.wait_ms(&name, now_ms), console.by_address.wait_ms(&guest.address, now_ms)];
+        let waits_ms = [console.by_name.wait_ms(&name, now_ms), console.by_address.wait_ms(&network, now_ms)];
         let wait_s = waits_ms.into_iter().max().filter(|wait_ms| *wait_ms > 0)?.div_ceil(1_000);
         let mut response = again(StatusCode::TOO_MANY_REQUESTS, with(t.log_in_wait, wait_s));
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
@@ -117,7 +118,7 @@ pub(crate) async fn log_in(
     });
     let right = right.await.unwrap_or(false);
     let Some(person) = person.clone().filter(|person| right && !person.disabled) else {
-        console.by_address.failed(&guest.address, now_ms);
+        console.by_address.failed(&network, now_ms);
         // A name that nobody has may be a password that was typed into the wrong field.
         let who = person.as_ref().map_or("-", |person| person.name.as_str());
         console.record_refusal(

@@ -11,6 +11,7 @@ mod live;
 mod log_in;
 pub(crate) mod problem;
 mod transactions;
+mod upload;
 
 use std::sync::Arc;
 
@@ -24,8 +25,8 @@ use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use crate::app::{Console, Guest, Visitor};
-use crate::guard::guard;
+use crate::app::{Console, Guest, TURN_MAX, Visitor};
+use crate::guard::{UPLOAD_PATH, guard};
 use crate::people::Person;
 use crate::role::Permission;
 use crate::texts::{Language, Texts};
@@ -50,6 +51,10 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/exceptions.xlsx", get(cases::xlsx))
         .route("/approvals", get(cases::approvals))
         .route("/cash", get(files::page))
+        .route(UPLOAD_PATH, get(upload::form).post(upload::preview))
+        .route("/load/take", post(upload::take))
+        .route("/load/rejects.csv", get(upload::rejects))
+        .route("/load/mapping", post(upload::keep_mapping))
         .route("/case", get(cases::case))
         .route("/case/act", post(cases::act))
         .route("/live", get(live::page))
@@ -159,6 +164,67 @@ pub(crate) fn need(console: &Console, visitor: &Visitor, permission: Permission)
     }
     visitor.record_refusal(console, "refused for want of a role", permission.name());
     Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Role(permission))))
+}
+
+/// Does what reads much of the log or of files at its turn, on a thread that may wait for a disk.
+pub(crate) async fn at_turn<T, E>(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    work: impl FnOnce(&Console) -> Result<T, E> + Send + 'static,
+) -> Result<T, Refused>
+where
+    T: Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
+    };
+    let worker = Arc::clone(console);
+    let working = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work(&worker)
+    });
+    working.await.map_err(|error| failed(visitor, error))?.map_err(|error| failed(visitor, error))
+}
+
+/// A page that says that what was asked for was not done.
+pub(crate) fn unprocessable(template: &impl Template) -> Response {
+    let mut response = shown(template);
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    response
+}
+
+/// There is no such page, day or case.
+pub(crate) fn missing(visitor: &Visitor) -> Refused {
+    Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NotFound))
+}
+
+/// A choice of a list.
+pub(crate) struct Choice {
+    pub(crate) value: String,
+    pub(crate) words: String,
+    pub(crate) chosen: bool,
+}
+
+impl Choice {
+    pub(crate) fn new(value: &str, words: impl Into<String>, chosen: &str) -> Choice {
+        Choice { value: value.to_owned(), words: words.into(), chosen: value == chosen }
+    }
+
+    /// The banks of the switch by name.
+    pub(crate) fn banks(console: &Console, chosen: &str) -> Vec<Choice> {
+        let banks = console.settings.banks.keys().map(ToString::to_string);
+        banks.map(|id| Choice::new(&id, crate::evidence::bank_name(&id, &console.settings), chosen)).collect()
+    }
+}
+
+/// The filters that are set, as the query of an address.
+pub(crate) fn query(fields: &[(&str, &str)]) -> String {
+    let given = fields.iter().filter(|(_, value)| !value.is_empty());
+    let given: Vec<String> =
+        given.map(|(name, value)| format!("{name}={}", problem::encoded(value))).collect();
+    if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) }
 }
 
 /// Something that failed underneath, for a person and for the program's log.

@@ -33,6 +33,8 @@ pub(crate) enum Problem {
     Form,
     /// A form that is too long.
     TooLarge,
+    /// A form that took too long to come.
+    Slow,
     /// No such page or transaction.
     NotFound,
     /// The configuration has no place for files and cases.
@@ -64,6 +66,9 @@ pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -
         Problem::Form => (StatusCode::FORBIDDEN, t.error_title, t.refused_form.to_owned(), "", String::new()),
         Problem::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, t.error_title, t.too_large.to_owned(), "", String::new())
+        }
+        Problem::Slow => {
+            (StatusCode::REQUEST_TIMEOUT, t.error_title, t.too_slow.to_owned(), "", String::new())
         }
         Problem::NotFound => {
             (StatusCode::NOT_FOUND, t.error_title, t.not_found.to_owned(), t.not_found_hint, String::new())

@@ -11,13 +11,13 @@ use credential::{CitizenNumber, Pseudonym};
 use processor::{Institution, Kind, State as TransactionState, TerminalId};
 use serde::Deserialize;
 
-use crate::app::{Console, TURN_MAX, Visitor};
+use crate::app::{Console, Visitor};
 use crate::audit::unhex;
-use crate::evidence::{StateShown, bank_name};
+use crate::evidence::StateShown;
 use crate::format;
 use crate::pages::export::Csv;
-use crate::pages::problem::{self, Problem, Refused, encoded};
-use crate::pages::{Section, Shell, failed, need, shown};
+use crate::pages::problem::{self, Refused, encoded};
+use crate::pages::{Choice, Section, Shell, at_turn, failed, need, query, shown};
 use crate::role::Permission;
 use crate::search::{self, Found, Kinds, Reach, Row, Typed, Wanted, bank_of};
 use crate::texts::{Texts, with};
@@ -123,7 +123,7 @@ impl Filters {
     /// The address of the same filters with another place to go on from.
     fn query(&self, before: Option<u64>) -> String {
         let before = before.map(|before| before.to_string()).unwrap_or_default();
-        let fields = [
+        query(&[
             ("q", &self.q),
             ("terminal", &self.terminal),
             ("bank", &self.bank),
@@ -136,10 +136,7 @@ impl Filters {
             ("from", &self.from),
             ("to", &self.to),
             ("before", &before),
-        ];
-        let given = fields.iter().filter(|(_, value)| !value.is_empty());
-        let given: Vec<String> = given.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) }
+        ])
     }
 
     fn is_narrow(&self) -> bool {
@@ -156,13 +153,6 @@ impl Filters {
 fn amount(text: &str) -> Option<u64> {
     let digits: String = text.chars().filter(|it| !".,₫đ \u{a0}".contains(*it)).collect();
     digits.parse().ok()
-}
-
-/// A choice of a list.
-struct Choice {
-    value: String,
-    words: String,
-    chosen: bool,
 }
 
 /// A row as it is shown.
@@ -242,24 +232,14 @@ impl TransactionsPage {
     }
 }
 
-/// One search at its turn, on a thread that may wait for a disk.
+/// One search at its turn.
 async fn searched(
     console: &Arc<Console>,
     visitor: &Visitor,
     wanted: Wanted,
     reach: Reach,
 ) -> Result<Found, Refused> {
-    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
-    let Ok(Ok(turn)) = turn else {
-        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
-    };
-    let log = console.log.clone();
-    let searching = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        search::search(&log, &wanted, reach)
-    });
-    let found = searching.await.map_err(|error| failed(visitor, error))?;
-    found.map_err(|error| failed(visitor, error))
+    at_turn(console, visitor, move |console| search::search(&console.log, &wanted, reach)).await
 }
 
 pub(crate) async fn page(
@@ -292,25 +272,16 @@ async fn listed(
         wanted.kind = kinds_of_name(&wanted);
         searched(console, visitor, wanted, Reach::PAGE).await?
     };
-    let choice = |value: &str, words: String, chosen: &str| Choice {
-        value: value.to_owned(),
-        words,
-        chosen: value == chosen,
-    };
-    let banks = console.settings.banks.keys().map(|bank| {
-        let id = bank.to_string();
-        choice(&id, bank_name(&id, &console.settings), &filters.bank)
-    });
     let kinds = [("", t.kind_money), ("all", t.kind_all)].into_iter();
     let kinds = kinds.chain(KINDS.iter().map(|(name, kind)| (*name, t.kind(*kind))));
-    let states = STATES.iter().map(|state| choice(state.name(), t.state(*state).to_owned(), &filters.state));
+    let states = STATES.iter().map(|state| Choice::new(state.name(), t.state(*state), &filters.state));
     let mut shell = Shell::of(visitor, Section::Transactions, t.transactions);
     if bad.contains(&"q") {
         shell.warning = Some(with(t.search_bad, &filters.q));
     }
     let page = TransactionsPage {
-        banks: banks.collect(),
-        kinds: kinds.map(|(name, words)| choice(name, words.to_owned(), &filters.kind)).collect(),
+        banks: Choice::banks(console, &filters.bank),
+        kinds: kinds.map(|(name, words)| Choice::new(name, words, &filters.kind)).collect(),
         states: states.collect(),
         rows: found.rows.iter().map(|row| ShownRow::new(row, console, t)).collect(),
         older: found.more_before.map(|before| format!("/transactions{}", filters.query(Some(before)))),
