@@ -55,10 +55,18 @@ fn write_tokens(machine: &Machine, path: &Path) {
 }
 
 fn back_end(dir: &Path, address: SocketAddr, answer_max: Duration, connections_max: usize) -> PayShield {
+    back_end_of(dir, vec![address], answer_max, connections_max)
+}
+
+fn back_end_of(
+    dir: &Path,
+    addresses: Vec<SocketAddr>,
+    answer_max: Duration,
+    connections_max: usize,
+) -> PayShield {
     let tokens = dir.join("tokens");
     write_tokens(&Machine::new(1).unwrap(), &tokens);
-    PayShield::open(PayShieldSettings { addresses: vec![address], connections_max, answer_max, tokens })
-        .unwrap()
+    PayShield::open(PayShieldSettings { addresses, connections_max, answer_max, tokens }).unwrap()
 }
 
 fn simulated() -> (tokio::runtime::Runtime, Handle) {
@@ -171,6 +179,38 @@ fn a_box_that_is_away_silent_or_out_of_step_is_an_error_in_time() {
     is_away(&hsm, "65535 bytes");
     answers.join().unwrap();
     is_away(&hsm, &address.to_string());
+}
+
+#[test]
+fn a_box_that_accepts_and_is_silent_is_passed_over_and_the_second_answers_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    // Its connections are accepted by the system, as by a tunnel behind which no box is.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let (_runtime, handle) = simulated();
+    let addresses = vec![silent.local_addr().unwrap(), handle.addr()];
+    let hsm = back_end_of(dir.path(), addresses, Duration::from_secs(4), 1);
+    for _ in 0..4 {
+        translated(&hsm, PinFormat::Iso0, PinFormat::Iso0, PAN).unwrap();
+    }
+    assert!(silent.accept().is_ok(), "it was asked first");
+    assert!(silent.accept().is_err(), "and not again: good is who has answered");
+}
+
+#[test]
+fn when_no_address_answers_each_is_named_with_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let addresses = vec![silent.local_addr().unwrap(), away];
+    let hsm = back_end_of(dir.path(), addresses.clone(), Duration::from_millis(200), 1);
+    for _ in 0..2 {
+        let HsmError::Away(reason) = hsm.echo().unwrap_err() else { panic!("another error") };
+        let parts: Vec<&str> = reason.split("; ").collect();
+        assert_eq!(parts.len(), 2, "{reason}");
+        assert!(parts[0].starts_with(&format!("{}: no answer in time", addresses[0])), "{reason}");
+        assert!(parts[1].starts_with(&format!("{}: ", addresses[1])), "{reason}");
+    }
 }
 
 #[test]

@@ -178,6 +178,7 @@ impl Town {
             let file = file.to_string_lossy().into_owned();
             importing.command(&["enrolment", "import", &file, "--bank", &bank]).await?;
         }
+        importing.command(&["log", "begin-heads"]).await?;
         let mut switch = configured("atm-switch", size)?;
         let address = switch.start().await?;
         let mut town = Town { switch, banks, registry, ledgers };

@@ -92,6 +92,7 @@ pub async fn pilot(arguments: PilotArguments) -> Result<bool, Box<dyn Error>> {
             .await?;
     }
     let people = if arguments.console { Some(People::let_in(&town.config, &switch).await?) } else { None };
+    switch.command(&["log", "begin-heads"]).await?;
     let address = switch.start().await?;
     keep_address(&town.config, address)?;
     if let Some(people) = &people {

@@ -26,7 +26,8 @@ const PIN_DIGITS_MAX: &str = "12";
 /// Where a payShield is, and what it holds keys for.
 #[derive(Clone, Debug)]
 pub struct PayShieldSettings {
-    /// Its addresses, or those of several that share their LMK: one after the other is tried.
+    /// Its addresses, or those of several that share their LMK: the one that has answered last is asked first, then the
+    /// others, each for an equal share of what is left of `answer_max`.
     pub addresses: Vec<SocketAddr>,
     /// Connections at once; who finds none free waits, within the deadline.
     pub connections_max: usize,

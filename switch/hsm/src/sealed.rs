@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -182,17 +182,52 @@ pub(crate) fn read(
     Ok((key, clear))
 }
 
-/// Writes a file beside it, syncs it, and puts it in its place.
-pub(crate) fn write(path: &Path, key: &SealKey, clear: Zeroizing<Vec<u8>>) -> Result<(), String> {
+/// Syncs a directory: what was renamed in it is durable then.
+pub(crate) type SyncDirectory = fn(&Path) -> io::Result<()>;
+
+/// Writes a file beside it, syncs it, and puts it in its place. Where that cannot be made durable the file before it is put
+/// back: an error says that nothing has changed.
+pub(crate) fn write(
+    path: &Path,
+    key: &SealKey,
+    clear: Zeroizing<Vec<u8>>,
+    sync_directory: SyncDirectory,
+) -> Result<(), String> {
     let sealed = key.seal(clear)?;
-    let part = path.with_extension("part");
+    let (part, before) = (path.with_extension("part"), path.with_extension("before"));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
         file.write_all(&sealed)?;
         file.sync_all()?;
+        unless_missing(std::fs::remove_file(&before))?;
+        let had_one = unless_missing(std::fs::hard_link(path, &before))?;
         std::fs::rename(&part, path)?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        if let Err(error) = sync_directory(directory) {
+            if had_one {
+                std::fs::rename(&before, path)?
+            } else {
+                std::fs::remove_file(path)?
+            }
+            return Err(error);
+        }
+        // What is left of it is overwritten by the next change.
+        let _ = std::fs::remove_file(&before);
+        Ok(())
     };
     write().map_err(|error| error.to_string())
+}
+
+/// `false` where there was no file.
+fn unless_missing(done: io::Result<()>) -> io::Result<bool> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// That of the system.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner};
-use crate::sealed::{self, SealKey, Sealing, random};
+use crate::sealed::{self, SealKey, Sealing, SyncDirectory, random};
 use crate::slot::{self, Held, Slot, Slots};
 use crate::{Hsm, KeyInfo, PinTranslation};
 
@@ -50,6 +50,7 @@ pub struct SoftwareHsm {
     held: RwLock<Arc<State>>,
     /// Held while the file and what is held change together: what was read before a change never replaces it.
     changing: Mutex<()>,
+    sync_directory: SyncDirectory,
 }
 
 struct State {
@@ -63,15 +64,23 @@ impl SoftwareHsm {
     /// # Errors
     /// [`HsmError::File`].
     pub fn create(path: &Path, sealing: Sealing) -> Result<SoftwareHsm, HsmError> {
+        SoftwareHsm::create_with(path, sealing, sealed::sync_directory)
+    }
+
+    fn create_with(
+        path: &Path,
+        sealing: Sealing,
+        sync_directory: SyncDirectory,
+    ) -> Result<SoftwareHsm, HsmError> {
+        let _lock = lock(path)?;
         if path.exists() {
             return Err(file_error(path, "is there already"));
         }
-        let _lock = lock(path)?;
         let seal = SealKey::new(&sealing).map_err(|reason| file_error(path, reason))?;
         let slots = Slots::new();
-        sealed::write(path, &seal, slot::encode(&slots)).map_err(|reason| file_error(path, reason))?;
-        let held = RwLock::new(Arc::new(State { seal, slots }));
-        Ok(SoftwareHsm { path: path.to_owned(), sealing, held, changing: Mutex::new(()) })
+        sealed::write(path, &seal, slot::encode(&slots), sync_directory)
+            .map_err(|reason| file_error(path, reason))?;
+        Ok(SoftwareHsm::of(path, sealing, State { seal, slots }, sync_directory))
     }
 
     /// Opens a file.
@@ -80,8 +89,12 @@ impl SoftwareHsm {
     /// [`HsmError::File`]: it cannot be read, or does not open with this passphrase or key.
     pub fn open(path: &Path, sealing: Sealing) -> Result<SoftwareHsm, HsmError> {
         let state = State::read(path, &sealing, None)?;
+        Ok(SoftwareHsm::of(path, sealing, state, sealed::sync_directory))
+    }
+
+    fn of(path: &Path, sealing: Sealing, state: State, sync_directory: SyncDirectory) -> SoftwareHsm {
         let held = RwLock::new(Arc::new(state));
-        Ok(SoftwareHsm { path: path.to_owned(), sealing, held, changing: Mutex::new(()) })
+        SoftwareHsm { path: path.to_owned(), sealing, held, changing: Mutex::new(()), sync_directory }
     }
 
     /// Takes a key in that people brought as two or three parts: the key is their exclusive or. For exchange keys, under
@@ -144,7 +157,7 @@ impl SoftwareHsm {
         let before: BTreeMap<KeyName, KeyVersion> =
             slots.iter().map(|(name, slot)| (*name, slot.newest.version)).collect();
         let changed = change(&mut slots)?;
-        sealed::write(&self.path, &seal, slot::encode(&slots))
+        sealed::write(&self.path, &seal, slot::encode(&slots), self.sync_directory)
             .map_err(|reason| file_error(&self.path, reason))?;
         let mut used = self.state().slots.clone();
         used.extend(slots.into_iter().filter(|(name, slot)| before.get(name) != Some(&slot.newest.version)));
@@ -384,5 +397,65 @@ fn file_error(path: &Path, reason: impl Into<String>) -> HsmError {
 impl fmt::Debug for SoftwareHsm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SoftwareHsm({})", self.path.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io;
+
+    use super::*;
+
+    const AES: KeyKind = KeyKind { algorithm: KeyAlgorithm::Aes, bytes: 16 };
+
+    fn sealing() -> Sealing {
+        Sealing::key_file(&[b'5'; 64]).unwrap()
+    }
+
+    fn failing(_: &Path) -> io::Result<()> {
+        Err(io::Error::other("no sync"))
+    }
+
+    fn names(module: &SoftwareHsm) -> Vec<(KeyName, KeyVersion)> {
+        module.keys().unwrap().iter().map(|key| (key.name, key.version)).collect()
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_made_durable_is_taken_back_in_the_file_and_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hsm.keys");
+        let failed = SoftwareHsm::create_with(&path, sealing(), failing).unwrap_err();
+        assert!(failed.to_string().ends_with("no sync") && !path.exists(), "{failed}");
+
+        let mut module = SoftwareHsm::create(&path, sealing()).unwrap();
+        let name: KeyName = "bank.970418.derivation".parse().unwrap();
+        module.generate_key(name, AES, 1).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        module.sync_directory = failing;
+        for _ in 0..2 {
+            let failed = module.generate_key(name, AES, 2).unwrap_err();
+            assert!(failed.to_string().ends_with("no sync"), "{failed}");
+            let opened = SoftwareHsm::open(&path, sealing()).unwrap();
+            assert_eq!((names(&module), std::fs::read(&path).unwrap()), (names(&opened), before.clone()));
+        }
+        module.sync_directory = sealed::sync_directory;
+        assert_eq!(module.generate_key(name, AES, 3).unwrap().version, KeyVersion::new(2).unwrap());
+        assert_eq!(names(&SoftwareHsm::open(&path, sealing()).unwrap()), names(&module));
+    }
+
+    #[test]
+    fn a_file_is_only_made_by_who_has_locked_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hsm.keys");
+        let held = lock(&path).unwrap();
+        // Another process makes it meanwhile: who waits must not have looked before.
+        std::fs::write(&path, "another's").unwrap();
+        let refused = SoftwareHsm::create(&path, sealing()).unwrap_err().to_string();
+        assert!(refused.ends_with("another process is changing it; try again"), "{refused}");
+        drop(held);
+        let refused = SoftwareHsm::create(&path, sealing()).unwrap_err().to_string();
+        assert!(refused.ends_with("is there already"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"another's");
     }
 }

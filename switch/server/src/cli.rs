@@ -583,7 +583,7 @@ pub enum LogCommand {
   atm-switch log verify --config atm-switch.toml
   atm-switch log verify --config atm-switch.toml --heads /mnt/witness/switch-hn-1.heads --json
 Exit status: 0 good, 1 not checked, 2 configuration, 10 changed, 11 moved, 12 gone, 13 cut, 14 rolled back,
-15 replaced, 16 the heads themselves are not signed by the key.")]
+15 replaced, 16 the heads themselves are not signed by the key, 17 no head is left where some were kept.")]
     Verify {
         /// The switch that is meant.
         #[command(flatten)]
@@ -600,6 +600,13 @@ Exit status: 0 good, 1 not checked, 2 configuration, 10 changed, 11 moved, 12 go
         /// One JSON object.
         #[arg(long)]
         json: bool,
+    },
+    /// Say that the log's heads are kept in `log.heads_file` from now on: once, before the first start with it.
+    #[command(after_help = "Example:\n  atm-switch log begin-heads --config atm-switch.toml")]
+    BeginHeads {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
     },
     /// Print the public half of the key that signs heads, PEM: for whoever keeps them.
     #[command(after_help = "Example:\n  atm-switch log heads-key --config atm-switch.toml > heads-key.pem")]

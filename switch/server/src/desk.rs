@@ -7,6 +7,7 @@ use reconciliation::{Book, Matcher};
 
 use crate::config::{ReconciliationSettings, Settings};
 use crate::log_commands::files;
+use crate::process_memory;
 
 /// The desk of a configuration, and who uses it.
 pub(crate) struct Seat<'a> {
@@ -38,9 +39,7 @@ impl<'a> Seat<'a> {
             reconciliation.calendar.clone(),
             reconciliation.due.clone(),
         );
-        let uid = std::os::unix::fs::MetadataExt::uid;
-        let who = std::fs::metadata("/proc/self")
-            .map_or("uid -".to_owned(), |process| format!("uid {}", uid(&process)));
+        let who = format!("uid {}", process_memory::user());
         Ok(Seat { settings, reconciliation, desk, who })
     }
 

@@ -1,5 +1,5 @@
-//! Signed heads of the log, kept in a second place: appended at intervals and at the end, compared at a start
-//! (docs/log.md#heads). Nothing of the switch ever waits for that place.
+//! Signed heads of the log, kept in a second place: begun by a person, appended at intervals and at the end, compared at a
+//! start (docs/log.md#heads). Nothing of the switch ever waits for that place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use journal::{Head, LogReader, SignedHead, SignedHeads};
-use keys::HeadKey;
+use journal::{Head, LogReader, SignedHead, SignedHeads, verify};
+use keys::{DataKeys, HeadKey};
 
 use crate::clock::Clock;
 
@@ -37,6 +37,20 @@ const READ_MAX: Duration = Duration::from_secs(5);
 /// A start looks at so much of the file's end: some 4,000 heads.
 const READ_BYTES_MAX: u64 = 1 << 20;
 
+/// In the log's directory: that heads of this log are kept elsewhere. A second place that is empty is then no first start.
+const NOTE_FILE: &str = "heads.note";
+const NOTE: &str =
+    "Heads of this log are kept in a second place: one that is empty was emptied, or is not mounted.\n";
+
+/// What a start knows of the second place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SecondPlace {
+    /// It holds heads, and the log agrees with them.
+    Vouches,
+    /// It holds none, though heads were kept there, or could not be read.
+    Silent,
+}
+
 /// The thread that signs. Dropped, it signs no more.
 pub(crate) struct HeadsKeeper {
     ends: Sender<()>,
@@ -44,13 +58,14 @@ pub(crate) struct HeadsKeeper {
 }
 
 impl HeadsKeeper {
-    /// Starts it.
+    /// Starts it. A file that a start has not found is not made anew: it may be one that is not mounted.
     ///
     /// # Errors
     /// There is no thread for it.
     pub(crate) fn start(
         settings: &HeadsSettings,
         node: &str,
+        found: SecondPlace,
         reader: LogReader,
         clock: Clock,
     ) -> Result<HeadsKeeper, String> {
@@ -62,6 +77,7 @@ impl HeadsKeeper {
             node: node.to_owned(),
             clock,
             kept_records: 0,
+            may_create: found == SecondPlace::Vouches,
             tried: Instant::now(),
             has_failed: false,
         };
@@ -93,6 +109,8 @@ struct HeadWriter {
     clock: Clock,
     /// The last head that was kept vouches for so many.
     kept_records: u64,
+    /// Whether the file, when it is not there, was moved away while this process had it.
+    may_create: bool,
     tried: Instant,
     has_failed: bool,
 }
@@ -108,7 +126,8 @@ impl HeadWriter {
         }
         self.tried = Instant::now();
         let signed = SignedHead { head, at_ms: self.clock.now().wall_ms, node: self.node.clone() };
-        let kept = append(&self.settings.file, &signed.line(&self.settings.key));
+        let kept = append(&self.settings.file, &signed.line(&self.settings.key), self.may_create);
+        self.may_create |= kept.is_ok();
         self.tell(head, kept);
     }
 
@@ -134,9 +153,9 @@ impl HeadWriter {
 }
 
 /// Opened anew each time, so that the file may be moved away at any moment. A line that a power loss has torn is ended.
-fn append(path: &Path, line: &str) -> io::Result<()> {
+fn append(path: &Path, line: &str, may_create: bool) -> io::Result<()> {
     let is_new = !path.exists();
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(may_create).open(path)?;
     let mut last = [b'\n'];
     if file.seek(SeekFrom::End(0))? > 0 {
         file.seek(SeekFrom::End(-1))?;
@@ -151,12 +170,70 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses a log that has less than what was signed as durable, or another end: nobody may be paid twice because an
-/// earlier copy was put back. A file that cannot be read in time is told, and the start goes on.
+/// Begins the second place of a log, which is a person's act and no program's: the head of what the log holds now is signed
+/// into it, and noted in the log's directory. Gives the head.
 ///
 /// # Errors
-/// What the log lacks.
-pub(crate) fn refuse_rolled_back(settings: &HeadsSettings, node: &str, now: Head) -> Result<(), String> {
+/// Heads of this log are kept there already, the log is not good, or one of both places cannot be written.
+pub fn begin(settings: &HeadsSettings, log_dir: &Path, node: &str, data: &DataKeys) -> Result<Head, String> {
+    let file = settings.file.display();
+    let found = match end_of(&settings.file) {
+        Ok(text) => SignedHeads::read(&text, node, &settings.key.public()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => SignedHeads::default(),
+        Err(error) => return Err(format!("{file}: {error}")),
+    };
+    if let Some(longest) = found.longest() {
+        return Err(format!(
+            "{file}: heads of `{node}` are kept there already, up to {}",
+            longest.head.records
+        ));
+    }
+    std::fs::create_dir_all(log_dir).map_err(|error| format!("{}: {error}", log_dir.display()))?;
+    let report = verify(log_dir, data, &[]).map_err(|error| error.to_string())?;
+    if let Some(bad) = report.bad {
+        return Err(format!("{}: record {} is bad: {}", bad.path.display(), bad.position, bad.reason));
+    }
+    let signed = SignedHead { head: report.head, at_ms: Clock::start().now().wall_ms, node: node.to_owned() };
+    append(&settings.file, &signed.line(&settings.key), true).map_err(|error| format!("{file}: {error}"))?;
+    write_note(log_dir)?;
+    Ok(report.head)
+}
+
+/// Whether heads of this log were kept in a second place before.
+pub fn were_kept(log_dir: &Path) -> bool {
+    log_dir.join(NOTE_FILE).exists()
+}
+
+fn write_note(log_dir: &Path) -> Result<(), String> {
+    let path = log_dir.join(NOTE_FILE);
+    let write = || {
+        let mut file = File::create(&path)?;
+        file.write_all(NOTE.as_bytes())?;
+        file.sync_all()?;
+        File::open(log_dir)?.sync_all()
+    };
+    write().map_err(|error: io::Error| format!("{}: {error}", path.display()))
+}
+
+/// Refuses a log that has less than what was signed as durable, or another end: nobody may be paid twice because an
+/// earlier copy was put back. Refuses one of which no head was ever kept: that nothing vouches for it yet, a person says
+/// ([`begin`]). A place that was emptied, or cannot be read in time, is an alarm, and the start goes on.
+///
+/// # Errors
+/// What the log lacks, or that its heads were never begun.
+pub(crate) fn check_second_place(
+    settings: &HeadsSettings,
+    log_dir: &Path,
+    node: &str,
+    now: Head,
+) -> Result<SecondPlace, String> {
+    let checked = check(settings, log_dir, node, now)?;
+    let is_silent = checked == SecondPlace::Silent;
+    metrics::gauge!("atm_switch_log_heads_missing").set(f64::from(u8::from(is_silent)));
+    Ok(checked)
+}
+
+fn check(settings: &HeadsSettings, log_dir: &Path, node: &str, now: Head) -> Result<SecondPlace, String> {
     let (sender, read) = channel();
     let path = settings.file.clone();
     let reading = move || {
@@ -165,31 +242,41 @@ pub(crate) fn refuse_rolled_back(settings: &HeadsSettings, node: &str, now: Head
     };
     let thread = std::thread::Builder::new().name("log-heads".to_owned()).spawn(reading);
     thread.map_err(|error| format!("threads: {error}"))?;
+    let file = settings.file.display();
     let text = match read.recv_timeout(READ_MAX) {
         Ok(Ok(text)) => text,
-        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Ok(Err(error)) => return unread(settings, &error.to_string()),
-        Err(_) => return unread(settings, "it was not read in time"),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Ok(Err(error)) => return Ok(silent(settings, &error.to_string())),
+        Err(_) => return Ok(silent(settings, "it was not read in time")),
     };
     let heads = SignedHeads::read(&text, node, &settings.key.public());
-    let Some(longest) = heads.longest() else { return Ok(()) };
+    let Some(longest) = heads.longest() else {
+        if were_kept(log_dir) {
+            return Ok(silent(settings, "no head of this log is there any more"));
+        }
+        return Err(format!(
+            "log: {file} holds no head of `{node}`, and none was ever kept there; \
+             `atm-switch log begin-heads` says that this is the first start with it"
+        ));
+    };
+    if !were_kept(log_dir) {
+        write_note(log_dir)?;
+    }
     let reason = match longest.head.records {
         records if records > now.records => "it ends before that, and so was cut or put back",
         records if records == now.records && longest.head.link != now.link => "it holds other records",
-        _ => return Ok(()),
+        _ => return Ok(SecondPlace::Vouches),
     };
     Err(format!(
-        "log: {} records; {} vouches for {}, and {reason}; `atm-switch log verify --heads` tells more",
-        now.records,
-        settings.file.display(),
-        longest.head.records
+        "log: {} records; {file} vouches for {}, and {reason}; `atm-switch log verify --heads` tells more",
+        now.records, longest.head.records
     ))
 }
 
-fn unread(settings: &HeadsSettings, reason: &str) -> Result<(), String> {
+fn silent(settings: &HeadsSettings, reason: &str) -> SecondPlace {
     let file = settings.file.display();
-    tracing::error!(%file, reason, "kept heads cannot be read: it is not known whether the log was put back");
-    Ok(())
+    tracing::error!(%file, reason, "the second place does not vouch for the log: it is not known whether the log was put back");
+    SecondPlace::Silent
 }
 
 fn end_of(path: &Path) -> io::Result<String> {
@@ -213,7 +300,12 @@ mod tests {
         let settings = HeadsSettings { file, interval_ms: 3_600_000, records_max, key };
         let clock = Clock::start();
         let node = "a".to_owned();
-        HeadWriter { settings, node, clock, kept_records: 0, tried: Instant::now(), has_failed: false }
+        let tried = Instant::now();
+        HeadWriter { settings, node, clock, kept_records: 0, may_create: true, tried, has_failed: false }
+    }
+
+    fn data() -> DataKeys {
+        DataKeys::new(&Key::new([1; 32]), &Key::new([2; 32]), &Key::new([3; 32]))
     }
 
     fn head(records: u64) -> Head {
@@ -256,14 +348,48 @@ mod tests {
     fn a_start_refuses_what_is_shorter_or_other_than_was_signed() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = writer(dir.path().join("heads"), 1);
-        let start = |writer: &HeadWriter, node: &str, now| refuse_rolled_back(&writer.settings, node, now);
-        assert_eq!(start(&writer, "a", head(0)), Ok(()), "no file yet");
+        let start = |writer: &HeadWriter, node: &str, now| check(&writer.settings, dir.path(), node, now);
         writer.look(head(5), false);
-        assert_eq!(start(&writer, "a", head(5)), Ok(()));
-        assert_eq!(start(&writer, "a", head(6)), Ok(()));
-        assert_eq!(start(&writer, "b", head(4)), Ok(()), "another switch's heads say nothing of this log");
+        assert_eq!(start(&writer, "a", head(5)), Ok(SecondPlace::Vouches));
+        assert_eq!(start(&writer, "a", head(6)), Ok(SecondPlace::Vouches));
+        let other_node = start(&writer, "b", head(4));
+        assert_eq!(other_node, Ok(SecondPlace::Silent), "another switch's heads say nothing of this log");
         assert!(start(&writer, "a", head(4)).unwrap_err().contains("vouches for 5"));
         let other = Head { link: [7; 32], ..head(5) };
         assert!(start(&writer, "a", other).unwrap_err().contains("other records"));
+    }
+
+    #[test]
+    fn a_second_place_that_is_not_mounted_is_an_alarm_and_no_first_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log_dir, mount) = (dir.path().join("log"), dir.path().join("mount"));
+        std::fs::create_dir(&mount).unwrap();
+        let mut writer = writer(mount.join("heads"), 1);
+        let settings = writer.settings.clone();
+        let start = |now| check(&settings, &log_dir, "a", now);
+        assert!(start(head(0)).unwrap_err().contains("begin-heads"), "nobody has said that it is the first");
+        let begun = begin(&settings, &log_dir, "a", &data()).unwrap();
+        assert_eq!((begun.records, start(begun)), (0, Ok(SecondPlace::Vouches)));
+        assert!(begin(&settings, &log_dir, "a", &data()).unwrap_err().contains("already"));
+
+        // What is behind the mount is gone, and an empty directory in its place.
+        std::fs::rename(&mount, dir.path().join("unmounted")).unwrap();
+        std::fs::create_dir(&mount).unwrap();
+        assert_eq!(start(head(0)), Ok(SecondPlace::Silent));
+        writer.may_create = false;
+        writer.look(head(3), false);
+        assert!(writer.has_failed && !settings.file.exists(), "no second beginning is made in its place");
+        std::fs::remove_dir(&mount).unwrap();
+        std::fs::rename(dir.path().join("unmounted"), &mount).unwrap();
+        writer.look(head(4), false);
+        assert_eq!(kept(&writer), [0, 4]);
+
+        std::fs::write(&settings.file, "").unwrap();
+        assert_eq!(start(head(4)), Ok(SecondPlace::Silent), "emptied");
+        std::fs::remove_file(log_dir.join(NOTE_FILE)).unwrap();
+        assert!(
+            start(head(4)).unwrap_err().contains("begin-heads"),
+            "emptied, and the log put back without a note"
+        );
     }
 }

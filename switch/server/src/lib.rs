@@ -24,6 +24,7 @@ mod observer;
 pub mod operator;
 pub mod people_commands;
 mod pins;
+pub mod process_memory;
 pub mod proofs;
 pub mod recon_commands;
 pub mod registry;

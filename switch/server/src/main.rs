@@ -15,8 +15,8 @@ use server::keys_commands::{self, Brought};
 use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
 use server::{
-    day_commands, enrolment_commands, log_commands, people_commands, recon_commands, run, saf_commands,
-    suspense_commands,
+    day_commands, enrolment_commands, log_commands, people_commands, process_memory, recon_commands, run,
+    saf_commands, suspense_commands,
 };
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
@@ -27,6 +27,9 @@ const BAD_CONFIGURATION: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_tracing(cli.log_format);
+    if let Err(reason) = process_memory::hide() {
+        tracing::warn!(reason, "keys");
+    }
     match carry_out(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Configuration(mistakes)) => {
@@ -75,6 +78,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             if let Some(bad) = verify_command::verify(&settings(&config.file)?, &kept, json, out)? {
                 return Err(Failure::BadLog(bad));
             }
+        }
+        Command::Log(LogCommand::BeginHeads { config }) => {
+            verify_command::begin_heads(&settings(&config.file)?, out)?;
         }
         Command::Log(LogCommand::HeadsKey { config }) => {
             verify_command::heads_key(&settings(&config.file)?, out)?;

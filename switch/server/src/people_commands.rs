@@ -1,7 +1,6 @@
 //! `atm-switch people add|list|disable|enable|password|audit`: who may log in at the console, and what they have done.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use crate::config::Settings;
 use crate::log_view::utc_ms;
+use crate::process_memory::user;
 
 /// Adds somebody; the password is the first line of `input`.
 ///
@@ -120,9 +120,8 @@ fn people(settings: &Settings) -> Result<People, String> {
 
 /// The user of the command line acts.
 fn acting<E: std::fmt::Display>(act: impl FnOnce(By<'_>) -> Result<(), E>) -> Result<(), String> {
-    let uid = std::fs::metadata("/proc/self").map_or("-".to_owned(), |process| process.uid().to_string());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let who = format!("uid {uid}");
+    let who = format!("uid {}", user());
     act(By { who: &who, from: "command line", at_ms: now.as_millis() as i64 })
         .map_err(|error| error.to_string())
 }

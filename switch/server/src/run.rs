@@ -26,13 +26,14 @@ use crate::current::Current;
 use crate::cutover::{self, Acknowledgements};
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
-use crate::heads::{HeadsKeeper, refuse_rolled_back};
+use crate::heads::{HeadsKeeper, HeadsSettings, check_second_place};
 use crate::links::bank::BankLink;
 use crate::links::door::{BankDoor, Handshakes, TerminalDoor};
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
 use crate::operator;
 use crate::pins::{PinBounds, Pins};
+use crate::process_memory;
 use crate::security_module;
 use crate::tls::{self, Watched};
 use crate::trust::TrustKeeper;
@@ -73,6 +74,7 @@ fn cores() -> usize {
 async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), String> {
     let clock = Clock::start();
     let metrics = admin::collect_metrics()?;
+    process_memory::lock();
     let health = Arc::new(Health::new(clock));
     let (bus, bus_end) = bus();
     let stop = Arc::new(Notify::new());
@@ -88,12 +90,11 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let now = clock.now();
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
     let node = &settings.switch.id;
-    if let Some(heads) = &settings.heads {
-        refuse_rolled_back(heads, node, log.reader().head())?;
-    }
-    let heads_keeper = settings.heads.as_ref();
-    let heads_keeper = heads_keeper.map(|heads| HeadsKeeper::start(heads, node, log.reader(), clock));
-    let heads_keeper = heads_keeper.transpose()?;
+    let keep_heads = |heads: &HeadsSettings| {
+        let found = check_second_place(heads, &settings.switch.log_dir, node, log.reader().head())?;
+        HeadsKeeper::start(heads, node, found, log.reader(), clock)
+    };
+    let heads_keeper = settings.heads.as_ref().map(keep_heads).transpose()?;
 
     let enrolment = Enrolment::open(&settings.switch.enrolment_dir);
     let enrolment = Arc::new(enrolment.map_err(|error| format!("enrolment: {error}"))?);

@@ -1,6 +1,7 @@
-//! `atm-switch log verify|heads-key`: the durable log checked from its files, against itself and against kept heads.
+//! `atm-switch log verify|begin-heads|heads-key`: the durable log checked from its files, against itself and against kept
+//! heads.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use base64::Engine;
@@ -11,7 +12,9 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
+use crate::audit_file::audit;
 use crate::config::Settings;
+use crate::heads;
 use crate::log_view::utc_ms;
 
 /// What was kept elsewhere.
@@ -36,6 +39,9 @@ pub struct BadLog {
 
 /// Exit status where lines of the heads have the form of one and not the signature.
 const FORGED_STATUS: u8 = 16;
+
+/// Exit status where the file holds no head of this log, though its directory says that heads were kept.
+const MISSING_STATUS: u8 = 17;
 
 fn status(harm: Harm) -> u8 {
     match harm {
@@ -65,7 +71,8 @@ pub fn verify(
     let heads: Vec<Head> = noted.into_iter().chain(of_file).collect();
     let report = verify_log(&settings.switch.log_dir, &settings.keys.data, &heads);
     let report = report.map_err(|error| error.to_string())?;
-    let bad = bad_log(&report, signed.as_ref());
+    let were_kept = heads::were_kept(&settings.switch.log_dir);
+    let bad = bad_log(&report, signed.as_ref(), were_kept);
     let text = if json {
         format!("{:#}\n", report_json(&report, signed.as_ref(), bad.as_ref()))
     } else {
@@ -73,6 +80,19 @@ pub fn verify(
     };
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
     Ok(bad)
+}
+
+/// Begins the heads of a log in their second place: a person says that this is the first time.
+///
+/// # Errors
+/// None are configured, they are begun already, the log is not good, or one of both places cannot be written.
+pub fn begin_heads(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
+    let kept = settings.heads.as_ref().ok_or("the configuration has no log.heads_file")?;
+    let (log_dir, node) = (&settings.switch.log_dir, &settings.switch.id);
+    let head = heads::begin(kept, log_dir, node, &settings.keys.data)?;
+    audit(log_dir, json!({ "act": "log begin-heads", "head": head.to_string() }))?;
+    writeln!(out, "{}: vouches for {} records; head {head}", kept.file.display(), head.records)
+        .map_err(|error| error.to_string())
 }
 
 /// Prints the public half of the key that signs heads.
@@ -99,19 +119,32 @@ fn signed_heads(settings: &Settings, file: &Path, key: Option<&Path>) -> Result<
             key.ok_or("the key file has no data.k_heads; give --public-key")?.public()
         }
     };
-    let bytes = std::fs::read(file).map_err(|error| named(file, &error))?;
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        // Told as heads that are missing.
+        Err(error) if error.kind() == ErrorKind::NotFound && heads::were_kept(&settings.switch.log_dir) => {
+            Vec::new()
+        }
+        Err(error) => return Err(named(file, &error)),
+    };
     Ok(SignedHeads::read(&String::from_utf8_lossy(&bytes), &settings.switch.id, &key))
 }
 
-fn bad_log(report: &Report, signed: Option<&SignedHeads>) -> Option<BadLog> {
+fn bad_log(report: &Report, signed: Option<&SignedHeads>, were_kept: bool) -> Option<BadLog> {
     if let Some(bad) = &report.bad {
         let Bad { position, harm, path, reason } = bad;
         let reason = format!("{}: record {position} is bad ({}): {reason}", path.display(), harm.name());
         return Some(BadLog { status: status(*harm), reason });
     }
-    let line = signed?.forged.first()?;
-    let reason = format!("line {line} of the heads is not signed by the key");
-    Some(BadLog { status: FORGED_STATUS, reason })
+    let signed = signed?;
+    if let Some(line) = signed.forged.first() {
+        let reason = format!("line {line} of the heads is not signed by the key");
+        return Some(BadLog { status: FORGED_STATUS, reason });
+    }
+    (were_kept && signed.heads.is_empty()).then(|| {
+        let reason = "the file holds no head of this log, though heads of it were kept".to_owned();
+        BadLog { status: MISSING_STATUS, reason }
+    })
 }
 
 fn report_text(report: &Report, signed: Option<&SignedHeads>) -> String {

@@ -73,8 +73,13 @@ impl Switch {
         switch
     }
 
-    /// Heads of the log are kept in this file from the next start on.
+    /// Heads of the log are kept in this file from the next start on, as somebody has said.
     fn keep_heads(&self, file: &str) {
+        self.configure_heads(file);
+        self.told(&["log", "begin-heads"]);
+    }
+
+    fn configure_heads(&self, file: &str) {
         let mut config = std::fs::read_to_string(self.path("atm-switch.toml")).unwrap();
         config += &format!("[log]\nheads_file = \"{file}\"\nheads_records_max = 1\n");
         write(self.dir.path(), "atm-switch.toml", &config);
@@ -578,7 +583,9 @@ fn a_log_that_was_put_back_is_refused_and_named_by_the_heads_that_were_kept() {
 
     // Gone on with, it is another log.
     std::fs::rename(switch.path("witness/heads"), switch.path("moved")).unwrap();
-    switch.start();
+    assert_eq!(switch.command(&verify).status.code(), Some(17), "no head is left where some were kept");
+    let addresses = switch.start();
+    assert!(page(&addresses, "/metrics").contains("atm_switch_log_heads_missing 1"));
     switch.told(&["block", "terminal", "QN000001"]);
     switch.told(&["block", "terminal", "QN000002"]);
     assert!(switch.end("TERM").success());
@@ -602,8 +609,15 @@ fn a_log_that_was_put_back_is_refused_and_named_by_the_heads_that_were_kept() {
 #[test]
 fn a_place_for_heads_that_takes_nothing_is_an_alarm_and_stops_nothing() {
     let mut switch = Switch::new();
-    switch.keep_heads("away/heads");
+    std::fs::create_dir(switch.path("mount")).unwrap();
+    switch.configure_heads("mount/heads");
+    let refused = switch.command(&["run"]);
+    assert_eq!(refused.status.code(), Some(1), "nobody has said that it is the first start with them");
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("begin-heads"));
+    switch.told(&["log", "begin-heads"]);
+    std::fs::rename(switch.path("mount"), switch.path("unmounted")).unwrap();
     let addresses = switch.start();
+    assert!(page(&addresses, "/metrics").contains("atm_switch_log_heads_missing 1"));
     switch.told(&["block", "terminal", "HN000001"]);
     let since = Instant::now();
     while !page(&addresses, "/metrics").contains("atm_switch_log_heads_failing 1") {
@@ -614,6 +628,26 @@ fn a_place_for_heads_that_takes_nothing_is_an_alarm_and_stops_nothing() {
     assert!(switch.end("TERM").success());
     let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
     assert_eq!(stderr.matches("a head of the log cannot be kept").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("the second place does not vouch for the log").count(), 1, "{stderr}");
+}
+
+#[test]
+fn memory_is_locked_where_that_is_allowed_and_else_it_is_told() {
+    let mut switch = Switch::new();
+    let addresses = switch.start();
+    let id = switch.process.as_ref().unwrap().id();
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    let locked_kb: u64 = line("VmLck:").trim_end_matches(" kB").parse().unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+    let is_unlimited = limits.lines().any(|line| line.starts_with("Max locked memory         unlimited"));
+    // CAP_IPC_LOCK.
+    let may = is_unlimited || u64::from_str_radix(line("CapEff:"), 16).unwrap() >> 14 & 1 == 1;
+    assert_eq!(may, locked_kb > 0);
+    assert!(page(&addresses, "/metrics").contains(&format!("atm_switch_memory_locked {}", u8::from(may))));
+    assert!(switch.end("TERM").success());
+    let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
+    assert_eq!(stderr.contains("memory is not locked"), !may, "{stderr}");
 }
 
 /// A request to the console as a browser sends it; the whole answer.

@@ -11,6 +11,9 @@ pub const PAYSHIELD_HEADER_BYTES: usize = 4;
 /// A longer answer is none of ours.
 pub const PAYSHIELD_ANSWER_BYTES_MAX: usize = 4_096;
 
+/// The error code and what follows it.
+pub(super) type Answer = (u8, Vec<u8>);
+
 const LENGTH_BYTES: usize = 2;
 /// Header, response code, error code.
 const ANSWER_BYTES_MIN: usize = PAYSHIELD_HEADER_BYTES + 4;
@@ -23,14 +26,25 @@ pub(super) struct Pool {
     held: Mutex<Held>,
     freed: Condvar,
     commands: AtomicU32,
-    /// The address that was reached last.
+    /// The place of the address that has answered last: a box that only accepts is never it.
     good: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Held {
-    idle: Vec<TcpStream>,
+    /// Connections that stand idle, with the place of their address.
+    idle: Vec<(usize, TcpStream)>,
+    /// Those that are in use or stand idle.
     open: usize,
+}
+
+impl Held {
+    /// Closes those that stand idle at this place.
+    fn close_idle(&mut self, place: usize) {
+        let before = self.idle.len();
+        self.idle.retain(|(of, _)| *of != place);
+        self.open -= before - self.idle.len();
+    }
 }
 
 impl Pool {
@@ -46,20 +60,40 @@ impl Pool {
         }
     }
 
-    /// One command: error code and data. A connection that has failed is closed, so that an answer that is late is nobody's.
-    /// Where it had stood idle, the box may have gone and come back meanwhile: a new one is tried, once.
-    pub(super) fn ask(&self, command: &str, fields: &[u8]) -> Result<(u8, Vec<u8>), String> {
+    /// One command: error code and data. The address that has answered last is asked first, then the others, each for an equal
+    /// share of what is left of the deadline: of two, the first has half of it. A command may so be done by two boxes, and has
+    /// to be one that does no harm twice.
+    pub(super) fn ask(&self, command: &str, fields: &[u8]) -> Result<Answer, String> {
         let until = Instant::now() + self.answer_max;
+        let good = self.good.load(Ordering::Relaxed);
+        let mut failed = Vec::new();
+        for turn in 0..self.addresses.len() {
+            let place = (good + turn) % self.addresses.len();
+            let Some(left) = left(until) else { break };
+            let share_until = Instant::now() + left / (self.addresses.len() - turn) as u32;
+            match self.ask_at(place, command, fields, share_until) {
+                Ok(answer) => {
+                    self.good.store(place, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(reason) => failed.push(format!("{}: {reason}", self.addresses[place])),
+            }
+        }
+        Err(if failed.is_empty() { "it has no address".to_owned() } else { failed.join("; ") })
+    }
+
+    /// The same of one address. A connection that has failed is closed, so that an answer that is late is nobody's. Where it
+    /// had stood idle, the box may have gone and come back meanwhile: a new one is tried, once.
+    fn ask_at(&self, place: usize, command: &str, fields: &[u8], until: Instant) -> Result<Answer, String> {
         loop {
-            let (mut stream, was_idle) = self.take(until)?;
+            let (mut stream, was_idle) = self.take(place, until)?;
             let answered = self.exchange(&mut stream, command, fields, until);
             let mut held = self.lock();
             match &answered {
-                Ok(_) => held.idle.push(stream),
+                Ok(_) => held.idle.push((place, stream)),
                 Err(_) => {
-                    // Those that stand idle are of the same box.
-                    held.open -= 1 + held.idle.len();
-                    held.idle.clear();
+                    held.open -= 1;
+                    held.close_idle(place);
                 }
             }
             drop(held);
@@ -71,16 +105,20 @@ impl Pool {
     }
 
     /// A connection that stands idle, or a new one, or what others give back in time.
-    fn take(&self, until: Instant) -> Result<(TcpStream, bool), String> {
+    fn take(&self, place: usize, until: Instant) -> Result<(TcpStream, bool), String> {
         let mut held = self.lock();
         loop {
-            if let Some(stream) = held.idle.pop() {
-                return Ok((stream, true));
+            if let Some(at) = held.idle.iter().position(|(of, _)| *of == place) {
+                return Ok((held.idle.swap_remove(at).1, true));
+            }
+            // One to another address makes room.
+            if held.open >= self.connections_max && held.idle.pop().is_some() {
+                held.open -= 1;
             }
             if held.open < self.connections_max {
                 held.open += 1;
                 drop(held);
-                let connected = self.connect(until);
+                let connected = connect(&self.addresses[place], until);
                 return connected.map(|stream| (stream, false)).inspect_err(|_| {
                     self.lock().open -= 1;
                     self.freed.notify_one();
@@ -91,33 +129,13 @@ impl Pool {
         }
     }
 
-    /// The address that was good last is tried first.
-    fn connect(&self, until: Instant) -> Result<TcpStream, String> {
-        let good = self.good.load(Ordering::Relaxed);
-        let mut failed = "it has no address".to_owned();
-        for turn in 0..self.addresses.len() {
-            let place = (good + turn) % self.addresses.len();
-            let address = self.addresses[place];
-            let left = left(until).ok_or("it cannot be connected to in time")?;
-            match TcpStream::connect_timeout(&address, left) {
-                Ok(stream) => {
-                    self.good.store(place, Ordering::Relaxed);
-                    stream.set_nodelay(true).map_err(|error| error.to_string())?;
-                    return Ok(stream);
-                }
-                Err(error) => failed = format!("{address}: {error}"),
-            }
-        }
-        Err(failed)
-    }
-
     fn exchange(
         &self,
         stream: &mut TcpStream,
         command: &str,
         fields: &[u8],
         until: Instant,
-    ) -> Result<(u8, Vec<u8>), String> {
+    ) -> Result<Answer, String> {
         let number = self.commands.fetch_add(1, Ordering::Relaxed) % 10_000;
         let header = format!("{number:04}");
         let length = PAYSHIELD_HEADER_BYTES + command.len() + fields.len();
@@ -145,8 +163,15 @@ impl Pool {
     }
 }
 
+fn connect(address: &SocketAddr, until: Instant) -> Result<TcpStream, String> {
+    let left = left(until).ok_or("it cannot be connected to in time")?;
+    let stream = TcpStream::connect_timeout(address, left).map_err(|error| error.to_string())?;
+    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    Ok(stream)
+}
+
 /// Header as it was sent, the command's second letter one further, an error code of two digits, data.
-pub(super) fn parsed(answer: &[u8], header: &str, command: &str) -> Option<(u8, Vec<u8>)> {
+pub(super) fn parsed(answer: &[u8], header: &str, command: &str) -> Option<Answer> {
     let (echoed, rest) = answer.split_at_checked(PAYSHIELD_HEADER_BYTES)?;
     let (response, rest) = rest.split_at_checked(2)?;
     let (code, data) = rest.split_at_checked(2)?;
