@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use exchange::{Digest, FileKey, Layout};
-use processor::{Day, Institution, Position, Rrn};
-use reconciliation::{CaseId, Kind, LineId};
+use processor::{Day, Institution, Position, Rrn, TerminalId};
+use reconciliation::{CaseId, Exception, Kind, LineId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -45,6 +45,8 @@ pub enum Resolution {
     Refund,
     /// An adjustment between members, in the day that is open.
     Adjustment,
+    /// What was booked of the case is booked with the other sign: what [`Deed::Reopen`] proposes, never [`Deed::Propose`].
+    Undo,
 }
 
 impl Resolution {
@@ -54,14 +56,79 @@ impl Resolution {
             Resolution::Accept => "accept",
             Resolution::Refund => "refund",
             Resolution::Adjustment => "adjustment",
+            Resolution::Undo => "undo",
         }
     }
+
+    /// Those that a person may propose.
+    pub const PROPOSED: [Resolution; 3] = [Resolution::Refund, Resolution::Adjustment, Resolution::Accept];
 
     /// What is offered by itself: a refund where the journal proves that no cash, or not all of it, has left.
     pub fn offered(kind: Kind) -> Option<Resolution> {
         match kind {
             Kind::DebitedNotDispensed | Kind::PartDispensed | Kind::Retracted => Some(Resolution::Refund),
             _ => None,
+        }
+    }
+}
+
+/// The exception that somebody had before them: what was decided of it says nothing of another one in the same place.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its business day.
+    pub day: Day,
+    /// Its bank, where it has one.
+    pub bank: Option<Institution>,
+    /// Its terminal, where it has one.
+    pub terminal: Option<TerminalId>,
+    /// DE37, where it is known.
+    pub rrn: Option<Rrn>,
+    /// Seconds since 1970.
+    pub at_s: i64,
+    /// What is due by the log, minor units.
+    pub ours_minor: i64,
+    /// What the other side has.
+    pub theirs_minor: i64,
+}
+
+impl About {
+    /// What is known of an exception.
+    pub fn of(exception: &Exception) -> About {
+        About {
+            kind: exception.kind,
+            day: exception.day,
+            bank: exception.bank,
+            terminal: exception.terminal,
+            rrn: exception.rrn,
+            at_s: exception.at_s,
+            ours_minor: exception.ours_minor,
+            theirs_minor: exception.theirs_minor,
+        }
+    }
+
+    /// It is still the same exception: of the same kind, and as much.
+    pub fn is(&self, exception: &Exception) -> bool {
+        (self.kind, self.ours_minor, self.theirs_minor)
+            == (exception.kind, exception.ours_minor, exception.theirs_minor)
+    }
+
+    /// The exception as it was, of a case that no side shows any more.
+    pub(crate) fn as_it_was(&self, case: CaseId) -> Exception {
+        Exception {
+            case,
+            kind: self.kind,
+            day: self.day,
+            bank: self.bank,
+            terminal: self.terminal,
+            rrn: self.rrn,
+            at_s: self.at_s,
+            ours_minor: self.ours_minor,
+            theirs_minor: self.theirs_minor,
+            rule: None,
+            lines: Vec::new(),
         }
     }
 }
@@ -149,16 +216,14 @@ pub enum Deed {
     Propose {
         /// The case.
         case: CaseId,
+        /// The exception as the maker sees it.
+        about: Box<About>,
         /// How.
         resolution: Resolution,
         /// How much, minor units; 0 where it is accepted. Of an adjustment what the member owes more.
         amount_minor: i64,
-        /// The member whom it is about, where there is one.
+        /// The member that pays or is paid: of a refund or adjustment there is always one.
         bank: Option<Institution>,
-        /// The business day of the case.
-        day: Day,
-        /// DE37, where it is known.
-        rrn: Option<Rrn>,
         /// Why.
         why: String,
     },
@@ -166,11 +231,15 @@ pub enum Deed {
     Approve {
         /// The case.
         case: CaseId,
+        /// The number of the act that proposed what the checker has seen; another one is not approved.
+        proposal: u64,
     },
-    /// Refuses what somebody else has proposed: the case is open again.
+    /// Refuses what somebody else has proposed: the case stands as it stood before.
     Reject {
         /// The case.
         case: CaseId,
+        /// The number of the act that proposed what the checker has seen.
+        proposal: u64,
         /// Why.
         why: String,
     },
@@ -178,10 +247,13 @@ pub enum Deed {
     Dispute {
         /// The case.
         case: CaseId,
+        /// The exception as it is seen.
+        about: Box<About>,
         /// Why.
         why: String,
     },
-    /// Undoes how a case ended, or takes back a proposal or dispute: it is open again.
+    /// Undoes how a case ended, or takes back a proposal or dispute: it is open again. Where something was booked it is a proposal to book it
+    /// with the other sign, which somebody else has to check.
     Reopen {
         /// The case.
         case: CaseId,
@@ -231,7 +303,7 @@ impl Deed {
             Deed::Assign { case, .. }
             | Deed::Note { case, .. }
             | Deed::Propose { case, .. }
-            | Deed::Approve { case }
+            | Deed::Approve { case, .. }
             | Deed::Reject { case, .. }
             | Deed::Dispute { case, .. }
             | Deed::Reopen { case, .. } => Some(*case),

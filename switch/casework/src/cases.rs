@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use exchange::{Digest, FileKey, Intake, Layout};
-use processor::{Day, Institution, Position, Rrn};
-use reconciliation::{CaseId, Claimed, Decision, Kind};
+use processor::{Day, Institution, Position};
+use reconciliation::{CaseId, Claimed, DECISIONS_MAX, Decision, Kind, LineId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::act::{Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
+use crate::act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 
 /// So many cases have something written beside them; an act on one more is refused.
 pub const CASES_MAX: usize = 1_000_000;
@@ -30,6 +30,13 @@ pub enum CaseState {
     Resolved,
 }
 
+impl Proposal {
+    /// Money moves by it.
+    fn moves(&self) -> bool {
+        matches!(self.resolution, Resolution::Refund | Resolution::Adjustment)
+    }
+}
+
 impl CaseState {
     /// The word in lists.
     pub fn name(self) -> &'static str {
@@ -45,18 +52,18 @@ impl CaseState {
 /// What somebody has proposed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Proposal {
+    /// The act that proposed it: what a checker names.
+    pub act: u64,
     /// Who: never who approves it.
     pub maker: String,
+    /// The exception as the maker saw it.
+    pub about: About,
     /// How it is to end.
     pub resolution: Resolution,
     /// How much, minor units.
     pub amount_minor: i64,
-    /// The member whom it is about.
+    /// The member that pays or is paid.
     pub bank: Option<Institution>,
-    /// The business day of the case.
-    pub day: Day,
-    /// DE37.
-    pub rrn: Option<Rrn>,
     /// Why.
     pub why: String,
     /// Who has approved it.
@@ -77,12 +84,18 @@ pub struct Booked {
 /// What people have done to a case.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Case {
-    /// Where it stands.
+    /// Where it stands. What was resolved was so of [`Case::about`]: of another exception in its place see [`crate::Row::is_open`].
     pub state: CaseState,
     /// Whose it is.
     pub owner: Option<String>,
-    /// What is proposed, or was approved.
+    /// What is proposed, or was approved last.
     pub proposal: Option<Proposal>,
+    /// Refunds and adjustments of this case that are booked and stand.
+    #[serde(default)]
+    pub standing: Vec<Proposal>,
+    /// The exception that was last proposed or disputed upon.
+    #[serde(default)]
+    pub about: Option<About>,
     /// Who wrote what when, oldest first.
     pub notes: Vec<(i64, String, String)>,
     /// The acts that were about it, by number.
@@ -120,6 +133,18 @@ pub enum Refused {
     /// An amount that does not fit the resolution.
     #[error("an amount of {0} does not fit what is proposed")]
     Amount(i64),
+    /// A refund or adjustment that names nobody.
+    #[error("a refund or an adjustment names the bank that pays or is paid")]
+    NoBank,
+    /// The checker has seen another proposal than that which stands there.
+    #[error("another proposal stands there by now: look at it first")]
+    OtherProposal,
+    /// [`Resolution::Undo`] is proposed by reopening alone.
+    #[error("what was booked is taken back by reopening its case")]
+    Undo,
+    /// A match or parting by hand of what is no line, or no transaction, or said already.
+    #[error("by hand: {0}")]
+    Hand(&'static str),
     /// [`CASES_MAX`].
     #[error("{CASES_MAX} cases have something written beside them")]
     Full,
@@ -233,8 +258,9 @@ impl Casework {
             Deed::KeepLayout { name, .. } => text("name", name, NAME_CHARACTERS_MAX)?,
             Deed::Assign { owner: Some(owner), .. } => text("owner", owner, WHO_CHARACTERS_MAX)?,
             Deed::Note { text: note, .. } => text("note", note, NOTE_CHARACTERS_MAX)?,
-            Deed::Propose { resolution, amount_minor, why, .. } => {
-                if !matches!(state, CaseState::Open | CaseState::Disputed) {
+            Deed::Propose { about, resolution, amount_minor, bank, why, .. } => {
+                let may_be = matches!(state, CaseState::Open | CaseState::Disputed);
+                if !may_be && !is_resolved_of_another(case, about) {
                     return Err(Refused::State { found: state, wanted: "open or disputed" });
                 }
                 text("why", why, NOTE_CHARACTERS_MAX)?;
@@ -242,25 +268,48 @@ impl Casework {
                     Resolution::Accept => *amount_minor == 0,
                     Resolution::Refund => *amount_minor > 0,
                     Resolution::Adjustment => *amount_minor != 0,
+                    Resolution::Undo => return Err(Refused::Undo),
                 };
                 if !fits {
                     return Err(Refused::Amount(*amount_minor));
                 }
+                if *resolution != Resolution::Accept && bank.is_none() {
+                    return Err(Refused::NoBank);
+                }
             }
-            Deed::Approve { .. } | Deed::Reject { .. } => {
+            Deed::Approve { proposal, .. } | Deed::Reject { proposal, .. } => {
                 must_be(CaseState::Proposed)?;
-                let maker =
-                    case.and_then(|case| case.proposal.as_ref()).map(|proposal| proposal.maker.as_str());
-                if maker == Some(who) {
+                let found = case.and_then(|case| case.proposal.as_ref());
+                if found.is_some_and(|found| found.maker == who) {
                     return Err(Refused::OwnProposal(who.to_owned()));
+                }
+                if found.is_none_or(|found| found.act != *proposal) {
+                    return Err(Refused::OtherProposal);
                 }
                 if let Deed::Reject { why, .. } = deed {
                     text("why", why, NOTE_CHARACTERS_MAX)?;
                 }
             }
-            Deed::Dispute { why, .. } => {
-                must_be(CaseState::Open)?;
+            Deed::Dispute { about, why, .. } => {
+                if state != CaseState::Open && !is_resolved_of_another(case, about) {
+                    return Err(Refused::State { found: state, wanted: CaseState::Open.name() });
+                }
                 text("why", why, NOTE_CHARACTERS_MAX)?;
+            }
+            Deed::Match { line, ours } | Deed::Part { line, ours } => {
+                let is_of_file = self.taken.keys().any(|digest| digest.file() == line.file);
+                if !is_of_file || ours.file != LineId::LOG {
+                    return Err(Refused::Hand(
+                        "a line of a taken file and a transaction of the log are named",
+                    ));
+                }
+                let last = self.decisions.iter().rev().find(|decision| decision.line() == *line);
+                if last.copied() == decision(deed) {
+                    return Err(Refused::Hand("it was said already"));
+                }
+                if self.decisions.len() >= DECISIONS_MAX {
+                    return Err(Refused::Hand("no more is kept"));
+                }
             }
             Deed::Reopen { why, .. } => {
                 if state == CaseState::Open {
@@ -288,9 +337,7 @@ impl Casework {
             Deed::Assign { owner: None, .. }
             | Deed::Refuse { .. }
             | Deed::Claim { .. }
-            | Deed::Acknowledge { .. }
-            | Deed::Match { .. }
-            | Deed::Part { .. } => {}
+            | Deed::Acknowledge { .. } => {}
         }
         Ok(())
     }
@@ -319,7 +366,7 @@ impl Casework {
         let before = told(self);
         (behind.closed, behind.settled) = (self.closed.clone(), self.settled.clone());
         behind.apply(&Act {
-            number: 0,
+            number: self.next,
             at_ms: 0,
             who: who.to_owned(),
             from: String::new(),
@@ -348,8 +395,7 @@ impl Casework {
             Deed::Acknowledge { bank, day } => {
                 self.acknowledged.entry((*day, *bank)).or_insert(act.at_ms);
             }
-            Deed::Match { line, ours } => self.decisions.push(Decision::Match { line: *line, ours: *ours }),
-            Deed::Part { line, ours } => self.decisions.push(Decision::Part { line: *line, ours: *ours }),
+            Deed::Match { .. } | Deed::Part { .. } => self.decisions.extend(decision(&act.deed)),
             Deed::Close { day, position } => drop(self.closed.insert(*day, (*position, act.at_ms))),
             Deed::Settle { day } => drop(self.settled.insert(*day, act.at_ms)),
             Deed::Assign { .. }
@@ -366,50 +412,118 @@ impl Casework {
         let Some(id) = act.deed.case() else { return };
         let case = self.cases.entry(id).or_default();
         case.acts.push(act.number);
-        let moves = case.proposal.clone().filter(|proposal| proposal.resolution != Resolution::Accept);
-        let factor = match &act.deed {
-            Deed::Approve { .. } => Some(1),
-            Deed::Reopen { .. } if case.state == CaseState::Resolved => Some(-1),
-            _ => None,
-        };
-        if let (Some(proposal), Some(factor)) = (moves, factor) {
-            let proposal = Proposal { amount_minor: proposal.amount_minor * factor, ..proposal };
-            self.booked.push(Booked { act: act.number, at_ms: act.at_ms, proposal });
-        }
         let note =
             |case: &mut Case, text: &str| case.notes.push((act.at_ms, act.who.clone(), text.to_owned()));
         match &act.deed {
             Deed::Assign { owner, .. } => case.owner.clone_from(owner),
             Deed::Note { text, .. } => note(case, text),
-            Deed::Propose { resolution, amount_minor, bank, day, rrn, why, .. } => {
-                case.state = CaseState::Proposed;
-                case.proposal = Some(Proposal {
+            Deed::Propose { about, resolution, amount_minor, bank, why, .. } => {
+                case.about = Some((**about).clone());
+                case.propose(Proposal {
+                    act: act.number,
                     maker: act.who.clone(),
+                    about: (**about).clone(),
                     resolution: *resolution,
                     amount_minor: *amount_minor,
                     bank: *bank,
-                    day: *day,
-                    rrn: *rrn,
                     why: why.clone(),
                     checker: None,
                 });
             }
             Deed::Approve { .. } => {
-                case.state = CaseState::Resolved;
-                if let Some(proposal) = &mut case.proposal {
-                    proposal.checker = Some(act.who.clone());
-                }
+                let booked = case.approve(&act.who);
+                let book = |proposal| Booked { act: act.number, at_ms: act.at_ms, proposal };
+                self.booked.extend(booked.into_iter().map(book));
             }
-            Deed::Reject { why, .. } | Deed::Reopen { why, .. } => {
-                (case.state, case.proposal) = (CaseState::Open, None);
+            Deed::Reject { why, .. } => {
+                case.step_back();
                 note(case, why);
             }
-            Deed::Dispute { why, .. } => {
+            Deed::Reopen { why, .. } => {
+                let undo = case.undo(act.number, &act.who, why);
+                match undo {
+                    Some(undo) => case.propose(undo),
+                    None => case.step_back(),
+                }
+                note(case, why);
+            }
+            Deed::Dispute { about, why, .. } => {
+                case.about = Some((**about).clone());
                 case.state = CaseState::Disputed;
                 note(case, why);
             }
             _ => {}
         }
+    }
+}
+
+impl Case {
+    fn propose(&mut self, proposal: Proposal) {
+        (self.state, self.proposal) = (CaseState::Proposed, Some(proposal));
+    }
+
+    /// What is booked by it: the proposal itself, or of an undo all that stands, with the other sign.
+    fn approve(&mut self, checker: &str) -> Vec<Proposal> {
+        let Some(proposal) = self.proposal.take() else { return Vec::new() };
+        let proposal = Proposal { checker: Some(checker.to_owned()), ..proposal };
+        if proposal.resolution == Resolution::Undo {
+            self.state = CaseState::Open;
+            let turned = |stood: Proposal| Proposal {
+                amount_minor: -stood.amount_minor,
+                checker: proposal.checker.clone(),
+                ..stood
+            };
+            return std::mem::take(&mut self.standing).into_iter().map(turned).collect();
+        }
+        self.state = CaseState::Resolved;
+        self.proposal = Some(proposal.clone());
+        if !proposal.moves() {
+            return Vec::new();
+        }
+        self.standing.push(proposal.clone());
+        vec![proposal]
+    }
+
+    /// The case behind a proposal that came to nothing: resolved where something booked stands, else open.
+    fn step_back(&mut self) {
+        self.proposal = self.standing.last().cloned();
+        self.state = if self.proposal.is_some() { CaseState::Resolved } else { CaseState::Open };
+        if let Some(stands) = &self.proposal {
+            self.about = Some(stands.about.clone());
+        }
+    }
+
+    /// The proposal that a reopening of a case is that has something booked.
+    fn undo(&self, act: u64, maker: &str, why: &str) -> Option<Proposal> {
+        let last = self.standing.last().filter(|_| self.state == CaseState::Resolved)?;
+        Some(Proposal {
+            act,
+            maker: maker.to_owned(),
+            about: last.about.clone(),
+            resolution: Resolution::Undo,
+            amount_minor: -self.standing.iter().map(|stood| stood.amount_minor).sum::<i64>(),
+            bank: last.bank,
+            why: why.to_owned(),
+            checker: None,
+        })
+    }
+}
+
+/// A case that was resolved, of an exception of another kind or amount than this one.
+fn is_resolved_of_another(case: Option<&Case>, about: &About) -> bool {
+    let resolved = case.filter(|case| case.state == CaseState::Resolved);
+    let before = resolved.and_then(|case| case.about.as_ref());
+    before.is_some_and(|before| {
+        (before.kind, before.ours_minor, before.theirs_minor)
+            != (about.kind, about.ours_minor, about.theirs_minor)
+    })
+}
+
+fn decision(deed: &Deed) -> Option<Decision> {
+    match deed {
+        Deed::Match { line, ours } => Some(Decision::Match { line: *line, ours: *ours }),
+        Deed::Part { line, ours } => Some(Decision::Part { line: *line, ours: *ours }),
+        _ => None,
     }
 }
 

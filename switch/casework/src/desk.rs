@@ -1,6 +1,6 @@
 //! The desk: log, files and acts joined, so that the same three always show the same exceptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -14,8 +14,8 @@ use keys::DataKeys;
 use processor::Day;
 use reconciliation::calendar::{BadCalendar, Calendar};
 use reconciliation::{
-    Aspect, Book, CaseId, CashLine, Counter, Exception, Full, Kind, LineId, Matcher, Posting, Rules,
-    cash_exceptions, differences,
+    Aspect, Book, CaseId, CashLine, Counter, Decision, Exception, Full, Kind, LineId, Matcher, Misfit,
+    Posting, Rules, cash_exceptions, differences,
 };
 
 use crate::act::Deed;
@@ -52,6 +52,9 @@ pub enum DeskError {
     /// A cassette that holds more than any machine can.
     #[error(transparent)]
     Cassette(#[from] reconciliation::Impossible),
+    /// A line and a transaction that cannot be laid together, or parted.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// The calendar never opens.
     #[error(transparent)]
     Calendar(#[from] BadCalendar),
@@ -107,6 +110,8 @@ pub struct Row {
     pub case: Case,
     /// The day on which an answer is due.
     pub due: Day,
+    /// No side shows it any more: it is here because something is booked, proposed or disputed upon it.
+    pub is_gone: bool,
 }
 
 /// Log, files and acts.
@@ -235,6 +240,8 @@ impl Desk {
         rules: Rules,
     ) -> Result<(Matcher, Vec<Counter>), DeskError> {
         let (mut matcher, mut counters) = (Matcher::new(rules), Vec::new());
+        // Before the items that they name: each finds its decision as it comes.
+        casework.decisions().iter().try_for_each(|decision| matcher.decide(*decision))?;
         book.sheets().for_each(|sheet| matcher.log_is_here(sheet.day));
         book.take_changed().iter().try_for_each(|ours| matcher.add_ours(ours))?;
         for (digest, key, layout) in casework.files() {
@@ -255,7 +262,6 @@ impl Desk {
                 Lines::Counters(read) => counters.extend(read),
             }
         }
-        casework.decisions().iter().try_for_each(|decision| matcher.decide(*decision))?;
         matcher.run();
         Ok((matcher, counters))
     }
@@ -276,13 +282,37 @@ impl Desk {
         exceptions.extend(totals_exceptions(casework, book));
         let newest: BTreeMap<_, _> = casework.refused().iter().map(|refused| (refused.1, refused)).collect();
         exceptions.extend(newest.into_values().map(file_exception));
+        let here: BTreeSet<CaseId> = exceptions.iter().map(|exception| exception.case).collect();
+        exceptions.extend(casework.cases().filter(|(id, _)| !here.contains(*id)).filter_map(gone));
         exceptions.sort_by_key(|one| (one.day, one.bank, one.terminal, one.at_s, one.case));
         let row = |exception: Exception| {
             let case = casework.case(exception.case).cloned().unwrap_or_default();
             let due = self.due.due(exception.kind, exception.day, &self.calendar)?;
-            Ok(Row { exception, case, due })
+            let is_gone = !here.contains(&exception.case);
+            Ok(Row { exception, case, due, is_gone })
         };
         exceptions.into_iter().map(row).collect()
+    }
+
+    /// Lays a line to a transaction, or parts them, in a person's name. Whatever the rules say, a person's word stands before it; amounts that
+    /// differ stay an exception.
+    ///
+    /// # Errors
+    /// [`DeskError::Misfit`]: one of them is not here, or they cannot belong together; [`ActError`].
+    pub fn by_hand(
+        &self,
+        matcher: &Matcher,
+        decision: Decision,
+        at_ms: i64,
+        who: &str,
+        from: &str,
+    ) -> Result<Casework, DeskError> {
+        matcher.may_decide(decision)?;
+        let deed = match decision {
+            Decision::Match { line, ours } => Deed::Match { line, ours },
+            Decision::Part { line, ours } => Deed::Part { line, ours },
+        };
+        Ok(self.acts.act(at_ms, who, from, deed)?)
     }
 
     fn read_file(&self, bytes: &[u8], key: FileKey, layout: Option<&Layout>) -> Result<Lines, Refusal> {
@@ -408,10 +438,29 @@ fn file_exception((at_ms, digest, key, kind, _): &(i64, Digest, FileKey, Kind, S
     }
 }
 
+/// What a case was about that no side shows any more, where something hangs on it.
+fn gone((id, case): (&CaseId, &Case)) -> Option<Exception> {
+    let hangs = !case.standing.is_empty() || matches!(case.state, CaseState::Proposed | CaseState::Disputed);
+    case.about.as_ref().filter(|_| hangs).map(|about| about.as_it_was(*id))
+}
+
 impl Row {
-    /// Somebody still has to do something.
+    /// Somebody still has to do something: nobody has resolved it, or what was resolved was another exception in its place.
     pub fn is_open(&self) -> bool {
-        self.case.state != CaseState::Resolved
+        self.case.state != CaseState::Resolved || self.is_another()
+    }
+
+    /// What people have decided was said of another exception in its place: of another kind, or of other amounts.
+    pub fn is_another(&self) -> bool {
+        !self.is_gone && self.case.about.as_ref().is_some_and(|about| !about.is(&self.exception))
+    }
+
+    /// Where the case stands, as a list shows it: one that was resolved of another exception is open.
+    pub fn state(&self) -> CaseState {
+        match self.case.state {
+            CaseState::Resolved if self.is_another() => CaseState::Open,
+            state => state,
+        }
     }
 
     /// Days since its business day, on this day.

@@ -9,7 +9,7 @@ mod cases;
 mod desk;
 mod due;
 
-pub use act::{Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
+pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile};
 pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Proposal, Refused};
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row};

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use casework::{
-    ACTS_FILE, ActFile, Arrival, CaseState, Casework, Deed, Desk, DeskError, DueRules, FILES_DIR, Resolution,
-    age_band,
+    ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Deed, Desk, DeskError, DueRules, FILES_DIR,
+    Resolution, Row, age_band,
 };
-use exchange::{FileKey, FileKind};
+use exchange::{Digest, FileKey, FileKind};
 use keys::{DataKeys, Key};
-use processor::Day;
+use processor::{Day, Institution};
 use reconciliation::calendar::Calendar;
-use reconciliation::{Aspect, Book, CaseId, FeeTable, Kind, LineId, Rules};
+use reconciliation::{Aspect, Book, CaseId, Decision, Exception, FeeTable, Kind, LineId, Matcher, Rules};
 
 fn keys() -> DataKeys {
     DataKeys::new(&Key::new([1; 32]), &Key::new([2; 32]), &Key::new([3; 32]))
@@ -27,46 +27,53 @@ fn case() -> CaseId {
     CaseId { of: LineId { file: LineId::LOG, line: 7 }, aspect: Aspect::Machine }
 }
 
+fn about(kind: Kind, ours_minor: i64) -> Box<About> {
+    Box::new(About {
+        kind,
+        day: day("2026-05-03"),
+        bank: Some(bank()),
+        terminal: None,
+        rrn: None,
+        at_s: 1_777_777_200,
+        ours_minor,
+        theirs_minor: 0,
+    })
+}
+
+fn bank() -> Institution {
+    "970415".parse().unwrap()
+}
+
 fn propose(amount_minor: i64) -> Deed {
     Deed::Propose {
         case: case(),
+        about: about(Kind::DebitedNotDispensed, 2_000_000),
         resolution: Resolution::Refund,
         amount_minor,
-        bank: Some("970415".parse().unwrap()),
-        day: day("2026-05-03"),
-        rrn: None,
+        bank: Some(bank()),
         why: "no cash left".into(),
     }
 }
 
+fn approve(proposal: u64) -> Deed {
+    Deed::Approve { case: case(), proposal }
+}
+
+fn reject(proposal: u64) -> Deed {
+    Deed::Reject { case: case(), proposal, why: "wrong amount".into() }
+}
+
+fn reopen() -> Deed {
+    Deed::Reopen { case: case(), why: "a mistake".into() }
+}
+
+fn dispute() -> Deed {
+    let about = about(Kind::DebitedNotDispensed, 2_000_000);
+    Deed::Dispute { case: case(), about, why: "the bank denies it".into() }
+}
+
 /// Who does what, and how the case stands then, or why it is refused.
-#[test]
-fn a_case_goes_its_way_and_its_maker_is_never_its_checker() {
-    let (approve, reject) =
-        (Deed::Approve { case: case() }, Deed::Reject { case: case(), why: "wrong amount".into() });
-    let dispute = Deed::Dispute { case: case(), why: "the bank denies it".into() };
-    let reopen = Deed::Reopen { case: case(), why: "a mistake".into() };
-    let rows: [(&str, Deed, Result<CaseState, &str>); 13] = [
-        ("lan", approve.clone(), Err("the case is open, and not proposed")),
-        ("lan", propose(0), Err("an amount of 0 does not fit what is proposed")),
-        ("lan", propose(2_000_000), Ok(CaseState::Proposed)),
-        ("lan", approve.clone(), Err("lan has proposed it and cannot check it: somebody else has to")),
-        ("lan", reject.clone(), Err("lan has proposed it and cannot check it: somebody else has to")),
-        ("minh", propose(1), Err("the case is proposed, and not open or disputed")),
-        ("minh", reject, Ok(CaseState::Open)),
-        ("lan", reopen.clone(), Err("the case is open, and not proposed, disputed or resolved")),
-        ("lan", dispute, Ok(CaseState::Disputed)),
-        ("lan", propose(2_000_000), Ok(CaseState::Proposed)),
-        ("minh", approve, Ok(CaseState::Resolved)),
-        (
-            "minh",
-            Deed::Note { case: case(), text: " ".into() },
-            Err("note: 1 to 1000 printable characters are taken"),
-        ),
-        ("lan", reopen, Ok(CaseState::Open)),
-    ];
-    let dir = tempfile::tempdir().unwrap();
-    let acts = ActFile::new(dir.path(), keys());
+fn walk(acts: &ActFile, rows: Vec<(&str, Deed, Result<CaseState, &str>)>) {
     for (step, (who, deed, expected)) in rows.into_iter().enumerate() {
         let done = acts.act(step as i64, who, "10.0.0.7", deed.clone());
         match (done, expected) {
@@ -77,11 +84,38 @@ fn a_case_goes_its_way_and_its_maker_is_never_its_checker() {
             (done, _) => panic!("step {step}: {:?}", done.map(|_| ())),
         }
     }
+}
+
+fn booked(casework: &Casework) -> Vec<i64> {
+    casework.booked().iter().map(|booked| booked.proposal.amount_minor).collect()
+}
+
+#[test]
+fn a_case_goes_its_way_and_its_maker_is_never_its_checker() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    const OWN: &str = "lan has proposed it and cannot check it: somebody else has to";
+    let rows = vec![
+        ("lan", approve(0), Err("the case is open, and not proposed")),
+        ("lan", propose(0), Err("an amount of 0 does not fit what is proposed")),
+        ("lan", propose(2_000_000), Ok(CaseState::Proposed)),
+        ("lan", approve(0), Err(OWN)),
+        ("lan", reject(0), Err(OWN)),
+        ("minh", propose(1), Err("the case is proposed, and not open or disputed")),
+        ("minh", reject(0), Ok(CaseState::Open)),
+        ("lan", reopen(), Err("the case is open, and not proposed, disputed or resolved")),
+        ("lan", dispute(), Ok(CaseState::Disputed)),
+        ("lan", propose(2_000_000), Ok(CaseState::Proposed)),
+        ("minh", approve(3), Ok(CaseState::Resolved)),
+        (
+            "minh",
+            Deed::Note { case: case(), text: " ".into() },
+            Err("note: 1 to 1000 printable characters are taken"),
+        ),
+    ];
+    walk(&acts, rows);
     let (casework, told) = acts.read().unwrap();
-    assert_eq!((told.len(), casework.next()), (6, 6));
-    // What was approved and undone stands there twice, never not at all.
-    let booked: Vec<i64> = casework.booked().iter().map(|booked| booked.proposal.amount_minor).collect();
-    assert_eq!(booked, [2_000_000, -2_000_000]);
+    assert_eq!((told.len(), casework.next()), (5, 5));
     // Each act has how the case stood before and behind it.
     let approved = &told[4];
     assert_eq!(
@@ -90,6 +124,167 @@ fn a_case_goes_its_way_and_its_maker_is_never_its_checker() {
     );
     assert_eq!(approved.after["proposal"]["checker"], "minh");
     assert_eq!((approved.who.as_str(), approved.from.as_str()), ("minh", "10.0.0.7"));
+    assert_eq!(booked(&casework), [2_000_000]);
+}
+
+/// A maker could put another proposal under the checker's click: the checker approves what was seen, or nothing.
+#[test]
+fn a_checker_approves_the_proposal_that_was_seen_or_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    const OTHER: &str = "another proposal stands there by now: look at it first";
+    let rows = vec![
+        ("lan", propose(1_000), Ok(CaseState::Proposed)),
+        ("lan", reopen(), Ok(CaseState::Open)),
+        ("lan", propose(9_000_000), Ok(CaseState::Proposed)),
+        ("minh", approve(0), Err(OTHER)),
+        ("minh", reject(0), Err(OTHER)),
+        ("minh", approve(2), Ok(CaseState::Resolved)),
+    ];
+    walk(&ActFile::new(dir.path(), keys()), rows);
+}
+
+/// One person could take back what two had booked.
+#[test]
+fn what_was_booked_is_taken_back_by_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let rows = vec![
+        ("lan", propose(2_000_000), Ok(CaseState::Proposed)),
+        ("minh", approve(0), Ok(CaseState::Resolved)),
+        ("minh", reopen(), Ok(CaseState::Proposed)),
+        ("minh", approve(2), Err("minh has proposed it and cannot check it: somebody else has to")),
+        ("lan", reject(2), Ok(CaseState::Resolved)),
+        ("lan", reopen(), Ok(CaseState::Proposed)),
+        ("lan", reopen(), Ok(CaseState::Resolved)),
+        ("minh", reopen(), Ok(CaseState::Proposed)),
+    ];
+    walk(&acts, rows);
+    assert_eq!(booked(&acts.read().unwrap().0), [2_000_000], "nothing is taken back by one");
+    let casework = acts.act(9, "lan", "::1", approve(6)).unwrap();
+    assert_eq!(casework.case(case()).unwrap().state, CaseState::Open);
+    // What was approved and undone stands there twice, never not at all.
+    assert_eq!(booked(&casework), [2_000_000, -2_000_000]);
+    // What accepts books nothing: whoever finds out reopens it.
+    let accept = Deed::Propose {
+        case: case(),
+        about: about(Kind::DebitedNotDispensed, 2_000_000),
+        resolution: Resolution::Accept,
+        amount_minor: 0,
+        bank: None,
+        why: "paid by hand".into(),
+    };
+    let rows = vec![
+        ("lan", accept, Ok(CaseState::Proposed)),
+        ("minh", approve(8), Ok(CaseState::Resolved)),
+        ("lan", reopen(), Ok(CaseState::Open)),
+    ];
+    walk(&acts, rows);
+}
+
+#[test]
+fn a_refund_or_an_adjustment_names_a_bank_and_an_undo_is_not_proposed() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |resolution, bank| Deed::Propose {
+        case: case(),
+        about: about(Kind::CashShort, 500_000),
+        resolution,
+        amount_minor: 500_000,
+        bank,
+        why: "counted".into(),
+    };
+    const NO_BANK: &str = "a refund or an adjustment names the bank that pays or is paid";
+    let rows = vec![
+        ("lan", with(Resolution::Refund, None), Err(NO_BANK)),
+        ("lan", with(Resolution::Adjustment, None), Err(NO_BANK)),
+        (
+            "lan",
+            with(Resolution::Undo, Some(bank())),
+            Err("what was booked is taken back by reopening its case"),
+        ),
+        ("lan", with(Resolution::Adjustment, Some(bank())), Ok(CaseState::Proposed)),
+    ];
+    walk(&ActFile::new(dir.path(), keys()), rows);
+}
+
+/// A case that was resolved hid whatever was found in its place later, and one that was booked and found no more could not be reached.
+#[test]
+fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let acts = desk.acts();
+    assert_eq!(take(&desk, GOOD, 1).unwrap(), (1, 2_000_000));
+    let casework = acts.read().unwrap().0;
+    let exception = rows(&desk, &casework).remove(0).exception;
+    let id = exception.case;
+    let propose = |exception: &Exception, amount_minor| Deed::Propose {
+        case: id,
+        about: Box::new(About::of(exception)),
+        resolution: Resolution::Adjustment,
+        amount_minor,
+        bank: Some(bank()),
+        why: "the bank is right".into(),
+    };
+    acts.act(5, "lan", "::1", propose(&exception, exception.adjustment_minor())).unwrap();
+    let casework = acts.act(6, "minh", "::1", Deed::Approve { case: id, proposal: 1 }).unwrap();
+    let row = rows(&desk, &casework).remove(0);
+    assert_eq!((row.is_open(), row.is_gone, row.state()), (false, false, CaseState::Resolved));
+    assert!(acts.act(7, "lan", "::1", propose(&exception, 5)).is_err(), "the same one is resolved");
+
+    // Another in the same place: the case that was resolved was of other amounts.
+    let other = Exception { theirs_minor: 3_000_000, ..exception.clone() };
+    let casework = acts.act(7, "lan", "::1", propose(&other, 1_000_000)).unwrap();
+    let row = rows(&desk, &casework).remove(0);
+    assert_eq!((row.is_open(), row.is_another(), row.state()), (true, true, CaseState::Proposed));
+    let casework = acts.act(8, "minh", "::1", Deed::Approve { case: id, proposal: 3 }).unwrap();
+    let row = rows(&desk, &casework).remove(0);
+    assert_eq!((row.is_open(), row.state()), (true, CaseState::Open), "what is shown was not resolved last");
+    assert_eq!(booked(&casework), [2_000_000, 1_000_000]);
+
+    // No side shows it: without any file the line is not there.
+    let bare = Desk::new(dir.path(), keys(), calendar(), DueRules::default());
+    let empty = Matcher::new(Rules::default());
+    let book = Book::new(FeeTable::default(), None);
+    let row = bare.rows(&casework, &book, &empty, &[]).unwrap().remove(0);
+    assert_eq!((row.exception.case, row.is_gone, row.is_open()), (id, true, false));
+    assert_eq!(row.exception.bank, Some(bank()));
+    let casework =
+        acts.act(9, "lan", "::1", Deed::Reopen { case: id, why: "both were wrong".into() }).unwrap();
+    assert_eq!(casework.case(id).unwrap().proposal.as_ref().unwrap().amount_minor, -3_000_000);
+    let casework = acts.act(9, "minh", "::1", Deed::Approve { case: id, proposal: 5 }).unwrap();
+    assert_eq!(booked(&casework), [2_000_000, 1_000_000, -2_000_000, -1_000_000]);
+    assert!(bare.rows(&casework, &book, &empty, &[]).unwrap().is_empty(), "nothing hangs on it any more");
+}
+
+#[test]
+fn a_line_is_laid_to_a_transaction_and_parted_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    take(&desk, GOOD, 1).unwrap();
+    let (line, ours) =
+        (LineId { file: Digest::of(GOOD.as_bytes()).file(), line: 2 }, LineId { file: LineId::LOG, line: 7 });
+    let act = |deed| desk.acts().act(5, "lan", "::1", deed).map(|_| ()).map_err(|error| error.to_string());
+    const NO_PAIR: &str = "by hand: a line of a taken file and a transaction of the log are named";
+    const SAID: &str = "by hand: it was said already";
+    let nowhere = LineId { file: 77, line: 2 };
+    for (deed, expected) in [
+        (Deed::Match { line: nowhere, ours }, Some(NO_PAIR)),
+        (Deed::Match { line: ours, ours: line }, Some(NO_PAIR)),
+        (Deed::Match { line, ours }, None),
+        (Deed::Match { line, ours }, Some(SAID)),
+        (Deed::Part { line, ours }, None),
+        (Deed::Part { line, ours }, Some(SAID)),
+        (Deed::Match { line, ours }, None),
+    ] {
+        assert_eq!(act(deed.clone()).err().as_deref(), expected, "{deed:?}");
+    }
+    let casework = desk.acts().read().unwrap().0;
+    let decisions: Vec<bool> =
+        casework.decisions().iter().map(|one| matches!(one, Decision::Match { .. })).collect();
+    assert_eq!(decisions, [true, false, true]);
+    // What is not here is not laid.
+    let matcher = Matcher::new(Rules::default());
+    let by_hand = desk.by_hand(&matcher, Decision::Match { line, ours }, 5, "lan", "::1");
+    assert_eq!(by_hand.unwrap_err().to_string(), "no file that is here has this line");
 }
 
 #[test]
@@ -177,8 +372,11 @@ fn key(part: u32) -> FileKey {
 }
 
 fn desk(dir: &std::path::Path) -> Desk {
-    let calendar = Calendar { utc_offset_minutes: 420, weekends_closed: true, ..Calendar::default() };
-    Desk::new(dir, keys(), calendar, DueRules::default())
+    Desk::new(dir, keys(), calendar(), DueRules::default())
+}
+
+fn calendar() -> Calendar {
+    Calendar { utc_offset_minutes: 420, weekends_closed: true, ..Calendar::default() }
 }
 
 fn take(desk: &Desk, text: &str, part: u32) -> Result<(u64, i64), DeskError> {
@@ -193,11 +391,15 @@ fn take(desk: &Desk, text: &str, part: u32) -> Result<(u64, i64), DeskError> {
     desk.take(&arrival)
 }
 
-fn shown(desk: &Desk, casework: &Casework) -> Vec<String> {
+fn rows(desk: &Desk, casework: &Casework) -> Vec<Row> {
     let mut book = Book::new(FeeTable::default(), Some(day("2026-05-03")));
     let (matcher, counters) = desk.matched(casework, &mut book, Rules::default()).unwrap();
-    let rows = desk.rows(casework, &book, &matcher, &counters).unwrap();
-    rows.iter()
+    desk.rows(casework, &book, &matcher, &counters).unwrap()
+}
+
+fn shown(desk: &Desk, casework: &Casework) -> Vec<String> {
+    rows(desk, casework)
+        .iter()
         .map(|row| format!("{} due {} {}", row.exception.kind, row.due, row.case.state.name()))
         .collect()
 }

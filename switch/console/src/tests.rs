@@ -444,7 +444,14 @@ fn with_a_case() -> (House, String) {
 impl House {
     fn state(&self) -> String {
         let seen = self.console.days.see(&self.console.log).unwrap().unwrap();
-        seen.rows.first().map_or("none".to_owned(), |row| row.case.state.name().to_owned())
+        seen.rows.first().map_or("none".to_owned(), |row| row.state().name().to_owned())
+    }
+
+    /// The act that proposed what stands at the only case.
+    fn proposal(&self) -> String {
+        let seen = self.console.days.see(&self.console.log).unwrap().unwrap();
+        let proposal = seen.rows.first().and_then(|row| row.case.proposal.as_ref());
+        format!("proposal={}", proposal.map_or(0, |proposal| proposal.act))
     }
 }
 
@@ -468,12 +475,19 @@ async fn an_exception_is_worked_to_its_end_by_two_people_and_each_act_is_kept() 
     let approvals = checker.get("/approvals").await.page;
     assert_eq!(approvals.matches("data-row").count(), 1);
     assert_eq!(
-        checker.post("/case/act", &act("reject", "text=count+again")).await.status,
+        checker
+            .post("/case/act", &act("reject", &format!("{}&text=count+again", house.proposal())))
+            .await
+            .status,
         StatusCode::SEE_OTHER
     );
     assert_eq!(house.state(), "open");
     clerk.post("/case/act", &act("propose", "resolution=refund&amount=2000000&text=counted+again")).await;
-    assert_eq!(checker.post("/case/act", &act("approve", "")).await.status, StatusCode::SEE_OTHER);
+    let page = checker.get(&format!("/case?id={id}")).await.page;
+    let proposal = house.proposal();
+    let field = format!("name=\"proposal\" value=\"{}\"", proposal.trim_start_matches("proposal="));
+    assert!(page.contains(&field), "{page}");
+    assert_eq!(checker.post("/case/act", &act("approve", &proposal)).await.status, StatusCode::SEE_OTHER);
     assert_eq!(house.state(), "resolved");
     assert_eq!(clerk.get("/exceptions").await.page.matches("data-row").count(), 0, "nothing is open");
     let case = clerk.get(&format!("/case?id={id}")).await.page;
@@ -484,7 +498,28 @@ async fn an_exception_is_worked_to_its_end_by_two_people_and_each_act_is_kept() 
     let csv = clerk.get("/exceptions.csv?state=all").await.page;
     assert!(csv.lines().nth(1).is_some_and(|line| line.starts_with("2026-05-04,")), "{csv}");
     let back = clerk.post("/case/act", &act("reopen", "text=found+it")).await;
-    assert_eq!((back.status, house.state().as_str()), (StatusCode::SEE_OTHER, "open"), "{}", back.page);
+    assert_eq!((back.status, house.state().as_str()), (StatusCode::SEE_OTHER, "proposed"), "{}", back.page);
+    let case = checker.get(&format!("/case?id={id}")).await.page;
+    assert!(case.contains("Huỷ bút toán đã ghi, −2.000.000\u{a0}₫"), "{case}");
+    let undone = checker.post("/case/act", &act("approve", &house.proposal())).await;
+    assert_eq!((undone.status, house.state().as_str()), (StatusCode::SEE_OTHER, "open"), "{}", undone.page);
+}
+
+/// Attack: the maker puts another proposal under the checker's click.
+#[tokio::test]
+async fn a_checker_approves_what_the_page_showed_or_nothing() {
+    let (house, id) = with_a_case();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let propose = |amount: &str| format!("id={id}&act=propose&resolution=refund&amount={amount}&text=x");
+    clerk.post("/case/act", &propose("1000")).await;
+    let seen = house.proposal();
+    clerk.post("/case/act", &format!("id={id}&act=reopen&text=wrong")).await;
+    clerk.post("/case/act", &propose("9000000")).await;
+    for proposal in [seen.as_str(), ""] {
+        let swapped = checker.post("/case/act", &format!("id={id}&act=approve&{proposal}")).await;
+        assert_eq!(swapped.status, StatusCode::UNPROCESSABLE_ENTITY, "{proposal}");
+        assert_eq!(house.state(), "proposed", "{proposal}");
+    }
 }
 
 /// Attack: maker = checker.

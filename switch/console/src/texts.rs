@@ -190,6 +190,10 @@ texts! {
     resolution_accept: "Chấp nhận như vậy", "Accept as it is";
     resolution_refund: "Hoàn tiền cho công dân", "Refund the citizen";
     resolution_adjustment: "Điều chỉnh giữa thành viên", "Adjust between members";
+    resolution_undo: "Huỷ bút toán đã ghi", "Take back what was booked";
+    case_is_gone: "Không bên nào còn nêu khác biệt này; vụ việc ở đây vì đã có bút toán, đề nghị hoặc tranh chấp.", "No side shows this any more; the case is here because something was booked, proposed or disputed.";
+    case_is_another: "Khác biệt này không phải là khác biệt đã được xử lý ở đây trước đó: loại hoặc số tiền đã đổi.", "This is not the exception that was worked on here before: its kind or amounts have changed.";
+    bank_missing: "Hãy chọn ngân hàng trả hoặc nhận khoản này.", "Choose the bank that pays or is paid.";
     note: "Ghi chú hoặc lý do", "Note or reason";
     notes: "Ghi chú", "Notes";
     write: "Ghi chú lại", "Write it down";

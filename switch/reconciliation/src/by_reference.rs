@@ -23,21 +23,30 @@ impl Matcher {
             }
         }
         for our in ours {
+            let store = &self.store;
+            let laid = self.laid.get(our).map_or(&[][..], Vec::as_slice);
             let belongs = |side| {
-                let store = &self.store;
-                let of_side = lines.iter().filter(move |line| store[**line].side == side);
-                of_side.copied().filter(move |line| store[*line].partner == *our && !store[*line].is_by_hand)
+                let by_name = |line: &&u32| store[**line].partner == *our && !store[**line].is_by_hand;
+                let all = lines.iter().filter(by_name).chain(laid);
+                all.copied().filter(|line| store[*line].side == side).collect()
             };
-            let postings: Vec<u32> = belongs(Side::Bank).collect();
-            let cash_lines: Vec<u32> = belongs(Side::Machine).collect();
-            if !postings.is_empty() && !self.store[*our].is_by_hand {
-                let rule = if postings.len() == 1 { Rule::Reference } else { Rule::ReferenceOneToMany };
+            let (mut postings, mut cash_lines): (Vec<u32>, Vec<u32>) =
+                (belongs(Side::Bank), belongs(Side::Machine));
+            if !postings.is_empty() {
+                self.sort(&mut postings);
+                let rule = match postings.len() {
+                    _ if self.store[*our].is_by_hand => Rule::ByHand,
+                    1 => Rule::Reference,
+                    _ => Rule::ReferenceOneToMany,
+                };
                 self.judge_bank(*our, &postings, rule);
                 self.store[*our].is_settled = true;
                 postings.iter().for_each(|line| self.store[*line].is_settled = true);
             }
-            if !cash_lines.is_empty() && !self.store[*our].is_cash_by_hand {
-                self.judge_cash(*our, &cash_lines, Rule::Reference);
+            if !cash_lines.is_empty() {
+                self.sort(&mut cash_lines);
+                let rule = if self.store[*our].is_cash_by_hand { Rule::ByHand } else { Rule::Reference };
+                self.judge_cash(*our, &cash_lines, rule);
                 self.store[*our].is_cash_settled = true;
                 cash_lines.iter().for_each(|line| self.store[*line].is_settled = true);
             }
@@ -108,8 +117,11 @@ impl Matcher {
         found(if sum.abs() > net.abs() { Kind::AmountOver } else { Kind::AmountUnder })
     }
 
-    /// Amounts agree: do terminal, reference and day?
+    /// Amounts agree: do terminal, reference and day? A person who has laid them together has seen these.
     fn names_and_days(&self, our: u32, postings: &[u32], rule: Rule) -> Verdict {
+        if rule == Rule::ByHand {
+            return Verdict::Matched(rule);
+        }
         let our_one = &self.store[our];
         let differs = |line: &u32| {
             let line = &self.store[*line];
@@ -169,7 +181,8 @@ impl Matcher {
         }
         if moved == due {
             let differs = line.has_rrn() && line.rrn != our_one.rrn || line.terminal != our_one.terminal;
-            return if differs { found(Kind::DataMismatch) } else { Verdict::Matched(rule) };
+            let is_seen = rule == Rule::ByHand;
+            return if differs && !is_seen { found(Kind::DataMismatch) } else { Verdict::Matched(rule) };
         }
         match (sign, moved < due) {
             (1, true) if moved == 0 => found(Kind::DebitedNotDispensed),

@@ -51,6 +51,40 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// The line that it is about.
+    pub fn line(self) -> LineId {
+        let (Decision::Match { line, .. } | Decision::Part { line, .. }) = self;
+        line
+    }
+
+    /// The transaction that it is about.
+    pub fn ours(self) -> LineId {
+        let (Decision::Match { ours, .. } | Decision::Part { ours, .. }) = self;
+        ours
+    }
+}
+
+/// Why a line and a transaction cannot be laid together, or parted, by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Misfit {
+    /// No file that is here has the line.
+    #[error("no file that is here has this line")]
+    Line,
+    /// The days that are here have no such transaction.
+    #[error("the days that are here have no such transaction")]
+    Ours,
+    /// The line is of a bank that the transaction was not sent to.
+    #[error("the line is another bank's")]
+    Bank,
+    /// A machine's line, and no cash moves by the transaction.
+    #[error("no cash moves by the transaction")]
+    NoCash,
+    /// Nothing has laid them together.
+    #[error("the line does not belong to the transaction")]
+    Apart,
+}
+
 /// Nothing was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Full {
@@ -72,8 +106,13 @@ pub struct Matcher {
     pub(crate) our_days: BTreeSet<Day>,
     pins: BTreeMap<LineId, LineId>,
     parted: BTreeSet<(LineId, LineId)>,
+    decisions: usize,
     /// Lines and transactions of which people have said something, as far as they are here.
     decided: BTreeMap<LineId, Option<u32>>,
+    /// Of these, those that were said something of behind the last run: what is here of them is looked for once, in the next.
+    sought: BTreeSet<LineId>,
+    /// Lines that people have laid to one of ours.
+    pub(crate) laid: BTreeMap<u32, Vec<u32>>,
     new_items: Vec<u32>,
     touched: BTreeSet<[u8; 8]>,
 }
@@ -153,35 +192,61 @@ impl Matcher {
     /// # Errors
     /// [`Full`].
     pub fn decide(&mut self, decision: Decision) -> Result<(), Full> {
-        if self.decided.len() >= DECISIONS_MAX {
+        if self.decisions >= DECISIONS_MAX {
             return Err(Full::Decisions);
         }
-        let (line, ours) = match decision {
-            Decision::Match { line, ours } => {
+        self.decisions += 1;
+        let (line, ours) = (decision.line(), decision.ours());
+        match decision {
+            Decision::Match { .. } => {
                 self.parted.remove(&(line, ours));
                 self.pins.insert(line, ours);
-                (line, ours)
             }
-            Decision::Part { line, ours } => {
+            Decision::Part { .. } => {
                 if self.pins.get(&line) == Some(&ours) {
                     self.pins.remove(&line);
                 }
                 self.parted.insert((line, ours));
-                (line, ours)
             }
-        };
+        }
         for id in [line, ours] {
-            let known = self.decided.get(&id).copied().flatten();
-            let item = known.or_else(|| (0..self.store.len()).find(|item| self.store.id(*item) == id));
-            self.decided.insert(id, item);
-            item.into_iter().for_each(|item| self.renew(item));
+            match *self.decided.entry(id).or_default() {
+                Some(item) => self.renew(item),
+                None => drop(self.sought.insert(id)),
+            }
         }
         Ok(())
+    }
+
+    /// How many decisions were taken: a person's next one has this number.
+    pub fn decisions(&self) -> usize {
+        self.decisions
+    }
+
+    /// Whether a person may say this of what is here.
+    ///
+    /// # Errors
+    /// [`Misfit`].
+    pub fn may_decide(&self, decision: Decision) -> Result<(), Misfit> {
+        let find = |id| (0..self.store.len()).find(|item| self.store.id(*item) == id);
+        let line = find(decision.line()).filter(|line| self.store[*line].side != Side::Ours);
+        let our = find(decision.ours()).filter(|our| self.store[*our].side == Side::Ours);
+        let (line, our) = (line.ok_or(Misfit::Line)?, our.ok_or(Misfit::Ours)?);
+        let (stored, our_one) = (&self.store[line], &self.store[our]);
+        match decision {
+            Decision::Part { .. } if stored.partner != our => Err(Misfit::Apart),
+            Decision::Match { .. } if stored.side == Side::Bank && stored.bank != our_one.bank => {
+                Err(Misfit::Bank)
+            }
+            Decision::Match { .. } if stored.side == Side::Machine && !our_one.is_cash => Err(Misfit::NoCash),
+            Decision::Match { .. } | Decision::Part { .. } => Ok(()),
+        }
     }
 
     /// Judges anew whatever was touched since the last time.
     pub fn run(&mut self) {
         let mut group = Vec::new();
+        self.seek();
         self.lay_by_hand();
         for item in std::mem::take(&mut self.new_items) {
             if !self.store[item].has_rrn() {
@@ -213,6 +278,21 @@ impl Matcher {
         self.new_items.push(item);
     }
 
+    /// Finds what is here of what people have said something of: once through all items, for all of it.
+    fn seek(&mut self) {
+        let sought = std::mem::take(&mut self.sought);
+        if sought.is_empty() {
+            return;
+        }
+        for item in 0..self.store.len() {
+            let id = self.store.id(item);
+            if sought.contains(&id) {
+                self.decided.insert(id, Some(item));
+                self.renew(item);
+            }
+        }
+    }
+
     fn renew(&mut self, item: u32) {
         self.store[item].is_new = true;
         self.new_items.push(item);
@@ -228,6 +308,7 @@ impl Matcher {
                 self.renew(*item);
             }
         }
+        self.laid.clear();
         for (line, ours) in self.pins.clone() {
             let here = |id| self.decided.get(&id).copied().flatten();
             let (Some(line), Some(our)) = (here(line), here(ours)) else { continue };
@@ -235,14 +316,12 @@ impl Matcher {
             let stored = &mut self.store[line];
             (stored.is_by_hand, stored.partner) = (true, our);
             stored.verdict = Verdict::Matched(Rule::ByHand);
+            self.laid.entry(our).or_default().push(line);
+            // What they come to together is judged with the others of its reference.
             let stored = &mut self.store[our];
             match side {
-                Side::Machine => {
-                    (stored.is_cash_by_hand, stored.cash) = (true, Verdict::Matched(Rule::ByHand));
-                }
-                Side::Bank | Side::Ours => {
-                    (stored.is_by_hand, stored.verdict) = (true, Verdict::Matched(Rule::ByHand));
-                }
+                Side::Machine => stored.is_cash_by_hand = true,
+                Side::Bank | Side::Ours => stored.is_by_hand = true,
             }
             self.renew(line);
             self.renew(our);

@@ -62,6 +62,11 @@ pub struct Exception {
 }
 
 impl Exception {
+    /// What a member owes more where an adjustment makes the other side's word good: negative where it owes less.
+    pub fn adjustment_minor(&self) -> i64 {
+        self.theirs_minor - self.ours_minor
+    }
+
     /// What is at stake: the difference, and for what agrees in amount the amount itself.
     pub fn value_minor(&self) -> i64 {
         match (self.ours_minor - self.theirs_minor).abs() {
@@ -237,7 +242,7 @@ impl Matcher {
         near.into_iter().take(SUGGESTIONS_MAX).map(|our| self.store.id(our)).collect()
     }
 
-    fn has_exception(&self, our: u32) -> bool {
+    pub(crate) fn has_exception(&self, our: u32) -> bool {
         self.store[our].side == Side::Ours && self.our_kinds(our).iter().any(Option::is_some)
     }
 
@@ -328,7 +333,7 @@ impl Matcher {
     }
 }
 
-fn rule_of(verdict: Verdict) -> Option<Rule> {
+pub(crate) fn rule_of(verdict: Verdict) -> Option<Rule> {
     match verdict {
         Verdict::Matched(rule) | Verdict::Found(_, rule) => Some(rule),
         Verdict::Open | Verdict::NothingDue | Verdict::Ambiguous => None,

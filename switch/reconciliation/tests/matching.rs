@@ -5,7 +5,7 @@
 mod world;
 
 use processor::Rrn;
-use reconciliation::{CashLine, Decision, Ended, Kind, LineId, Ours, Posting, Rule};
+use reconciliation::{CashLine, Decision, Ended, Kind, LineId, Misfit, Ours, Posting, Rule};
 use world::{Say, again, cash, day, exceptions, matched, nameless, ours, posting, rrn, terminal};
 
 /// One transaction whose sides may be changed or missing, and the exceptions that must come out.
@@ -298,6 +298,118 @@ fn people_match_and_part() {
     world::tell(&mut matcher, &Say::Decide(Decision::Part { line: id(1), ours: log(1) }));
     matcher.run();
     assert_eq!(exceptions(&matcher), ["bank missing_at_bank 1", "bank missing_at_switch 1"]);
+}
+
+/// A line that a person laid to a transaction made its amount right, and hid the lines of its reference.
+#[test]
+fn what_is_laid_by_hand_is_judged_with_the_others_of_its_transaction() {
+    let log = |line| LineId { file: LineId::LOG, line };
+    let id = |line| LineId { file: world::BANK_FILE, line };
+    let lay = |line, ours| Say::Decide(Decision::Match { line: id(line), ours: log(ours) });
+    let bare = |number: u32, amount_minor| Posting { amount_minor, ..nameless(posting(number)) };
+    let half = Ours { net_minor: 500_000, ended: Ended::Reversed, ..ours(1) };
+    for (name, says, expected) in [
+        (
+            "less than due",
+            vec![Say::Ours(ours(1)), Say::Bank(bare(2, 1_500_000)), lay(2, 1)],
+            vec!["bank amount_under 1"],
+        ),
+        (
+            "in two parts",
+            vec![
+                Say::Ours(ours(1)),
+                Say::Bank(bare(2, 1_500_000)),
+                Say::Bank(bare(3, 500_000)),
+                lay(2, 1),
+                lay(3, 1),
+            ],
+            vec![],
+        ),
+        // The debit has its reference, what was given back has none.
+        (
+            "debit and what is back",
+            vec![Say::Ours(half), Say::Bank(posting(1)), Say::Bank(bare(3, -1_500_000)), lay(3, 1)],
+            vec![],
+        ),
+        (
+            "another terminal",
+            vec![
+                Say::Ours(ours(1)),
+                Say::Bank(Posting { terminal: Some(terminal(2)), ..bare(2, 2_000_000) }),
+                lay(2, 1),
+            ],
+            vec![],
+        ),
+    ] {
+        let says: Vec<Say> = says.into_iter().chain([Say::Machine(cash(1))]).collect();
+        let of_bank: Vec<String> =
+            exceptions(&matched(&says)).into_iter().filter(|one| one.starts_with("bank")).collect();
+        assert_eq!(of_bank, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_person_lays_only_what_is_here_and_can_belong_together() {
+    let log = |line| LineId { file: LineId::LOG, line };
+    let id = |line| LineId { file: world::BANK_FILE, line };
+    let transfer = Ours { is_cash: false, ..ours(3) };
+    let other = Posting { bank: "970418".parse().unwrap(), ..posting(2) };
+    let matcher = matched(&[
+        Say::Ours(ours(1)),
+        Say::Bank(posting(1)),
+        Say::Bank(other),
+        Say::Machine(cash(4)),
+        Say::Ours(transfer),
+    ]);
+    let lay = |line, ours| Decision::Match { line, ours };
+    let journal = LineId { file: world::JOURNAL_FILE, line: 4 };
+    for (decision, expected) in [
+        (lay(id(1), log(1)), Ok(())),
+        (lay(id(9), log(1)), Err(Misfit::Line)),
+        (lay(log(1), log(1)), Err(Misfit::Line)),
+        (lay(id(1), log(9)), Err(Misfit::Ours)),
+        (lay(id(2), log(1)), Err(Misfit::Bank)),
+        (lay(journal, log(3)), Err(Misfit::NoCash)),
+        (lay(journal, log(1)), Ok(())),
+        (Decision::Part { line: id(1), ours: log(1) }, Ok(())),
+        (Decision::Part { line: journal, ours: log(1) }, Err(Misfit::Apart)),
+    ] {
+        assert_eq!(matcher.may_decide(decision), expected, "{decision:?}");
+    }
+}
+
+/// Three columns: what belongs to nothing, what has an exception, what people have laid; what agrees is not there.
+#[test]
+fn the_bench_shows_what_lies_open_of_a_bank_and_day() {
+    let log = |line| LineId { file: LineId::LOG, line };
+    let id = |line| LineId { file: world::BANK_FILE, line };
+    let matcher = matched(&[
+        Say::Ours(ours(1)),
+        Say::Bank(posting(1)),
+        Say::Machine(cash(1)),
+        Say::Ours(ours(2)),
+        Say::Machine(cash(2)),
+        Say::Bank(Posting { amount_minor: 1_500_000, ..nameless(posting(3)) }),
+        Say::Ours(ours(4)),
+        Say::Bank(Posting { terminal: Some(terminal(2)), ..nameless(posting(5)) }),
+        Say::Machine(cash(4)),
+        Say::Decide(Decision::Match { line: id(5), ours: log(4) }),
+        Say::Machine(CashLine { moved_minor: 0, ..cash(6) }),
+        Say::Machine(cash(7)),
+        Say::Ours(Ours { day: day(4), ..ours(8) }),
+    ]);
+    let bank = ours(1).bank;
+    let bench = matcher.bench(bank, day(3));
+    let lines =
+        |column: &[reconciliation::Piece]| column.iter().map(|piece| piece.id.line).collect::<Vec<_>>();
+    assert_eq!(
+        (lines(&bench.ours), lines(&bench.bank), lines(&bench.machine)),
+        (vec![2, 4], vec![3, 5], vec![2, 7])
+    );
+    assert_eq!((bench.ours[0].lacks_bank, bench.ours[0].lacks_machine), (true, false));
+    assert_eq!(bench.bank[1].partner, Some((log(4), Rule::ByHand)));
+    assert_eq!(bench.more, [0, 0, 0]);
+    assert_eq!(lines(&matcher.bench("970418".parse().unwrap(), day(3)).ours), [] as [u64; 0]);
 }
 
 /// Terminals that give references of their own give the same one: terminals tell them apart.

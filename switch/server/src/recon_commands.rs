@@ -133,7 +133,7 @@ pub fn exceptions(settings: &Settings, args: &ExceptionsArgs, out: &mut impl Wri
                 one.ours_minor,
                 one.theirs_minor,
                 row.due,
-                row.case.state.name()
+                row.state().name()
             )
         };
         rows.iter().map(line).collect()
@@ -211,8 +211,8 @@ fn adjustments(joined: &Joined, sheet: &Sheet, bank: Institution) -> Vec<Adjustm
         .map(|booked| Adjustment {
             act: booked.act,
             resolution: booked.proposal.resolution.name(),
-            rrn: booked.proposal.rrn.map(|rrn| rrn.to_string()),
-            of_day: booked.proposal.day,
+            rrn: booked.proposal.about.rrn.map(|rrn| rrn.to_string()),
+            of_day: booked.proposal.about.day,
             amount_minor: booked.proposal.amount_minor,
         })
         .collect()
@@ -247,7 +247,8 @@ fn row_json(row: &Row, today: Day) -> Value {
         "theirs_minor": one.theirs_minor,
         "lines": one.lines,
         "offered": Resolution::offered(one.kind).map(Resolution::name),
-        "state": row.case.state.name(),
+        "state": row.state().name(),
+        "is_gone": row.is_gone,
         "owner": row.case.owner,
         "proposal": row.case.proposal,
         "due": row.due.to_string(),
@@ -283,7 +284,7 @@ fn list(rows: &[Row], today: Day) -> List {
             one.ours_minor.into(),
             one.theirs_minor.into(),
             (one.theirs_minor - one.ours_minor).into(),
-            row.case.state.name().into(),
+            row.state().name().into(),
             row.case.owner.clone().into(),
             row.due.to_string().into(),
             age_band(row.age_days(today)).into(),

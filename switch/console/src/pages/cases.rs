@@ -1,19 +1,21 @@
 //! Exceptions, Approvals and one case: what does not agree, who looks after it, and how it ends, by two people.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
+use casework::{About, ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
-use processor::Day;
+use processor::{Day, Institution};
 use reconciliation::{Aspect, CaseId, Exception, Kind, LineId};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
 use crate::desk::{Seen, transaction_at};
+use crate::evidence::bank_name;
 use crate::format;
 use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::{self, Problem, Refused, encoded};
@@ -50,7 +52,7 @@ impl Filters {
             && match self.state.as_str() {
                 "" => row.is_open(),
                 "all" => true,
-                state => row.case.state.name() == state,
+                state => row.state().name() == state,
             }
             && match self.owner.as_str() {
                 "" => true,
@@ -118,6 +120,7 @@ fn resolution_words(resolution: Resolution, t: &Texts) -> &'static str {
         Resolution::Accept => t.resolution_accept,
         Resolution::Refund => t.resolution_refund,
         Resolution::Adjustment => t.resolution_adjustment,
+        Resolution::Undo => t.resolution_undo,
     }
 }
 
@@ -157,7 +160,7 @@ impl ShownRow {
             ours: format::signed(exception.ours_minor, console.settings.currency),
             theirs: format::signed(exception.theirs_minor, console.settings.currency),
             value: format::signed(exception.value_minor(), console.settings.currency),
-            state: state_words(row.case.state, t),
+            state: state_words(row.state(), t),
             owner: row.case.owner.clone().unwrap_or_else(none),
             due: format::day(row.due),
             is_late: row.is_open() && today.days_after(row.due) > 0,
@@ -327,7 +330,7 @@ async fn list(console: &Arc<Console>, visitor: &Visitor, filters: &Filters) -> R
             Cell::from(exception.ours_minor),
             Cell::from(exception.theirs_minor),
             Cell::from(exception.value_minor()),
-            Cell::from(state_words(row.case.state, t).0),
+            Cell::from(state_words(row.state(), t).0),
             Cell::from(row.case.owner.clone()),
             Cell::from(row.due.to_string()),
             Cell::from(row.age_days(today)),
@@ -383,6 +386,10 @@ struct CasePage {
     evidence: Option<String>,
     rule: Option<&'static str>,
     proposal: Option<ProposalShown>,
+    /// Something about the case that must not be overlooked.
+    warning: Option<&'static str>,
+    /// Banks to choose from, where the exception names none.
+    payers: Vec<Choice>,
     notes: Vec<NoteRow>,
     acts: Vec<ActRow>,
     resolutions: Vec<Choice>,
@@ -397,6 +404,8 @@ struct CasePage {
 }
 
 struct ProposalShown {
+    act: u64,
+    bank: Option<String>,
     maker: String,
     resolution: &'static str,
     amount: String,
@@ -436,8 +445,9 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
     let exception = &row.exception;
     let me = visitor.person.name.as_str();
     let proposal = row.case.proposal.as_ref();
-    let offered = Resolution::offered(exception.kind);
-    let resolutions = [Resolution::Refund, Resolution::Adjustment, Resolution::Accept];
+    let chosen = Resolution::offered(exception.kind).unwrap_or(Resolution::Adjustment);
+    let resolutions = Resolution::PROPOSED;
+    let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
     let text = |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
     let acts = row.case.acts.iter().filter_map(|number| seen.acts.get(usize::try_from(*number).ok()?));
     Ok(CasePage {
@@ -447,7 +457,18 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         lines: exception.lines.iter().map(|line| line_text(*line, t)).collect(),
         evidence: key.map(|key| std::format!("/evidence?key={}", encoded(&key.to_string()))),
         rule: exception.rule.map(|rule| rule.name()),
+        warning: match (row.is_gone, row.is_another()) {
+            (true, _) => Some(t.case_is_gone),
+            (false, true) => Some(t.case_is_another),
+            (false, false) => None,
+        },
+        payers: match exception.bank {
+            Some(_) => Vec::new(),
+            None => Choice::banks(console, ""),
+        },
         proposal: proposal.map(|proposal| ProposalShown {
+            act: proposal.act,
+            bank: proposal.bank.as_ref().map(name),
             maker: proposal.maker.clone(),
             resolution: resolution_words(proposal.resolution, t),
             amount: format::signed(proposal.amount_minor, console.settings.currency),
@@ -479,14 +500,17 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             .map(|resolution| Choice {
                 value: resolution.name().to_owned(),
                 words: resolution_words(*resolution, t).to_owned(),
-                chosen: offered == Some(*resolution),
+                chosen: chosen == *resolution,
             })
             .collect(),
-        amount: exception.value_minor(),
+        amount: match chosen {
+            Resolution::Adjustment => exception.adjustment_minor(),
+            _ => exception.value_minor(),
+        },
         is_mine: row.case.owner.as_deref() == Some(me),
         may_work: visitor.may(Permission::Work),
         may_check: visitor.may(Permission::Check),
-        is_open: row.case.state == CaseState::Open,
+        is_open: row.state() == CaseState::Open && !row.is_gone,
         is_proposed: row.case.state == CaseState::Proposed,
         is_disputed: row.case.state == CaseState::Disputed,
         is_own_proposal: proposal.is_some_and(|proposal| proposal.maker == me),
@@ -506,37 +530,50 @@ pub(crate) struct Doing {
     resolution: String,
     #[serde(default)]
     amount: String,
+    /// The act that proposed what the checker has seen.
+    #[serde(default)]
+    proposal: String,
+    /// The bank that pays or is paid, where the exception names none.
+    #[serde(default)]
+    bank: String,
 }
 
 impl Doing {
     /// What is asked for, and who may do such a thing.
-    fn deed(&self, exception: &Exception, me: &str) -> Option<(Deed, Permission)> {
+    fn deed(
+        &self,
+        exception: &Exception,
+        me: &str,
+        banks: &BTreeSet<Institution>,
+    ) -> Option<(Deed, Permission)> {
         let case = exception.case;
         let text = self.text.trim().to_owned();
         let deed = match self.act.as_str() {
             "take" => Deed::Assign { case, owner: Some(me.to_owned()) },
             "release" => Deed::Assign { case, owner: None },
             "note" => Deed::Note { case, text },
-            "dispute" => Deed::Dispute { case, why: text },
+            "dispute" => Deed::Dispute { case, about: Box::new(About::of(exception)), why: text },
             "reopen" => Deed::Reopen { case, why: text },
-            "approve" => return Some((Deed::Approve { case }, Permission::Check)),
-            "reject" => return Some((Deed::Reject { case, why: text }, Permission::Check)),
+            "approve" | "reject" => {
+                // No act has the number of who names none.
+                let proposal = self.proposal.parse().unwrap_or(u64::MAX);
+                let deed = match self.act.as_str() {
+                    "approve" => Deed::Approve { case, proposal },
+                    _ => Deed::Reject { case, proposal, why: text },
+                };
+                return Some((deed, Permission::Check));
+            }
             "propose" => {
-                let resolutions = [Resolution::Accept, Resolution::Refund, Resolution::Adjustment];
-                let resolution = resolutions.into_iter().find(|known| known.name() == self.resolution)?;
+                let resolution =
+                    Resolution::PROPOSED.into_iter().find(|known| known.name() == self.resolution)?;
                 let amount_minor = match resolution {
                     Resolution::Accept => 0,
-                    Resolution::Refund | Resolution::Adjustment => whole_amount(&self.amount)?,
+                    _ => whole_amount(&self.amount)?,
                 };
-                Deed::Propose {
-                    case,
-                    resolution,
-                    amount_minor,
-                    why: text,
-                    bank: exception.bank,
-                    day: exception.day,
-                    rrn: exception.rrn,
-                }
+                let chosen = self.bank.parse::<Institution>().ok().filter(|bank| banks.contains(bank));
+                let bank = exception.bank.or(chosen);
+                let about = Box::new(About::of(exception));
+                Deed::Propose { case, about, resolution, amount_minor, bank, why: text }
             }
             _ => return None,
         };
@@ -556,7 +593,8 @@ pub(crate) async fn act(
     // Only what is an exception can be a case.
     let seen = seen(&console, &visitor).await?;
     let found = seen.rows.iter().find(|row| row.exception.case == case).ok_or_else(not_found)?;
-    let Some((deed, permission)) = doing.deed(&found.exception, &visitor.person.name) else {
+    let banks = console.settings.banks.keys().copied().collect();
+    let Some((deed, permission)) = doing.deed(&found.exception, &visitor.person.name, &banks) else {
         return again(&console, &visitor, &doing.id, t.act_bad.to_owned()).await;
     };
     need(&console, &visitor, permission)?;
@@ -575,7 +613,8 @@ pub(crate) async fn act(
 fn refusal_words(refused: &NotDone, t: &Texts) -> String {
     match refused {
         NotDone::OwnProposal(_) => t.not_own_proposal.to_owned(),
-        NotDone::State { .. } => t.case_moved_on.to_owned(),
+        NotDone::State { .. } | NotDone::OtherProposal => t.case_moved_on.to_owned(),
+        NotDone::NoBank => t.bank_missing.to_owned(),
         NotDone::Text(_, most) => with(t.text_bad, most),
         NotDone::Amount(_) => t.amount_bad.to_owned(),
         other => other.to_string(),
