@@ -62,13 +62,15 @@ class PinDay(Day):
         """0800/101: the next PIN key as a key block; the one before it is read for a day, and neither comes back"""
         before, self.pad_key = self.pad_key, secrets.token_bytes(16)
         block = self.wrapped("P0", "B", "02", self.pad_key)
-        answer = self.brought(block, "00")
-        assert answer[120] == psec.des.generate_kcv(self.pad_key, 3).hex().upper(), answer
+        check_value = psec.des.generate_kcv(self.pad_key, 3).hex().upper()
+        assert self.brought(block, "00")[120] == check_value
         for key in (self.pad_key, before):
             request, answer = self.with_pin("00", 100_000, self.block(self.pin, key=key))
             self.expect("00", "0220", self.terminal.advice(request, answer))
+        assert self.brought(block, "00")[120] == check_value, "a repeat changes nothing"
         for refused in (
-            block, self.wrapped("P0", "B", "01", before), self.wrapped("M3", "C", "03", before),
+            self.wrapped("P0", "B", "02", before), self.wrapped("P0", "B", "01", before), self.wrapped("P0", "E", "03", before),
+            self.wrapped("P0", "B", "13", before), self.wrapped_aes("03"), self.wrapped("M3", "C", "03", before),
             self.wrapped("P0", "B", "03", secrets.token_bytes(16), secrets.token_bytes(32)), "D0016", "x",
         ):
             assert 120 not in self.brought(refused, "88")
@@ -77,6 +79,10 @@ class PinDay(Day):
     def wrapped(self, usage, mode, version, key, under=None):
         header = psec.tr31.Header("D", usage, "T", mode, version, "N")
         return psec.tr31.wrap(under or self.exchange_key, header, key)
+
+    def wrapped_aes(self, version):
+        header = psec.tr31.Header("D", "P0", "A", "B", version, "N")
+        return psec.tr31.wrap(self.exchange_key, header, secrets.token_bytes(16))
 
     def brought(self, block, code):
         return self.expect(code, "0800", {**self.terminal.key(), 41: self.terminal.id, 70: "101", 120: block})

@@ -1,6 +1,6 @@
 //! Why the security module does not do what it is asked.
 
-use keys::{DukptError, KeyBlockError, KeyError, KeyVersion, PinError};
+use keys::{DukptError, KeyAlgorithm, KeyBlockError, KeyError, KeyVersion, PinError};
 use thiserror::Error;
 
 use crate::name::KeyName;
@@ -17,6 +17,15 @@ pub enum HsmError {
     /// The PIN block cannot be translated.
     #[error("{0}")]
     Pin(#[from] PinError),
+    /// The key that the block is to go on under makes none of the format that is asked for: another key has to come, the
+    /// block that came may be as good as any.
+    #[error("{name} does not serve: {reason}")]
+    Unfit {
+        /// The key.
+        name: KeyName,
+        /// Why.
+        reason: PinError,
+    },
     /// The key serial number, or the key that it derives from.
     #[error("{0}")]
     Dukpt(#[from] DukptError),
@@ -36,6 +45,24 @@ pub enum HsmError {
         name: KeyName,
         /// The version that is there.
         version: KeyVersion,
+    },
+    /// The key is of another algorithm than its owner's blocks or MACs.
+    #[error("{name} has to be a key for {wanted:?}")]
+    OtherAlgorithm {
+        /// The key.
+        name: KeyName,
+        /// What it has to be.
+        wanted: KeyAlgorithm,
+    },
+    /// The version is so far above the one that is there that few would be left behind it.
+    #[error("{name}: version {version} is more than {jump_max} above the one that is there")]
+    Jump {
+        /// The key.
+        name: KeyName,
+        /// The version that came.
+        version: KeyVersion,
+        /// How far above it may be.
+        jump_max: u8,
     },
     /// Two parts of a key are the same: the key would be nothing, or one person's part alone.
     #[error("two parts are the same; each person brings another one")]

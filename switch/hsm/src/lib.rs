@@ -63,17 +63,34 @@ pub trait Hsm: Send + Sync {
     /// [`HsmError::NoKey`] of either, [`HsmError::KeyBlock`], [`HsmError::Away`].
     fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError>;
 
-    /// Takes a key in from a key block under its owner's exchange key. Its version has to be above the one that is there.
+    /// What [`Hsm::unwrap_key`] would take in, by the keys in memory. Nothing is changed, and no file touched.
     ///
     /// # Errors
-    /// [`HsmError::NoKey`] without an exchange key, [`HsmError::KeyBlock`], and as [`Hsm::generate_key`].
-    fn unwrap_key(&self, key: KeyName, block: &[u8], now_s: i64) -> Result<KeyInfo, HsmError>;
+    /// As [`Hsm::unwrap_key`], but for the file's.
+    fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError>;
+
+    /// Takes a key in from a key block under its owner's exchange key. Its version has to be above the one that is there; the
+    /// very key that is there is taken for a repeat, and changes nothing.
+    ///
+    /// # Errors
+    /// [`HsmError::NoKey`] without an exchange key, [`HsmError::KeyBlock`], [`HsmError::OtherAlgorithm`], [`HsmError::Jump`],
+    /// [`HsmError::Key`] of a key whose mode of use forbids what it is here for, and as [`Hsm::generate_key`].
+    fn unwrap_key(&self, key: KeyName, block: &[u8], wanted: Wanted, now_s: i64)
+    -> Result<KeyInfo, HsmError>;
 
     /// All keys by name, with check values, and none of their bytes.
     ///
     /// # Errors
     /// [`HsmError::Away`].
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError>;
+
+    /// One of them, where it is there.
+    ///
+    /// # Errors
+    /// [`HsmError::Away`].
+    fn key(&self, name: &KeyName) -> Result<Option<KeyInfo>, HsmError> {
+        Ok(self.keys()?.into_iter().find(|key| key.name == *name))
+    }
 
     /// Takes up what another process has changed. What was there stays where that cannot be read.
     ///
@@ -97,6 +114,32 @@ pub struct PinTranslation<'a> {
     pub to: Owner,
     /// In which format.
     pub format: PinFormat,
+}
+
+/// What a key has to be, beside what its name asks for, to be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its algorithm; `None`: any that its role has.
+    pub algorithm: Option<KeyAlgorithm>,
+    /// How far its version may be above the one that is there, no key counting as 0. Versions end with 99: whoever could jump
+    /// to it would leave none behind.
+    pub jump_max: u8,
+}
+
+impl Wanted {
+    /// Whatever its role allows.
+    pub const ANY: Wanted = Wanted { algorithm: None, jump_max: u8::MAX };
+}
+
+/// What a key block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The key's version.
+    pub version: KeyVersion,
+    /// Its check value.
+    pub check_value: CheckValue,
+    /// It is the newest key already: a repeat.
+    pub is_there: bool,
 }
 
 /// What may be told of a key.

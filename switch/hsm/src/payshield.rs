@@ -14,7 +14,7 @@ use keys::{MAC_BYTES, MacAlgorithm, Padding, PinBlock, PinError, PinFormat};
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, OwnerKind};
 use crate::software::KeyKind;
-use crate::{Hsm, KeyInfo, PinTranslation};
+use crate::{Examined, Hsm, KeyInfo, PinTranslation, Wanted};
 
 use connection::Pool;
 pub use connection::{PAYSHIELD_ANSWER_BYTES_MAX, PAYSHIELD_HEADER_BYTES};
@@ -163,7 +163,11 @@ impl Hsm for PayShield {
         Err(not_here("wrapping keys"))
     }
 
-    fn unwrap_key(&self, _: KeyName, _: &[u8], _: i64) -> Result<KeyInfo, HsmError> {
+    fn examine_key(&self, _: KeyName, _: &[u8], _: Wanted) -> Result<Examined, HsmError> {
+        Err(not_here("taking keys in"))
+    }
+
+    fn unwrap_key(&self, _: KeyName, _: &[u8], _: Wanted, _: i64) -> Result<KeyInfo, HsmError> {
         Err(not_here("taking keys in"))
     }
 

@@ -13,13 +13,14 @@ use keys::{
     KeyVersion, MAC_BYTES, MacAlgorithm, MacKey, MacPurpose, ModeOfUse, PinBlock, PinError, PinKey,
     TDES_KSN_BYTES, TdesKsn, aes_dukpt_key, tdes_dukpt_key, translate_pin,
 };
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::HsmError;
-use crate::name::{KeyName, KeyRole, Owner};
+use crate::name::{KeyName, KeyRole, Owner, OwnerKind};
 use crate::sealed::{self, SealKey, Sealing, SyncDirectory, random};
 use crate::slot::{self, Held, Slot, Slots};
-use crate::{Hsm, KeyInfo, PinTranslation};
+use crate::{Examined, Hsm, KeyInfo, PinTranslation, Wanted};
 
 /// What a new key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,16 +126,16 @@ impl SoftwareHsm {
     ) -> Result<Vec<KeyInfo>, (KeyName, HsmError)> {
         let mut refused = keys.first().map(|(name, _)| *name);
         let taken = self.change(|slots| {
-            let take = |(name, import): &(KeyName, Import)| {
+            let take_one = |(name, import): &(KeyName, Import)| {
                 refused = Some(*name);
                 match import {
                     Import::Parts { algorithm, parts } => {
                         put_above(slots, *name, joined(name.role, *algorithm, parts)?, now_s)
                     }
-                    Import::Block(block) => unwrap(slots, *name, block, now_s),
+                    Import::Block(block) => take(slots, *name, block, Wanted::ANY, now_s),
                 }
             };
-            keys.iter().map(take).collect()
+            keys.iter().map(take_one).collect()
         });
         taken.map_err(|error| (refused.unwrap_or(Owner::terminal(b"--------").key(KeyRole::Exchange)), error))
     }
@@ -188,20 +189,72 @@ fn put_above(slots: &mut Slots, name: KeyName, key: BoundKey, now_s: i64) -> Res
     slot::put(slots, name, Held::new(key, version, now_s)?)
 }
 
-/// The key of a block under its owner's exchange key.
-fn unwrap(slots: &mut Slots, key: KeyName, block: &[u8], now_s: i64) -> Result<KeyInfo, HsmError> {
+/// Takes the key of a block in.
+fn take(
+    slots: &mut Slots,
+    name: KeyName,
+    block: &[u8],
+    wanted: Wanted,
+    now_s: i64,
+) -> Result<KeyInfo, HsmError> {
+    let Opened { key, version, is_there } = open(slots, name, block, wanted)?;
+    if is_there {
+        return Err(HsmError::Rollback { name, version });
+    }
+    slot::put(slots, name, Held::new(key, version, now_s)?)
+}
+
+/// What a block holds.
+struct Opened {
+    key: BoundKey,
+    version: KeyVersion,
+    /// It is the newest key already.
+    is_there: bool,
+}
+
+/// The key of a block under its owner's exchange key: one that could be taken in, or the one that is there.
+fn open(slots: &Slots, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Opened, HsmError> {
     // What the header says is believed by `unwrap` alone: it has to be a usage that the role may have.
     let said = block.get(5..7).and_then(|code| KeyUsage::of_code([code[0], code[1]]));
     let usages = key.role.usages();
     let usage = said.filter(|usage| usages.contains(usage)).unwrap_or(usages[0]);
     let exchange = key.owner.key(KeyRole::Exchange);
     let under = KeyBlockKey::new(&slots.get(&exchange).ok_or(HsmError::NoKey(exchange))?.newest.key)?;
-    let version_min = match slots.get(&key) {
-        Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(key))?,
-        None => KeyVersion::UNUSED,
-    };
+    let newest = slots.get(&key).map(|slot| &slot.newest);
+    let version_min = newest.map_or(KeyVersion::UNUSED, |newest| newest.version);
     let taken = under.unwrap(block, Expected { usage, version_min })?;
-    slot::put(slots, key, Held::new(taken.key, taken.attributes.version, now_s)?)
+    let version = taken.attributes.version;
+    if let Some(newest) = newest.filter(|newest| version <= newest.version) {
+        let is_there = version == newest.version && is_same(&taken.key, &newest.key);
+        let rollback = HsmError::Rollback { name: key, version: newest.version };
+        return if is_there { Ok(Opened { key: taken.key, version, is_there }) } else { Err(rollback) };
+    }
+    if version.number() > version_min.number().saturating_add(wanted.jump_max) {
+        return Err(HsmError::Jump { name: key, version, jump_max: wanted.jump_max });
+    }
+    if let Some(algorithm) = wanted.algorithm.filter(|wanted| *wanted != taken.key.algorithm()) {
+        return Err(HsmError::OtherAlgorithm { name: key, wanted: algorithm });
+    }
+    may_serve(key, taken.key.mode())?;
+    Ok(Opened { key: taken.key, version, is_there: false })
+}
+
+fn is_same(one: &BoundKey, other: &BoundKey) -> bool {
+    one.algorithm() == other.algorithm() && one.bytes().ct_eq(other.bytes()).into()
+}
+
+/// A key's mode of use has to allow what it is here for: blocks come from terminals and go to banks, and a MAC key is one
+/// direction's.
+fn may_serve(name: KeyName, mode: ModeOfUse) -> Result<(), HsmError> {
+    let may = match (name.role, name.owner.kind()) {
+        (KeyRole::Pin, OwnerKind::Terminal) => mode.may_decrypt(),
+        (KeyRole::Pin, OwnerKind::Bank) => mode.may_encrypt(),
+        (KeyRole::Exchange, _) => mode.may_decrypt(),
+        (KeyRole::MacToSwitch, _) => mode.may_verify(),
+        (KeyRole::MacFromSwitch, _) => mode.may_generate(),
+        (KeyRole::Derivation, _) => true,
+    };
+    if may { Ok(()) } else { Err(KeyError::Forbidden { mode }.into()) }
 }
 
 /// The exclusive or of two or three parts of one length.
@@ -251,7 +304,9 @@ impl State {
 
     fn bank_pin_key(&self, ask: &PinTranslation<'_>) -> Result<&PinKey, HsmError> {
         let name = ask.to.key(KeyRole::Pin);
-        self.slot(name)?.newest.pin.as_ref().ok_or(HsmError::NoKey(name))
+        let key = self.slot(name)?.newest.pin.as_ref().ok_or(HsmError::NoKey(name))?;
+        key.makes(ask.format).map_err(|reason| HsmError::Unfit { name, reason })?;
+        Ok(key)
     }
 }
 
@@ -329,12 +384,32 @@ impl Hsm for SoftwareHsm {
         Ok(state.exchange(key.owner)?.wrap(&newest.key, &attributes, &random)?)
     }
 
-    fn unwrap_key(&self, key: KeyName, block: &[u8], now_s: i64) -> Result<KeyInfo, HsmError> {
-        self.change(|slots| unwrap(slots, key, block, now_s))
+    fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError> {
+        let Opened { key, version, is_there } = open(&self.state().slots, key, block, wanted)?;
+        Ok(Examined { version, check_value: key.check_value(), is_there })
+    }
+
+    fn unwrap_key(
+        &self,
+        key: KeyName,
+        block: &[u8],
+        wanted: Wanted,
+        now_s: i64,
+    ) -> Result<KeyInfo, HsmError> {
+        // Against the keys in memory first: what will not be taken touches no file.
+        let state = self.state();
+        if open(&state.slots, key, block, wanted)?.is_there {
+            return Ok(state.slot(key)?.info(key));
+        }
+        self.change(|slots| take(slots, key, block, wanted, now_s))
     }
 
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
         Ok(self.state().slots.iter().map(|(name, slot)| slot.info(*name)).collect())
+    }
+
+    fn key(&self, name: &KeyName) -> Result<Option<KeyInfo>, HsmError> {
+        Ok(self.state().slots.get(name).map(|slot| slot.info(*name)))
     }
 
     fn reload(&self) -> Result<(), HsmError> {

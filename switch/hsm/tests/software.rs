@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use hsm::{
-    Hsm, HsmError, KeyKind, KeyName, KeyRole, OLD_KEY_LIFE_S, Owner, PinTranslation, Sealing, SoftwareHsm,
+    Examined, Hsm, HsmError, KeyKind, KeyName, KeyRole, OLD_KEY_LIFE_S, Owner, PinTranslation, Sealing,
+    SoftwareHsm, Wanted,
 };
 use keys::clear_pin::{ClearPin, encipher_clear_pin};
 use keys::{
-    AesDukptKind, AesKsn, BoundKey, DukptPurpose, KeyAlgorithm, KeyBlockError, KeyUsage, MAC_BYTES,
-    MacAlgorithm, ModeOfUse, Padding, PinBlock, PinError, PinFormat, PinKey, PinPan, TdesKsn, aes_dukpt_key,
+    AesDukptKind, AesKsn, Attributes, BoundKey, DukptPurpose, Exportability, KEY_BLOCK_RANDOM_BYTES,
+    KeyAlgorithm, KeyBlockError, KeyBlockKey, KeyError, KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm,
+    ModeOfUse, Padding, PinBlock, PinError, PinFormat, PinKey, PinPan, TdesKsn, aes_dukpt_key,
     tdes_dukpt_key, translate_pin,
 };
 use zeroize::Zeroizing;
@@ -189,20 +191,104 @@ fn keys_travel_between_two_modules_and_none_comes_back() {
         assert_eq!(zmk.unwrap().usage, KeyUsage::KeyBlockProtection);
     }
     let first = here.wrap_key(&pin).unwrap();
-    let taken = there.unwrap_key(pin, first.as_bytes(), NOW_S).unwrap();
+    let taken = there.unwrap_key(pin, first.as_bytes(), Wanted::ANY, NOW_S).unwrap();
     assert_eq!(taken.check_value, here.keys().unwrap()[1].check_value);
 
     let second = here.generate_key(pin, TDES, NOW_S).unwrap();
     let block = here.wrap_key(&pin).unwrap();
-    assert_eq!(there.unwrap_key(pin, block.as_bytes(), NOW_S).unwrap().check_value, second.check_value);
-    for old in [&first, &block] {
-        let refused = there.unwrap_key(pin, old.as_bytes(), NOW_S).unwrap_err();
-        assert!(matches!(refused, HsmError::KeyBlock(KeyBlockError::Rollback { .. })), "{refused}");
-    }
-    let swapped = there.unwrap_key(bank().key(KeyRole::MacToSwitch), block.as_bytes(), NOW_S).unwrap_err();
+    let taken = there.unwrap_key(pin, block.as_bytes(), Wanted::ANY, NOW_S).unwrap();
+    assert_eq!(taken.check_value, second.check_value);
+    // The very key that is there is a repeat, whose answer was lost.
+    let again = there.unwrap_key(pin, block.as_bytes(), Wanted::ANY, NOW_S + 1).unwrap();
+    assert_eq!(again, taken, "since then, and not since now");
+    let refused = there.unwrap_key(pin, first.as_bytes(), Wanted::ANY, NOW_S).unwrap_err();
+    assert!(matches!(refused, HsmError::KeyBlock(KeyBlockError::Rollback { .. })), "{refused}");
+    let mac = bank().key(KeyRole::MacToSwitch);
+    let swapped = there.unwrap_key(mac, block.as_bytes(), Wanted::ANY, NOW_S).unwrap_err();
     let usage = KeyUsage::PinEncryption;
     assert_eq!(swapped, HsmError::KeyBlock(KeyBlockError::Usage { usage }), "a PIN key is no MAC key");
     assert_eq!(there.keys().unwrap().len(), 2, "what is refused changes nothing");
+}
+
+/// A key block of the bank's or terminal's, as the other end would make it.
+fn brought(
+    owner: Owner,
+    version: u8,
+    mode: ModeOfUse,
+    algorithm: KeyAlgorithm,
+    value: u8,
+) -> (KeyName, String) {
+    let exchange = key_of(&parts(0x44, 32), KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
+    let attributes = Attributes {
+        version: KeyVersion::new(version).unwrap(),
+        exportability: Exportability::NonExportable,
+        optional: Vec::new(),
+    };
+    let key = key_of(&parts(value, 16), KeyUsage::PinEncryption, mode, algorithm);
+    let block = KeyBlockKey::new(&exchange).unwrap().wrap(&key, &attributes, &[7; KEY_BLOCK_RANDOM_BYTES]);
+    (owner.key(KeyRole::Pin), block.unwrap())
+}
+
+/// A bank's key of the wrong algorithm or mode was once taken in over its link: all its PINs were then 88.
+#[test]
+fn a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    for owner in [bank(), terminal()] {
+        let zmk = owner.key(KeyRole::Exchange);
+        module.import_parts(zmk, KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S).unwrap();
+    }
+    let (tdes, aes) = (KeyAlgorithm::Tdes, KeyAlgorithm::Aes);
+    let wanted = Wanted { algorithm: Some(tdes), jump_max: 10 };
+    let before = std::fs::metadata(dir.path().join("keys")).unwrap().modified().unwrap();
+    type IsExpected = fn(&HsmError) -> bool;
+    let refused: [((KeyName, String), IsExpected); 4] = [
+        (brought(bank(), 1, ModeOfUse::Both, aes, 1), |error| {
+            matches!(error, HsmError::OtherAlgorithm { wanted: KeyAlgorithm::Tdes, .. })
+        }),
+        (brought(bank(), 1, ModeOfUse::Decrypt, tdes, 1), |error| {
+            *error == HsmError::Key(KeyError::Forbidden { mode: ModeOfUse::Decrypt })
+        }),
+        (brought(terminal(), 1, ModeOfUse::Encrypt, tdes, 1), |error| {
+            *error == HsmError::Key(KeyError::Forbidden { mode: ModeOfUse::Encrypt })
+        }),
+        (brought(bank(), 11, ModeOfUse::Both, tdes, 1), |error| matches!(error, HsmError::Jump { .. })),
+    ];
+    for ((name, block), is_expected) in refused {
+        let examined = module.examine_key(name, block.as_bytes(), wanted).unwrap_err();
+        let error = module.unwrap_key(name, block.as_bytes(), wanted, NOW_S).unwrap_err();
+        assert!(is_expected(&error) && examined == error, "{error}");
+    }
+    assert_eq!(module.keys().unwrap().len(), 2);
+    assert_eq!(std::fs::metadata(dir.path().join("keys")).unwrap().modified().unwrap(), before);
+
+    for (owner, mode) in [(bank(), ModeOfUse::Encrypt), (terminal(), ModeOfUse::Decrypt)] {
+        let (name, block) = brought(owner, 10, mode, tdes, 2);
+        let examined = module.examine_key(name, block.as_bytes(), wanted).unwrap();
+        assert_eq!(module.key(&name).unwrap(), None, "looked at alone");
+        let taken = module.unwrap_key(name, block.as_bytes(), wanted, NOW_S).unwrap();
+        assert_eq!(Some(&taken), module.key(&name).unwrap().as_ref());
+        assert_eq!((examined.version, examined.check_value), (taken.version, taken.check_value));
+        assert!(!examined.is_there);
+        let again = module.examine_key(name, block.as_bytes(), wanted).unwrap();
+        assert_eq!(again, Examined { is_there: true, ..examined });
+    }
+    let (name, block) = brought(bank(), 10, ModeOfUse::Encrypt, tdes, 3);
+    let other = module.unwrap_key(name, block.as_bytes(), wanted, NOW_S).unwrap_err();
+    assert!(matches!(other, HsmError::Rollback { .. }), "another key of the same version: {other}");
+}
+
+#[test]
+fn a_banks_key_that_makes_no_block_of_its_format_is_told_from_a_block_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    module.import_parts(bank().key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(0x33, 16), NOW_S).unwrap();
+    module.import_parts(terminal().key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(0x11, 16), NOW_S).unwrap();
+    let asked = block(&pin_key(&parts(0x11, 16), KeyAlgorithm::Tdes), PinFormat::Iso0);
+    let name = bank().key(KeyRole::Pin);
+    let reason = PinError::Algorithm { format: PinFormat::Iso4 };
+    let unfit = translate(&module, &asked, None, PinFormat::Iso4, NOW_S).unwrap_err();
+    assert_eq!(unfit, HsmError::Unfit { name, reason });
 }
 
 #[test]

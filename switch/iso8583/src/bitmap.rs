@@ -19,6 +19,16 @@ impl Bitmap {
         self.0 &= !bit(element);
     }
 
+    /// Those of these elements that are also in the other set.
+    #[inline(always)]
+    pub(crate) const fn and(self, other: Bitmap) -> Bitmap {
+        Bitmap(self.0 & other.0)
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The elements in ascending order.
     pub(crate) fn iter(self) -> impl Iterator<Item = u8> + Clone {
         let Halves(halves) = self.halves();
@@ -108,6 +118,16 @@ impl Iterator for Ones {
 
 /// The bit of the first element of a half.
 pub(crate) const TOP: u64 = 1 << 63;
+
+/// A set of these elements.
+pub(crate) const fn set_of(elements: &[u8]) -> Bitmap {
+    let (mut set, mut index) = (Bitmap(0), 0);
+    while index < elements.len() {
+        set.insert(elements[index]);
+        index += 1;
+    }
+    set
+}
 
 const fn bit(element: u8) -> u128 {
     if element == 0 || element > 128 { 0 } else { 1 << (128 - element) }

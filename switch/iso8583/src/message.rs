@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::bitmap::{Bitmap, ELEMENTS, place};
+use zeroize::Zeroize;
+
+use crate::bitmap::{Bitmap, ELEMENTS, place, set_of};
 use crate::describe;
 use crate::dialect::Dialect;
 use crate::mti::Mti;
@@ -11,6 +13,8 @@ use crate::mti::Mti;
 ///
 /// Values are canonical: the bytes that `ascii-1987` has without a length prefix. Nothing is checked here;
 /// [`Dialect::encode`] checks everything. `Debug` masks by the sensitivity of `ascii-1987`.
+///
+/// PIN blocks and key blocks (DE52, 120, 121) are overwritten in memory when they are taken out and when the message is dropped.
 ///
 /// It is one pointer wide: a message that is handed on costs no copy of its table.
 #[derive(Clone)]
@@ -27,6 +31,9 @@ struct Inner {
     /// Where the value of each element that is present ends. It begins where the one before it ends.
     ends: [u32; ELEMENTS],
 }
+
+/// PIN blocks and key blocks: their bytes are overwritten when they, or the message, are done with.
+const OVERWRITTEN: Bitmap = set_of(&[52, 120, 121]);
 
 /// Bytes that a new message has room for at once: what nearly all money messages have without proof and MAC.
 const NEW_BYTES: usize = 256;
@@ -70,6 +77,7 @@ impl Message {
 
     /// Empties the message and keeps its memory, so that another can be built in it without an allocation.
     pub fn clear(&mut self, mti: Mti) {
+        self.0.overwrite();
         self.0.mti = mti;
         self.0.present = Bitmap::default();
         self.0.not_an_element = None;
@@ -148,6 +156,13 @@ impl Message {
         self.set(element, &text[start.min(NUMBER_DIGITS_MAX - digits)..])
     }
 
+    /// Whether it has a PIN block or a key block (DE52, 120, 121): the bytes that it came in or went out as are to be overwritten
+    /// too.
+    #[inline]
+    pub fn has_secrets(&self) -> bool {
+        !self.0.present.and(OVERWRITTEN).is_empty()
+    }
+
     /// Where its MAC belongs: DE128 when any other element from 65 on is there, else DE64.
     pub fn mac_element(&self) -> u8 {
         self.0.present.mac_element()
@@ -220,11 +235,15 @@ impl Message {
         let inner = &mut *self.0;
         let (old_bytes, new_bytes) = (inner.buffer.len(), inner.buffer.len() - old_end + new_end);
         offset(new_bytes);
+        let has_secrets = !inner.present.and(OVERWRITTEN).is_empty();
         if new_bytes > old_bytes {
             inner.buffer.resize(new_bytes, 0);
         }
         inner.buffer.copy_within(old_end..old_bytes, new_end);
         inner.buffer[start..new_end].copy_from_slice(value);
+        if has_secrets && new_bytes < old_bytes {
+            inner.buffer[new_bytes..].zeroize();
+        }
         inner.buffer.truncate(new_bytes);
         inner.ends[place(element)] = new_end as u32;
         if new_end != old_end {
@@ -233,6 +252,29 @@ impl Message {
                 *end = (*end as usize - old_end + new_end) as u32;
             }
         }
+    }
+}
+
+impl Inner {
+    /// Overwrites what must not stay in memory.
+    #[inline]
+    fn overwrite(&mut self) {
+        let secrets = self.present.and(OVERWRITTEN);
+        if secrets.is_empty() {
+            return;
+        }
+        for element in secrets.iter() {
+            let start =
+                self.present.last_below(element).map_or(0, |before| self.ends[place(before)] as usize);
+            self.buffer[start..self.ends[place(element)] as usize].zeroize();
+        }
+    }
+}
+
+impl Drop for Inner {
+    #[inline]
+    fn drop(&mut self) {
+        self.overwrite();
     }
 }
 
@@ -254,5 +296,30 @@ fn offset(bytes: usize) -> u32 {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         describe::debug(f, self.0.mti, self, Dialect::ascii_1987())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pin_blocks_and_key_blocks_are_overwritten_and_nothing_else() {
+        let values: [(u8, &[u8]); 5] = [
+            (11, b"000001"),
+            (52, b"PINBLOCK"),
+            (70, b"101"),
+            (120, b"KEYBLOCK"),
+            (121, b"LONGPINBLOCKFOUR"),
+        ];
+        let mut message = Message::of(Mti::new(200), &values);
+        assert!(message.has_secrets());
+        message.0.overwrite();
+        for (element, value) in values {
+            let is_secret = matches!(element, 52 | 120 | 121);
+            let expected = if is_secret { vec![0; value.len()] } else { value.to_vec() };
+            assert_eq!(message.get(element), Some(&expected[..]), "DE{element}");
+        }
+        assert!(!Message::of(Mti::new(200), &values[..1]).has_secrets());
     }
 }

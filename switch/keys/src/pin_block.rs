@@ -120,7 +120,7 @@ pub fn translate_pin(
     random: &[u8; RANDOM_BYTES],
 ) -> Result<PinBlock, PinError> {
     // What the second key forbids is said before the first is used.
-    to.check(format, ModeOfUse::may_encrypt)?;
+    to.makes(format)?;
     let pin = decipher(block, pan, from)?;
     encipher(&pin, pan, to, format, random)
 }
@@ -195,7 +195,8 @@ impl PinFormat {
         }
     }
 
-    fn algorithm(self) -> KeyAlgorithm {
+    /// The algorithm of its keys.
+    pub fn algorithm(self) -> KeyAlgorithm {
         match self {
             PinFormat::Iso0 | PinFormat::Iso3 => KeyAlgorithm::Tdes,
             PinFormat::Iso4 => KeyAlgorithm::Aes,
@@ -305,6 +306,14 @@ impl PinKey {
             KeyAlgorithm::Tdes | KeyAlgorithm::Hmac => Cipher::Tdes(Tdes::new(key.bytes())),
         };
         Ok(PinKey { cipher, mode: key.mode() })
+    }
+
+    /// Whether it makes blocks of this format.
+    ///
+    /// # Errors
+    /// [`PinError::Algorithm`], [`PinError::Forbidden`].
+    pub fn makes(&self, format: PinFormat) -> Result<(), PinError> {
+        self.check(format, ModeOfUse::may_encrypt)
     }
 
     fn check(&self, format: PinFormat, allows: fn(ModeOfUse) -> bool) -> Result<(), PinError> {

@@ -35,6 +35,9 @@ pub enum Authenticity {
     Authentic,
     /// The MAC is wrong or absent.
     Forged,
+    /// The connection has proved to be somebody else's than whom the message names: nobody there may have an answer that is
+    /// signed for that one.
+    Foreign,
 }
 
 /// Names a question to the log, the verifier or an operator's command, so that its answer finds back.

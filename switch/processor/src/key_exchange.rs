@@ -1,5 +1,7 @@
 //! 0800/101: a terminal or bank brings its next PIN key, under its exchange key (docs/interface.md#key-exchange).
 
+use std::fmt;
+
 use iso8583::Message;
 
 use crate::ids::{Code, Institution, TerminalId};
@@ -7,14 +9,14 @@ use crate::io::{LinkId, Output, Ticket};
 use crate::messages;
 use crate::processor::Processor;
 
-/// Key exchanges that wait for the security module; the next is answered 91.
+/// Key exchanges that wait for the security module, one of each owner; the next is answered 91.
 pub const KEY_EXCHANGES_MAX: usize = 256;
 
 /// DE70 of a key exchange.
 pub(crate) const KEY_EXCHANGE: u64 = 101;
 
 /// Whose key it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum KeyOwner {
     /// A terminal's.
     Terminal(TerminalId),
@@ -22,8 +24,8 @@ pub enum KeyOwner {
     Bank(Institution),
 }
 
-/// A key that the security module is to take in.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A key that the security module is to take in. Its block cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeyRequest {
     /// Whose it is.
     pub owner: KeyOwner,
@@ -31,12 +33,19 @@ pub struct KeyRequest {
     pub block: Box<[u8]>,
 }
 
+impl fmt::Debug for KeyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRequest").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
 /// What the security module says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyVerdict {
     /// Taken in; its check value in hex digits.
     Taken(Box<str>),
-    /// No key block of the owner's, for something else than PINs, or not above the one that is there: 88.
+    /// No key block of the owner's, for something else than PINs, of another algorithm than its PIN blocks, or with a version
+    /// that does not follow the one that is there: 88.
     Refused,
     /// Keys are not exchanged here: 40.
     NotHere,
@@ -46,6 +55,7 @@ pub enum KeyVerdict {
 
 /// An 0800 that waits for its answer.
 pub(crate) struct Exchange {
+    owner: KeyOwner,
     link: LinkId,
     message: Message,
 }
@@ -56,17 +66,18 @@ impl Processor {
         let Some(block) = message.get(120).map(Box::from) else {
             return self.send(link, messages::bare(&message, Code::FORMAT));
         };
-        if self.exchanges.len() >= KEY_EXCHANGES_MAX {
+        let has_one = self.exchanges.values().any(|exchange| exchange.owner == owner);
+        if has_one || self.exchanges.len() >= KEY_EXCHANGES_MAX {
             return self.send(link, messages::bare(&message, Code::UNAVAILABLE));
         }
         let ticket = self.ticket();
-        self.exchanges.insert(ticket, Exchange { link, message });
+        self.exchanges.insert(ticket, Exchange { owner, link, message });
         self.emit(Output::TakeKey(ticket, Box::new(KeyRequest { owner, block })));
     }
 
     /// The security module's answer. The 0810 is still under the keys of before.
     pub(crate) fn key_taken(&mut self, ticket: Ticket, verdict: &KeyVerdict) {
-        let Some(Exchange { link, message }) = self.exchanges.remove(&ticket) else { return };
+        let Some(Exchange { link, message, .. }) = self.exchanges.remove(&ticket) else { return };
         let code = match verdict {
             KeyVerdict::Taken(_) => Code::APPROVED,
             KeyVerdict::Refused => Code::PIN_BLOCK,

@@ -42,12 +42,17 @@ impl Processor {
         authenticity: Authenticity,
         citizen: Option<Pseudonym>,
     ) {
-        if authenticity == Authenticity::Forged && !mutant::is(Mutant::ForgedAnswerAccepted) {
-            self.event(Event::Forged(link));
-            if matches!(link, LinkId::Terminal(_)) && !message.mti().is_response() {
-                self.send(link, messages::bare(&message, Code::PROOF));
+        match authenticity {
+            Authenticity::Authentic => {}
+            Authenticity::Forged if mutant::is(Mutant::ForgedAnswerAccepted) => {}
+            Authenticity::Forged => {
+                self.event(Event::Forged(link));
+                if matches!(link, LinkId::Terminal(_)) && !message.mti().is_response() {
+                    self.send(link, messages::bare(&message, Code::PROOF));
+                }
+                return;
             }
-            return;
+            Authenticity::Foreign => return self.event(Event::Forged(link)),
         }
         match link {
             LinkId::Terminal(_) => self.terminal_says(link, message, citizen),

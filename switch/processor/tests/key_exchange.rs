@@ -4,7 +4,7 @@
 mod support;
 
 use iso8583::{Message, Mti};
-use processor::{KEY_EXCHANGES_MAX, KeyOwner, KeyVerdict, LinkId};
+use processor::{KEY_EXCHANGES_MAX, KeyOwner, KeyVerdict, LinkId, TerminalId};
 use support::*;
 
 fn exchange(world: &mut World, terminal: Option<&str>, block: Option<&str>) -> Message {
@@ -58,20 +58,59 @@ fn each_answer_of_the_module_has_its_code() {
     }
 }
 
+/// A world with so many terminals beside HN000001: `T0000000` and so on.
+fn crowd(terminals: usize) -> World {
+    let mut config = config();
+    let one = config.terminals.values().next().unwrap().clone();
+    config.terminals.extend((0..terminals).map(|number| {
+        let id = TerminalId::parse(format!("T{number:07}").as_bytes()).unwrap();
+        (id, one.clone())
+    }));
+    World::with(config)
+}
+
 #[test]
 fn without_a_block_it_is_30_and_what_waits_is_bounded() {
-    let mut world = World::new();
+    let mut world = crowd(KEY_EXCHANGES_MAX);
     let message = exchange(&mut world, Some("HN000001"), None);
     world.terminal(message);
     assert_eq!(told(&mut world, TERMINAL), ("30".to_owned(), None));
-    for _ in 0..=KEY_EXCHANGES_MAX {
-        let message = exchange(&mut world, Some("HN000001"), Some("D0112"));
+    for number in 0..KEY_EXCHANGES_MAX {
+        let message = exchange(&mut world, Some(&format!("T{number:07}")), Some("D0112"));
         world.terminal(message);
     }
+    let message = exchange(&mut world, Some("HN000001"), Some("D0112"));
+    world.terminal(message);
     assert_eq!(told(&mut world, TERMINAL), ("91".to_owned(), None));
     assert_eq!(world.keys.len(), KEY_EXCHANGES_MAX);
     world.key_verdict(KeyVerdict::Refused);
     let message = exchange(&mut world, Some("HN000001"), Some("D0112"));
     world.terminal(message);
     assert_eq!(world.keys.len(), KEY_EXCHANGES_MAX);
+}
+
+/// One terminal's exchanges once took the places of all.
+#[test]
+fn an_owner_has_one_exchange_at_a_time() {
+    let mut world = World::new();
+    for terminal in ["HN000001", "HN000001", "HN000002"] {
+        let message = exchange(&mut world, Some(terminal), Some("D0112"));
+        world.terminal(message);
+    }
+    assert_eq!(told(&mut world, TERMINAL), ("91".to_owned(), None));
+    assert_eq!(world.keys.len(), 2);
+    world.key_verdict(KeyVerdict::Taken("1A2B3C".into()));
+    assert_eq!(told(&mut world, TERMINAL).0, "00");
+    let message = exchange(&mut world, Some("HN000001"), Some("D0112"));
+    world.terminal(message);
+    assert_eq!(world.keys.len(), 2, "and the next behind it");
+}
+
+#[test]
+fn a_key_block_prints_nowhere() {
+    let mut world = World::new();
+    let message = exchange(&mut world, Some("HN000001"), Some("D0112PLANTED"));
+    assert!(!format!("{message:?}").contains("PLANTED"));
+    world.terminal(message);
+    assert!(!format!("{:?}", world.keys).contains("PLANTED"));
 }

@@ -151,8 +151,14 @@ fn what_has_no_key_is_answered_and_not_recorded() {
         authenticity: Authenticity::Forged,
         citizen: None,
     };
-    world.input(forged);
+    world.input(forged.clone());
     assert_eq!(world.code(210), "63");
+    // Whoever is connected there could take an answer that is signed for another terminal elsewhere.
+    let Input::Received { link, message, citizen, .. } = forged else { unreachable!() };
+    world.events.clear();
+    world.input(Input::Received { link, message, authenticity: Authenticity::Foreign, citizen });
+    world.silent(TERMINAL, 210);
+    assert_eq!(world.events, [Event::Forged(TERMINAL)]);
     let mut unknown = world.request(200, "01", AMOUNT);
     unknown.set_text(41, "XX000001");
     world.terminal(unknown);

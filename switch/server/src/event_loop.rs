@@ -19,6 +19,7 @@ use crate::bus::{
 use crate::clock::Clock;
 use crate::cutover::Acknowledgements;
 use crate::finder::Finders;
+use crate::key_keeper::KeyKeeper;
 use crate::links::outbox::{Mailbox, Outbox, Outgoing};
 use crate::observer::{Observer, is_bank};
 use crate::pins::Pins;
@@ -105,6 +106,7 @@ pub(crate) struct EventLoop {
     pub(crate) finders: Finders,
     pub(crate) verifier: Verifier,
     pub(crate) pins: Pins,
+    pub(crate) keeper: KeyKeeper,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Notify>,
@@ -286,7 +288,7 @@ impl Running {
                     }
                 }
                 Output::TakeKey(ticket, request) => {
-                    if let Some(verdict) = self.owned.pins.take_key(ticket, request) {
+                    if let Some(verdict) = self.owned.keeper.take_key(ticket, request) {
                         self.own_inputs.push_back(Input::KeyTaken(ticket, verdict));
                     }
                 }

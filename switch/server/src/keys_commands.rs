@@ -1,5 +1,5 @@
 //! `atm-switch keys …`: exchanged keys in the security module's sealed file, told by check values and never shown
-//! (docs/operations.md#exchanged-keys). Each act leaves a line in the audit file.
+//! (docs/operations.md#exchanged-keys). Each act leaves a line in the audit file before it is done, and one after it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use processor::UtcSeconds;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::audit_file::audit;
+use crate::audit_file::audit_all;
 use crate::config::{HsmModule, Settings};
 use crate::log_view::utc;
 use crate::security_module;
@@ -38,8 +38,9 @@ pub enum Brought<'a> {
 /// It is there already, or cannot be written.
 pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
     let (file, sealing) = software(settings)?;
-    SoftwareHsm::create(file, sealing.clone()).map_err(|error| error.to_string())?;
-    audit(&settings.switch.log_dir, json!({ "act": "keys create" }))?;
+    audited(settings, "keys create", &[], || {
+        SoftwareHsm::create(file, sealing.clone()).map(|_| Vec::new()).map_err(|error| error.to_string())
+    })?;
     writeln!(out, "{}: made, without keys", file.display()).map_err(|error| error.to_string())
 }
 
@@ -78,9 +79,12 @@ pub fn import(
         }
         Brought::Blocks(file) => blocks(file)?,
     };
-    let taken = hsm.import_all(&imports, now_s());
-    let taken = taken.map_err(|(name, error)| format!("{name}: {error}; nothing was taken"))?;
-    tell(settings, "keys import", &taken, out)
+    let names: Vec<KeyName> = imports.iter().map(|(name, _)| *name).collect();
+    let taken = audited(settings, "keys import", &names, || {
+        let taken = hsm.import_all(&imports, now_s());
+        taken.map_err(|(name, error)| format!("{name}: {error}; nothing was taken"))
+    })?;
+    tell(&taken, out)
 }
 
 /// Makes a key where there is none, and prints its key block for the other end.
@@ -125,8 +129,11 @@ pub fn rotate(
 /// There is no such key, or no exchange key.
 pub fn export(settings: &Settings, name: &str, out: &mut impl Write) -> Result<(), String> {
     let (hsm, name) = (open(settings)?, name.parse::<KeyName>()?);
-    let block = hsm.wrap_key(&name).map_err(|error| error.to_string())?;
-    audit(&settings.switch.log_dir, json!({ "act": "keys export", "key": name.to_string() }))?;
+    let mut block = String::new();
+    audited(settings, "keys export", &[name], || {
+        block = hsm.wrap_key(&name).map_err(|error| error.to_string())?;
+        Ok(Vec::new())
+    })?;
     writeln!(out, "{block}").map_err(|error| error.to_string())
 }
 
@@ -145,9 +152,11 @@ fn make(
     if !hsm.keys().map_err(|error| error.to_string())?.iter().any(has_exchange) {
         return Err(format!("{name}: {}.exchange is missing, under which it would leave", name.owner));
     }
-    let made = hsm.generate_key(name, kind, now_s()).map_err(|error| error.to_string())?;
+    let made = audited(settings, act, &[name], || {
+        Ok(vec![hsm.generate_key(name, kind, now_s()).map_err(|error| error.to_string())?])
+    })?;
     let block = hsm.wrap_key(&name).map_err(|error| error.to_string())?;
-    tell(settings, act, &[made], out)?;
+    tell(&made, out)?;
     writeln!(out, "{block}").map_err(|error| error.to_string())
 }
 
@@ -175,18 +184,42 @@ fn open(settings: &Settings) -> Result<SoftwareHsm, String> {
     SoftwareHsm::open(file, sealing.clone()).map_err(|error| error.to_string())
 }
 
-/// Records what was taken or made, then says it.
-fn tell(settings: &Settings, act: &str, keys: &[KeyInfo], out: &mut impl Write) -> Result<(), String> {
-    for key in keys {
-        let check_value = key.check_value.to_string();
-        let (name, version) = (key.name.to_string(), key.version.to_string());
-        audit(
-            &settings.switch.log_dir,
-            json!({ "act": act, "key": name, "version": version, "check_value": check_value }),
-        )?;
-        out.write_all(line(key).as_bytes()).map_err(|error| error.to_string())?;
+/// Has something done about keys: what is intended is durable in the audit file before it is done, the outcome behind it.
+fn audited(
+    settings: &Settings,
+    act: &str,
+    names: &[KeyName],
+    change: impl FnOnce() -> Result<Vec<KeyInfo>, String>,
+) -> Result<Vec<KeyInfo>, String> {
+    let of = |name: &KeyName, stage: &str| json!({ "act": act, "stage": stage, "key": name.to_string() });
+    let each = |stage: &str| match names {
+        [] => vec![json!({ "act": act, "stage": stage })],
+        names => names.iter().map(|name| of(name, stage)).collect(),
+    };
+    let record = |acts: Vec<Value>| audit_all(&settings.switch.log_dir, acts);
+    record(each("intent"))?;
+    match change() {
+        Ok(keys) if keys.is_empty() => record(each("done")).map(|()| keys),
+        Ok(keys) => {
+            let done = |key: &KeyInfo| {
+                let mut line = of(&key.name, "done");
+                line["version"] = json!(key.version.to_string());
+                line["check_value"] = json!(key.check_value.to_string());
+                line
+            };
+            record(keys.iter().map(done).collect()).map(|()| keys)
+        }
+        Err(error) => {
+            record(vec![json!({ "act": act, "stage": "failed", "error": error })])?;
+            Err(error)
+        }
     }
-    Ok(())
+}
+
+/// Says what was taken or made.
+fn tell(keys: &[KeyInfo], out: &mut impl Write) -> Result<(), String> {
+    let lines: String = keys.iter().map(line).collect();
+    out.write_all(lines.as_bytes()).map_err(|error| error.to_string())
 }
 
 fn line(key: &KeyInfo) -> String {

@@ -16,6 +16,7 @@ pub mod enrolment_commands;
 mod event_loop;
 mod finder;
 pub mod heads;
+mod key_keeper;
 pub mod keys_commands;
 pub mod links;
 pub mod log_commands;

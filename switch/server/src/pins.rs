@@ -1,18 +1,16 @@
-//! Has PINs translated and PIN keys taken in by the security module, off the thread that decides (docs/interface.md#pin).
+//! Has PINs translated by the security module, off the thread that decides (docs/interface.md#pin).
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hsm::{Hsm, HsmError, KeyRole, Owner, PinTranslation};
+use hsm::{Hsm, HsmError, KeyName, Owner, PinTranslation};
 use keys::{PinBlock, PinFormat, PinPan};
 use metrics::counter;
-use processor::{Enciphered, Input, KeyOwner, KeyRequest, KeyVerdict, PinRequest, PinVerdict, Ticket};
-use serde_json::json;
+use processor::{Enciphered, Input, PinRequest, PinVerdict, Ticket};
 use tokio::sync::mpsc;
 
-use crate::audit_file::audit;
 use crate::bus::Inbound;
 use crate::clock::Clock;
 use crate::config::PinFormats;
@@ -25,13 +23,8 @@ pub(crate) struct Pins {
 
 struct Asked {
     ticket: Ticket,
-    what: What,
+    request: Box<PinRequest>,
     at: Instant,
-}
-
-enum What {
-    Pin(Box<PinRequest>),
-    Key(Box<KeyRequest>),
 }
 
 /// What each thread works with.
@@ -39,8 +32,8 @@ struct Translator {
     hsm: Arc<dyn Hsm>,
     formats: Arc<Current<PinFormats>>,
     clock: Clock,
-    /// Where the audit file is.
-    log_dir: PathBuf,
+    /// Banks' keys that do not serve, and that people were told of.
+    told: Arc<Mutex<BTreeSet<KeyName>>>,
     /// Who has waited longer has been answered 91 meanwhile, and is not asked for.
     wait_max: Duration,
 }
@@ -71,17 +64,17 @@ impl Pins {
         formats: &Arc<Current<PinFormats>>,
         bounds: PinBounds,
         clock: Clock,
-        log_dir: &Path,
         answers: &mpsc::Sender<Inbound>,
     ) -> Result<Pins, String> {
         let (queue, waiting) = sync_channel(bounds.waiting_max);
         let waiting = Arc::new(Mutex::new(waiting));
+        let told = Arc::<Mutex<BTreeSet<KeyName>>>::default();
         for number in 0..bounds.threads {
             let translator = Translator {
                 hsm: Arc::clone(hsm),
                 formats: Arc::clone(formats),
                 clock,
-                log_dir: log_dir.to_owned(),
+                told: Arc::clone(&told),
                 wait_max: bounds.wait_max,
             };
             let (waiting, answers) = (Arc::clone(&waiting), answers.clone());
@@ -96,22 +89,11 @@ impl Pins {
     /// The verdict comes through the bus; at once where too many wait.
     pub(crate) fn translate(&self, ticket: Ticket, request: Box<PinRequest>) -> Option<PinVerdict> {
         let Some(queue) = &self.queue else { return Some(unavailable("no_module")) };
-        if put(queue, ticket, What::Pin(request)) { None } else { Some(unavailable("full")) }
-    }
-
-    /// The same of a key that a terminal or bank brings.
-    pub(crate) fn take_key(&self, ticket: Ticket, request: Box<KeyRequest>) -> Option<KeyVerdict> {
-        let Some(queue) = &self.queue else { return Some(KeyVerdict::NotHere) };
-        if put(queue, ticket, What::Key(request)) { None } else { Some(KeyVerdict::Unavailable) }
-    }
-}
-
-/// `false`: too many wait.
-fn put(queue: &SyncSender<Asked>, ticket: Ticket, what: What) -> bool {
-    match queue.try_send(Asked { ticket, what, at: Instant::now() }) {
-        Ok(()) => true,
-        Err(TrySendError::Full(_)) => false,
-        Err(TrySendError::Disconnected(_)) => unreachable!("the threads live as long as the process"),
+        match queue.try_send(Asked { ticket, request, at: Instant::now() }) {
+            Ok(()) => None,
+            Err(TrySendError::Full(_)) => Some(unavailable("full")),
+            Err(TrySendError::Disconnected(_)) => unreachable!("the threads live as long as the process"),
+        }
     }
 }
 
@@ -124,14 +106,10 @@ impl Translator {
     fn answer_all(&self, waiting: &Mutex<Receiver<Asked>>, answers: &mpsc::Sender<Inbound>) {
         loop {
             let next = waiting.lock().expect("no thread panics while it waits").recv();
-            let Ok(Asked { ticket, what, at }) = next else { return };
+            let Ok(Asked { ticket, request, at }) = next else { return };
             let is_late = at.elapsed() > self.wait_max;
-            let input = match what {
-                What::Pin(_) if is_late => Input::PinTranslated(ticket, unavailable("late")),
-                What::Pin(request) => Input::PinTranslated(ticket, self.verdict(&request)),
-                What::Key(_) if is_late => Input::KeyTaken(ticket, KeyVerdict::Unavailable),
-                What::Key(request) => Input::KeyTaken(ticket, self.key_verdict(&request)),
-            };
+            let verdict = if is_late { unavailable("late") } else { self.verdict(&request) };
+            let input = Input::PinTranslated(ticket, verdict);
             if answers.blocking_send(Inbound::Input(Box::new(input))).is_err() {
                 return;
             }
@@ -142,12 +120,20 @@ impl Translator {
         match self.translate(request) {
             Ok(block) => {
                 counter!("atm_switch_pins_translated_total").increment(1);
+                self.forget_told(request);
                 PinVerdict::Translated(block)
             }
             Err(error) if is_the_terminals(&error, request) => {
                 tracing::info!(terminal = %request.terminal, bank = %request.bank, %error, "PIN block refused");
                 counter!("atm_switch_pins_unreadable_total").increment(1);
                 PinVerdict::Unreadable
+            }
+            Err(HsmError::NoKey(name) | HsmError::Unfit { name, .. }) if !self.is_first_told(name) => {
+                unavailable("key")
+            }
+            Err(error @ (HsmError::NoKey(_) | HsmError::Unfit { .. })) => {
+                tracing::error!(bank = %request.bank, %error, "its PINs are 91 until it has a key that serves");
+                unavailable("key")
             }
             Err(error) => {
                 tracing::error!(terminal = %request.terminal, bank = %request.bank, %error, "PIN not translated");
@@ -156,35 +142,16 @@ impl Translator {
         }
     }
 
-    /// A PIN key of its owner's, above the one that is there; nobody else's and nothing else.
-    fn key_verdict(&self, request: &KeyRequest) -> KeyVerdict {
-        let owner = match request.owner {
-            KeyOwner::Terminal(terminal) => Some(Owner::terminal(&terminal.0)),
-            KeyOwner::Bank(bank) => Owner::bank(bank.to_string().as_bytes()),
-        };
-        let Some(name) = owner.map(|owner| owner.key(KeyRole::Pin)) else { return KeyVerdict::Refused };
-        let now_s = self.clock.now().wall_ms.div_euclid(1_000);
-        match self.hsm.unwrap_key(name, &request.block, now_s) {
-            Ok(key) => {
-                let (check_value, version) = (key.check_value.to_string(), key.version.to_string());
-                tracing::info!(%name, version, check_value, "a key was taken in over its link");
-                counter!("atm_switch_keys_exchanged_total").increment(1);
-                let act = json!({ "act": "keys exchange", "key": name.to_string(), "version": version, "check_value": check_value });
-                if let Err(error) = audit(&self.log_dir, act) {
-                    tracing::error!(error, "the audit file");
-                }
-                KeyVerdict::Taken(check_value.into())
-            }
-            Err(HsmError::NotHere(_)) => KeyVerdict::NotHere,
-            Err(error @ (HsmError::File { .. } | HsmError::Away(_) | HsmError::Full)) => {
-                tracing::error!(%name, %error, "a key was not taken in");
-                KeyVerdict::Unavailable
-            }
-            Err(error) => {
-                tracing::warn!(%name, %error, "a key is refused");
-                counter!("atm_switch_keys_refused_total").increment(1);
-                KeyVerdict::Refused
-            }
+    /// A bank's key that does not serve is told of once, not with each PIN.
+    fn is_first_told(&self, name: KeyName) -> bool {
+        self.told.lock().expect("no thread panics while it holds the names").insert(name)
+    }
+
+    /// The bank's key serves again: should it fail once more, that is told.
+    fn forget_told(&self, request: &PinRequest) {
+        let mut told = self.told.lock().expect("no thread panics while it holds the names");
+        if !told.is_empty() {
+            told.retain(|name| Some(name.owner) != bank_of(request));
         }
     }
 
@@ -225,6 +192,9 @@ fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
         HsmError::NoKey(name) => Some(name.owner) != bank_of(request),
         HsmError::Pin(_) | HsmError::Dukpt(_) => true,
         HsmError::Exists(_)
+        | HsmError::Unfit { .. }
+        | HsmError::OtherAlgorithm { .. }
+        | HsmError::Jump { .. }
         | HsmError::Mac
         | HsmError::KeyBlock(_)
         | HsmError::Key(_)
@@ -244,8 +214,8 @@ mod tests {
     use std::sync::mpsc as channel;
 
     use credential::{CitizenNumber, Pan};
-    use hsm::{KeyInfo, KeyKind, KeyName};
-    use keys::{MAC_BYTES, MacAlgorithm};
+    use hsm::{Examined, KeyInfo, KeyKind, KeyRole, Wanted};
+    use keys::{MAC_BYTES, MacAlgorithm, PinError};
     use processor::TerminalId;
 
     use super::*;
@@ -285,7 +255,11 @@ mod tests {
             Err(HsmError::NoKey(*key))
         }
 
-        fn unwrap_key(&self, key: KeyName, _: &[u8], _: i64) -> Result<KeyInfo, HsmError> {
+        fn examine_key(&self, key: KeyName, _: &[u8], _: Wanted) -> Result<Examined, HsmError> {
+            Err(HsmError::NoKey(key))
+        }
+
+        fn unwrap_key(&self, key: KeyName, _: &[u8], _: Wanted, _: i64) -> Result<KeyInfo, HsmError> {
             Err(HsmError::NoKey(key))
         }
 
@@ -319,7 +293,7 @@ mod tests {
         };
         let bounds = PinBounds { threads: 1, waiting_max, wait_max: Duration::from_millis(wait_ms) };
         let formats = Arc::new(Current::new(formats));
-        let pins = Pins::start(&hsm, &formats, bounds, Clock::start(), Path::new("audit"), &bus).unwrap();
+        let pins = Pins::start(&hsm, &formats, bounds, Clock::start(), &bus).unwrap();
         Bench { pins, lets, answers }
     }
 
@@ -380,10 +354,17 @@ mod tests {
     #[test]
     fn what_is_the_terminals_fault_is_told_from_what_is_ours() {
         type Answer = fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>;
-        let cases: [(Answer, PinVerdict); 4] = [
-            (|_| Err(keys::PinError::Unreadable.into()), PinVerdict::Unreadable),
+        let cases: [(Answer, PinVerdict); 5] = [
+            (|_| Err(PinError::Unreadable.into()), PinVerdict::Unreadable),
             (|ask| Err(HsmError::NoKey(ask.from.key(KeyRole::Pin))), PinVerdict::Unreadable),
             (|ask| Err(HsmError::NoKey(ask.to.key(KeyRole::Pin))), PinVerdict::Unavailable),
+            (
+                |ask| {
+                    let reason = PinError::Algorithm { format: ask.format };
+                    Err(HsmError::Unfit { name: ask.to.key(KeyRole::Pin), reason })
+                },
+                PinVerdict::Unavailable,
+            ),
             (|_| Err(HsmError::Away("no answer".to_owned())), PinVerdict::Unavailable),
         ];
         for (answer, expected) in cases {

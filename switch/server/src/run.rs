@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
 use crate::admin::{self, Health};
+use crate::audit_file;
 use crate::bus::{Bus, Inbound, bus};
 use crate::clock::Clock;
 use crate::config::{self, PinFormats, Settings};
@@ -27,6 +28,7 @@ use crate::cutover::{self, Acknowledgements};
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::heads::{HeadsKeeper, HeadsSettings, check_second_place};
+use crate::key_keeper::{Keeping, KeyKeeper};
 use crate::links::bank::BankLink;
 use crate::links::door::{BankDoor, Handshakes, TerminalDoor};
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
@@ -86,6 +88,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let opened = SegmentLog::open(options, Box::new(move |event| news.told(event)));
     let (log, recovered) = opened.map_err(|error| format!("log: {error}"))?;
     tell_recovered(&recovered, &settings);
+    audit_file::mend(&settings.switch.log_dir)?;
     refuse_without_reserve(&log, &log_news)?;
     let now = clock.now();
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
@@ -106,10 +109,11 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let hsm_max = Duration::from_millis(settings.processor.timers.hsm_ms_max);
     let hsm = settings.hsm.as_ref().map(|hsm| security_module::open(hsm, hsm_max)).transpose()?;
     if let Some(hsm) = &hsm {
-        security_module::check(&**hsm, &settings.pin_formats)?;
+        security_module::check(&**hsm, &settings.pin_formats);
     }
     let formats = Arc::new(Current::new(settings.pin_formats.clone()));
     let pins = pins(&settings, hsm.as_ref(), &formats, clock, &bus)?;
+    let keeper = key_keeper(&settings, hsm.as_ref(), &formats, clock, &bus)?;
     let trust = TrustKeeper::new(settings.credential.files.clone(), verifier.proofs(), clock);
     let Recovered { standing, open, next, .. } = recovered;
     let processor = Processor::new(settings.processor.clone(), entropy()?, now, standing, open, next);
@@ -140,6 +144,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         finders,
         verifier,
         pins,
+        keeper,
         acknowledgements,
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
@@ -336,7 +341,26 @@ fn pins(
         waiting_max: own.waiting_max,
         wait_max: Duration::from_millis(settings.processor.timers.hsm_ms_max),
     };
-    Pins::start(hsm, formats, bounds, clock, &settings.switch.log_dir, &bus.others)
+    Pins::start(hsm, formats, bounds, clock, &bus.others)
+}
+
+/// The way of keys to it.
+fn key_keeper(
+    settings: &Settings,
+    hsm: Option<&Arc<dyn Hsm>>,
+    formats: &Arc<Current<PinFormats>>,
+    clock: Clock,
+    bus: &Bus,
+) -> Result<KeyKeeper, String> {
+    let Some(hsm) = hsm else { return Ok(KeyKeeper::none()) };
+    let keeping = Keeping {
+        hsm: Arc::clone(hsm),
+        formats: Arc::clone(formats),
+        clock,
+        log_dir: settings.switch.log_dir.clone(),
+        wait_max: Duration::from_millis(settings.processor.timers.hsm_ms_max),
+    };
+    KeyKeeper::start(keeping, &bus.others)
 }
 
 /// What a reload replaces.
@@ -357,10 +381,10 @@ impl Reloaded {
             tracing::error!("[hsm] came or went: that needs a restart");
         }
         if let Some(hsm) = &self.hsm {
-            let reread = hsm.reload().map_err(|error| error.to_string());
-            if let Err(error) = reread.and_then(|()| security_module::check(&**hsm, &settings.pin_formats)) {
-                tracing::error!(error, "the security module's keys");
+            if let Err(error) = hsm.reload() {
+                tracing::error!(%error, "the security module's keys");
             }
+            security_module::check(&**hsm, &settings.pin_formats);
         }
         self.formats.replace(settings.pin_formats.clone());
     }

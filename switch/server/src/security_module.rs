@@ -1,11 +1,13 @@
-//! The security module of `[hsm]`: opened, and checked against what the banks want (docs/security.md#hsm).
+//! The security module of `[hsm]`: opened, and held against what the banks want (docs/security.md#hsm).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hsm::{Hsm, HsmError, KeyRole, Owner, PayShield, PayShieldSettings, SoftwareHsm};
+use hsm::{Hsm, HsmError, KeyName, KeyRole, Owner, PayShield, PayShieldSettings, SoftwareHsm};
 use keys::{KeyAlgorithm, PinFormat};
+use metrics::gauge;
+use processor::Institution;
 
 use crate::config::{HsmModule, HsmSettings, PinFormats};
 
@@ -35,38 +37,67 @@ pub fn open(settings: &HsmSettings, answer_max: Duration) -> Result<Arc<dyn Hsm>
     }
 }
 
-/// Each bank that wants PINs has a key for its format; terminals without a key for theirs are told of: their PINs will be
-/// 88.
-///
-/// # Errors
-/// The bank whose key is missing or of another algorithm.
-pub fn check(hsm: &dyn Hsm, formats: &PinFormats) -> Result<(), String> {
-    let keys = hsm.keys().map_err(|error| format!("hsm: {error}"))?;
-    for (bank, format) in &formats.banks {
-        let name = Owner::bank(bank.to_string().as_bytes()).map(|owner| owner.key(KeyRole::Pin));
-        let wanted = match format {
-            PinFormat::Iso0 | PinFormat::Iso3 => KeyAlgorithm::Tdes,
-            PinFormat::Iso4 => KeyAlgorithm::Aes,
-        };
-        if !keys.iter().any(|key| Some(key.name) == name && key.algorithm == wanted) {
-            return Err(format!(
-                "bank {bank} wants PINs in format {}, and the security module has no {wanted:?} key bank.{bank}.pin",
-                format.number()
-            ));
-        }
+/// Tells of banks that want PINs and have no key for their format: these alone are 91, and a right key serves as soon as it
+/// is there. Terminals without a key are counted: their PINs will be 88.
+pub fn check(hsm: &dyn Hsm, formats: &PinFormats) {
+    let keys = match hsm.keys() {
+        Ok(keys) => keys,
+        Err(error) => return tracing::error!(%error, "the security module's keys"),
+    };
+    let algorithms: BTreeMap<KeyName, KeyAlgorithm> =
+        keys.iter().map(|key| (key.name, key.algorithm)).collect();
+    let missing = banks_without_key(&algorithms, formats);
+    for (bank, format) in &missing {
+        let (wanted, format) = (format.algorithm(), format.number());
+        tracing::error!(%bank, "its PINs, in format {format}, are 91 until there is a {wanted:?} key bank.{bank}.pin");
     }
+    gauge!("atm_switch_banks_without_pin_key").set(missing.len() as f64);
     if formats.banks.is_empty() {
-        return Ok(());
+        return;
     }
-    let with_pins: BTreeSet<Owner> = keys
-        .iter()
-        .filter(|key| matches!(key.name.role, KeyRole::Pin | KeyRole::Derivation))
-        .map(|key| key.name.owner)
+    let with_pins: BTreeSet<Owner> = algorithms
+        .keys()
+        .filter(|name| matches!(name.role, KeyRole::Pin | KeyRole::Derivation))
+        .map(|name| name.owner)
         .collect();
     let without = formats.terminals.keys().filter(|id| !with_pins.contains(&Owner::terminal(&id.0)));
     let without = without.count();
     if without > 0 {
         tracing::warn!(terminals = without, "no PIN key: PINs entered there cannot be read");
     }
-    Ok(())
+}
+
+/// The banks that want PINs and have no key of their format's algorithm.
+fn banks_without_key(
+    algorithms: &BTreeMap<KeyName, KeyAlgorithm>,
+    formats: &PinFormats,
+) -> Vec<(Institution, PinFormat)> {
+    let has = |bank: &Institution, format: &PinFormat| {
+        let name = Owner::bank(bank.to_string().as_bytes()).map(|owner| owner.key(KeyRole::Pin));
+        name.and_then(|name| algorithms.get(&name)) == Some(&format.algorithm())
+    };
+    let banks = formats.banks.iter().filter(|(bank, format)| !has(bank, format));
+    banks.map(|(bank, format)| (*bank, *format)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// One bank's key of the wrong algorithm once refused the start of the whole switch.
+    #[test]
+    fn a_bank_without_its_key_is_told_of_and_the_others_are_not() {
+        let (tdes, aes) = (KeyAlgorithm::Tdes, KeyAlgorithm::Aes);
+        let keys =
+            [("bank.1.pin", tdes), ("bank.2.pin", tdes), ("bank.3.exchange", aes), ("bank.5.pin", aes)];
+        let keys = keys.map(|(name, algorithm)| (name.parse().unwrap(), algorithm)).into();
+        let formats = [("1", 0), ("2", 4), ("3", 4), ("4", 3), ("5", 4)];
+        let format =
+            |(bank, number): (&str, u8)| (bank.parse().unwrap(), PinFormat::of_number(number).unwrap());
+        let formats = PinFormats { banks: formats.map(format).into(), ..PinFormats::default() };
+        let missing = banks_without_key(&keys, &formats);
+        let names: Vec<String> = missing.iter().map(|(bank, _)| bank.to_string()).collect();
+        assert_eq!(names, ["2", "3", "4"]);
+    }
 }

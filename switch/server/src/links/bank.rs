@@ -4,7 +4,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Buf;
 use iso8583::Message;
 use keys::{LinkCodec, LinkMac, MacError, Received};
 use processor::{Authenticity, Input, Institution, LinkId};
@@ -138,14 +137,14 @@ impl BankLink {
                     consumed
                 }
                 Ok(Received::Message { consumed, message, mac }) => {
+                    reader.has_secrets = message.has_secrets();
                     if !tell(&bus.others, self.received(*message, mac)).await {
                         return Ended::Stopped;
                     }
                     consumed
                 }
             };
-            reader.buffer.advance(consumed);
-            reader.frame_taken();
+            reader.take(consumed);
         }
     }
 

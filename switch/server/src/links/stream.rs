@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use keys::LinkError;
 use socket2::SockRef;
 use thiserror::Error;
@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsStream;
+use zeroize::Zeroize;
 
 use super::outbox::{Closing, Next, Writes};
 
@@ -136,6 +137,8 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
 pub(crate) struct Reader {
     half: ReadHalf,
     pub(crate) buffer: BytesMut,
+    /// The frame at its front holds a PIN block or a key block.
+    pub(crate) has_secrets: bool,
     /// Bytes asked of the socket at once.
     read_bytes: usize,
     idle: Duration,
@@ -149,7 +152,16 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(half: ReadHalf, read_bytes: usize, idle: Duration, frame: Duration) -> Reader {
         let heard_at = Instant::now();
-        Reader { half, buffer: BytesMut::new(), read_bytes, idle, frame, heard_at, began_at: None }
+        Reader {
+            half,
+            buffer: BytesMut::new(),
+            has_secrets: false,
+            read_bytes,
+            idle,
+            frame,
+            heard_at,
+            began_at: None,
+        }
     }
 
     /// Waits for more bytes; call it when the buffer holds no whole frame. `until` is a deadline of the caller's.
@@ -207,8 +219,12 @@ impl Reader {
         }
     }
 
-    /// A frame was taken: what follows it in the buffer began with the last bytes that came.
-    pub(crate) fn frame_taken(&mut self) {
+    /// A frame was taken, and leaves no PIN block behind: what follows it in the buffer began with the last bytes that came.
+    pub(crate) fn take(&mut self, consumed: usize) {
+        if std::mem::take(&mut self.has_secrets) {
+            self.buffer[..consumed].zeroize();
+        }
+        self.buffer.advance(consumed);
         self.began_at = None;
     }
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use bytes::Buf;
 use credential::Pan;
 use iso8583::Message;
 use iso8583::framing::Decoded;
@@ -261,15 +260,20 @@ impl Incoming<'_> {
                 }
                 Received::Message { consumed, message, mac } => {
                     keep_alives.count = 0;
+                    self.reader.has_secrets = message.has_secrets();
                     if mac_of(self.keys, &message).is_none() {
                         return Err(Ended::Nameless);
                     }
-                    // As a wrong MAC: one terminal behind a concentrator does not cost the others their connection.
-                    let mac = if self.may_speak_for(&message) { mac } else { Err(MacError::Wrong) };
-                    if mac.is_ok() {
+                    // One terminal behind a concentrator does not cost the others their connection.
+                    let authenticity = match mac {
+                        _ if !self.may_speak_for(&message) => Authenticity::Foreign,
+                        Ok(()) => Authenticity::Authentic,
+                        Err(_) => Authenticity::Forged,
+                    };
+                    if authenticity == Authenticity::Authentic {
                         first_until = None;
                     }
-                    self.pass_on(arrived_us, *message, mac).await?;
+                    self.pass_on(arrived_us, *message, authenticity).await?;
                     consumed
                 }
                 Received::Malformed { consumed, error } => {
@@ -280,8 +284,7 @@ impl Incoming<'_> {
                     consumed
                 }
             };
-            self.reader.buffer.advance(consumed);
-            self.reader.frame_taken();
+            self.reader.take(consumed);
         }
     }
 
@@ -301,15 +304,13 @@ impl Incoming<'_> {
         &self,
         arrived_us: u64,
         message: Message,
-        mac: Result<(), MacError>,
+        authenticity: Authenticity,
     ) -> Result<(), Ended> {
-        let (authenticity, citizen) = match mac {
-            Ok(()) => (Authenticity::Authentic, self.shared.citizen(&message)),
-            Err(_) => (Authenticity::Forged, None),
-        };
+        let is_authentic = authenticity == Authenticity::Authentic;
+        let citizen = if is_authentic { self.shared.citizen(&message) } else { None };
         let begins_work = matches!(message.mti().value(), 100 | 200 | 201);
         let bus = &self.shared.bus;
-        let queue = if begins_work || mac.is_err() { &bus.terminals } else { &bus.advices };
+        let queue = if begins_work || !is_authentic { &bus.terminals } else { &bus.advices };
         let input = Input::Received { link: self.link, message, authenticity, citizen };
         let told = queue.send(Inbound::Arrived(arrived_us, Box::new(input))).await;
         told.map_err(|_| Ended::Stopped)

@@ -69,9 +69,9 @@ async fn a_certificate_speaks_for_its_terminals_alone() {
     stream.write_all(&signed("HN000001", 1)).await.unwrap();
     let outbox = let_in(&mut end.advices).await;
     assert_eq!(told(&mut end.advices).await, "000001 Authentic");
-    // The MAC of another terminal's key is right, and counts for nothing: the processor answers 63.
+    // The MAC of another terminal's key is right, and counts for nothing; an answer would be signed for that terminal.
     stream.write_all(&signed("HN000002", 2)).await.unwrap();
-    assert_eq!(told(&mut end.terminals).await, "000002 Forged");
+    assert_eq!(told(&mut end.terminals).await, "000002 Foreign");
     stream.write_all(&signed("HN000001", 3)).await.unwrap();
     assert_eq!(told(&mut end.advices).await, "000003 Authentic", "the connection goes on");
     let mut answer = echo("HN000001", 3);
