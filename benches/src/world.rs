@@ -59,6 +59,7 @@ impl World {
             reversals_in_flight_max: 10,
             codes: BTreeMap::new(),
             wants_pin: false,
+            totals: false,
         };
         let limits = Limits {
             citizen_day_minor_max: i64::MAX as u64 / 2,

@@ -27,13 +27,14 @@ class Day:
         self.registry = Registry(setup["registry_url"], setup["registry_ca"])
         self.terminal = Terminal(setup["terminal"])
         self.taken = 0
+        self.inquiries = 0
         self.completed = None
 
     def run(self):
         for step in (
             self.before_sign_on, self.sign_on, self.first_verification, self.withdrawal_and_completion, self.repeats,
             self.used_reference, self.full_reversal, self.partial_reversal, self.one_step, self.balance,
-            self.statement, self.wrong_macs, self.wrong_formats, self.wrong_proofs, self.sign_off,
+            self.statement, self.totals, self.wrong_macs, self.wrong_formats, self.wrong_proofs, self.sign_off,
         ):
             print(f"-- {step.__name__.replace('_', ' ')}: {step.__doc__}", flush=True)
             step()
@@ -106,6 +107,7 @@ class Day:
         until = time.monotonic() + BALANCE_S_MAX
         while True:
             answer = self.expect("00", "0200", self.inquiry("310000", reference))
+            self.inquiries += 1
             amounts = additional_amounts(answer[54])
             assert [(kind, currency) for _, kind, currency, _ in amounts] == [("01", "704"), ("02", "704")], amounts
             left = [amount for *_, amount in amounts]
@@ -117,12 +119,34 @@ class Day:
     def statement(self):
         """DE62: lines of 24 characters, the newest first"""
         answer = self.expect("00", "0200", self.inquiry("380000", self.verified()))
+        self.inquiries += 1
         lines = statement_lines(answer[62])
         assert 1 <= len(lines) <= 10, lines
         for date, processing, sign, amount, currency in lines:
             datetime.datetime.strptime(date, "%y%m%d")
             assert processing.isdigit() and sign in "CD" and amount > 0 and currency == "704", lines
         assert lines[0][1:4] == ("01", "D", 500_000), lines
+
+    def totals(self):
+        """0500: the acquirer's totals are the switch's, a repeat gets the same answer, another sum is 94 and a wrong one 2"""
+        counts = {74: 0, 75: 0, 76: 4, 77: 2, 78: 0, 79: 0}
+        amounts = {86: 0, 87: 0, 88: 5_000_000, 89: 2_100_000}
+        said = {
+            41: self.terminal.id, 97: f"C{self.taken:016}",
+            **{number: f"{count:010}" for number, count in counts.items()},
+            **{number: f"{amount:016}" for number, amount in amounts.items()},
+        }
+        request = {**self.terminal.key(), **said}
+        answer = self.expect("00", "0500", request)
+        assert (answer[66], int(answer[80])) == ("1", self.inquiries), answer
+        assert self.expect("00", "0501", request) == answer
+        for code, settlement, message in (
+            ("94", "3", {**request, 88: f"{5_000_001:016}"}),
+            ("00", "2", {**said, **self.terminal.key(), 88: f"{5_000_001:016}"}),
+            ("30", "3", {**self.terminal.key(), 41: self.terminal.id}),
+        ):
+            refused = self.terminal.ask("0500", message)
+            assert (refused["t"], refused[39], refused[66]) == ("0510", code, settlement), refused
 
     def wrong_macs(self):
         """a MAC that is wrong, and one that is missing, are answered 63"""

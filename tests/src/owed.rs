@@ -10,8 +10,8 @@ use journal::{AppendError, Journal, Options, SegmentLog};
 use keys::DataKeys;
 use processor::{
     Authenticity, Config, Evidence, Found, Input, IssuerConfig, KeyVerdict, Limits, LinkId, LinkedAccount,
-    Now, Output, PinVerdict, Processor, Standing, TerminalConfig, TerminalId, Ticket, Timers, UtcSeconds,
-    Verdict,
+    Now, Output, PinVerdict, Processor, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsVerdict,
+    UtcSeconds, Verdict,
 };
 use simulators::bank::{self, LedgerFile, Line, Machine, MachineConfig};
 use simulators::terminal;
@@ -127,6 +127,7 @@ impl Filler {
             Output::Find(ticket, _) => Some(self.found(ticket)),
             Output::Verify(ticket, _) => Some(Input::Verified(ticket, verified())),
             Output::TakeKey(ticket, _) => Some(Input::KeyTaken(ticket, KeyVerdict::NotHere)),
+            Output::CountTotals(ticket, _) => Some(Input::TotalsCounted(ticket, TotalsVerdict::Unavailable)),
             Output::TranslatePin(ticket, _) => Some(Input::PinTranslated(ticket, PinVerdict::Unavailable)),
             Output::Send(link, message) if link == self.bank => self.at_the_bank(&message),
             Output::Send(..)
@@ -204,6 +205,7 @@ fn config(bank: processor::Institution) -> Config {
         reversals_in_flight_max: 50,
         codes: BTreeMap::new(),
         wants_pin: false,
+        totals: false,
     };
     Config {
         terminals: BTreeMap::from([(terminal, TerminalConfig { acquirer: bank, amount_exponent: 0 })]),

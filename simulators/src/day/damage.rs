@@ -52,6 +52,7 @@ impl Damages {
         let count = |kind: Kind| match kind {
             Kind::CashOver | Kind::CashShort => each.min(5),
             Kind::TotalsOutOfBalance
+            | Kind::TotalsMissing
             | Kind::UnreadableLine
             | Kind::ControlTotalWrong
             | Kind::DuplicateFile => 1,

@@ -407,10 +407,14 @@ fn write_counters(plan: &Plan, dir: &Path, truth: &mut Truth) -> Result<(), Stri
     Ok(())
 }
 
-/// What each bank says its day came to, by the messages that it answered.
+/// What each bank says its day came to, by the messages that it answered; who was asked in vain by 0520 says nothing in a file either.
 fn write_claims(plan: &Plan, dir: &Path, truth: &mut Truth) -> Result<(), String> {
     let mut text = "bank,element,value\n".to_owned();
     for (bank, name) in BANKS.into_iter().enumerate() {
+        if plan.is_silent_about_totals(bank) {
+            truth.planted.push(Planted { kind: Kind::TotalsMissing, of: bank_id(bank).to_string() });
+            continue;
+        }
         let mut claims: BTreeMap<u8, i64> =
             (74..=89).filter(|number| !(81..=85).contains(number)).map(|number| (number, 0)).collect();
         let mut add = |count: u8, amount: Option<u8>, minor: i64| {

@@ -6,13 +6,14 @@ use credential::{CitizenNumber, Pan};
 use journal::{AppendError, Journal, Options, SegmentLog};
 use keys::{DataKeys, Key};
 use processor::{
-    BankIdentity, Body, Carried, ClaimReason, Class, Code, Content, Day, Declined, Intent, Kind as Asked,
-    NoteReason, Outcome, Record, Request, Reversal, Rrn, Suspense, TxKey, UtcSeconds,
+    BankIdentity, Body, Carried, ClaimReason, Class, Code, Content, Day, Declined, Figures, Intent,
+    Kind as Asked, NoteReason, Outcome, Record, Request, Reversal, Rrn, Side, Suspense, Totals, TotalsStep,
+    TxKey, UtcSeconds,
 };
 use reconciliation::Kind;
 use sha2::{Digest, Sha256};
 
-use super::plan::{Plan, UTC_OFFSET_S, Use, What, midnight_s};
+use super::plan::{BANKS, Plan, UTC_OFFSET_S, Use, What, midnight_s};
 
 /// Cutover by local time.
 const CUTOVER_S: i64 = 23 * 3_600;
@@ -66,8 +67,33 @@ fn records(plan: &Plan, keys: &DataKeys) -> Vec<Record> {
             records.push(Record { at_ms, transaction: Some(key), suspense, spend: None, body });
         }
     }
+    for bank in (0..BANKS.len()).filter(|bank| plan.is_silent_about_totals(*bank)) {
+        records.extend(asked_in_vain(plan, bank, cutover_s));
+    }
     records.sort_by_key(|record| record.at_ms);
     records
+}
+
+/// A 0520 that the bank leaves unanswered. What the switch counted is not what its page shows: that comes from the whole log.
+fn asked_in_vain(plan: &Plan, bank: usize, cutover_s: i64) -> [Record; 2] {
+    let name = BankIdentity { sent_at: UtcSeconds(cutover_s + 25), stan: 999_999 };
+    [(TotalsStep::Asked, 25), (TotalsStep::GivenUp, 1_800)].map(|(step, behind_s)| Record {
+        at_ms: (cutover_s + behind_s) * 1_000,
+        transaction: None,
+        suspense: None,
+        spend: None,
+        body: Body::Totals(Box::new(Totals {
+            step,
+            side: Side::Issuer,
+            member: super::plan::bank_id(bank),
+            terminal: None,
+            name,
+            day: plan.day,
+            as_of: 0,
+            ours: Figures::default(),
+            theirs: Figures::default(),
+        })),
+    })
 }
 
 fn key(one: &Use) -> TxKey {

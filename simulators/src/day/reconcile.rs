@@ -10,6 +10,7 @@ use exchange::{
     read_postings,
 };
 use journal::LogFiles;
+use processor::Side;
 use reconciliation::{
     Book, Claimed, Counter, Exception, FeeTable, Kind, LineId, Matcher, Ours, Rule, Rules, cash_exceptions,
     differences,
@@ -186,11 +187,14 @@ fn found(sides: &Sides, truth: &Truth, exceptions: &[Exception]) -> Result<BTree
     }
     let sheet = sides.book.sheets().next().ok_or("the log has no day")?;
     for (bank, claimed) in claimed {
-        let ours = sheet.members.get(&bank_id(bank)).copied().unwrap_or_default();
+        let ours = sheet.figures(Side::Issuer, bank_id(bank));
         if !differences(&ours, &claimed).is_empty() {
             found.insert(Planted { kind: Kind::TotalsOutOfBalance, of: bank_id(bank).to_string() });
         }
     }
+    let unanswered = sheet.exchanged.iter().filter(|(_, told)| told.is_unanswered && told.claimed.is_none());
+    found
+        .extend(unanswered.map(|((_, bank), _)| Planted { kind: Kind::TotalsMissing, of: bank.to_string() }));
     Ok(found)
 }
 

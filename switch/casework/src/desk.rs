@@ -11,11 +11,11 @@ use exchange::{
     read_postings, read_raw_journal,
 };
 use keys::DataKeys;
-use processor::Day;
+use processor::{Day, Institution, Side};
 use reconciliation::calendar::{BadCalendar, Calendar};
 use reconciliation::{
-    Aspect, Book, CaseId, CashLine, Counter, Decision, Exception, Full, Kind, LineId, Matcher, Misfit,
-    Posting, Rules, cash_exceptions, differences,
+    Aspect, Book, CaseId, CashLine, Claimed, Counter, Decision, Exception, Full, Kind, LineId, Matcher,
+    Misfit, Posting, Rules, Sheet, cash_exceptions, differences,
 };
 
 use crate::act::Deed;
@@ -394,31 +394,58 @@ impl Lines {
     }
 }
 
-/// A case that is about a member's totals: the day and the bank's digits as one number.
-fn totals_line(day: Day, bank: processor::Institution) -> LineId {
-    LineId { file: LineId::TOTALS, line: u64::from(day.yyyymmdd()) << 37 | bank.parts().0 }
+/// What members say that a day comes to: over their links, and in files that a person has taken, which stand before.
+pub fn claims(casework: &Casework, sheet: &Sheet) -> BTreeMap<(Side, Institution), Claimed> {
+    let over_links =
+        sheet.exchanged.iter().filter_map(|(who, told)| Some((*who, told.claimed.as_ref()?.1.clone())));
+    let in_files = casework.claims().iter().filter(|((day, _), _)| *day == sheet.day);
+    let in_files = in_files.map(|((_, bank), claimed)| ((Side::Issuer, *bank), claimed.clone()));
+    over_links.chain(in_files).collect()
+}
+
+/// A case that is about a member's totals: the day, the side and the member's digits as one number.
+fn totals_line(day: Day, side: Side, member: Institution) -> LineId {
+    let side = match side {
+        Side::Issuer => 0,
+        Side::Acquirer => 1 << 62,
+    };
+    LineId { file: LineId::TOTALS, line: side | u64::from(day.yyyymmdd()) << 37 | member.parts().0 }
 }
 
 fn totals_exceptions(casework: &Casework, book: &Book) -> Vec<Exception> {
-    let exception = |((day, bank), claimed): (&(Day, processor::Institution), &reconciliation::Claimed)| {
-        let ours = book.sheet(*day)?.members.get(bank).copied().unwrap_or_default();
-        let first =
-            differences(&ours, claimed).into_iter().max_by_key(|difference| difference.element.number)?;
-        Some(Exception {
-            case: CaseId { of: totals_line(*day, *bank), aspect: Aspect::Bank },
-            kind: Kind::TotalsOutOfBalance,
-            day: *day,
-            bank: Some(*bank),
+    book.sheets().flat_map(|sheet| totals_exceptions_of(sheet, &claims(casework, sheet))).collect()
+}
+
+/// The element that weighs most stands for all: the net, where it differs.
+fn totals_exceptions_of(sheet: &Sheet, claims: &BTreeMap<(Side, Institution), Claimed>) -> Vec<Exception> {
+    let exception =
+        |kind: Kind, (side, member): (Side, Institution), ours_minor: i64, theirs_minor: i64| Exception {
+            case: CaseId { of: totals_line(sheet.day, side, member), aspect: Aspect::Bank },
+            kind,
+            day: sheet.day,
+            bank: Some(member),
             terminal: None,
             rrn: None,
-            at_s: day.begins_ms() / 1_000,
-            ours_minor: first.ours,
-            theirs_minor: first.theirs,
+            at_s: sheet.day.begins_ms() / 1_000,
+            ours_minor,
+            theirs_minor,
             rule: None,
             lines: Vec::new(),
-        })
-    };
-    casework.claims().iter().filter_map(exception).collect()
+        };
+    let mut found = Vec::new();
+    for (who, claimed) in claims {
+        let differences = differences(&sheet.figures(who.0, who.1), claimed);
+        if let Some(first) = differences.iter().max_by_key(|difference| difference.element.number) {
+            found.push(exception(Kind::TotalsOutOfBalance, *who, first.ours, first.theirs));
+        }
+    }
+    for (who, _) in sheet.exchanged.iter().filter(|(_, told)| told.is_unanswered) {
+        if !claims.contains_key(who) {
+            let net_minor = sheet.figures(who.0, who.1).get(97).unwrap_or_default();
+            found.push(exception(Kind::TotalsMissing, *who, net_minor, 0));
+        }
+    }
+    found
 }
 
 /// Of a file that was refused more than once the newest counts: all have one case.

@@ -12,5 +12,5 @@ mod due;
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile};
 pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Proposal, Refused};
-pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row};
+pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
 pub use due::{AGE_BANDS, DueRules, age_band};

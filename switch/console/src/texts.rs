@@ -307,6 +307,8 @@ texts! {
     ex_suspense_says: "Không biết đã kết thúc thế nào: cần người quyết định.", "How it ended is not known: a person has to decide.";
     ex_totals_out_of_balance: "Tổng không cân", "Totals out of balance";
     ex_totals_out_of_balance_says: "Tổng của thành viên khác tổng của ta.", "A member's totals are not ours.";
+    ex_totals_missing: "Thiếu tổng", "Totals missing";
+    ex_totals_missing_says: "Đã hỏi tổng của ngân hàng trong ngày mà chưa được trả lời.", "The bank was asked for its totals of the day and has not answered.";
     ex_unreadable_line: "Dòng không đọc được", "Unreadable line";
     ex_unreadable_line_says: "Một dòng của tệp không đọc được; không nhận gì từ tệp.", "A line of the file cannot be read; nothing of it was taken.";
     ex_control_total_wrong: "Sai tổng kiểm soát", "Control total wrong";
@@ -713,6 +715,7 @@ impl Texts {
             Kind::LateReversal => (self.ex_late_reversal, self.ex_late_reversal_says),
             Kind::Suspense => (self.ex_suspense, self.ex_suspense_says),
             Kind::TotalsOutOfBalance => (self.ex_totals_out_of_balance, self.ex_totals_out_of_balance_says),
+            Kind::TotalsMissing => (self.ex_totals_missing, self.ex_totals_missing_says),
             Kind::UnreadableLine => (self.ex_unreadable_line, self.ex_unreadable_line_says),
             Kind::ControlTotalWrong => (self.ex_control_total_wrong, self.ex_control_total_wrong_says),
             Kind::DuplicateFile => (self.ex_duplicate_file, self.ex_duplicate_file_says),

@@ -6,8 +6,9 @@ use keys::{DataKeys, OpenError, PAN_DIGITS, SEAL_TAG_BYTES, SEALED_PAN_BYTES};
 use mutant::Mutant;
 use processor::{
     AccountNumber, Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code,
-    Content, Day, Declined, Evidence, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Position,
-    Record, Request, Resolution, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
+    Content, Day, Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome,
+    Position, Record, Request, Resolution, Reversal, Rrn, Side, Spend, Suspense, TOTALS_ELEMENTS, TerminalId,
+    Totals, TotalsStep, TxKey, UtcSeconds, Verification,
 };
 
 use crate::wire::{DecodeError, DecodeFault, Decoded, Reader, Writer};
@@ -223,9 +224,9 @@ pub(crate) fn transaction_of(bytes: &[u8]) -> Option<TxKey> {
     reader.optional("transaction", take_key).ok().flatten()
 }
 
-/// A record of these bytes may speak of a business day: it is an INTENT, REVERSAL or CUTOVER.
+/// A record of these bytes may speak of a business day: it is an INTENT, REVERSAL, CUTOVER or TOTALS.
 pub(crate) fn may_name_day(bytes: &[u8]) -> bool {
-    matches!(bytes.get(1), Some(1 | 4 | 11))
+    matches!(bytes.get(1), Some(1 | 4 | 11 | 14))
 }
 
 /// The nonce, and what is authenticated beside what is sealed: it belongs to its position, which is the nonce's, and to the
@@ -288,6 +289,7 @@ fn kind_of(body: &Body) -> u8 {
         Body::Cutover(_) => 11,
         Body::Block(_) => 12,
         Body::Resolution(_) => 13,
+        Body::Totals(_) => 14,
     }
 }
 
@@ -344,6 +346,7 @@ fn put_body(fields: &mut Put<'_>, body: &Body) {
             fields.clear.bytes("by", resolution.by.as_bytes());
             fields.private.bytes("why", resolution.why.as_bytes());
         }
+        Body::Totals(totals) => put_totals(&mut fields.clear, totals),
     }
 }
 
@@ -403,6 +406,7 @@ fn take_body(fields: &mut Take<'_, '_>, kind: u8) -> Decoded<Body> {
             by: fields.clear.text("by")?,
             why: fields.private(|reader| reader.text("why"))?.unwrap_or_default(),
         }),
+        14 => Body::Totals(Box::new(take_totals(&mut fields.clear)?)),
         _ => return Err(fields.clear.error("kind", DecodeFault::Value)),
     })
 }
@@ -608,6 +612,70 @@ fn take_block(reader: &mut Reader<'_>) -> Decoded<Block> {
         _ => return Err(reader.error("block subject", DecodeFault::Value)),
     };
     Ok(Block { subject, set: reader.flag("set")?, by: reader.text("by")? })
+}
+
+fn put_totals(writer: &mut Writer<'_>, totals: &Totals) {
+    writer.u8(match totals.step {
+        TotalsStep::Said => 1,
+        TotalsStep::Asked => 2,
+        TotalsStep::Answered => 3,
+        TotalsStep::GivenUp => 4,
+    });
+    writer.u8(match totals.side {
+        Side::Acquirer => 1,
+        Side::Issuer => 2,
+    });
+    put_institution(writer, totals.member);
+    writer.optional(totals.terminal, |writer, terminal| writer.raw(&terminal.0));
+    put_identity(writer, &totals.name);
+    put_day(writer, totals.day);
+    writer.u64(totals.as_of);
+    put_figures(writer, &totals.ours);
+    put_figures(writer, &totals.theirs);
+}
+
+fn take_totals(reader: &mut Reader<'_>) -> Decoded<Totals> {
+    Ok(Totals {
+        step: match reader.u8("step of totals")? {
+            1 => TotalsStep::Said,
+            2 => TotalsStep::Asked,
+            3 => TotalsStep::Answered,
+            4 => TotalsStep::GivenUp,
+            _ => return Err(reader.error("step of totals", DecodeFault::Value)),
+        },
+        side: match reader.u8("side")? {
+            1 => Side::Acquirer,
+            2 => Side::Issuer,
+            _ => return Err(reader.error("side", DecodeFault::Value)),
+        },
+        member: take_institution(reader, "member")?,
+        terminal: reader.optional("terminal", |reader| reader.array("terminal").map(TerminalId))?,
+        name: take_identity(reader)?,
+        day: take_day(reader)?,
+        as_of: reader.u64("as of")?,
+        ours: take_figures(reader)?,
+        theirs: take_figures(reader)?,
+    })
+}
+
+/// How many elements, and each with its value.
+fn put_figures(writer: &mut Writer<'_>, figures: &Figures) {
+    writer.u8(figures.iter().count() as u8);
+    for (element, value) in figures.iter() {
+        writer.u8(element);
+        writer.i64(value);
+    }
+}
+
+fn take_figures(reader: &mut Reader<'_>) -> Decoded<Figures> {
+    let (mut figures, mut before) = (Figures::default(), 0);
+    for _ in 0..reader.u8("figures")? {
+        let element = reader.u8("element")?;
+        let is_next = element > before && TOTALS_ELEMENTS.contains(&element);
+        before = reader.check("element", is_next.then_some(element))?;
+        figures.set(element, reader.i64("value")?);
+    }
+    Ok(figures)
 }
 
 /// How many there are is in clear, and all of them are sealed, whatever they are.
@@ -851,7 +919,7 @@ mod tests {
     #[test]
     fn unknown_versions_and_kinds_are_named() {
         let mut bytes = encoded(&reversed(1), 3);
-        bytes[1] = 14;
+        bytes[1] = 15;
         assert_eq!(
             decode(&bytes, 3, Unseal::Open(&keys())).unwrap_err().to_string(),
             "record 3: kind: not a value of this field"

@@ -94,6 +94,7 @@ pub(crate) fn begins(body: &Body) -> bool {
         | Body::Note(..)
         | Body::Cutover(_)
         | Body::Block(_)
-        | Body::Resolution(_) => false,
+        | Body::Resolution(_)
+        | Body::Totals(_) => false,
     }
 }

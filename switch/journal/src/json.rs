@@ -2,7 +2,7 @@
 
 use processor::{
     AccountNumber, Advice, BankIdentity, BlockSubject, Body, Carried, ClaimReason, Content, Evidence,
-    NoteReason, Position, Record, Request, Spend, Suspense, TxKey, UtcSeconds,
+    Figures, NoteReason, Position, Record, Request, Spend, Suspense, TxKey, UtcSeconds,
 };
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -100,6 +100,17 @@ fn body_json(body: &Body) -> Value {
             json!({ "subject": { kind: subject }, "set": block.set, "by": block.by })
         }
         Body::Resolution(resolution) => json!({ "by": resolution.by, "why": resolution.why }),
+        Body::Totals(totals) => json!({
+            "step": totals.step.name(),
+            "side": totals.side.name(),
+            "member": totals.member.to_string(),
+            "terminal": totals.terminal.map(|terminal| terminal.to_string()),
+            "identity": identity_json(&totals.name),
+            "day": totals.day.to_string(),
+            "as_of": totals.as_of,
+            "ours": figures_json(&totals.ours),
+            "theirs": figures_json(&totals.theirs),
+        }),
     }
 }
 
@@ -165,6 +176,11 @@ fn spend_json(spend: &Spend) -> Value {
         "amount_minor": spend.amount_minor,
         "count": spend.count,
     })
+}
+
+/// By element.
+fn figures_json(figures: &Figures) -> Value {
+    Value::Object(figures.iter().map(|(element, value)| (element.to_string(), json!(value))).collect())
 }
 
 fn evidence_json(evidence: &Evidence) -> Value {

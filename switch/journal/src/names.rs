@@ -81,7 +81,8 @@ pub(crate) fn identity_of(record: &Record) -> Option<(Option<Institution>, BankI
         | Body::Verification(_)
         | Body::Cutover(_)
         | Body::Block(_)
-        | Body::Resolution(_) => None,
+        | Body::Resolution(_)
+        | Body::Totals(_) => None,
     }
 }
 
@@ -264,6 +265,7 @@ pub(crate) fn day_of(record: &Record) -> Option<Day> {
         Body::Intent(intent) => Some(intent.day),
         Body::Reversal(reversal) => Some(reversal.day),
         Body::Cutover(day) => Some(*day),
+        Body::Totals(totals) => Some(totals.day),
         Body::Outcome(_)
         | Body::Declined(_)
         | Body::Reversed(_)

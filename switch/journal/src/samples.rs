@@ -6,8 +6,9 @@ use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use keys::{DataKeys, Key};
 use processor::{
     Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
-    Declined, Evidence, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
-    Resolution, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
+    Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
+    Resolution, Reversal, Rrn, Side, Spend, Suspense, TerminalId, Totals, TotalsStep, TxKey, UtcSeconds,
+    Verification,
 };
 
 /// 2022-05-03T01:02:03Z, in the pilot's first days.
@@ -178,6 +179,29 @@ pub(crate) fn verification(stan: u32) -> Record {
     record(Some(of), Body::Verification(Box::new(verification)))
 }
 
+/// What an acquirer says beside what the log says, or what a bank is asked.
+pub(crate) fn totals(step: TotalsStep) -> Record {
+    let mut ours = Figures::default();
+    [(76, 12), (77, 1), (85, 39_600), (88, 24_000_000), (89, 2_000_000), (97, -22_039_600)]
+        .into_iter()
+        .for_each(|(element, value)| ours.set(element, value));
+    let mut theirs = Figures::default();
+    [(76, 12), (97, -22_000_000)].into_iter().for_each(|(element, value)| theirs.set(element, value));
+    let is_said = step == TotalsStep::Said;
+    let totals = Totals {
+        step,
+        side: if is_said { Side::Acquirer } else { Side::Issuer },
+        member: bank("970418"),
+        terminal: is_said.then_some(TerminalId(*b"HN000001")),
+        name: BankIdentity { sent_at: UtcSeconds(AT_S), stan: 17 },
+        day: day(),
+        as_of: 4,
+        ours,
+        theirs: if is_said { theirs } else { Figures::default() },
+    };
+    record(None, Body::Totals(Box::new(totals)))
+}
+
 /// One record of each kind, by the name of its golden file.
 pub(crate) fn each_kind() -> Vec<(&'static str, Record)> {
     let claim = |reason, stan| {
@@ -200,6 +224,8 @@ pub(crate) fn each_kind() -> Vec<(&'static str, Record)> {
         ("verification", verification(10)),
         ("resolution", resolution(7)),
         ("cutover", record(None, Body::Cutover(day()))),
+        ("totals-said", totals(TotalsStep::Said)),
+        ("totals-asked", totals(TotalsStep::Asked)),
         (
             "block-terminal",
             record(None, Body::Block(block(BlockSubject::Terminal(TerminalId(*b"HN000001"))))),

@@ -73,7 +73,7 @@ impl Bank {
     }
 
     /// The ready connections in turn.
-    fn next_link(&mut self) -> Option<u8> {
+    pub(crate) fn next_link(&mut self) -> Option<u8> {
         let ready = |(number, link): (&u8, &BankLink)| link.is_ready.then_some(*number);
         let after = self.links.range(self.turn.saturating_add(1)..).find_map(ready);
         let next = after.or_else(|| self.links.iter().find_map(ready))?;
@@ -141,11 +141,15 @@ impl Processor {
         if mti == 800 {
             return self.send(link, messages::bare(&message, Code::APPROVED));
         }
+        if matches!(mti, 520 | 521) {
+            return self.issuer_totals(link, bank, message);
+        }
         let Some(identity) = self.bank_identity(&message) else {
             return self.event(Event::FormatError(link, if message.has(11) { 7 } else { 11 }));
         };
         match mti {
             810 => self.network_answer(bank, number, identity, &message),
+            530 => self.totals_answered(link, bank, identity, &message),
             210 | 430 => self.bank_answer(link, bank, identity, message),
             _ => self.event(Event::FormatError(link, 0)),
         }
@@ -194,6 +198,7 @@ impl Processor {
                 }
                 self.event(Event::BankReady(id));
                 self.pump(bank_id);
+                self.totals_link_is_ready(bank_id);
             }
             (SIGN_ON, false) => self.emit(Output::Close(id)),
             (CUTOVER, true) => {

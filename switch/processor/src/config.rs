@@ -50,6 +50,8 @@ pub struct IssuerConfig {
     pub codes: BTreeMap<Code, Code>,
     /// It wants the PIN of what pays out or shows an account, under its own key.
     pub wants_pin: bool,
+    /// It is asked for its totals of each business day (0520).
+    pub totals: bool,
 }
 
 /// All waits in milliseconds.

@@ -99,6 +99,15 @@ impl Day {
         [mmdd / 1000, mmdd / 100 % 10, mmdd / 10 % 10, mmdd % 10].map(|digit| b'0' + digit as u8)
     }
 
+    /// Reads DE15 with the year that brings it nearest to `near`; `None` when no year around has such a day.
+    pub fn from_de15(de15: &[u8], near: Day) -> Option<Day> {
+        let [month, day] = decimal_pairs::<2>(de15)?.map(u32::from);
+        let year = near.0 / 10_000;
+        (year - 1..=year + 1)
+            .filter_map(|year| Day::new(year * 10_000 + month * 100 + day))
+            .min_by_key(|day| day.days_after(near).abs())
+    }
+
     /// The day that an RRN names by the last digit of its year and its number in that year, in the year nearest to
     /// that of `near`.
     pub fn of_rrn(year_digit: u32, ordinal: u32, near: Day) -> Option<Day> {
@@ -463,6 +472,7 @@ codes! {
     PIN_BLOCK = b"88", "PIN block cannot be read, or key unknown.";
     UNAVAILABLE = b"91", "Bank, registry or log not available.";
     DUPLICATE = b"94", "Known key with other content.";
+    RECONCILE = b"95", "Totals of a day that the switch does not know.";
     UNSAFE = b"96", "The switch cannot go on safely.";
 }
 
@@ -553,6 +563,21 @@ mod tests {
     fn days_and_institutions_read_back_as_written() {
         assert_eq!("2022-05-03".parse::<Day>().unwrap().to_string(), "2022-05-03");
         assert_eq!("20220503".parse::<Day>().unwrap().to_de15(), *b"0503");
+        for (de15, near, expected) in [
+            ("0503", "2022-05-04", Some("2022-05-03")),
+            ("1231", "2023-01-01", Some("2022-12-31")),
+            ("0101", "2022-12-31", Some("2023-01-01")),
+            ("0229", "2023-06-01", Some("2024-02-29")),
+            ("0230", "2023-06-01", None),
+            ("053", "2023-06-01", None),
+        ] {
+            let expected = expected.map(|day| day.parse::<Day>().unwrap());
+            assert_eq!(
+                Day::from_de15(de15.as_bytes(), near.parse().unwrap()),
+                expected,
+                "{de15} near {near}"
+            );
+        }
         for bad in ["2022-13-01", "2022-02-30", "2022", "20-22-0503"] {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
         }

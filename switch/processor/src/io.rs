@@ -3,10 +3,11 @@
 use credential::Pseudonym;
 use iso8583::Message;
 
+use crate::figures::Figures;
 use crate::ids::{AccountNumber, BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
 use crate::key_exchange::{KeyRequest, KeyVerdict};
 use crate::pin::{PinRequest, PinVerdict};
-use crate::record::{Block, Evidence, Kind, Position, Record, Resolution, Suspense};
+use crate::record::{Block, Evidence, Kind, Position, Record, Resolution, Side, Suspense};
 use crate::saf::SafRetry;
 use crate::transaction::Transaction;
 
@@ -72,6 +73,8 @@ pub enum Input {
     PinTranslated(Ticket, PinVerdict),
     /// The answer to [`Output::TakeKey`].
     KeyTaken(Ticket, KeyVerdict),
+    /// The answer to [`Output::CountTotals`].
+    TotalsCounted(Ticket, TotalsVerdict),
     /// The moment named by `next_deadline` has come.
     Deadline,
     /// The log's disk has no more room than what is kept for the ends of transactions (`true`), or has room again. New
@@ -96,6 +99,8 @@ pub enum Output {
     TranslatePin(Ticket, Box<PinRequest>),
     /// Have the security module take a PIN key in; answered once, by [`Input::KeyTaken`].
     TakeKey(Ticket, Box<KeyRequest>),
+    /// Count a member's totals of a day, from the log alone; answered once, by [`Input::TotalsCounted`].
+    CountTotals(Ticket, TotalsQuestion),
     /// Close this connection: it said what no peer of ours says, or is silent.
     Close(LinkId),
     /// An operator's command is done, durable where it has to be; or why it was refused.
@@ -111,6 +116,33 @@ pub enum Output {
     },
     /// Something that metrics count and people may have to see.
     Event(Event),
+}
+
+/// Whose totals of which day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TotalsQuestion {
+    /// The business day.
+    pub day: Day,
+    /// As what the member takes part.
+    pub side: Side,
+    /// The member.
+    pub member: Institution,
+}
+
+/// What a count comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TotalsVerdict {
+    /// So much.
+    Counted {
+        /// By element; all of them are there.
+        ours: Figures,
+        /// From the records below this position, all of them durable.
+        as_of: Position,
+    },
+    /// The log knows no such day.
+    DayUnknown,
+    /// The log cannot be read, or too much waits.
+    Unavailable,
 }
 
 /// A question to the log and the enrolment, all in one.
@@ -279,6 +311,12 @@ pub enum Event {
     BankAway(LinkId),
     /// A bank has acknowledged the cutover to this day.
     CutoverAcknowledged(Institution, Day),
+    /// A member's totals of a day are ours.
+    TotalsInBalance(Institution, Day),
+    /// They are not.
+    TotalsOutOfBalance(Institution, Day),
+    /// A bank does not answer the 0520 of a day; it is asked no more.
+    TotalsUnanswered(Institution, Day),
     /// A request was refused before anything was recorded: too much is in flight, or the log's disk is full.
     Shed(TxKey),
 }
@@ -298,7 +336,9 @@ impl Event {
             | Event::ReversalRefused(..)
             | Event::ReversalSilent(_)
             | Event::ReversalUnsendable(_)
-            | Event::CashUnexplained(_) => true,
+            | Event::CashUnexplained(_)
+            | Event::TotalsOutOfBalance(..)
+            | Event::TotalsUnanswered(..) => true,
             Event::Answered(_)
             | Event::AdviceAnswered(_)
             | Event::Repeated(_)
@@ -308,6 +348,7 @@ impl Event {
             | Event::BankReady(_)
             | Event::BankAway(_)
             | Event::CutoverAcknowledged(..)
+            | Event::TotalsInBalance(..)
             | Event::Shed(_) => false,
         }
     }

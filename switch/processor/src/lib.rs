@@ -11,6 +11,7 @@ mod banks;
 mod broken;
 mod config;
 mod entropy;
+mod figures;
 mod ids;
 mod intake;
 mod io;
@@ -26,18 +27,21 @@ mod requests;
 mod saf;
 mod standing;
 mod suspense;
+mod totals;
+mod totals_kept;
 mod transaction;
 mod unordered;
 mod used_proofs;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
 pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};
+pub use figures::{Figures, TOTALS_ELEMENTS};
 pub use ids::{
     AccountNumber, BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds,
 };
 pub use io::{
     ACCOUNTS_MAX, Answered, Authenticity, Command, Event, Found, Input, LinkId, LinkedAccount, Lookup, Now,
-    Output, OwnName, Ticket, Used, Verdict, VerifyRequest,
+    Output, OwnName, Ticket, TotalsQuestion, TotalsVerdict, Used, Verdict, VerifyRequest,
 };
 pub use key_exchange::{KEY_EXCHANGES_MAX, KeyOwner, KeyRequest, KeyVerdict};
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
@@ -46,11 +50,13 @@ pub use pin::{Enciphered, PinRequest, PinVerdict};
 pub use processor::Processor;
 pub use record::{
     Advice, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent, Kind,
-    LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Resolution, Reversal, Spend, Suspense,
-    Verification,
+    LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Resolution, Reversal, Side, Spend,
+    Suspense, Totals, TotalsStep, Verification,
 };
 pub use saf::{RETRIED_MAX, SafBank, SafEntry, SafFault, SafFaultSeen, SafFaults, SafRetry};
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
 pub use suspense::{SUSPENDED_MAX, Suspended, SuspendedSet};
+pub use totals::{TOTALS_COUNTING_MAX, TOTALS_TRIES_MAX};
+pub use totals_kept::{EndedDay, TOTALS_REMEMBERED_MAX, TotalsKept};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};
 pub use used_proofs::{PROOF_AGE_MS_MAX, USED_PROOFS_MAX, UsedProofs};

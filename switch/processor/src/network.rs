@@ -145,6 +145,7 @@ impl Processor {
             self.emit(Output::Commanded(ticket, Ok(())));
             if let Some(day) = day {
                 self.tell_cutover(day);
+                self.ask_totals();
             }
         }
     }

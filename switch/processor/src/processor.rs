@@ -29,6 +29,7 @@ use crate::record::{
 };
 use crate::saf::SafFault;
 use crate::standing::Standing;
+use crate::totals::TotalsDesk;
 use crate::transaction::Transaction;
 use crate::unordered::Unordered;
 
@@ -50,6 +51,8 @@ pub struct Processor {
     pub(crate) standing: Standing,
     /// The position of the next record.
     pub(crate) next: Position,
+    /// Every record below is durable.
+    pub(crate) durable: Position,
     /// Records whose durability somebody waits for, oldest first.
     unsynced: VecDeque<(Position, TxKey)>,
     pub(crate) live: Unordered<TxKey, Box<Live>>,
@@ -69,6 +72,8 @@ pub struct Processor {
     pub(crate) pins: BTreeMap<Ticket, TxKey>,
     /// Key exchanges that wait for it.
     pub(crate) exchanges: BTreeMap<Ticket, Exchange>,
+    /// Totals that are counted, answered and asked for.
+    pub(crate) totals: TotalsDesk,
     pub(crate) banks: BTreeMap<Institution, Bank>,
     pub(crate) sessions: BTreeMap<TerminalId, Session>,
     /// Day's use of the limits that an open question to the log may not have seen.
@@ -98,6 +103,10 @@ pub(crate) enum Timer {
     Transaction(TxKey),
     /// A bank's connection: the answer to a 0800, or its next echo.
     BankLink(LinkId),
+    /// A bank is to be asked for its totals, once more.
+    Totals(Institution),
+    /// Totals were not counted in time.
+    Count(Ticket),
 }
 
 /// A question to the log.
@@ -160,6 +169,7 @@ impl Processor {
             started_us: now.mono_us,
             standing: broken::at_start(standing),
             next,
+            durable: next,
             unsynced: VecDeque::new(),
             live: Unordered::with_capacity(LIVE_ROOM),
             in_flight: InFlight::default(),
@@ -171,6 +181,7 @@ impl Processor {
             verifies: BTreeMap::new(),
             pins: BTreeMap::new(),
             exchanges: BTreeMap::new(),
+            totals: TotalsDesk::default(),
             banks: BTreeMap::new(),
             sessions: BTreeMap::new(),
             recent_spends: VecDeque::new(),
@@ -186,6 +197,7 @@ impl Processor {
         for transaction in open {
             processor.take_up(transaction);
         }
+        processor.take_up_totals();
         processor
     }
 
@@ -210,6 +222,7 @@ impl Processor {
             Input::Verified(ticket, verdict) => self.verified(ticket, verdict),
             Input::PinTranslated(ticket, verdict) => self.pin_translated(ticket, verdict),
             Input::KeyTaken(ticket, verdict) => self.key_taken(ticket, &verdict),
+            Input::TotalsCounted(ticket, verdict) => self.totals_counted(ticket, verdict),
             Input::Deadline => self.deadline(),
             Input::DiskFull(is_full) => self.is_disk_full = is_full,
             Input::Operator(ticket, command) => self.command(ticket, command),
@@ -317,6 +330,8 @@ impl Processor {
                 Timer::Find(ticket) => self.find_is_late(ticket),
                 Timer::Transaction(key) => self.transaction_timer(key),
                 Timer::BankLink(link) => self.bank_link_timer(link),
+                Timer::Totals(bank) => self.totals_timer(bank),
+                Timer::Count(ticket) => self.count_is_late(ticket),
             }
         }
     }
@@ -430,7 +445,9 @@ impl Processor {
                 self.release(key);
             }
         }
+        self.durable = self.durable.max(below);
         self.commands_synced(below);
+        self.totals_synced();
     }
 
     /// Sends what is owed for a transaction, if all its records are durable; and lets go of one at rest.

@@ -3,6 +3,7 @@
 use credential::{Pan, Pseudonym, Reference};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::Figures;
 use crate::ids::{AccountNumber, BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
 
 /// Place of a record in the log, counted from 0 without gaps.
@@ -74,6 +75,8 @@ pub enum Body {
     Block(Block),
     /// A person has decided: SUSPENSE is over.
     Resolution(Resolution),
+    /// What a business day comes to for a member.
+    Totals(Box<Totals>),
 }
 
 impl Body {
@@ -93,6 +96,7 @@ impl Body {
             Body::Cutover(_) => "CUTOVER",
             Body::Block(_) => "BLOCK",
             Body::Resolution(_) => "RESOLUTION",
+            Body::Totals(_) => "TOTALS",
         }
     }
 }
@@ -423,6 +427,74 @@ impl Resolution {
     }
 }
 
+/// TOTALS: what a business day comes to for a member, by us and by the member itself (docs/interface.md#totals).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Totals {
+    /// What has happened.
+    pub step: TotalsStep,
+    /// As what the member takes part.
+    pub side: Side,
+    /// The member.
+    pub member: Institution,
+    /// The terminal that spoke for its acquirer.
+    pub terminal: Option<TerminalId>,
+    /// DE7 and DE11 of its 0500 or 0520, or of our 0520.
+    pub name: BankIdentity,
+    /// The business day.
+    pub day: Day,
+    /// Ours are counted from the records below this position.
+    pub as_of: Position,
+    /// Ours.
+    pub ours: Figures,
+    /// The member's; what it does not say is not there.
+    pub theirs: Figures,
+}
+
+/// What has happened to totals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum TotalsStep {
+    /// A member has said its totals, by 0500 or 0520.
+    Said,
+    /// A bank is asked for its totals by 0520, until it answers.
+    Asked,
+    /// It has answered, by 0530.
+    Answered,
+    /// It has not, and is asked no more.
+    GivenUp,
+}
+
+impl TotalsStep {
+    /// The name in the log's JSON and in lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            TotalsStep::Said => "said",
+            TotalsStep::Asked => "asked",
+            TotalsStep::Answered => "answered",
+            TotalsStep::GivenUp => "given up",
+        }
+    }
+}
+
+/// As what a member takes part in a day.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// By its terminals.
+    Acquirer,
+    /// By its citizens.
+    Issuer,
+}
+
+impl Side {
+    /// The name in the log's JSON and in lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Acquirer => "acquirer",
+            Side::Issuer => "issuer",
+        }
+    }
+}
+
 /// What an operator can block.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum BlockSubject {
@@ -467,7 +539,8 @@ impl Record {
             | Body::Verification(_)
             | Body::Cutover(_)
             | Body::Block(_)
-            | Body::Resolution(_) => None,
+            | Body::Resolution(_)
+            | Body::Totals(_) => None,
         }
     }
 
@@ -486,7 +559,8 @@ impl Record {
             | Body::Tombstone(_)
             | Body::Cutover(_)
             | Body::Block(_)
-            | Body::Resolution(_) => None,
+            | Body::Resolution(_)
+            | Body::Totals(_) => None,
         }
     }
 
@@ -513,6 +587,7 @@ impl Record {
             }
             Body::Verification(verification) => names.push(Name::Reference(verification.reference)),
             Body::Cutover(day) => names.push(Name::Day(*day)),
+            Body::Totals(totals) => names.push(Name::Day(totals.day)),
             Body::Outcome(_)
             | Body::Declined(_)
             | Body::Reversed(_)

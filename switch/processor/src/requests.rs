@@ -76,6 +76,9 @@ impl Processor {
         if message.mti().value() == 800 {
             return self.terminal_network(link, terminal_id, &terminal, message);
         }
+        if matches!(message.mti().value(), 500 | 501) {
+            return self.acquirer_totals(link, terminal_id, &terminal, message);
+        }
         let Some(class) = Class::of_mti(message.mti().value()) else {
             let answer = messages::bare(&message, Code::FUNCTION_UNKNOWN);
             return self.send(link, answer);

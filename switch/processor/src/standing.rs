@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
 use crate::intake::decimal;
-use crate::record::{BlockSubject, Body, Record};
+use crate::record::{BlockSubject, Body, Record, TotalsStep};
 use crate::suspense::SuspendedSet;
+use crate::totals_kept::TotalsKept;
 use crate::transaction::Transaction;
 use crate::unordered::Unordered;
 use crate::used_proofs::UsedProofs;
@@ -37,6 +38,9 @@ pub struct Standing {
     pub proofs: UsedProofs,
     /// What waits for a person.
     pub suspended: SuspendedSet,
+    /// Totals that members and the switch have told each other.
+    #[serde(default)]
+    pub totals: TotalsKept,
 }
 
 /// The references that may still serve, oldest first in `order`.
@@ -110,7 +114,16 @@ impl Standing {
                     self.references.give_out(verification.reference, live);
                 }
             }
-            Body::Cutover(day) => self.day = Some(*day),
+            Body::Cutover(day) => {
+                self.totals.cut_over(self.day, record.at_ms);
+                self.day = Some(*day);
+            }
+            Body::Totals(totals) => {
+                if totals.step == TotalsStep::Asked {
+                    self.raise_bank(totals.member, totals.name);
+                }
+                self.totals.apply(totals);
+            }
             Body::Block(block) => {
                 if block.set {
                     self.blocks.insert(block.subject);
@@ -210,7 +223,8 @@ fn may_have_used_a_signature(body: &Body) -> bool {
         | Body::Tombstone(_)
         | Body::Cutover(_)
         | Body::Block(_)
-        | Body::Resolution(_) => false,
+        | Body::Resolution(_)
+        | Body::Totals(_) => false,
     }
 }
 

@@ -158,7 +158,8 @@ impl Transaction {
             | Body::Note(..)
             | Body::Tombstone(_)
             | Body::Cutover(_)
-            | Body::Block(_) => {}
+            | Body::Block(_)
+            | Body::Totals(_) => {}
         }
         if self.state != State::Approved && self.suspense == Some(Suspense::Age) {
             self.suspense = None;
@@ -197,7 +198,7 @@ impl Transaction {
             Body::Claim(..) if self.state == State::Unknown => Some(State::Tombstone),
             Body::Claim(..) | Body::Note(..) => Some(self.state),
             Body::Resolution(_) => self.suspense.is_some().then_some(self.state),
-            Body::Cutover(_) | Body::Block(_) => None,
+            Body::Cutover(_) | Body::Block(_) | Body::Totals(_) => None,
         }
     }
 }

@@ -129,6 +129,14 @@ impl Book {
         });
     }
 
+    /// Lets go of transactions that change no day any more, for who only counts: cash that has moved, and what was only asked. A transfer may
+    /// still be taken back. Our side of each is then not told.
+    pub fn forget_completed(&mut self) {
+        self.changed.clear();
+        let is_over = |told: &Told| told.ours.ended == Ended::Completed && told.asked != Asked::Transfer;
+        self.told.retain(|_, told| !is_over(told));
+    }
+
     /// A person has closed a day: from this position on what belongs to it is an adjustment of the day that is open. Before the records
     /// behind the position are applied.
     pub fn close(&mut self, day: Day, at: Position, at_ms: i64) {
@@ -179,6 +187,12 @@ impl Book {
         self.next = position + 1;
         match (&record.body, record.transaction) {
             (Body::Cutover(day), _) => self.cut_over(*day, position, record.at_ms),
+            (Body::Totals(totals), _) => {
+                let is_open = self.open == Some(totals.day);
+                if let Some(sheet) = self.sheets.get_mut(&totals.day) {
+                    sheet.exchange(totals, is_open, record.at_ms);
+                }
+            }
             (Body::Intent(intent), Some(key)) => return self.begin(position, key, record.at_ms, intent),
             (body, Some(key)) if self.told.contains_key(&key) => {
                 self.go_on(key, body, record.suspense);
@@ -276,7 +290,8 @@ impl Book {
             Body::Note(NoteReason::ApprovalSeen, _) => told.is_approved = true,
             Body::Resolution(_) => told.suspense = None,
             Body::Reversed(_) | Body::Claim(..) | Body::Note(..) | Body::Tombstone(_) => {}
-            Body::Intent(_) | Body::Verification(_) | Body::Cutover(_) | Body::Block(_) => {}
+            Body::Intent(_) | Body::Verification(_) | Body::Cutover(_) | Body::Block(_) | Body::Totals(_) => {
+            }
         }
         // As in the transaction's own fold: what ends the wait clears age, a person alone clears a claim.
         if ours.ended != Ended::Approved && told.suspense == Some(Suspense::Age) {

@@ -70,6 +70,7 @@ kinds! {
     LateReversal = "late_reversal" in Timing, "Its reversal settles in a later day than the transaction.";
     Suspense = "suspense" in Timing, "How it ended is not known: a person has to decide.";
     TotalsOutOfBalance = "totals_out_of_balance" in Totals, "A member's totals are not ours.";
+    TotalsMissing = "totals_missing" in Totals, "A bank was asked for its totals of the day and has not answered.";
     UnreadableLine = "unreadable_line" in File, "A line of the file cannot be read; nothing of it was taken.";
     ControlTotalWrong = "control_total_wrong" in File, "The file's count or sum is not that of its lines; nothing was taken.";
     DuplicateFile = "duplicate_file" in File, "The file was taken before; nothing was taken again.";

@@ -27,5 +27,5 @@ pub use kind::{Group, Kind, Rule};
 pub use matcher::{DECISIONS_MAX, Decision, Full, ITEMS_MAX, Matcher, Misfit, Rules};
 pub use report::{Aspect, CaseId, Exception, Pair, SUGGESTIONS_MAX, Summary};
 pub use sheet::{
-    Claimed, Difference, ELEMENTS, Element, Entry, Owed, Sheet, State, Tally, Totals, differences,
+    Claimed, Difference, ELEMENTS, Element, Entry, Exchanged, Owed, Sheet, State, Tally, Totals, differences,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use processor::{Day, Institution, Kind as Asked, Position};
+use processor::{Day, Figures, Institution, Kind as Asked, Position, Side, TotalsStep};
 use serde::{Deserialize, Serialize};
 
 /// Where a day stands.
@@ -168,6 +168,17 @@ impl Totals {
     }
 }
 
+/// What a member has said of a day over its link, or was asked.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Exchanged {
+    /// When the newest 0520 of ours was written down, milliseconds since 1970.
+    pub asked_at_ms: Option<i64>,
+    /// It was never answered, and is sent no more.
+    pub is_unanswered: bool,
+    /// What it says, behind the day's end: the newest, and when.
+    pub claimed: Option<(i64, Claimed)>,
+}
+
 /// What one member says its totals are, element by element; an absent one is not claimed.
 pub type Claimed = BTreeMap<u8, i64>;
 
@@ -183,9 +194,9 @@ pub struct Difference {
 }
 
 /// The elements on which a member's claim is not ours.
-pub fn differences(ours: &Totals, claimed: &Claimed) -> Vec<Difference> {
+pub fn differences(ours: &Figures, claimed: &Claimed) -> Vec<Difference> {
     let differs = |element: &Element| {
-        let (ours, theirs) = (ours.element(element.number), *claimed.get(&element.number)?);
+        let (ours, theirs) = (ours.get(element.number)?, *claimed.get(&element.number)?);
         (ours != theirs).then_some(Difference { element: *element, ours, theirs })
     };
     ELEMENTS.iter().filter_map(differs).collect()
@@ -219,6 +230,10 @@ pub struct Sheet {
     pub members: BTreeMap<Institution, Totals>,
     /// Of these, what belongs to days that were closed already, by day and bank.
     pub adjustments: BTreeMap<(Day, Institution), Totals>,
+    /// Each acquirer's totals: what all banks' citizens did at its terminals, adjustments included.
+    pub acquirers: BTreeMap<Institution, Totals>,
+    /// What members have said over their links.
+    pub exchanged: BTreeMap<(Side, Institution), Exchanged>,
     /// What an issuer owes an acquirer: (issuer, acquirer).
     pub owed: BTreeMap<(Institution, Institution), Owed>,
 }
@@ -234,12 +249,15 @@ impl Sheet {
             acknowledged: BTreeMap::new(),
             members: BTreeMap::new(),
             adjustments: BTreeMap::new(),
+            acquirers: BTreeMap::new(),
+            exchanged: BTreeMap::new(),
             owed: BTreeMap::new(),
         }
     }
 
     pub(crate) fn add(&mut self, entry: &Entry, fee_minor: i64) {
         self.members.entry(entry.bank).or_default().add(entry, fee_minor);
+        self.acquirers.entry(entry.acquirer).or_default().add(entry, fee_minor);
         if entry.day != self.day {
             self.adjustments.entry((entry.day, entry.bank)).or_default().add(entry, fee_minor);
         }
@@ -248,6 +266,40 @@ impl Sheet {
             owed.amount_minor += if entry.is_reversal { -entry.amount_minor } else { entry.amount_minor };
         }
         owed.fee_minor += fee_minor;
+    }
+
+    /// A member's totals by element, as it has them: DE97 is positive where the member owes.
+    pub fn figures(&self, side: Side, member: Institution) -> Figures {
+        let of = match side {
+            Side::Issuer => &self.members,
+            Side::Acquirer => &self.acquirers,
+        };
+        let totals = of.get(&member).copied().unwrap_or_default();
+        let mut figures = Figures::default();
+        for element in ELEMENTS {
+            figures.set(element.number, totals.element(element.number));
+        }
+        if side == Side::Acquirer {
+            figures.set(97, -totals.net_minor());
+        }
+        figures
+    }
+
+    /// Adds what a member has said or was asked. What it says while the day is open claims nothing: the day still changes.
+    pub(crate) fn exchange(&mut self, totals: &processor::Totals, is_open: bool, at_ms: i64) {
+        let exchanged = self.exchanged.entry((totals.side, totals.member)).or_default();
+        match totals.step {
+            TotalsStep::Asked => (exchanged.asked_at_ms, exchanged.is_unanswered) = (Some(at_ms), false),
+            TotalsStep::GivenUp => exchanged.is_unanswered = true,
+            TotalsStep::Said | TotalsStep::Answered => {
+                if totals.step == TotalsStep::Answered {
+                    exchanged.is_unanswered = false;
+                }
+                if !is_open {
+                    exchanged.claimed = Some((at_ms, totals.theirs.iter().collect()));
+                }
+            }
+        }
     }
 
     /// What each member owes all others together; negative where it is owed. They sum to zero.

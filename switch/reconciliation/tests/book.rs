@@ -4,12 +4,12 @@
 
 use credential::{CitizenNumber, Pan, Pseudonym};
 use processor::{
-    BankIdentity, Body, Carried, ClaimReason, Class, Code, Content, Day, Declined, Institution, Intent, Kind,
-    NoteReason, Outcome, Record, Request, Resolution, Reversal, Rrn, State, Suspense, TerminalId,
-    Transaction, TxKey, UtcSeconds,
+    BankIdentity, Body, Carried, ClaimReason, Class, Code, Content, Day, Declined, Figures, Institution,
+    Intent, Kind, NoteReason, Outcome, Record, Request, Resolution, Reversal, Rrn, Side, State, Suspense,
+    TerminalId, Totals, TotalsStep, Transaction, TxKey, UtcSeconds,
 };
 use reconciliation::calendar::Calendar;
-use reconciliation::{Book, Ended, Fee, FeeTable, Ours, State as DayState, differences};
+use reconciliation::{Book, Claimed, Ended, Fee, FeeTable, Ours, State as DayState, differences};
 
 const AT_MS: i64 = 1_777_777_200_000;
 
@@ -268,8 +268,8 @@ fn the_same_log_gives_the_same_days() {
 #[test]
 fn a_member_s_totals_are_held_against_ours_element_by_element() {
     let book = read(&two_days(), None);
-    let ours = book.sheet(day("2026-05-03")).unwrap().members[&bank("970415")];
-    let mut claimed = (74..=89).map(|number| (number, ours.element(number))).collect();
+    let ours = book.sheet(day("2026-05-03")).unwrap().figures(Side::Issuer, bank("970415"));
+    let mut claimed: Claimed = ours.iter().filter(|(number, _)| *number < 90).collect();
     assert_eq!(differences(&ours, &claimed), []);
     claimed.insert(88, 6_000_000);
     claimed.insert(76, 3);
@@ -278,6 +278,89 @@ fn a_member_s_totals_are_held_against_ours_element_by_element() {
         .map(|difference| (difference.element.number, difference.ours, difference.theirs))
         .collect();
     assert_eq!(found, [(76, 2, 3), (88, 4_000_000, 6_000_000)]);
+}
+
+/// A TOTALS record in which a member says one figure, or none.
+fn totals(step: TotalsStep, side: Side, of: &str, net_minor: Option<i64>) -> Body {
+    let mut theirs = Figures::default();
+    net_minor.into_iter().for_each(|minor| theirs.set(97, minor));
+    let name = BankIdentity { sent_at: UtcSeconds(AT_MS / 1000), stan: 900_000 };
+    Body::Totals(Box::new(Totals {
+        step,
+        side,
+        member: bank("970415"),
+        terminal: None,
+        name,
+        day: day(of),
+        as_of: 0,
+        ours: Figures::default(),
+        theirs,
+    }))
+}
+
+fn read_on(book: &mut Book, body: Body) {
+    let record = Record { at_ms: AT_MS, transaction: None, suspense: None, spend: None, body };
+    book.apply(book.next(), &record).unwrap();
+}
+
+#[test]
+fn what_a_member_says_over_its_link_claims_something_once_the_day_has_ended() {
+    const FIRST: &str = "2026-05-03";
+    let mut book = read(&two_days(), None);
+    let open = book.open_day().unwrap().to_string();
+    let who = (Side::Issuer, bank("970415"));
+    for (step, of, net_minor, claimed, is_unanswered) in [
+        (TotalsStep::Said, open.as_str(), Some(7), None, false),
+        (TotalsStep::Asked, FIRST, None, None, false),
+        (TotalsStep::GivenUp, FIRST, None, None, true),
+        (TotalsStep::Answered, FIRST, Some(8), Some(8), false),
+        (TotalsStep::Said, FIRST, Some(9), Some(9), false),
+    ] {
+        read_on(&mut book, totals(step, who.0, of, net_minor));
+        let told = &book.sheet(day(of)).unwrap().exchanged[&who];
+        let said = told.claimed.as_ref().map(|(_, claimed)| claimed[&97]);
+        assert_eq!((said, told.is_unanswered), (claimed, is_unanswered), "{step:?} of {of}");
+    }
+    assert!(!book.sheet(day(FIRST)).unwrap().exchanged.contains_key(&(Side::Acquirer, who.1)));
+}
+
+#[test]
+fn an_acquirer_has_what_all_banks_citizens_did_at_its_terminals_with_the_other_sign() {
+    let book = read(&two_days(), None);
+    for sheet in book.sheets() {
+        let sum = |side: Side, members: Vec<Institution>, number: u8| -> i64 {
+            members.iter().filter_map(|member| sheet.figures(side, *member).get(number)).sum()
+        };
+        let issuers = || sheet.members.keys().copied().collect::<Vec<_>>();
+        let acquirers = || sheet.acquirers.keys().copied().collect::<Vec<_>>();
+        for number in (74..=89).chain([97]) {
+            let sign = if number == 97 { -1 } else { 1 };
+            assert_eq!(
+                sum(Side::Acquirer, acquirers(), number),
+                sign * sum(Side::Issuer, issuers(), number),
+                "DE{number} of {}",
+                sheet.day
+            );
+        }
+    }
+}
+
+#[test]
+fn letting_go_of_what_is_completed_changes_no_day() {
+    let records = two_days();
+    let whole = read(&records, None);
+    for at in 0..records.len() {
+        let mut book = Book::new(fees(), None);
+        for (position, record) in (0..).zip(&records) {
+            // Of what was let go a repeated end says nothing new.
+            let _ = book.apply(position, record);
+            if position == at as u64 {
+                book.forget_completed();
+            }
+        }
+        let days = |book: &Book| book.sheets().map(|sheet| format!("{sheet:?}")).collect::<Vec<_>>();
+        assert_eq!(days(&book), days(&whole), "behind record {at}");
+    }
 }
 
 #[test]

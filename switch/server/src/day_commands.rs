@@ -1,10 +1,11 @@
 //! `atm-switch day list|show|close|settle`: business days by the log and by what people have done (docs/reconciliation.md#days).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use casework::Deed;
-use processor::Day;
-use reconciliation::{ELEMENTS, Sheet, State, differences};
+use casework::{Deed, claims};
+use processor::{Day, Institution, Side};
+use reconciliation::{ELEMENTS, Sheet, State, Totals, differences};
 use serde_json::{Value, json};
 
 use crate::config::Settings;
@@ -95,30 +96,42 @@ pub(crate) fn sheet(joined: &Joined, day: Day) -> Result<&Sheet, String> {
 }
 
 fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
-    let claims = joined.casework.claims();
-    let bank_json = |(bank, totals): (&processor::Institution, &reconciliation::Totals)| {
-        let claimed = claims.get(&(sheet.day, *bank));
+    let claims = claims(&joined.casework, sheet);
+    let member_json = |side: Side, member: Institution| {
+        let (ours, claimed) = (sheet.figures(side, member), claims.get(&(side, member)));
+        let exchanged = sheet.exchanged.get(&(side, member));
         let elements: Vec<Value> = ELEMENTS
             .iter()
             .map(|element| {
+                let ours = ours.get(element.number).unwrap_or_default();
+                let theirs = claimed.and_then(|claimed| claimed.get(&element.number));
                 json!({
                     "element": element.number,
                     "name": element.name,
-                    "ours": totals.element(element.number),
-                    "theirs": claimed.and_then(|claimed| claimed.get(&element.number)),
+                    "ours": ours,
+                    "theirs": theirs,
+                    "difference": theirs.map(|theirs| theirs - ours),
                 })
             })
             .collect();
         json!({
-            "bank": bank.to_string(),
-            "net_minor": totals.net_minor(),
-            "in_balance": claimed.map(|claimed| differences(totals, claimed).is_empty()),
+            "bank": member.to_string(),
+            "net_minor": ours.get(97),
+            "in_balance": claimed.map(|claimed| differences(&ours, claimed).is_empty()),
+            "asked_at": exchanged.and_then(|told| told.asked_at_ms).map(utc_ms),
+            "unanswered": exchanged.is_some_and(|told| told.is_unanswered),
             "elements": elements,
         })
     };
+    let of_side = |side: Side, known: &BTreeMap<Institution, Totals>| {
+        let told = claims.keys().chain(sheet.exchanged.keys()).filter(|(of, _)| *of == side);
+        let members: BTreeSet<Institution> =
+            known.keys().copied().chain(told.map(|(_, member)| *member)).collect();
+        members.into_iter().map(|member| member_json(side, member)).collect::<Vec<_>>()
+    };
     let net = sheet.net_positions();
     let exceptions = joined.rows.iter().filter(|row| row.exception.day == sheet.day);
-    let mut by_kind = std::collections::BTreeMap::new();
+    let mut by_kind = BTreeMap::new();
     exceptions.clone().for_each(|row| *by_kind.entry(row.exception.kind.name()).or_insert(0u64) += 1);
     json!({
         "day": sheet.day.to_string(),
@@ -127,7 +140,8 @@ fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
             "bank": bank.to_string(),
             "at": utc_ms(*at_ms),
         })).collect::<Vec<_>>(),
-        "banks": sheet.members.iter().map(bank_json).collect::<Vec<_>>(),
+        "banks": of_side(Side::Issuer, &sheet.members),
+        "acquirers": of_side(Side::Acquirer, &sheet.acquirers),
         "net_positions": net.iter().map(|(member, minor)| json!({ "member": member.to_string(), "owes_minor": minor })).collect::<Vec<_>>(),
         "adjustments": sheet.adjustments.iter().map(|((of, bank), totals)| json!({
             "of_day": of.to_string(),
@@ -146,13 +160,15 @@ fn day_text(day: &Value) -> String {
     for bank in list("acknowledged") {
         text += &format!("bank {} acknowledged the cutover at {}\n", word(&bank, "bank"), word(&bank, "at"));
     }
-    for bank in list("banks") {
-        let balance = match &bank["in_balance"] {
-            Value::Bool(true) => "in balance",
-            Value::Bool(false) => "OUT OF BALANCE",
-            _ => "nothing claimed",
+    let sided = |name: &'static str, list: Vec<Value>| list.into_iter().map(move |member| (name, member));
+    for (side, bank) in sided("bank", list("banks")).chain(sided("acquirer", list("acquirers"))) {
+        let balance = match (&bank["in_balance"], &bank["unanswered"]) {
+            (Value::Bool(true), _) => "in balance",
+            (Value::Bool(false), _) => "OUT OF BALANCE",
+            (_, Value::Bool(true)) => "ASKED AND NOT ANSWERED",
+            (_, _) => "nothing claimed",
         };
-        text += &format!("bank {}: owes {}, {balance}\n", word(&bank, "bank"), bank["net_minor"]);
+        text += &format!("{side} {}: owes {}, {balance}\n", word(&bank, "bank"), bank["net_minor"]);
         for element in bank["elements"].as_array().into_iter().flatten() {
             let (ours, theirs) = (&element["ours"], &element["theirs"]);
             if *ours != json!(0) || !matches!(theirs, Value::Null) {

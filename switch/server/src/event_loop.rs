@@ -24,6 +24,7 @@ use crate::links::outbox::{Mailbox, Outbox, Outgoing};
 use crate::observer::{Observer, is_bank};
 use crate::pins::Pins;
 use crate::saf_view;
+use crate::totals_count::TotalsCounter;
 use crate::verifier::Verifier;
 
 /// New requests taken in one turn. Bounds how long what ends work, and what must never be refused, waits behind what
@@ -107,6 +108,7 @@ pub(crate) struct EventLoop {
     pub(crate) verifier: Verifier,
     pub(crate) pins: Pins,
     pub(crate) keeper: KeyKeeper,
+    pub(crate) totals: TotalsCounter,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Notify>,
@@ -290,6 +292,11 @@ impl Running {
                 Output::TakeKey(ticket, request) => {
                     if let Some(verdict) = self.owned.keeper.take_key(ticket, request) {
                         self.own_inputs.push_back(Input::KeyTaken(ticket, verdict));
+                    }
+                }
+                Output::CountTotals(ticket, question) => {
+                    if let Some(verdict) = self.owned.totals.count(ticket, question) {
+                        self.own_inputs.push_back(Input::TotalsCounted(ticket, verdict));
                     }
                 }
                 Output::Close(link) => self.close(link),

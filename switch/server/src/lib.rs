@@ -36,6 +36,7 @@ pub mod security_module;
 mod stages;
 pub mod suspense_commands;
 pub mod tls;
+mod totals_count;
 pub mod trust;
 mod verifier;
 pub mod verify_command;

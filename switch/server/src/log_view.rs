@@ -51,6 +51,21 @@ fn gist(body: &Body) -> String {
         ),
         Body::Resolution(resolution) => format!(" by {}: {}", resolution.by, resolution.why),
         Body::Cutover(day) => format!(" {day}"),
+        Body::Totals(totals) => format!(
+            " {} of {} {} {} as {}: {}",
+            totals.step.name(),
+            totals.side.name(),
+            totals.member,
+            totals.day,
+            identity_text(totals.name),
+            if totals.theirs.is_empty() {
+                "theirs are not said"
+            } else if totals.ours.agree_with(&totals.theirs) {
+                "in balance"
+            } else {
+                "out of balance"
+            }
+        ),
         Body::Block(block) => {
             format!(" {} {:?} by {}", if block.set { "set" } else { "lifted" }, block.subject, block.by)
         }

@@ -178,6 +178,9 @@ fn name(event: &Event) -> &'static str {
         Event::BankReady(_) => "bank_ready",
         Event::BankAway(_) => "bank_away",
         Event::CutoverAcknowledged(..) => "cutover_acknowledged",
+        Event::TotalsInBalance(..) => "totals_in_balance",
+        Event::TotalsOutOfBalance(..) => "totals_out_of_balance",
+        Event::TotalsUnanswered(..) => "totals_unanswered",
         Event::Shed(_) => "shed",
     }
 }

@@ -38,6 +38,7 @@ use crate::pins::{PinBounds, Pins};
 use crate::process_memory;
 use crate::security_module;
 use crate::tls::{self, Watched};
+use crate::totals_count::TotalsCounter;
 use crate::trust::TrustKeeper;
 use crate::verifier::Verifier;
 
@@ -47,7 +48,7 @@ const LINK_THREADS_MAX: usize = 4;
 /// Threads for the registry, operators and metrics, and as many for chips' signatures.
 const OTHER_THREADS_MAX: usize = 4;
 
-/// Messages of the switch's own on a bank's link beside requests and reversals: sign-on, echo, cutover.
+/// Messages of the switch's own on a bank's link beside requests and reversals: sign-on, echo, cutover, totals.
 const NETWORK_MESSAGES_MAX: usize = 16;
 
 /// What connections may still write when the event loop has ended.
@@ -114,6 +115,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let formats = Arc::new(Current::new(settings.pin_formats.clone()));
     let pins = pins(&settings, hsm.as_ref(), &formats, clock, &bus)?;
     let keeper = key_keeper(&settings, hsm.as_ref(), &formats, clock, &bus)?;
+    let fees = settings.reconciliation.as_ref().map(|of| of.fees.clone()).unwrap_or_default();
+    let totals = TotalsCounter::start(log.reader(), fees, settings.processor.first_day, &bus.others);
+    let totals = totals.map_err(|error| format!("threads: {error}"))?;
     let trust = TrustKeeper::new(settings.credential.files.clone(), verifier.proofs(), clock);
     let Recovered { standing, open, next, .. } = recovered;
     let processor = Processor::new(settings.processor.clone(), entropy()?, now, standing, open, next);
@@ -145,6 +149,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         verifier,
         pins,
         keeper,
+        totals,
         acknowledgements,
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),

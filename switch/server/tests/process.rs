@@ -306,6 +306,68 @@ fn what_waits_for_a_bank_is_told_also_when_nothing_does() {
     assert!(!switch.command(&["saf", "list"]).status.success(), "no switch is there to ask");
 }
 
+/// A 0500 of HN000001's acquirer for a day.
+fn totals(stan: u64, day: &str, net: &str) -> Message {
+    let mut message = network("301", stan);
+    message.remove(70).set_mti(Mti::new(500));
+    message.set_text(15, day).set_text(76, "0000000000").set_text(97, net);
+    message
+}
+
+#[test]
+fn an_acquirer_s_totals_are_answered_recorded_and_shown_with_the_day() {
+    let mut switch = Switch::new();
+    let config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    write(switch.dir.path(), "atm-switch.toml", &(config + "[reconciliation]\ndir = \"clerks\"\n"));
+    let addresses = switch.start();
+    let mut terminal = TcpStream::connect(address(&addresses, "terminals")).unwrap();
+    assert_eq!(switch.told(&["cutover", "2026-05-02"]), "done\n");
+    let said = [
+        (totals(1, "0501", "C0000000000000000"), "00", "1"),
+        (totals(2, "0501", "D0000000000000005"), "00", "2"),
+        (totals(3, "0502", "D0000000000000005"), "00", "2"),
+        (totals(4, "0430", "C0000000000000000"), "95", "3"),
+    ];
+    let mut first = Vec::new();
+    for (message, code, settlement) in &said {
+        let answer = exchange(&mut terminal, message).unwrap();
+        let texts = [39, 66].map(|element| answer.text(element));
+        assert_eq!((answer.mti().value(), texts), (510, [Some(*code), Some(*settlement)]), "{message:?}");
+        first.push(answer);
+    }
+    assert_eq!(first[0].text(97), Some("C0000000000000000"));
+
+    // Killed, and asked again by a repeat.
+    switch.end("KILL");
+    let addresses = switch.start();
+    let mut terminal = TcpStream::connect(address(&addresses, "terminals")).unwrap();
+    for ((message, ..), first) in said.iter().zip(&first).take(3) {
+        let mut repeat = message.clone();
+        repeat.set_mti(Mti::new(501));
+        assert_eq!(exchange(&mut terminal, &repeat).as_ref(), Some(first));
+    }
+    let log = switch.log();
+    let kinds: Vec<&str> = log.iter().map(|record| record["record"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["CUTOVER", "TOTALS", "TOTALS", "TOTALS"]);
+    assert_eq!((&log[2]["ours"]["97"], &log[2]["theirs"]["97"]), (&Value::from(0), &Value::from(5)));
+
+    // The newest of an ended day counts; what was said of the open one claims nothing.
+    for (day, in_balance, exceptions) in
+        [("2026-05-01", Value::from(false), 1), ("2026-05-02", Value::Null, 0)]
+    {
+        let shown: Value = serde_json::from_str(&switch.told(&["day", "show", day, "--json"])).unwrap();
+        let acquirer = &shown["acquirers"][0];
+        assert_eq!(
+            (&acquirer["bank"], &acquirer["in_balance"]),
+            (&Value::from("970418"), &in_balance),
+            "{shown:#}"
+        );
+        assert_eq!(shown["open_exceptions"], exceptions, "{day}");
+    }
+    let shown = switch.told(&["day", "show", "2026-05-01"]);
+    assert!(shown.contains("acquirer 970418: owes 0, OUT OF BALANCE"), "{shown}");
+}
+
 /// A 0220 about a withdrawal that the switch has never seen.
 fn unexplained_completion(stan: u64) -> Message {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

@@ -6,8 +6,9 @@ use journal::simulated::{MemoryDisk, SteppedLog, Survival};
 use journal::{AppendError, Finder, Journal, LogReader, OpenError, Options};
 use processor::{
     Body, Code, Command, Event as Told, Evidence, Found, Input, KeyVerdict, LinkId, Output, Position,
-    Processor, Record, State, Ticket, Verdict, VerifyRequest,
+    Processor, Record, State, Ticket, TotalsQuestion, TotalsVerdict, Verdict, VerifyRequest,
 };
+use reconciliation::{Book, FeeTable};
 
 use super::faults::Fault;
 use super::net::End;
@@ -281,6 +282,7 @@ impl World {
                 Some(Output::TakeKey(ticket, _)) => {
                     process.processor.handle(now, Input::KeyTaken(ticket, KeyVerdict::NotHere));
                 }
+                Some(Output::CountTotals(ticket, question)) => self.count_totals(ticket, question),
                 Some(Output::TranslatePin(ticket, request)) => self.translate_pin(ticket, &request),
                 Some(Output::Close(link)) => self.switch_closes(link),
                 Some(Output::Commanded(..)) => self.commanded(),
@@ -294,6 +296,27 @@ impl World {
             }
         }
         self.begin_write();
+    }
+
+    /// Totals are counted from what is durable when they are asked for, and told a little later.
+    fn count_totals(&mut self, ticket: Ticket, question: TotalsQuestion) {
+        let Some(process) = &self.process else { return };
+        let mut book = Book::new(FeeTable::default(), Some(self.plan.config().first_day));
+        let durable = usize::try_from(process.synced).unwrap_or(usize::MAX);
+        for read in process.reader.scan(0).take(durable) {
+            match read {
+                Ok((position, record)) => drop(book.apply(position, &record)),
+                Err(error) => return self.violations.push(format!("the log cannot be read: {error}")),
+            }
+        }
+        let verdict = book.sheet(question.day).map(|sheet| TotalsVerdict::Counted {
+            ours: sheet.figures(question.side, question.member),
+            as_of: book.next(),
+        });
+        let verdict = verdict.unwrap_or(TotalsVerdict::DayUnknown);
+        let us = u64::from(self.switch_chance.between(1_000, 300_000));
+        let start = self.starts;
+        self.after_us(us, Event::Counted { start, ticket, verdict });
     }
 
     fn append(&mut self, position: Position, record: &Record) {

@@ -124,6 +124,7 @@ impl Plan {
                 reversals_in_flight_max: 3,
                 codes: BTreeMap::from([(Code(*b"05"), Code::NOT_PERMITTED)]),
                 wants_pin: super::pins::wants_pin(number),
+                totals: false,
             };
             (institution(id), config)
         });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use credential::Pan;
 use journal::simulated::MemoryDisk;
 use keys::{DataKeys, Key};
-use processor::{Command, Found, PinVerdict, Ticket, Verdict};
+use processor::{Command, Found, PinVerdict, Ticket, TotalsVerdict, Verdict};
 use simulators::pilot::Chance;
 
 use super::faults::{Fault, FaultCounts};
@@ -53,6 +53,11 @@ pub(super) enum Event {
         start: u64,
         ticket: Ticket,
         verdict: PinVerdict,
+    },
+    Counted {
+        start: u64,
+        ticket: Ticket,
+        verdict: TotalsVerdict,
     },
     Restart,
     /// An operator commands.
@@ -370,7 +375,13 @@ impl World {
             Event::PinVerdict { start, ticket, verdict } if start == self.starts => {
                 self.switch(processor::Input::PinTranslated(ticket, verdict));
             }
-            Event::Found { .. } | Event::Verdict { .. } | Event::PinVerdict { .. } => {}
+            Event::Counted { start, ticket, verdict } if start == self.starts => {
+                self.switch(processor::Input::TotalsCounted(ticket, verdict));
+            }
+            Event::Found { .. }
+            | Event::Verdict { .. }
+            | Event::PinVerdict { .. }
+            | Event::Counted { .. } => {}
             Event::Restart => self.start_switch(),
             Event::Operate(command) => self.operate(command),
             Event::Script(step) => self.perform(*step),

@@ -52,7 +52,9 @@ fn every_kind_is_written_as_its_golden_file_says() {
 #[test]
 fn every_kind_is_read_as_its_golden_files_of_each_version_say() {
     for (name, record) in each_kind() {
-        for version in 1..=RECORD_VERSION {
+        // TOTALS came with version 2.
+        let first = if name.starts_with("totals") { 2 } else { 1 };
+        for version in first..=RECORD_VERSION {
             let (bytes, shown) = golden(version, name);
             assert_eq!(bytes[0], version, "{name}");
             let read = decode(&bytes, POSITION, Unseal::Open(&keys())).unwrap();

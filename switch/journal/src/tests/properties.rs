@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use processor::{
     Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
-    Declined, Evidence, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
-    Resolution, Reversal, Rrn, Spend, Suspense, TerminalId, TxKey, UtcSeconds, Verification,
+    Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
+    Resolution, Reversal, Rrn, Side, Spend, Suspense, TOTALS_ELEMENTS, TerminalId, Totals, TotalsStep, TxKey,
+    UtcSeconds, Verification,
 };
 
 use crate::codec::{RECORD_VERSION, Unseal, decode, encode};
@@ -192,8 +193,30 @@ fn other_body() -> BoxedStrategy<Body> {
     let block = (subject, any::<bool>(), text())
         .prop_map(|(subject, set, by)| Body::Block(Block { subject, set, by }));
     let resolution = (text(), text()).prop_map(|(by, why)| Body::Resolution(Resolution { by, why }));
+    let figures = || {
+        vec((prop::sample::select(TOTALS_ELEMENTS.to_vec()), any::<i64>()), 0..20).prop_map(|values| {
+            let mut figures = Figures::default();
+            values.into_iter().for_each(|(element, value)| figures.set(element, value));
+            figures
+        })
+    };
+    let steps = [TotalsStep::Said, TotalsStep::Asked, TotalsStep::Answered, TotalsStep::GivenUp];
+    let who = (
+        prop::sample::select(steps.to_vec()),
+        prop_oneof![Just(Side::Acquirer), Just(Side::Issuer)],
+        institution(),
+        option::of(any::<[u8; 8]>()),
+        identity(),
+    );
+    let totals = (who, day(), any::<u64>(), figures(), figures()).prop_map(
+        |((step, side, member, terminal, name), day, as_of, ours, theirs)| {
+            let terminal = terminal.map(TerminalId);
+            Body::Totals(Box::new(Totals { step, side, member, terminal, name, day, as_of, ours, theirs }))
+        },
+    );
     prop_oneof![
         resolution,
+        totals,
         advice().prop_map(Body::Complete),
         advice().prop_map(Body::Tombstone),
         (prop::sample::select(claims.to_vec()), advice())

@@ -8,8 +8,8 @@ use iso8583::{Message, Mti};
 use processor::{
     Authenticity, Body, Code, Command, Config, Day, Event, Evidence, Found, Input, Institution, IssuerConfig,
     KeyRequest, KeyVerdict, LinkId, LinkedAccount, Lookup, Now, Output, OwnName, PinRequest, PinVerdict,
-    Processor, Record, Standing, TerminalConfig, TerminalId, Ticket, Timers, Transaction, TxKey, UtcSeconds,
-    Verdict,
+    Processor, Record, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsQuestion, TotalsVerdict,
+    Transaction, TxKey, UtcSeconds, Verdict,
 };
 
 pub const BIDV: &str = "970418";
@@ -47,6 +47,7 @@ pub fn config() -> Config {
             reversals_in_flight_max: 4,
             codes: BTreeMap::from([(Code(*b"05"), Code::NOT_PERMITTED)]),
             wants_pin: false,
+            totals: false,
         };
         (institution(id), config)
     });
@@ -78,6 +79,8 @@ pub struct World {
     pub pins: Vec<(Ticket, PinRequest)>,
     /// Keys that it is to take in.
     pub keys: Vec<(Ticket, KeyRequest)>,
+    /// Totals that are to be counted.
+    pub counts: Vec<(Ticket, TotalsQuestion)>,
     /// The seeds that the newest question to the verifier may use.
     pub seed_ids: Vec<[u8; 8]>,
     pub commanded: Vec<(Ticket, Result<(), String>)>,
@@ -125,6 +128,7 @@ impl World {
             verifies: Vec::new(),
             pins: Vec::new(),
             keys: Vec::new(),
+            counts: Vec::new(),
             seed_ids: Vec::new(),
             commanded: Vec::new(),
             retried: Vec::new(),
@@ -172,6 +176,7 @@ impl World {
         self.events.clear();
         self.verifies.clear();
         self.pins.clear();
+        self.counts.clear();
         self.finds.clear();
         let entropy = [self.starts; 32];
         self.processor = Processor::new(config, entropy, self.now, standing, open, self.log.len() as u64);
@@ -242,6 +247,7 @@ impl World {
             }
             Output::TranslatePin(ticket, request) => self.pins.push((ticket, *request)),
             Output::TakeKey(ticket, request) => self.keys.push((ticket, *request)),
+            Output::CountTotals(ticket, question) => self.counts.push((ticket, question)),
             Output::Close(link) => self.closed.push(link),
             Output::Commanded(ticket, result) => self.commanded.push((ticket, result)),
             Output::Retried { taken, resting, .. } => self.retried.push((taken, resting)),
@@ -416,6 +422,13 @@ impl World {
     pub fn verdict(&mut self, verdict: Verdict) {
         let ticket = self.verifies.remove(0);
         self.input(Input::Verified(ticket, verdict));
+    }
+
+    /// The oldest count comes to this.
+    pub fn counted(&mut self, verdict: TotalsVerdict) -> TotalsQuestion {
+        let (ticket, question) = self.counts.remove(0);
+        self.input(Input::TotalsCounted(ticket, verdict));
+        question
     }
 
     /// The security module answers the oldest question.
