@@ -20,6 +20,7 @@ use crate::role::Permission;
 use crate::sessions::{CsrfToken, Sessions};
 use crate::switch::{Settings, Switch};
 use crate::texts::{Language, Texts};
+use crate::views::Views;
 use crate::waiting::Waiting;
 
 /// Full citizen numbers that one person may see within an hour.
@@ -85,6 +86,7 @@ pub(crate) struct Console {
     pub(crate) searching: Arc<Semaphore>,
     pub(crate) uploading: Arc<Semaphore>,
     pub(crate) waiting: Waiting,
+    pub(crate) views: Views,
 }
 
 impl Console {
@@ -115,6 +117,7 @@ impl Console {
             searching: Arc::new(Semaphore::new(SEARCHING_MAX)),
             uploading: Arc::new(Semaphore::new(UPLOADING_MAX)),
             waiting: Waiting::new(&settings.dir),
+            views: Views::new(&settings.dir),
             settings,
         })
     }

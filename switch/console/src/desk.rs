@@ -9,7 +9,7 @@ use journal::{LogReader, ReadError};
 use keys::DataKeys;
 use processor::{Body, Day, Position, TxKey};
 use reconciliation::calendar::Calendar;
-use reconciliation::{Book, Counter, FeeTable, LineId, Rules, Sheet, State as DayState, Summary};
+use reconciliation::{Book, Counter, FeeTable, LineId, Matcher, Rules, Sheet, State as DayState, Summary};
 
 /// What a desk goes by.
 #[derive(Clone, Debug)]
@@ -78,11 +78,12 @@ impl Told {
 }
 
 /// Exceptions and cases at one moment.
-#[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) rows: Vec<Row>,
     pub(crate) summary: Summary,
     pub(crate) counters: Vec<Counter>,
+    /// What the rules and people have brought together.
+    pub(crate) matcher: Matcher,
     pub(crate) casework: Casework,
     pub(crate) acts: Vec<Act>,
     /// Records that were read for it, and how much of the log that is.
@@ -158,7 +159,8 @@ impl Desks {
         let rows = desk.rows(&casework, &book, &matcher, &counters)?;
         let percent = (state.book.next() * 100).checked_div(log.synced()).unwrap_or(100).min(100);
         let number = casework.next();
-        let seen = Arc::new(Seen { rows, summary: matcher.summary(), counters, casework, acts, percent });
+        let seen =
+            Arc::new(Seen { rows, summary: matcher.summary(), counters, matcher, casework, acts, percent });
         state.seen = Some((number, state.book.next(), Instant::now(), Arc::clone(&seen)));
         Ok(Some(seen))
     }

@@ -25,6 +25,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod views;
 mod waiting;
 
 pub use address::CONNECTIONS_OF_ONE_MAX;
@@ -40,4 +41,5 @@ pub use search::{EXPORT_ROWS_MAX, PAGE_ROWS};
 pub use serve::{CONNECTIONS_MAX, start};
 pub use sessions::{SESSIONS_MAX, SESSIONS_OF_ONE_MAX, SessionBounds};
 pub use switch::{Asking, ConsoleTls, Settings, Switch};
+pub use views::{VIEWS_MAX, VIEWS_OF_ONE_MAX};
 pub use waiting::{WAITING_MAX, WAITING_MS_MAX, WAITING_OF_ONE_MAX};

@@ -330,6 +330,7 @@ async fn nobody_sees_a_page_without_a_session() {
         "/audit.csv",
         "/load",
         "/load/rejects.csv",
+        "/workbench",
         "/",
     ] {
         let answer = browser.get(path).await;
@@ -344,6 +345,10 @@ async fn nobody_sees_a_page_without_a_session() {
         "/load",
         "/load/take",
         "/load/mapping",
+        "/exceptions/act",
+        "/views/keep",
+        "/views/forget",
+        "/workbench/act",
     ] {
         let answer = browser.post(path, "name=lan&disabled=true").await;
         assert!(answer.location.starts_with("/log-in?"), "{path}: {answer:?}");
@@ -581,6 +586,197 @@ async fn the_open_day_is_not_closed_and_a_clerk_closes_none() {
     assert_eq!(open.status, StatusCode::NOT_FOUND);
     let clerk = house.logged_in("lan").await.post("/day/close", "day=2026-05-04").await;
     assert_eq!(clerk.status, StatusCode::FORBIDDEN);
+}
+
+/// A house with a day that does not agree: of five withdrawals the bank has posted the first, whose machine says that no cash left.
+fn with_a_day() -> House {
+    let uses = [1, 2, 3, 4, 5].map(|stan| Use { stan, ..Use::default() });
+    let house = with_desk(&uses);
+    let rrn = String::from_utf8(house.log.rrn(1).0.to_vec()).unwrap();
+    let line = format!("2026-05-04 08:00:01,2000000,D,{rrn},HN000001,,,,,");
+    let journal = format!(
+        "terminal,day,rrn,stan,sequence,at,requested,moved,currency,outcome\n\
+         HN000001,2026-05-04,{rrn},000001,,2026-05-04 08:00:09,2000000,0,704,none\n"
+    );
+    let bank = "970415".parse().ok();
+    house.hand_in(exchange::FileKind::Postings, bank, &postings(&[&line], "1,2000000"));
+    house.hand_in(exchange::FileKind::Journal, None, journal.as_bytes());
+    house
+}
+
+impl House {
+    /// Takes a file of the day as the command line does.
+    fn hand_in(&self, kind: exchange::FileKind, bank: Option<processor::Institution>, bytes: &[u8]) {
+        let key = exchange::FileKey { kind, bank, terminal: None, day: crate::testing::day(), part: 1 };
+        let (at_ms, who, from) = (5, "uid 1000", "command line");
+        let arrival = casework::Arrival { bytes, key, layout: None, at_ms, who, from };
+        self.console.days.desk().unwrap().take(&arrival).unwrap();
+    }
+
+    /// Of each case of a kind: what a choice of it sends, where it stands and whose it is.
+    fn cases(&self, kind: &str) -> Vec<(String, String, Option<String>)> {
+        let seen = self.console.days.see(&self.console.log).unwrap().unwrap();
+        let of_kind = seen.rows.iter().filter(|row| row.exception.kind.name() == kind);
+        let told = of_kind.map(|row| {
+            let case = crate::pages::case_text(row.exception.case);
+            let proposal = row.case.proposal.as_ref();
+            let pick = proposal.map_or(case.clone(), |proposal| format!("{case}~{}", proposal.act));
+            (pick, row.state().name().to_owned(), row.case.owner.clone())
+        });
+        told.collect()
+    }
+
+    /// The fields that choose all cases of a kind.
+    fn picks(&self, kind: &str) -> String {
+        self.cases(kind).iter().map(|(pick, ..)| format!("case={pick}&")).collect()
+    }
+
+    fn acts_on_cases(&self) -> usize {
+        self.console.days.desk().unwrap().acts().read().unwrap().1.len()
+    }
+}
+
+#[tokio::test]
+async fn many_cases_are_worked_on_at_once_and_each_has_an_act_of_its_own() {
+    let house = with_a_day();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let missing = "missing_at_bank";
+    assert_eq!(house.cases(missing).len(), 4);
+    let before = house.acts_on_cases();
+    let act = |more: &str| format!("{}{more}&at=/exceptions%3Fkind%3D{missing}", house.picks(missing));
+    let done = clerk.post("/exceptions/act", &act("act=assign&owner=minh")).await;
+    assert_eq!(done.location, "/exceptions?kind=missing_at_bank&acted=4", "{}", done.page);
+    assert!(clerk.get(&done.location).await.page.contains("Đã ghi lại cho 4 vụ việc"));
+    assert!(house.cases(missing).iter().all(|(.., owner)| owner.as_deref() == Some("minh")));
+    for more in
+        ["act=take", "act=note&text=asked+the+bank", "act=propose&resolution=accept&text=posted+next+day"]
+    {
+        let done = clerk.post("/exceptions/act", &act(more)).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{more}: {}", done.page);
+    }
+    assert_eq!(house.acts_on_cases(), before + 4 * 4);
+    let approvals = checker.get("/approvals").await.page;
+    let pick = &house.cases(missing)[0].0;
+    assert!(pick.contains('~') && approvals.contains(&format!("value=\"{pick}\"")), "{approvals}");
+    let done = checker.post("/exceptions/act", &act("act=approve")).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.page);
+    assert!(house.cases(missing).iter().all(|(_, state, _)| state == "resolved"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_to_one_of_many_is_told_of_that_one_and_the_others_are_done() {
+    let house = with_a_day();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let both = |house: &House| house.picks("missing_at_bank") + &house.picks("debited_not_dispensed");
+    let refund = "act=propose&resolution=refund&text=no+cash+left&at=/exceptions";
+    let left = clerk.post("/exceptions/act", &(both(&house) + refund)).await.page;
+    assert!(left.contains("Đã ghi lại cho 1 vụ việc") && left.matches("data-row").count() == 4, "{left}");
+    assert_eq!(left.matches("không đề xuất hoàn tiền hàng loạt").count(), 4);
+    assert_eq!(house.cases("debited_not_dispensed")[0].1, "proposed");
+    // One proposal is the checker's own.
+    let (own, ..) = &house.cases("missing_at_bank")[0];
+    let accept = format!("case={own}&act=propose&resolution=accept&text=x&at=/exceptions");
+    assert_eq!(checker.post("/exceptions/act", &accept).await.status, StatusCode::SEE_OTHER);
+    let picks =
+        house.picks("debited_not_dispensed") + &format!("case={}&", house.cases("missing_at_bank")[0].0);
+    let left = checker.post("/exceptions/act", &(picks + "act=approve&at=/approvals")).await.page;
+    assert!(left.contains("Đã ghi lại cho 1 vụ việc") && left.contains("người khác phải duyệt"), "{left}");
+    assert_eq!(house.cases("debited_not_dispensed")[0].1, "resolved");
+    assert_eq!(house.cases("missing_at_bank")[0].1, "proposed");
+    assert!(house.acts().pop().unwrap().starts_with("minh refused: maker is never checker"));
+}
+
+#[tokio::test]
+async fn an_act_on_many_that_is_not_understood_or_not_allowed_does_nothing() {
+    let house = with_a_day();
+    let clerk = house.logged_in("lan").await;
+    let before = house.acts_on_cases();
+    let picks = house.picks("missing_at_bank");
+    let many = picks.split('&').next().unwrap().to_owned() + "&";
+    for fields in [
+        "act=take".to_owned(),
+        format!("{picks}act=delete"),
+        format!("{picks}act=assign&owner=oanh"),
+        format!("{picks}act=assign&owner=nobody"),
+        format!("{picks}case=0-77-bank&act=take"),
+        format!("{}act=take", many.repeat(101)),
+    ] {
+        let refused = clerk.post("/exceptions/act", &fields).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields}: {}", refused.page);
+    }
+    for (name, fields) in [("lan", "act=approve"), ("oanh", "act=take"), ("an", "act=note&text=x")] {
+        let refused = house.logged_in(name).await.post("/exceptions/act", &format!("{picks}{fields}")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{name} {fields}");
+    }
+    assert_eq!(house.acts_on_cases(), before);
+    assert!(!house.logged_in("an").await.get("/exceptions").await.page.contains("data-pick"));
+}
+
+#[tokio::test]
+async fn a_line_is_laid_to_a_transaction_by_hand_and_parted_again() {
+    let house = with_desk(&[Use::default(), Use { stan: 2, amount_minor: 500_000, ..Use::default() }]);
+    // Without a reference, and of another amount: no rule lays it to anything.
+    let file = postings(&["2026-05-04 08:00:01,1900000,D,,HN000001,,,,,"], "1,1900000");
+    house.hand_in(exchange::FileKind::Postings, "970415".parse().ok(), &file);
+    let clerk = house.logged_in("lan").await;
+    let bench = "/workbench?bank=970415&day=2026-05-04";
+    let page = clerk.get("/workbench").await.page;
+    assert!(page.contains("value=\"2026-05-04\""), "{page}");
+    let page = clerk.get(bench).await.page;
+    assert_eq!(page.matches("data-row").count(), 3, "{page}");
+    assert!(page.contains("1.900.000\u{a0}₫") && page.contains("thiếu ở ngân hàng"), "{page}");
+    let narrow = clerk.get(&format!("{bench}&terminal=HN000009")).await.page;
+    assert_eq!(narrow.matches("data-row").count(), 0);
+    let (_, rest) = page.split_once("name=\"line\" value=\"").unwrap();
+    let line = rest.split('"').next().unwrap().to_owned();
+    let place = "bank=970415&day=2026-05-04";
+    let done = clerk.post("/workbench/act", &format!("{place}&ours=0-0&line={line}")).await;
+    assert_eq!(done.location, format!("{bench}&done=1"), "{}", done.page);
+    assert_eq!(house.cases("amount_under").len(), 1, "amounts that differ stay an exception");
+    assert!(house.cases("missing_at_switch").is_empty());
+    let page = clerk.get(bench).await.page;
+    let pair = format!("value=\"{line}~0-0\"");
+    assert!(page.contains(&pair) && page.contains("by_hand"), "{page}");
+    let parted = clerk.post("/workbench/act", &format!("{place}&part={line}~0-0")).await;
+    assert_eq!(parted.status, StatusCode::SEE_OTHER, "{}", parted.page);
+    assert_eq!(house.cases("missing_at_switch").len(), 1);
+    let before = house.acts_on_cases();
+    for fields in [
+        "ours=0-0".to_owned(),
+        format!("line={line}"),
+        format!("ours=0-0&ours=0-3&line={line}"),
+        format!("ours=0-77&line={line}"),
+        "ours=0-0&line=abc-1".to_owned(),
+    ] {
+        let refused = clerk.post("/workbench/act", &format!("{place}&{fields}")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields}: {}", refused.page);
+    }
+    let auditor = house.logged_in("an").await;
+    let refused = auditor.post("/workbench/act", &format!("{place}&ours=0-0&line={line}")).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(!auditor.get(bench).await.page.contains("data-side"));
+    assert_eq!(house.acts_on_cases(), before);
+}
+
+#[tokio::test]
+async fn filters_are_kept_by_name_for_the_person_alone() {
+    let house = with_a_day();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let at = "/exceptions?kind=missing_at_bank";
+    let keep = |name: &str, at: &str| format!("name={name}&at={}", crate::pages::problem::encoded(at));
+    assert_eq!(clerk.post("/views/keep", &keep("BIDV+thi%E1%BA%BFu", at)).await.location, at);
+    let page = clerk.get("/exceptions").await.page;
+    assert!(page.contains("href=\"/exceptions?kind=missing_at_bank\" data-key=\"1\""), "{page}");
+    assert!(clerk.get(at).await.page.contains("aria-current=\"true\""));
+    assert!(!checker.get("/exceptions").await.page.contains("BIDV thiếu"));
+    for (name, at) in
+        [("", at), ("x", "/people"), ("x", "//elsewhere.example"), ("x", "/transactions?citizen=00")]
+    {
+        let refused = clerk.post("/views/keep", &keep(name, at)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{name} {at}");
+    }
+    clerk.post("/views/forget", &keep("BIDV+thi%E1%BA%BFu", at)).await;
+    assert!(!clerk.get("/exceptions").await.page.contains("BIDV thiếu"));
 }
 
 const POSTINGS_OF_THE_DAY: [(&str, &str); 4] =

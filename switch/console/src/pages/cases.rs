@@ -17,14 +17,18 @@ use crate::app::{Console, Visitor};
 use crate::desk::{Seen, transaction_at};
 use crate::evidence::bank_name;
 use crate::format;
+use crate::pages::bulk;
 use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::{self, Problem, Refused, encoded};
-use crate::pages::{Choice, Section, Shell, at_turn, failed, missing, need, query, shown, unprocessable};
+use crate::pages::views::ShownViews;
+use crate::pages::{
+    Choice, Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable,
+};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 
 /// Rows of one page.
-const PAGE_ROWS: usize = 100;
+pub(crate) const PAGE_ROWS: usize = 100;
 
 /// The filters as they stand in the address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -77,7 +81,7 @@ impl Filters {
 }
 
 /// A case in an address: file, line and side.
-fn case_text(case: CaseId) -> String {
+pub(crate) fn case_text(case: CaseId) -> String {
     let side = match case.aspect {
         Aspect::Bank => "bank",
         Aspect::Machine => "machine",
@@ -86,7 +90,7 @@ fn case_text(case: CaseId) -> String {
     std::format!("{:x}-{}-{side}", case.of.file, case.of.line)
 }
 
-fn read_case(text: &str) -> Option<CaseId> {
+pub(crate) fn read_case(text: &str) -> Option<CaseId> {
     let mut parts = text.split('-');
     let file = u64::from_str_radix(parts.next()?, 16).ok()?;
     let line = parts.next()?.parse().ok()?;
@@ -125,16 +129,18 @@ fn resolution_words(resolution: Resolution, t: &Texts) -> &'static str {
 }
 
 /// A row as it is shown.
-struct ShownRow {
-    link: String,
-    day: String,
-    kind: &'static str,
+pub(crate) struct ShownRow {
+    /// What a choice of it sends: the case, and the proposal that is seen.
+    pick: String,
+    pub(crate) link: String,
+    pub(crate) day: String,
+    pub(crate) kind: &'static str,
     bank: String,
-    terminal: String,
+    pub(crate) terminal: String,
     rrn: String,
     ours: String,
     theirs: String,
-    value: String,
+    pub(crate) value: String,
     state: (&'static str, &'static str),
     owner: String,
     due: String,
@@ -143,7 +149,7 @@ struct ShownRow {
 }
 
 impl ShownRow {
-    fn new(row: &Row, console: &Console, today: Day, t: &Texts) -> ShownRow {
+    pub(crate) fn new(row: &Row, console: &Console, today: Day, t: &Texts) -> ShownRow {
         let exception = &row.exception;
         let none = || "–".to_owned();
         let bank = exception.bank.map(|bank| {
@@ -151,6 +157,10 @@ impl ShownRow {
             name.unwrap_or_else(|| bank.to_string())
         });
         ShownRow {
+            pick: row.case.proposal.as_ref().map_or_else(
+                || case_text(exception.case),
+                |proposal| std::format!("{}~{}", case_text(exception.case), proposal.act),
+            ),
             link: std::format!("/case?id={}", case_text(exception.case)),
             day: format::day(exception.day),
             kind: t.exception(exception.kind),
@@ -188,6 +198,17 @@ struct ExceptionsPage {
     newest: Option<String>,
     csv: String,
     xlsx: String,
+    views: ShownViews,
+    may_work: bool,
+    may_check: bool,
+    is_approvals: bool,
+    workers: Vec<Choice>,
+}
+
+/// So many cases were just worked on at once.
+#[derive(Deserialize)]
+pub(crate) struct Acted {
+    acted: Option<u64>,
 }
 
 /// The desk's rows at their turn, on a thread that may wait for a disk.
@@ -211,10 +232,11 @@ pub(crate) async fn exceptions(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
     Query(filters): Query<Filters>,
+    Query(acted): Query<Acted>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let t = visitor.t();
-    listed(&console, &visitor, filters, Section::Exceptions, (t.exceptions, t.exceptions_lead)).await
+    listed(&console, &visitor, filters, acted, Section::Exceptions, (t.exceptions, t.exceptions_lead)).await
 }
 
 /// What waits for a checker.
@@ -222,24 +244,26 @@ pub(crate) async fn approvals(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
     Query(filters): Query<Filters>,
+    Query(acted): Query<Acted>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let t = visitor.t();
     let filters = Filters { state: CaseState::Proposed.name().to_owned(), ..filters };
-    listed(&console, &visitor, filters, Section::Approvals, (t.approvals, t.approvals_lead)).await
+    listed(&console, &visitor, filters, acted, Section::Approvals, (t.approvals, t.approvals_lead)).await
 }
 
 async fn listed(
     console: &Arc<Console>,
     visitor: &Visitor,
     filters: Filters,
+    Acted { acted }: Acted,
     section: Section,
     (heading, lead): (&'static str, &'static str),
 ) -> Result<Response, Refused> {
     let t = visitor.t();
     let seen = seen(console, visitor).await?;
     let rows = left(&seen, &filters);
-    let today = Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000);
+    let today = today(console);
     let page: usize = filters.page.parse().unwrap_or(0);
     let from = page.saturating_mul(PAGE_ROWS).min(rows.len());
     let kinds = Kind::ALL.iter().map(|kind| Choice::new(kind.name(), t.exception(*kind), &filters.kind));
@@ -258,8 +282,15 @@ async fn listed(
     });
     let grouped = |count: usize| format::grouped(count as u64);
     let place = if section == Section::Approvals { "/approvals" } else { "/exceptions" };
+    let mut shell = Shell::of(visitor, section, heading);
+    shell.notice = acted.map(|count| with(t.bulk_done, format::grouped(count)));
     let page = ExceptionsPage {
-        shell: Shell::of(visitor, section, heading),
+        shell,
+        views: ShownViews::of(console, visitor, std::format!("{place}{}", filters.query(0))).await?,
+        may_work: visitor.may(Permission::Work),
+        may_check: visitor.may(Permission::Check),
+        is_approvals: section == Section::Approvals,
+        workers: bulk::workers(console, visitor)?,
         heading,
         lead,
         kinds: kinds.collect(),
@@ -296,7 +327,7 @@ async fn list(console: &Arc<Console>, visitor: &Visitor, filters: &Filters) -> R
     need(console, visitor, Permission::Look)?;
     let t = visitor.t();
     let seen = seen(console, visitor).await?;
-    let today = Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000);
+    let today = today(console);
     let rows = left(&seen, filters);
     let recorded = visitor.record(
         console,
@@ -384,6 +415,7 @@ struct CasePage {
     kind_says: &'static str,
     lines: Vec<String>,
     evidence: Option<String>,
+    workbench: Option<String>,
     rule: Option<&'static str>,
     proposal: Option<ProposalShown>,
     /// Something about the case that must not be overlooked.
@@ -441,7 +473,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
     let line = case.of;
     let reading = tokio::task::spawn_blocking(move || transaction_at(&log, line)).await;
     let key = reading.map_err(|error| failed(visitor, error))?.map_err(|error| failed(visitor, error))?;
-    let today = Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000);
+    let today = today(console);
     let exception = &row.exception;
     let me = visitor.person.name.as_str();
     let proposal = row.case.proposal.as_ref();
@@ -456,6 +488,10 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         kind_says: t.exception_says(exception.kind),
         lines: exception.lines.iter().map(|line| line_text(*line, t)).collect(),
         evidence: key.map(|key| std::format!("/evidence?key={}", encoded(&key.to_string()))),
+        workbench: exception.bank.map(|bank| {
+            let (bank, day) = (bank.to_string(), exception.day.to_string());
+            std::format!("/workbench{}", query(&[("bank", &*bank), ("day", &*day)]))
+        }),
         rule: exception.rule.map(|rule| rule.name()),
         warning: match (row.is_gone, row.is_another()) {
             (true, _) => Some(t.case_is_gone),
@@ -518,29 +554,25 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Doing {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    act: String,
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    resolution: String,
-    #[serde(default)]
-    amount: String,
+    pub(crate) id: String,
+    pub(crate) act: String,
+    pub(crate) text: String,
+    pub(crate) resolution: String,
+    pub(crate) amount: String,
     /// The act that proposed what the checker has seen.
-    #[serde(default)]
-    proposal: String,
+    pub(crate) proposal: String,
     /// The bank that pays or is paid, where the exception names none.
-    #[serde(default)]
-    bank: String,
+    pub(crate) bank: String,
+    /// Who gets the case, where somebody else is to have it.
+    pub(crate) owner: String,
 }
 
 impl Doing {
     /// What is asked for, and who may do such a thing.
-    fn deed(
+    pub(crate) fn deed(
         &self,
         exception: &Exception,
         me: &str,
@@ -550,6 +582,7 @@ impl Doing {
         let text = self.text.trim().to_owned();
         let deed = match self.act.as_str() {
             "take" => Deed::Assign { case, owner: Some(me.to_owned()) },
+            "assign" => Deed::Assign { case, owner: Some(self.owner.clone()) },
             "release" => Deed::Assign { case, owner: None },
             "note" => Deed::Note { case, text },
             "dispute" => Deed::Dispute { case, about: Box::new(About::of(exception)), why: text },
@@ -610,7 +643,7 @@ pub(crate) async fn act(
     }
 }
 
-fn refusal_words(refused: &NotDone, t: &Texts) -> String {
+pub(crate) fn refusal_words(refused: &NotDone, t: &Texts) -> String {
     match refused {
         NotDone::OwnProposal(_) => t.not_own_proposal.to_owned(),
         NotDone::State { .. } | NotDone::OtherProposal => t.case_moved_on.to_owned(),

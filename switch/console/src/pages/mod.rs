@@ -2,6 +2,7 @@
 
 mod administration;
 mod assets;
+mod bulk;
 mod cases;
 mod days;
 mod evidence;
@@ -12,6 +13,8 @@ mod log_in;
 pub(crate) mod problem;
 mod transactions;
 mod upload;
+mod views;
+mod workbench;
 
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+use processor::Day;
 use serde::Deserialize;
 
 use crate::app::{Console, Guest, TURN_MAX, Visitor};
@@ -31,6 +35,8 @@ use crate::people::Person;
 use crate::role::Permission;
 use crate::texts::{Language, Texts};
 
+#[cfg(test)]
+pub(crate) use cases::case_text;
 use problem::{Problem, Refused};
 
 /// All pages, behind the guard.
@@ -49,7 +55,12 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/exceptions", get(cases::exceptions))
         .route("/exceptions.csv", get(cases::csv))
         .route("/exceptions.xlsx", get(cases::xlsx))
+        .route("/exceptions/act", post(bulk::act))
         .route("/approvals", get(cases::approvals))
+        .route("/workbench", get(workbench::page))
+        .route("/workbench/act", post(workbench::act))
+        .route("/views/keep", post(views::keep))
+        .route("/views/forget", post(views::forget))
         .route("/cash", get(files::page))
         .route(UPLOAD_PATH, get(upload::form).post(upload::preview))
         .route("/load/take", post(upload::take))
@@ -82,6 +93,7 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
 pub(crate) enum Section {
     Day,
     Exceptions,
+    Workbench,
     Approvals,
     Files,
     Totals,
@@ -198,6 +210,11 @@ pub(crate) fn unprocessable(template: &impl Template) -> Response {
 /// There is no such page, day or case.
 pub(crate) fn missing(visitor: &Visitor) -> Refused {
     Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NotFound))
+}
+
+/// The day by the clock, in Vietnam.
+pub(crate) fn today(console: &Console) -> Day {
+    Day::of_unix_ms(console.clock.wall_ms() + 7 * 3_600_000)
 }
 
 /// A choice of a list.

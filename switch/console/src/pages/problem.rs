@@ -8,6 +8,7 @@ use crate::app::{Guest, Visitor};
 use crate::pages::{Section, Shell, shown};
 use crate::role::Permission;
 use crate::texts::with;
+use crate::views::{VIEW_CHARACTERS_MAX, VIEWS_OF_ONE_MAX};
 
 /// An answer that is not what was asked for.
 pub(crate) struct Refused(Box<Response>);
@@ -39,6 +40,8 @@ pub(crate) enum Problem {
     NotFound,
     /// The configuration has no place for files and cases.
     NoDesk,
+    /// A view that is not kept; there are as many as there may be.
+    View(bool),
     /// Too much is under way.
     Busy,
     /// Switch or log do not answer; with what they said.
@@ -74,6 +77,14 @@ pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -
             (StatusCode::NOT_FOUND, t.error_title, t.not_found.to_owned(), t.not_found_hint, String::new())
         }
         Problem::NoDesk => (StatusCode::NOT_FOUND, t.no_desk, t.no_desk_lead.to_owned(), "", String::new()),
+        Problem::View(is_full) => {
+            let words = if is_full {
+                with(t.views_full, VIEWS_OF_ONE_MAX)
+            } else {
+                with(t.view_bad, VIEW_CHARACTERS_MAX)
+            };
+            (StatusCode::UNPROCESSABLE_ENTITY, t.error_title, words, "", String::new())
+        }
         Problem::Busy => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.busy.to_owned(), "", String::new())
         }

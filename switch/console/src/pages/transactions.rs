@@ -17,6 +17,7 @@ use crate::evidence::StateShown;
 use crate::format;
 use crate::pages::export::Csv;
 use crate::pages::problem::{self, Refused, encoded};
+use crate::pages::views::ShownViews;
 use crate::pages::{Choice, Section, Shell, at_turn, failed, need, query, shown};
 use crate::role::Permission;
 use crate::search::{self, Found, Kinds, Reach, Row, Typed, Wanted, bank_of};
@@ -224,6 +225,7 @@ struct TransactionsPage {
     may_find_citizen: bool,
     citizen_number_bad: bool,
     log_is_empty: bool,
+    views: ShownViews,
 }
 
 impl TransactionsPage {
@@ -290,6 +292,7 @@ async fn listed(
         stopped: found.stopped_at_ms.map(|at_ms| with(t.stopped, format::date_time(at_ms))),
         may_find_citizen: visitor.may(Permission::FindCitizen),
         citizen_number_bad,
+        views: ShownViews::of(console, visitor, format!("/transactions{}", filters.query(None))).await?,
         log_is_empty: found.rows.is_empty() && !filters.is_narrow() && filters.before.is_empty(),
         shell,
         filters,
