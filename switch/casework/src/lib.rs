@@ -8,9 +8,11 @@ mod act_file;
 mod cases;
 mod desk;
 mod due;
+mod settlement;
 
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile};
 pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Proposal, Refused};
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
 pub use due::{AGE_BANDS, DueRules, age_band};
+pub use settlement::{NoSettlement, settlement};

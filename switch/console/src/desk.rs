@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use casework::{Act, Casework, Desk, DeskError, DueRules, Row};
+use casework::{Act, Casework, Desk, DeskError, DueRules, NoSettlement, Row, settlement};
+use exchange::Settlement;
 use journal::{LogReader, ReadError};
 use keys::DataKeys;
-use processor::{Body, Day, Position, TxKey};
+use processor::{Body, Day, Institution, Position, TxKey};
 use reconciliation::calendar::Calendar;
 use reconciliation::{Book, Counter, FeeTable, LineId, Matcher, Rules, Sheet, State as DayState, Summary};
 
@@ -130,6 +131,10 @@ impl Desks {
         self.read_on(&mut state, &casework, log)?;
         let mut sheets: Vec<Sheet> = state.book.sheets().cloned().collect();
         for sheet in &mut sheets {
+            for ((_, bank), at_ms) in casework.acknowledged().iter().filter(|((day, _), _)| *day == sheet.day)
+            {
+                sheet.acknowledged.insert(*bank, *at_ms);
+            }
             if sheet.state == DayState::Closed && casework.settled().contains_key(&sheet.day) {
                 sheet.state = DayState::Settled;
             }
@@ -163,6 +168,29 @@ impl Desks {
             Arc::new(Seen { rows, summary: matcher.summary(), counters, matcher, casework, acts, percent });
         state.seen = Some((number, state.book.next(), Instant::now(), Arc::clone(&seen)));
         Ok(Some(seen))
+    }
+
+    /// A bank's closed day, and when it was closed. Waits for a disk.
+    ///
+    /// # Errors
+    /// [`TellError`]; the inner one where there is nothing to settle.
+    pub(crate) fn settlement(
+        &self,
+        log: &LogReader,
+        switch: &str,
+        currency: u16,
+        day: Day,
+        bank: Institution,
+    ) -> Result<Result<(Settlement, i64), NoSettlement>, TellError> {
+        let casework = self.casework()?.0;
+        let mut state = self.state.lock().expect("nobody panics while reading days");
+        self.read_on(&mut state, &casework, log)?;
+        // Single transactions of older days were let go: a file would lack them.
+        let held = state.book.sheets().count().saturating_sub(DAYS_HELD);
+        if state.book.sheets().take(held).any(|sheet| sheet.day == day) {
+            return Ok(Err(NoSettlement::Unknown(day)));
+        }
+        Ok(settlement(&casework, &state.book, switch, currency, day, bank))
     }
 
     fn casework(&self) -> Result<(Casework, Vec<Act>), TellError> {

@@ -44,6 +44,8 @@ pub struct Settings {
     pub tls: Option<ConsoleTls>,
     /// How long sessions last.
     pub sessions: SessionBounds,
+    /// The switch's name, as files for banks have it.
+    pub switch: String,
     /// The banks' names.
     pub banks: BTreeMap<Institution, String>,
     /// ISO 4217 of all amounts.

@@ -66,6 +66,11 @@ pub(crate) struct LogOf {
 
 impl LogOf {
     pub(crate) fn uses(uses: &[Use]) -> LogOf {
+        LogOf::uses_and_then(uses, &[])
+    }
+
+    /// The uses, and behind them these days opened, an hour each.
+    pub(crate) fn uses_and_then(uses: &[Use], opened: &[Day]) -> LogOf {
         let dir = tempfile::tempdir().unwrap();
         let (tell, told) = mpsc::channel();
         let mut options = Options::new(dir.path().join("log"), data_keys());
@@ -88,6 +93,15 @@ impl LogOf {
                 }
                 position += 1;
             }
+        }
+        for (number, day) in opened.iter().enumerate() {
+            let at_ms = (BEGINS_S + 3_600 * (number as i64 + 1)) * 1_000;
+            let body = Body::Cutover(*day);
+            let record = Record { at_ms, transaction: None, suspense: None, spend: None, body };
+            while log.append(position, &record).is_err() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            position += 1;
         }
         while log.reader().synced() < position {
             told.recv_timeout(Duration::from_secs(30)).unwrap();
@@ -233,6 +247,7 @@ pub(crate) fn settings() -> crate::Settings {
         tls: None,
         sessions: crate::SessionBounds::default(),
         banks: banks.into_iter().map(|(digits, name)| (bank(digits), name.to_owned())).collect(),
+        switch: "switch-1".to_owned(),
         currency: 704,
         first_day: day(),
         desk: None,

@@ -331,6 +331,7 @@ async fn nobody_sees_a_page_without_a_session() {
         "/load",
         "/load/rejects.csv",
         "/workbench",
+        "/totals/file",
         "/",
     ] {
         let answer = browser.get(path).await;
@@ -349,6 +350,8 @@ async fn nobody_sees_a_page_without_a_session() {
         "/views/keep",
         "/views/forget",
         "/workbench/act",
+        "/day/close",
+        "/day/settle",
     ] {
         let answer = browser.post(path, "name=lan&disabled=true").await;
         assert!(answer.location.starts_with("/log-in?"), "{path}: {answer:?}");
@@ -418,8 +421,11 @@ impl hyper::body::Body for Endless {
 
 /// A house where files are taken and cases worked on.
 fn with_desk(uses: &[Use]) -> House {
+    with_desk_over(LogOf::uses(uses))
+}
+
+fn with_desk_over(log: LogOf) -> House {
     let house = House::new();
-    let log = LogOf::uses(uses);
     let desk = crate::DeskSettings {
         dir: house.console.settings.dir.join("desk"),
         calendar: reconciliation::calendar::Calendar::default(),
@@ -756,6 +762,73 @@ async fn a_line_is_laid_to_a_transaction_by_hand_and_parted_again() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(!auditor.get(bench).await.page.contains("data-side"));
     assert_eq!(house.acts_on_cases(), before);
+}
+
+#[tokio::test]
+async fn a_day_tells_which_files_are_here_and_what_is_open() {
+    let house = with_a_day();
+    let day = house.logged_in("lan").await.get("/day").await.page;
+    for part in
+        ["Tệp của ngày 04/05/2026", "href=\"/exceptions?day=2026-05-04\"", "Chưa có", "chưa xong theo tuổi"]
+    {
+        assert!(day.contains(part), "{part}: {day}");
+    }
+    assert!(!day.contains("Ngân hàng xác nhận"), "a log's first day has no cutover");
+}
+
+#[tokio::test]
+async fn a_day_tells_who_has_acknowledged_its_cutover_and_who_has_not() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &[next]));
+    let deed = casework::Deed::Acknowledge { bank: "970415".parse().unwrap(), day: next };
+    let acts = house.console.days.desk().unwrap().acts();
+    acts.act(1_777_860_060_000, "switch", "970415", deed).unwrap();
+    let day = house.logged_in("lan").await.get("/day").await.page;
+    assert!(day.contains("xác nhận chuyển sang ngày 05/05/2026"), "{day}");
+    let (_, rest) = day.split_once("VietinBank (970415)</th><td>").unwrap();
+    assert!(rest.contains("Đã xác nhận") && rest.contains("04/05/2026 09:01:00"), "{rest}");
+    assert_eq!(day.matches("Chưa xác nhận").count(), 1, "BIDV has not");
+}
+
+#[tokio::test]
+async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &[next]));
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let file = "/totals/file?day=2026-05-04&bank=970415&form=";
+    let totals = "/totals?day=2026-05-04";
+    assert!(!clerk.get(totals).await.page.contains("/totals/file"));
+    assert_eq!(
+        clerk.get(&format!("{file}settlement")).await.status,
+        StatusCode::NOT_FOUND,
+        "it may still change"
+    );
+    let early = checker.post("/day/settle", "day=2026-05-04").await;
+    assert_eq!(early.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", early.page);
+    assert_eq!(checker.post("/day/close", "day=2026-05-04").await.location, "/day?closed=2026-05-04");
+    let page = clerk.get(totals).await.page;
+    assert!(
+        page.contains("form=settlement") && page.contains("form=camt053") && !page.contains("/day/settle")
+    );
+    let text = clerk.get(&format!("{file}settlement")).await.page;
+    assert!(text.starts_with("H|ATM-SETTLEMENT|1|switch-1|970415|2026-05-04|704\n"), "{text}");
+    assert!(
+        text.contains("|2000000|")
+            && text.lines().last().is_some_and(|line| line.starts_with("T|1|2000000|"))
+    );
+    assert_eq!(clerk.get(&format!("{file}settlement")).await.page, text, "the same, byte for byte");
+    assert_eq!(house.acts().pop().unwrap(), "lan bank's file exported settlement-970415-2026-05-04.txt");
+    for (form, root) in [("camt053", "BkToCstmrStmt"), ("camt054", "BkToCstmrDbtCdtNtfctn")] {
+        let xml = clerk.get(&format!("{file}{form}")).await.page;
+        assert!(xml.contains(root), "{form}: {xml}");
+    }
+    assert_eq!(clerk.get(&format!("{file}ledger")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(clerk.post("/day/settle", "day=2026-05-04").await.status, StatusCode::FORBIDDEN);
+    let settled = checker.post("/day/settle", "day=2026-05-04").await;
+    assert_eq!(settled.location, "/totals?day=2026-05-04&settled=1", "{}", settled.page);
+    let page = checker.get(&settled.location).await.page;
+    assert!(page.contains("Đã quyết toán") && !page.contains("action=\"/day/settle\""), "{page}");
+    assert_eq!(checker.post("/day/settle", "day=2026-05-04").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

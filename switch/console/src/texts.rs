@@ -100,6 +100,13 @@ texts! {
     still_reading: "Đang đọc nhật ký: {} %. Các con số chưa đủ; hãy tải lại trang.", "The log is being read: {} %. The figures are not whole yet; load the page again.";
     left_out: "Có {} bản ghi đến quá muộn, không ngày nào tính đến.", "{} records came too late for any day to count them.";
     cut_over: "Chuyển sang ngày sau", "Open the next day";
+    acknowledgements: "Ngân hàng xác nhận chuyển sang ngày {}", "Banks that acknowledge the cutover to {}";
+    acknowledged: "Đã xác nhận", "Acknowledged";
+    not_acknowledged: "Chưa xác nhận", "Not acknowledged";
+    files_of_day: "Tệp của ngày {}", "Files of {}";
+    files_here: "Số tệp", "Files here";
+    file_missing: "Chưa có", "Not here";
+    ages: "Chênh lệch chưa xong theo tuổi", "Open exceptions by age";
     cut_over_lead: "Các ngân hàng được báo (0800/201); giao dịch đang xử lý giữ ngày của mình. Không quay lại được.", "The banks are told (0800/201); what is in flight keeps its day. There is no way back.";
     cut_over_day: "Ngày mới", "New day";
     cut_over_done: "Ngày {} đã mở.", "Day {} is open.";
@@ -311,6 +318,13 @@ texts! {
     close_lead: "Những gì đến sau khi đóng là điều chỉnh của ngày đang mở. Không mở lại được.", "What comes behind the close is an adjustment of the open day. A closed day stays closed.";
     closed_done: "Ngày {} đã đóng.", "Day {} is closed.";
     close_refused: "Không đóng được ngày này. {}", "The day was not closed. {}";
+    settlement_files: "Tệp cho các ngân hàng", "Files for the banks";
+    settlement_files_lead: "Như lúc ngày được đóng; tải lại lần nào cũng giống hệt nhau.", "As the day was closed; each download is the same, byte for byte.";
+    settlement_file: "Tệp quyết toán", "Settlement file";
+    settle_day: "Ghi là đã quyết toán", "Record it as settled";
+    settle_lead: "Khi các ngân hàng đã chuyển tiền theo vị thế ròng.", "When the banks have paid by their net positions.";
+    settled_done: "Ngày {} đã quyết toán.", "Day {} is settled.";
+    settle_refused: "Không ghi được. {}", "It was not recorded. {}";
     ex_missing_at_bank: "Thiếu ở ngân hàng", "Missing at the bank";
     ex_missing_at_bank_says: "Nhật ký có, tệp của ngân hàng trong ngày không có.", "The log has it and the bank's file of the day has not.";
     ex_missing_at_switch: "Thiếu ở chuyển mạch", "Missing at the switch";
@@ -669,6 +683,7 @@ const ACTS: &[(&str, &str)] = &[
     ("citizen number seen", "xem số định danh đầy đủ"),
     ("citizen number refused: too many", "từ chối xem số định danh: quá nhiều"),
     ("transactions exported", "xuất danh sách giao dịch"),
+    ("bank's file exported", "xuất tệp cho ngân hàng"),
     ("exceptions exported", "xuất danh sách chênh lệch"),
     ("refused: maker is never checker", "từ chối: người đề xuất không được duyệt"),
     ("cutover asked for", "yêu cầu chuyển ngày"),

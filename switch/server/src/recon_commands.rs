@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use casework::{Arrival, Casework, Deed, Resolution, Row, age_band};
+use casework::{Arrival, Casework, Deed, Resolution, Row, age_band, settlement};
 use exchange::{
-    Adjustment, Camt, Cell, FileKey, FileKind, Layout, List, Mapping, PREVIEW_LINES_MAX, Settlement,
-    preview_postings, write_camt,
+    Camt, Cell, FileKey, FileKind, Layout, List, Mapping, PREVIEW_LINES_MAX, Settlement, preview_postings,
+    write_camt,
 };
 use processor::{Day, Institution, TerminalId};
-use reconciliation::{Kind, Sheet};
+use reconciliation::Kind;
 use serde_json::{Value, json};
 
 use crate::cli::{ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind};
 use crate::config::Settings;
-use crate::day_commands::sheet;
 use crate::desk::{COMMAND_LINE, Joined, Seat, now_ms};
 use crate::log_view::utc_ms;
 
@@ -157,7 +156,7 @@ pub fn export(settings: &Settings, args: &ExportArgs, out: &mut impl Write) -> R
             made.map_err(|error| error.to_string())?
         }
         ExportWhat::Settlement | ExportWhat::Camt053 | ExportWhat::Camt054 => {
-            let (settlement, created_s) = settlement(settings, &joined, &args.filter)?;
+            let (settlement, created_s) = asked_settlement(settings, &joined, &args.filter)?;
             match args.what {
                 ExportWhat::Camt053 => {
                     write_camt(Camt::Statement, &settlement, created_s).map_err(|error| error.to_string())?
@@ -174,48 +173,16 @@ pub fn export(settings: &Settings, args: &ExportArgs, out: &mut impl Write) -> R
     writeln!(out, "{}: {} bytes", args.out.display(), bytes.len()).map_err(|error| error.to_string())
 }
 
-/// A bank's day. It is written for a closed day alone: what is open still changes.
-fn settlement(
+/// What is asked for of a closed day and a bank.
+fn asked_settlement(
     settings: &Settings,
     joined: &Joined,
     filter: &ExceptionsArgs,
 ) -> Result<(Settlement, i64), String> {
     let day = filter.day.as_deref().ok_or("--day is missing")?.parse::<Day>()?;
     let bank = filter.bank.as_deref().ok_or("--bank is missing")?.parse::<Institution>()?;
-    let sheet = sheet(joined, day)?;
-    let Some((_, closed_at_ms)) = sheet.closed else {
-        return Err(format!("business day {day}: it is not closed, and may still change"));
-    };
-    let totals = sheet.members.get(&bank).copied().unwrap_or_default();
-    let settlement = Settlement {
-        switch: settings.switch.id.clone(),
-        bank,
-        day,
-        currency: settings.processor.currency,
-        totals,
-        details: joined.book.details(day, bank),
-        adjustments: adjustments(joined, sheet, bank),
-    };
-    Ok((settlement, closed_at_ms.div_euclid(1_000)))
-}
-
-/// What two people have agreed on while this day was the newest that was not closed.
-fn adjustments(joined: &Joined, sheet: &Sheet, bank: Institution) -> Vec<Adjustment> {
-    let closes: Vec<(i64, Day)> =
-        joined.book.sheets().filter_map(|sheet| Some((sheet.closed?.1, sheet.day))).collect();
-    let settles_in =
-        |at_ms: i64| closes.iter().filter(|(closed_ms, _)| *closed_ms > at_ms).map(|(_, day)| *day).min();
-    let of_bank = joined.casework.booked().iter().filter(|booked| booked.proposal.bank == Some(bank));
-    of_bank
-        .filter(|booked| settles_in(booked.at_ms) == Some(sheet.day))
-        .map(|booked| Adjustment {
-            act: booked.act,
-            resolution: booked.proposal.resolution.name(),
-            rrn: booked.proposal.about.rrn.map(|rrn| rrn.to_string()),
-            of_day: booked.proposal.about.day,
-            amount_minor: booked.proposal.amount_minor,
-        })
-        .collect()
+    let (switch, currency) = (&settings.switch.id, settings.processor.currency);
+    settlement(&joined.casework, &joined.book, switch, currency, day, bank).map_err(|error| error.to_string())
 }
 
 fn filtered(rows: Vec<Row>, args: &ExceptionsArgs) -> Result<Vec<Row>, String> {

@@ -228,6 +228,27 @@ fn left<'a>(seen: &'a Seen, filters: &Filters) -> Vec<&'a Row> {
     rows
 }
 
+/// How the work stands, in six figures.
+pub(crate) fn figures(seen: &Seen, console: &Console, t: &'static Texts) -> Vec<(&'static str, String)> {
+    let today = today(console);
+    let open: Vec<&Row> = seen.rows.iter().filter(|row| row.is_open()).collect();
+    let risk: i64 = open.iter().map(|row| row.exception.value_minor()).sum();
+    let late = open.iter().filter(|row| today.days_after(row.due) > 0).count();
+    let summary = &seen.summary;
+    let rate = (summary.matched * 1_000).checked_div(summary.ours).map_or("–".to_owned(), |thousandths| {
+        let mark = if t.is_vietnamese() { ',' } else { '.' };
+        std::format!("{}{mark}{} %", thousandths / 10, thousandths % 10)
+    });
+    vec![
+        (t.open_exceptions, format::grouped(open.len() as u64)),
+        (t.value_at_risk, format::signed(risk, console.settings.currency)),
+        (t.late_cases, format::grouped(late as u64)),
+        (t.match_rate, rate),
+        (t.ambiguous, format::grouped(summary.ambiguous_lines)),
+        (t.awaiting, format::grouped(summary.awaiting)),
+    ]
+}
+
 pub(crate) async fn exceptions(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
@@ -272,15 +293,6 @@ async fn listed(
             .map(|state| (state.name(), state_words(state, t).0)),
     );
     let sorts = [("", t.sort_due), ("value", t.sort_value), ("day", t.sort_day)];
-    let open: Vec<&Row> = seen.rows.iter().filter(|row| row.is_open()).collect();
-    let risk: i64 = open.iter().map(|row| row.exception.value_minor()).sum();
-    let late = open.iter().filter(|row| today.days_after(row.due) > 0).count();
-    let summary = &seen.summary;
-    let rate = (summary.matched * 1_000).checked_div(summary.ours).map_or("–".to_owned(), |thousandths| {
-        let mark = if t.is_vietnamese() { ',' } else { '.' };
-        std::format!("{}{mark}{} %", thousandths / 10, thousandths % 10)
-    });
-    let grouped = |count: usize| format::grouped(count as u64);
     let place = if section == Section::Approvals { "/approvals" } else { "/exceptions" };
     let mut shell = Shell::of(visitor, section, heading);
     shell.notice = acted.map(|count| with(t.bulk_done, format::grouped(count)));
@@ -297,14 +309,7 @@ async fn listed(
         states: states.map(|(name, words)| Choice::new(name, words, &filters.state)).collect(),
         sorts: sorts.iter().map(|(name, words)| Choice::new(name, *words, &filters.sort)).collect(),
         banks: Choice::banks(console, &filters.bank),
-        figures: vec![
-            (t.open_exceptions, grouped(open.len())),
-            (t.value_at_risk, format::signed(risk, console.settings.currency)),
-            (t.late_cases, grouped(late)),
-            (t.match_rate, rate),
-            (t.ambiguous, format::grouped(summary.ambiguous_lines)),
-            (t.awaiting, format::grouped(summary.awaiting)),
-        ],
+        figures: figures(&seen, console, t),
         rows: rows
             .iter()
             .skip(from)

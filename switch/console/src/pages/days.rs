@@ -6,20 +6,21 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{ActError, Deed, DeskError};
-use processor::Day;
+use casework::{AGE_BANDS, ActError, Deed, DeskError, age_band};
+use exchange::{Camt, FileKind, write_camt};
+use processor::{Day, Institution};
 use reconciliation::{ELEMENTS, Sheet, State as DayState, Totals, calendar};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::{Console, Visitor};
-use crate::desk::Told;
+use crate::desk::{Seen, Told};
 use crate::evidence::bank_name;
 use crate::format;
 use crate::pages::cases;
-use crate::pages::export::Csv;
+use crate::pages::export::{Csv, TEXT, XML, download};
 use crate::pages::problem::Refused;
-use crate::pages::{Section, Shell, at_turn, failed, missing, need, shown, unprocessable};
+use crate::pages::{Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 
@@ -63,10 +64,16 @@ struct DayRow {
     paid: String,
     taken: String,
     banks: usize,
+    /// Exceptions that somebody still has to work on, and where they are listed; none without a desk.
+    open: Option<(String, String)>,
 }
 
 impl DayRow {
-    fn new(sheet: &Sheet, console: &Console, t: &Texts) -> DayRow {
+    fn new(sheet: &Sheet, seen: Option<&Seen>, console: &Console, t: &Texts) -> DayRow {
+        let open = seen.map(|seen| {
+            let of_day = seen.rows.iter().filter(|row| row.exception.day == sheet.day && row.is_open());
+            (format::grouped(of_day.count() as u64), std::format!("/exceptions?day={}", sheet.day))
+        });
         let (count, paid, taken) = sums(sheet);
         DayRow {
             day: format::day(sheet.day),
@@ -77,6 +84,65 @@ impl DayRow {
             paid: format::signed(paid, console.settings.currency),
             taken: format::signed(taken, console.settings.currency),
             banks: sheet.members.len(),
+            open,
+        }
+    }
+}
+
+/// What the desk knows of the days.
+struct DeskShown {
+    figures: Vec<(&'static str, String)>,
+    /// Whose acknowledgement of the open day's CUTOVER has come, and when; none of a log's first day.
+    acknowledged: Vec<(String, Option<String>)>,
+    acknowledged_words: String,
+    /// Of the oldest day that is not closed: which banks' files and how many machines' are here.
+    files: Vec<(String, Option<String>)>,
+    files_words: String,
+    /// Open exceptions by their age in days.
+    ages: Vec<(String, String)>,
+}
+
+impl DeskShown {
+    fn new(seen: &Seen, told: &Told, console: &Console, t: &'static Texts) -> DeskShown {
+        let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
+        let open = told.sheets.first();
+        let cut_over = open.filter(|sheet| sheet.opened.is_some());
+        let waiting = told.sheets.iter().rev().find(|sheet| sheet.state == DayState::CuttingOver).or(open);
+        let of_day = |kind: FileKind| {
+            let files = seen.casework.files().map(|(_, key, _)| *key);
+            files.filter(move |key| key.kind == kind && waiting.is_some_and(|sheet| sheet.day == key.day))
+        };
+        let posted =
+            |bank: &Institution| of_day(FileKind::Postings).filter(|key| key.bank == Some(*bank)).count();
+        let expected = waiting.into_iter().flat_map(|sheet| sheet.members.keys());
+        let here = |count: usize| (count > 0).then(|| format::grouped(count as u64));
+        let mut files: Vec<_> = expected.map(|bank| (name(bank), here(posted(bank)))).collect();
+        for (words, kind) in [(t.file_journal, FileKind::Journal), (t.file_counters, FileKind::Counters)] {
+            files.push((words.to_owned(), here(of_day(kind).count())));
+        }
+        let today = today(console);
+        let mut by_band = std::collections::BTreeMap::new();
+        for row in seen.rows.iter().filter(|row| row.is_open()) {
+            let age = row.age_days(today);
+            let (_, count) =
+                by_band.entry(AGE_BANDS.partition_point(|end| *end < age)).or_insert((age, 0_u64));
+            *count += 1;
+        }
+        DeskShown {
+            figures: cases::figures(seen, console, t),
+            acknowledged: cut_over.map_or(Vec::new(), |sheet| {
+                let of =
+                    |bank: &Institution| sheet.acknowledged.get(bank).map(|at_ms| format::date_time(*at_ms));
+                console.settings.banks.keys().map(|bank| (name(bank), of(bank))).collect()
+            }),
+            acknowledged_words: cut_over
+                .map_or(String::new(), |sheet| with(t.acknowledgements, format::day(sheet.day))),
+            files,
+            files_words: waiting.map_or(String::new(), |sheet| with(t.files_of_day, format::day(sheet.day))),
+            ages: by_band
+                .into_values()
+                .map(|(age, count)| (with(t.days, age_band(age)), format::grouped(count)))
+                .collect(),
         }
     }
 }
@@ -119,6 +185,7 @@ struct DayPage {
     reading: Option<String>,
     left_out: Option<String>,
     open: Option<DayRow>,
+    desk: Option<DeskShown>,
     suspense: String,
     reversals: String,
     bars: Vec<Bar>,
@@ -153,6 +220,11 @@ pub(crate) async fn day(
 async fn day_page(console: &Arc<Console>, visitor: &Visitor) -> Result<DayPage, Refused> {
     let t = visitor.t();
     let told = told(console, visitor).await?;
+    let seen = match visitor.has_desk {
+        true => Some(cases::seen(console, visitor).await?),
+        false => None,
+    };
+    let seen = seen.as_deref();
     // Days are the log's: without the running switch only its own figures are missing.
     let status = console.switch.status().await.unwrap_or_default();
     let number = |name: &str| status[name].as_u64().map_or("–".to_owned(), format::grouped);
@@ -164,7 +236,8 @@ async fn day_page(console: &Arc<Console>, visitor: &Visitor) -> Result<DayPage, 
         suspense: number("suspense_open"),
         reversals: number("reversals_open"),
         bars: bars(&told.sheets, console),
-        rows: told.sheets.iter().take(DAYS_SHOWN).map(|sheet| DayRow::new(sheet, console, t)).collect(),
+        rows: told.sheets.iter().take(DAYS_SHOWN).map(|sheet| DayRow::new(sheet, seen, console, t)).collect(),
+        desk: seen.map(|seen| DeskShown::new(seen, &told, console, t)),
         may_cut_over: visitor.may(Permission::CutOver),
         may_close: visitor.has_desk && visitor.may(Permission::Check),
         to_close: told
@@ -174,7 +247,7 @@ async fn day_page(console: &Arc<Console>, visitor: &Visitor) -> Result<DayPage, 
             .find(|sheet| sheet.state == DayState::CuttingOver)
             .map(|sheet| (format::day(sheet.day), sheet.day.to_string())),
         next_day: open.map_or(String::new(), |sheet| calendar::next(sheet.day).to_string()),
-        open: open.map(|sheet| DayRow::new(sheet, console, t)),
+        open: open.map(|sheet| DayRow::new(sheet, seen, console, t)),
     })
 }
 
@@ -272,12 +345,40 @@ struct TotalsPage {
     earlier: Option<String>,
     later: Option<String>,
     csv: String,
+    /// Of a closed day: each bank with its files.
+    files: Vec<BankFiles>,
+    /// The day as the form sends it, where it can be settled now.
+    to_settle: Option<String>,
+}
+
+/// A bank's files of a closed day: what each is, and where.
+struct BankFiles {
+    bank: String,
+    files: Vec<(&'static str, String)>,
+}
+
+impl BankFiles {
+    fn new(bank: &Institution, day: Day, console: &Console, t: &'static Texts) -> BankFiles {
+        let link = |form: &str| {
+            let (bank, day) = (bank.to_string(), day.to_string());
+            std::format!("/totals/file{}", query(&[("day", &*day), ("bank", &*bank), ("form", form)]))
+        };
+        BankFiles {
+            bank: bank_name(&bank.to_string(), &console.settings),
+            files: vec![
+                (t.settlement_file, link("settlement")),
+                ("camt.053", link("camt053")),
+                ("camt.054", link("camt054")),
+            ],
+        }
+    }
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Which {
     #[serde(default)]
     day: String,
+    settled: Option<String>,
 }
 
 /// The day that is asked for, or the open one.
@@ -320,24 +421,37 @@ fn elements(sheet: &Sheet, console: &Console, t: &Texts) -> Vec<ElementRow> {
 pub(crate) async fn totals(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
-    Query(Which { day }): Query<Which>,
+    Query(Which { day, settled }): Query<Which>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
+    let mut page = totals_page(&console, &visitor, &day).await?;
+    page.shell.notice = settled.map(|_| with(visitor.t().settled_done, &page.day));
+    Ok(shown(&page))
+}
+
+async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Result<TotalsPage, Refused> {
     let t = visitor.t();
-    let told = told(&console, &visitor).await?;
-    let Some((index, sheet)) = which(&told, &day) else {
-        return Err(missing(&visitor));
+    let told = told(console, visitor).await?;
+    let Some((index, sheet)) = which(&told, day) else {
+        return Err(missing(visitor));
     };
-    let name = |bank: &processor::Institution| bank_name(&bank.to_string(), &console.settings);
+    let may_settle = visitor.has_desk && visitor.may(Permission::Check);
+    let is_closed = matches!(sheet.state, DayState::Closed | DayState::Settled);
+    let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
     let link = |sheet: &Sheet| std::format!("/totals?day={}", sheet.day);
     let owed = sheet.owed.iter().filter(|(_, owed)| owed.amount_minor != 0 || owed.fee_minor != 0);
-    let page = TotalsPage {
-        shell: Shell::of(&visitor, Section::Totals, t.totals),
+    Ok(TotalsPage {
+        shell: Shell::of(visitor, Section::Totals, t.totals),
+        files: match is_closed {
+            true => sheet.members.keys().map(|bank| BankFiles::new(bank, sheet.day, console, t)).collect(),
+            false => Vec::new(),
+        },
+        to_settle: (may_settle && sheet.state == DayState::Closed).then(|| sheet.day.to_string()),
         reading: (!told.is_whole()).then(|| with(t.still_reading, told.percent())),
         day: format::day(sheet.day),
         state: state_words(sheet.state, t),
         banks: sheet.members.keys().map(name).collect(),
-        elements: elements(sheet, &console, t),
+        elements: elements(sheet, console, t),
         net: sheet
             .net_positions()
             .iter()
@@ -365,14 +479,70 @@ pub(crate) async fn totals(
         earlier: told.sheets.get(index + 1).map(link),
         later: index.checked_sub(1).and_then(|index| told.sheets.get(index)).map(link),
         csv: std::format!("/totals.csv?day={}", sheet.day),
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct WhichFile {
+    #[serde(default)]
+    day: String,
+    #[serde(default)]
+    bank: String,
+    #[serde(default)]
+    form: String,
+}
+
+/// A bank's file of a closed day; recorded with who took it.
+pub(crate) async fn file(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(WhichFile { day, bank, form }): Query<WhichFile>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let (Ok(day), Ok(bank)) = (day.parse::<Day>(), bank.parse::<Institution>()) else {
+        return Err(missing(&visitor));
     };
-    Ok(shown(&page))
+    let settling = at_turn(&console, &visitor, move |console| {
+        let settings = &console.settings;
+        console.days.settlement(&console.log, &settings.switch, settings.currency, day, bank)
+    });
+    let Ok((settlement, created_s)) = settling.await? else { return Err(missing(&visitor)) };
+    let camt = |of: Camt| write_camt(of, &settlement, created_s).map_err(|error| failed(&visitor, error));
+    let (kind, end, bytes) = match form.as_str() {
+        "settlement" => (TEXT, "txt", settlement.to_bytes()),
+        "camt053" => (XML, "xml", camt(Camt::Statement)?),
+        "camt054" => (XML, "xml", camt(Camt::Notification)?),
+        _ => return Err(missing(&visitor)),
+    };
+    let name = std::format!("{form}-{bank}-{day}.{end}");
+    let recorded = visitor.record(&console, "bank's file exported", &name, json!({ "bytes": bytes.len() }));
+    recorded.map_err(|error| failed(&visitor, error))?;
+    Ok(download(kind, &name, bytes))
+}
+
+/// Says that the banks have settled a closed day: an act with who and when.
+pub(crate) async fn settle(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Form(CutOver { day }): Form<CutOver>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Check)?;
+    let Ok(settled) = day.parse::<Day>() else { return Err(missing(&visitor)) };
+    match cases::done(&console, &visitor, Deed::Settle { day: settled }).await {
+        Ok(()) => Ok(Redirect::to(&std::format!("/totals?day={settled}&settled=1")).into_response()),
+        Err(DeskError::Act(ActError::Refused(refused))) => {
+            let mut page = totals_page(&console, &visitor, &day).await?;
+            page.shell.warning = Some(with(visitor.t().settle_refused, refused));
+            Ok(unprocessable(&page))
+        }
+        Err(error) => Err(failed(&visitor, error)),
+    }
 }
 
 pub(crate) async fn totals_csv(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
-    Query(Which { day }): Query<Which>,
+    Query(Which { day, .. }): Query<Which>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let t = visitor.t();

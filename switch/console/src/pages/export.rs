@@ -7,6 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 pub(crate) const CSV: &str = "text/csv; charset=utf-8";
 pub(crate) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
+pub(crate) const XML: &str = "application/xml";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+
 /// A file for the person's disk, under a name of the console's own.
 pub(crate) fn download(kind: &'static str, name: &str, bytes: impl Into<Body>) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");

@@ -45,6 +45,7 @@ pub(super) fn console(section: Section<'_>, banks: &BTreeMap<Institution, Issuer
         tls: tls?,
         sessions: SessionBounds { idle_ms_max: idle_ms_max?, whole_ms_max: whole_ms_max? },
         banks: banks.iter().map(|(bank, config)| (*bank, config.name.clone())).collect(),
+        switch: String::new(),
         currency: 0,
         desk: None,
         first_day: Day::of_unix_ms(0),

@@ -88,13 +88,16 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     root.finish();
 
     let General { iin, currency, first_day } = general?;
+    let switch = switch?;
     let console = match console {
-        Some(console) => Some(::console::Settings { currency, first_day, ..console? }),
+        Some(console) => {
+            Some(::console::Settings { switch: switch.id.clone(), currency, first_day, ..console? })
+        }
         None => None,
     };
     Some(Settings {
         file: file.to_owned(),
-        switch: switch?,
+        switch,
         processor: Config { terminals, issuers, timers: timers?, limits: limits?, iin, currency, first_day },
         keys: keys?,
         heads,
