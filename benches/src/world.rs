@@ -75,6 +75,7 @@ impl World {
             iin: *b"970499",
             currency: 704,
             first_day: "2022-05-03".parse().expect("a day"),
+            stand_in: None,
         };
         let number = CitizenNumber::parse(b"001203000001").expect("a citizen number");
         let now = Now { mono_us: 1, wall_ms: 1_651_539_723_000 };
@@ -400,7 +401,7 @@ fn from_terminal(message: Message) -> Input {
 
 fn verdict(ticket: Ticket) -> Input {
     let evidence = Evidence {
-        registry_answer: vec![b'x'; 900].into(),
+        registry: processor::RegistryWord::Signed(vec![b'x'; 900].into()),
         sod_sha256: [1; 32],
         dg15_sha256: [2; 32],
         passive: true,

@@ -10,7 +10,7 @@ use journal::{AppendError, Journal, Options, SegmentLog};
 use keys::DataKeys;
 use processor::{
     Authenticity, Config, Evidence, Found, Input, IssuerConfig, KeyVerdict, Limits, LinkId, LinkedAccount,
-    Now, Output, PinVerdict, Processor, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsVerdict,
+    Now, Output, PinVerdict, Processor, RegistryWord, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsVerdict,
     UtcSeconds, Verdict,
 };
 use simulators::bank::{self, LedgerFile, Line, Machine, MachineConfig};
@@ -128,6 +128,7 @@ impl Filler {
             Output::Verify(ticket, _) => Some(Input::Verified(ticket, verified())),
             Output::TakeKey(ticket, _) => Some(Input::KeyTaken(ticket, KeyVerdict::NotHere)),
             Output::CountTotals(ticket, _) => Some(Input::TotalsCounted(ticket, TotalsVerdict::Unavailable)),
+            Output::AskAgain(ticket, _) => Some(Input::AskedAgain(ticket, None)),
             Output::TranslatePin(ticket, _) => Some(Input::PinTranslated(ticket, PinVerdict::Unavailable)),
             Output::Send(link, message) if link == self.bank => self.at_the_bank(&message),
             Output::Send(..)
@@ -186,7 +187,7 @@ fn citizen() -> CitizenNumber {
 
 fn verified() -> Verdict {
     let evidence = Evidence {
-        registry_answer: b"signed".as_slice().into(),
+        registry: RegistryWord::Signed(b"signed".as_slice().into()),
         sod_sha256: [1; 32],
         dg15_sha256: [2; 32],
         passive: true,
@@ -219,6 +220,7 @@ fn config(bank: processor::Institution) -> Config {
         iin: *b"970499",
         currency: 704,
         first_day: "2026-05-01".parse().expect("a day"),
+        stand_in: None,
     }
 }
 

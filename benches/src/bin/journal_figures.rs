@@ -398,7 +398,7 @@ fn flow_record(position: Position) -> Record {
 
 fn evidence_record(position: Position) -> Record {
     let evidence = Evidence {
-        registry_answer: vec![b'e'; EVIDENCE_BYTES - 300].into(),
+        registry: processor::RegistryWord::Signed(vec![b'e'; EVIDENCE_BYTES - 300].into()),
         sod_sha256: [1; 32],
         dg15_sha256: [2; 32],
         passive: true,

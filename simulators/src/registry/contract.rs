@@ -70,6 +70,8 @@ pub(super) enum Purpose {
     Inquiry,
     Transfer,
     Verification,
+    /// The withdrawal has gone out in the registry's stead: a biometric session is judged as of `transaction_time`.
+    StandIn,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +171,7 @@ impl Request {
             ("rrn", self.rrn.len() == 12),
             ("transaction_time", at.is_ok_and(|at| at.offset().is_utc())),
             ("transaction_type", purpose.is_some()),
-            ("purpose", purpose.is_none_or(|(_, purpose)| *purpose == self.purpose)),
+            ("purpose", purpose.is_none_or(|(_, purpose)| self.is_for(*purpose))),
             ("amount_minor", self.amount_minor == 0 || self.currency != 0),
             ("card.document_number", self.card.document_number.len() == 9),
             (
@@ -199,6 +201,21 @@ impl Request {
             return Err(field);
         }
         CitizenNumber::parse(self.citizen_number.as_bytes()).map_err(|_| "citizen_number")
+    }
+}
+
+impl Request {
+    fn is_for(&self, purpose: Purpose) -> bool {
+        self.purpose == purpose || purpose == Purpose::CashOut && self.purpose == Purpose::StandIn
+    }
+
+    /// When the biometric session has to have been fresh, seconds since 1970.
+    pub(super) fn session_at_s(&self, now_s: i64) -> i64 {
+        let format = &time::format_description::well_known::Rfc3339;
+        match (self.purpose, time::OffsetDateTime::parse(&self.transaction_time, format)) {
+            (Purpose::StandIn, Ok(at)) => at.unix_timestamp(),
+            _ => now_s,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ const CLOCK_S_MAX: i64 = 30;
 const NONCES_MAX: usize = 1_000_000;
 
 /// A status is said to hold for so many seconds.
-const STATUS_LIFE_S: i64 = 300;
+const STATUS_LIFE_S: i64 = 86_400;
 
 /// Vietnam's hours ahead of UTC: a card expires when its last day there has passed.
 const VIETNAM_S: i64 = 7 * 3600;
@@ -234,8 +234,9 @@ impl Machine {
         let chip_authentic = same_chip && request.local.passive && request.local.active;
         let biometric = request.biometric.as_ref().map(|seen| {
             let session = from_hex(&seen.session);
-            let found =
-                session.and_then(|session| self.sessions.check(&session, now_s, &number, &request.terminal));
+            let found = session.and_then(|session| {
+                self.sessions.check(&session, request.session_at_s(now_s), &number, &request.terminal)
+            });
             found.map_or(Matched { matched: false, score: 0 }, |found| Matched {
                 matched: found.matched,
                 score: found.score,
@@ -243,7 +244,7 @@ impl Machine {
         });
         let face_or_none = match &biometric {
             Some(found) => found.matched,
-            None => request.purpose != Purpose::CashOut,
+            None => !matches!(request.purpose, Purpose::CashOut | Purpose::StandIn),
         };
         let reasons = [
             (citizen_status != CitizenStatus::Alive, "the citizen may not act"),
@@ -503,7 +504,7 @@ pub(super) mod tests {
             "request_sha256": to_hex(&Sha256::digest(payload)), "iat": NOW_S, "exp": NOW_S + 30,
             "result": "VERIFIED", "citizen_status": "ALIVE", "card_status": "VALID", "chip_authentic": true,
             "biometric": { "matched": true, "score": 90 }, "reason": null,
-            "registry_ref": answer["registry_ref"], "status_valid_until": NOW_S + 300,
+            "registry_ref": answer["registry_ref"], "status_valid_until": NOW_S + STATUS_LIFE_S,
         });
         assert_eq!(answer, expected);
         assert_eq!(answer["registry_ref"].as_str().unwrap().len(), 32);

@@ -186,7 +186,8 @@ fn identity(json: &[Value], t: &'static Texts) -> Vec<Fact> {
         facts.push(verdict(t.biometric, &record["biometric_matched"]));
     }
     let bytes = evidence["registry_answer_bytes"].as_u64().unwrap_or(0);
-    facts.push(Fact { name: t.registry_answer, value: with(t.bytes, bytes), is_code: false });
+    let answer = if evidence["stood_in"] == true { t.stood_in.to_owned() } else { with(t.bytes, bytes) };
+    facts.push(Fact { name: t.registry_answer, value: answer, is_code: false });
     for (name, field) in [(t.digest_sod, "sod_sha256"), (t.digest_dg15, "dg15_sha256")] {
         let value = evidence[field].as_str().unwrap_or("").to_owned();
         facts.push(Fact { name, value, is_code: true });
@@ -249,6 +250,10 @@ fn details(record: &Value, settings: &Settings, t: &'static Texts) -> Vec<Fact> 
         }
         "REVERSED" => say(t.response_code, text("code").map(meant), false),
         "CLAIM" | "NOTE" => say(t.why, text("reason"), false),
+        "ASKED-AGAIN" => {
+            let refused = text("refused").map(meant);
+            say(t.response_code, Some(refused.unwrap_or_else(|| t.registry_agrees.to_owned())), false);
+        }
         "RESOLUTION" => {
             say(t.who, text("by"), false);
             say(t.why, text("why"), false);

@@ -136,7 +136,9 @@ fn bank(digits: &str) -> Institution {
 
 fn evidence() -> Evidence {
     Evidence {
-        registry_answer: b"eyJhbGciOiJFUzI1NiJ9.eyJyZXN1bHQiOiJWRVJJRklFRCJ9.c2ln"[..].into(),
+        registry: processor::RegistryWord::Signed(
+            b"eyJhbGciOiJFUzI1NiJ9.eyJyZXN1bHQiOiJWRVJJRklFRCJ9.c2ln"[..].into(),
+        ),
         sod_sha256: [0x5d; 32],
         dg15_sha256: [0x15; 32],
         passive: true,

@@ -526,6 +526,8 @@ texts! {
     biometric: "Khuôn mặt hoặc vân tay khớp", "Face or finger matched";
     registry_answer: "Trả lời có chữ ký của CSDL dân cư", "Registry's signed answer";
     bytes: "{} byte", "{} bytes";
+    stood_in: "Chưa có: CSDL dân cư mất kết nối, chuyển mạch cho rút theo hạn mức và hỏi lại sau.", "None yet: the registry was away, the switch stood in for it within its limit, and asks again.";
+    registry_agrees: "CSDL dân cư đồng ý", "The registry agrees";
     digest_sod: "SHA-256 của SOD", "SHA-256 of the SOD";
     digest_dg15: "SHA-256 của DG15", "SHA-256 of DG15";
     passed: "Đạt", "Passed";
@@ -565,6 +567,7 @@ texts! {
     rec_cutover: "Chuyển ngày", "Cutover";
     rec_block: "Khóa hoặc mở khóa", "Block set or lifted";
     rec_resolution: "Người đã quyết định", "A person has decided";
+    rec_asked_again: "Hỏi lại CSDL dân cư", "The registry was asked again";
 
     people_lead: "Ai được đăng nhập và với vai trò nào. Thêm người và đặt mật khẩu bằng dòng lệnh.", "Who may log in, and with which roles. People are added and given passwords on the command line.";
     full_name: "Họ tên", "Full name";
@@ -946,6 +949,7 @@ impl Texts {
             "VERIFICATION" => self.rec_verification,
             "CUTOVER" => self.rec_cutover,
             "BLOCK" => self.rec_block,
+            "ASKED-AGAIN" => self.rec_asked_again,
             _ => self.rec_resolution,
         }
     }

@@ -5,10 +5,10 @@ use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use keys::{DataKeys, OpenError, PAN_DIGITS, SEAL_TAG_BYTES, SEALED_PAN_BYTES};
 use mutant::Mutant;
 use processor::{
-    AccountNumber, Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code,
-    Content, Day, Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome,
-    Position, Record, Request, Resolution, Reversal, Rrn, Side, Spend, Suspense, TOTALS_ELEMENTS, TerminalId,
-    Totals, TotalsStep, TxKey, UtcSeconds, Verification,
+    AccountNumber, Advice, AskedAgain, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class,
+    Code, Content, Day, Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason,
+    Outcome, Position, Record, RegistryWord, Request, Resolution, Reversal, Rrn, Side, Spend, Suspense,
+    TOTALS_ELEMENTS, TerminalId, Totals, TotalsStep, TxKey, UtcSeconds, Verification,
 };
 
 use crate::wire::{DecodeError, DecodeFault, Decoded, Reader, Writer};
@@ -290,6 +290,7 @@ fn kind_of(body: &Body) -> u8 {
         Body::Block(_) => 12,
         Body::Resolution(_) => 13,
         Body::Totals(_) => 14,
+        Body::AskedAgain(_) => 15,
     }
 }
 
@@ -347,6 +348,10 @@ fn put_body(fields: &mut Put<'_>, body: &Body) {
             fields.private.bytes("why", resolution.why.as_bytes());
         }
         Body::Totals(totals) => put_totals(&mut fields.clear, totals),
+        Body::AskedAgain(asked) => {
+            fields.clear.optional(asked.refused, |writer, code| writer.raw(&code.0));
+            put_evidence(&mut fields.private, &asked.evidence);
+        }
     }
 }
 
@@ -407,9 +412,17 @@ fn take_body(fields: &mut Take<'_, '_>, kind: u8) -> Decoded<Body> {
             why: fields.private(|reader| reader.text("why"))?.unwrap_or_default(),
         }),
         14 => Body::Totals(Box::new(take_totals(&mut fields.clear)?)),
+        15 => Body::AskedAgain(Box::new(AskedAgain {
+            refused: fields.clear.optional("refused", |reader| take_code(reader, "refused"))?,
+            evidence: fields.private(take_evidence)?.unwrap_or_else(left_evidence),
+        })),
         _ => return Err(fields.clear.error("kind", DecodeFault::Value)),
     })
 }
+
+const NO_EVIDENCE: u8 = 0;
+const SIGNED_EVIDENCE: u8 = 1;
+const OWED_EVIDENCE: u8 = 2;
 
 fn put_intent(fields: &mut Put<'_>, intent: &Intent) {
     put_request(fields, &intent.request);
@@ -418,7 +431,14 @@ fn put_intent(fields: &mut Put<'_>, intent: &Intent) {
     put_identity(&mut fields.clear, &intent.identity);
     put_day(&mut fields.clear, intent.day);
     fields.clear.optional(intent.reference, |writer, reference| writer.raw(&reference.0));
-    fields.private_optional(intent.evidence.as_ref(), put_evidence);
+    // Whether the registry is owed a question stands in clear: a start that opens nothing has to know.
+    fields.clear.u8(intent.evidence.as_ref().map_or(NO_EVIDENCE, |evidence| match evidence.is_owed() {
+        false => SIGNED_EVIDENCE,
+        true => OWED_EVIDENCE,
+    }));
+    if let Some(evidence) = &intent.evidence {
+        put_evidence(&mut fields.private, evidence);
+    }
 }
 
 fn take_intent(fields: &mut Take<'_, '_>) -> Decoded<Intent> {
@@ -429,8 +449,22 @@ fn take_intent(fields: &mut Take<'_, '_>) -> Decoded<Intent> {
         identity: take_identity(&mut fields.clear)?,
         day: take_day(&mut fields.clear)?,
         reference: fields.clear.optional("reference", |reader| reader.array("reference").map(Reference))?,
-        evidence: fields.private_optional("evidence", take_evidence)?,
+        evidence: take_intent_evidence(fields)?,
     })
+}
+
+fn take_intent_evidence(fields: &mut Take<'_, '_>) -> Decoded<Option<Evidence>> {
+    let owed = |evidence: Evidence| match evidence.registry {
+        RegistryWord::Signed(bytes) | RegistryWord::Owed(bytes) => {
+            Evidence { registry: RegistryWord::Owed(bytes), ..evidence }
+        }
+    };
+    match fields.clear.u8("evidence")? {
+        NO_EVIDENCE => Ok(None),
+        SIGNED_EVIDENCE => fields.private(take_evidence),
+        OWED_EVIDENCE => Ok(Some(owed(fields.private(take_evidence)?.unwrap_or_else(left_evidence)))),
+        _ => Err(fields.clear.error("evidence", DecodeFault::Value)),
+    }
 }
 
 fn put_verification(fields: &mut Put<'_>, verification: &Verification) {
@@ -443,20 +477,13 @@ fn put_verification(fields: &mut Put<'_>, verification: &Verification) {
 }
 
 fn take_verification(fields: &mut Take<'_, '_>) -> Decoded<Verification> {
-    let left = || Evidence {
-        registry_answer: Box::default(),
-        sod_sha256: [0; 32],
-        dg15_sha256: [0; 32],
-        passive: false,
-        active: false,
-    };
     Ok(Verification {
         request: take_request(fields)?,
         reference: Reference(fields.clear.array("reference")?),
         expires_at_ms: fields.clear.i64("expires at")?,
         biometric_matched: fields.clear.flag("biometric matched")?,
         banks: fields.private(take_banks)?.unwrap_or_default(),
-        evidence: fields.private(take_evidence)?.unwrap_or_else(left),
+        evidence: fields.private(take_evidence)?.unwrap_or_else(left_evidence),
     })
 }
 
@@ -568,16 +595,27 @@ fn take_advice(fields: &mut Take<'_, '_>) -> Decoded<Advice> {
 }
 
 fn put_evidence(writer: &mut Writer<'_>, evidence: &Evidence) {
-    writer.bytes("registry answer", &evidence.registry_answer);
+    writer.bytes("registry answer", evidence.registry.bytes());
     writer.raw(&evidence.sod_sha256);
     writer.raw(&evidence.dg15_sha256);
     writer.u8(evidence.passive.into());
     writer.u8(evidence.active.into());
 }
 
+/// What stands for evidence that was left closed.
+fn left_evidence() -> Evidence {
+    Evidence {
+        registry: RegistryWord::Signed(Box::default()),
+        sod_sha256: [0; 32],
+        dg15_sha256: [0; 32],
+        passive: false,
+        active: false,
+    }
+}
+
 fn take_evidence(reader: &mut Reader<'_>) -> Decoded<Evidence> {
     Ok(Evidence {
-        registry_answer: reader.bytes("registry answer")?.into(),
+        registry: RegistryWord::Signed(reader.bytes("registry answer")?.into()),
         sod_sha256: reader.array("SOD digest")?,
         dg15_sha256: reader.array("DG15 digest")?,
         passive: reader.flag("passive")?,

@@ -95,6 +95,7 @@ pub(crate) fn begins(body: &Body) -> bool {
         | Body::Cutover(_)
         | Body::Block(_)
         | Body::Resolution(_)
-        | Body::Totals(_) => false,
+        | Body::Totals(_)
+        | Body::AskedAgain(_) => false,
     }
 }

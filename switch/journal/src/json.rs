@@ -111,6 +111,10 @@ fn body_json(body: &Body) -> Value {
             "ours": figures_json(&totals.ours),
             "theirs": figures_json(&totals.theirs),
         }),
+        Body::AskedAgain(asked) => json!({
+            "refused": asked.refused.map(|code| code.to_string()),
+            "evidence": evidence_json(&asked.evidence),
+        }),
     }
 }
 
@@ -184,13 +188,17 @@ fn figures_json(figures: &Figures) -> Value {
 }
 
 fn evidence_json(evidence: &Evidence) -> Value {
-    json!({
-        "registry_answer_bytes": evidence.registry_answer.len(),
+    let mut shown = json!({
+        "registry_answer_bytes": if evidence.is_owed() { 0 } else { evidence.registry.bytes().len() },
         "sod_sha256": hex(&evidence.sod_sha256),
         "dg15_sha256": hex(&evidence.dg15_sha256),
         "passive": evidence.passive,
         "active": evidence.active,
-    })
+    });
+    if evidence.is_owed() {
+        shown["stood_in"] = json!(true);
+    }
+    shown
 }
 
 fn carried_json(carried: &Carried) -> Value {

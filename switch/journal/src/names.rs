@@ -82,7 +82,8 @@ pub(crate) fn identity_of(record: &Record) -> Option<(Option<Institution>, BankI
         | Body::Cutover(_)
         | Body::Block(_)
         | Body::Resolution(_)
-        | Body::Totals(_) => None,
+        | Body::Totals(_)
+        | Body::AskedAgain(_) => None,
     }
 }
 
@@ -275,6 +276,7 @@ pub(crate) fn day_of(record: &Record) -> Option<Day> {
         | Body::Tombstone(_)
         | Body::Verification(_)
         | Body::Block(_)
-        | Body::Resolution(_) => None,
+        | Body::Resolution(_)
+        | Body::AskedAgain(_) => None,
     }
 }

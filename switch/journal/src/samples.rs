@@ -5,10 +5,10 @@
 use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use keys::{DataKeys, Key};
 use processor::{
-    Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
-    Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
-    Resolution, Reversal, Rrn, Side, Spend, Suspense, TerminalId, Totals, TotalsStep, TxKey, UtcSeconds,
-    Verification,
+    Advice, AskedAgain, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content,
+    Day, Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record,
+    RegistryWord, Request, Resolution, Reversal, Rrn, Side, Spend, Suspense, TerminalId, Totals, TotalsStep,
+    TxKey, UtcSeconds, Verification,
 };
 
 /// 2022-05-03T01:02:03Z, in the pilot's first days.
@@ -88,7 +88,7 @@ pub(crate) fn request(number: u32) -> Request {
 
 pub(crate) fn evidence() -> Evidence {
     Evidence {
-        registry_answer: b"eyJhbGciOiJFUzI1NiJ9.eyJyZXN1bHQiOiJWRVJJRklFRCJ9.c2ln"[..].into(),
+        registry: RegistryWord::Signed(b"eyJhbGciOiJFUzI1NiJ9.eyJyZXN1bHQiOiJWRVJJRklFRCJ9.c2ln"[..].into()),
         sod_sha256: [0x5d; 32],
         dg15_sha256: [0x15; 32],
         passive: true,
@@ -202,6 +202,22 @@ pub(crate) fn totals(step: TotalsStep) -> Record {
     record(None, Body::Totals(Box::new(totals)))
 }
 
+/// A withdrawal that went out in the registry's stead.
+pub(crate) fn stood_in(stan: u32) -> Record {
+    let mut record = intent(stan);
+    if let Body::Intent(intent) = &mut record.body {
+        let registry = RegistryWord::Owed(b"{\"transaction_type\":\"withdrawal\"}"[..].into());
+        (intent.reference, intent.evidence) = (None, Some(Evidence { registry, ..evidence() }));
+    }
+    record
+}
+
+pub(crate) fn asked_again(stan: u32) -> Record {
+    let asked = AskedAgain { refused: Some(Code::LOST), evidence: evidence() };
+    let body = Body::AskedAgain(Box::new(asked));
+    Record { suspense: Some(Suspense::Claim), ..record(Some(key(stan)), body) }
+}
+
 /// One record of each kind, by the name of its golden file.
 pub(crate) fn each_kind() -> Vec<(&'static str, Record)> {
     let claim = |reason, stan| {
@@ -223,6 +239,8 @@ pub(crate) fn each_kind() -> Vec<(&'static str, Record)> {
         ("tombstone", record(Some(key(9)), Body::Tombstone(Some(advice(Class::Reversal, 600_009, key(9)))))),
         ("verification", verification(10)),
         ("resolution", resolution(7)),
+        ("intent-stood-in", stood_in(11)),
+        ("asked-again", asked_again(11)),
         ("cutover", record(None, Body::Cutover(day()))),
         ("totals-said", totals(TotalsStep::Said)),
         ("totals-asked", totals(TotalsStep::Asked)),

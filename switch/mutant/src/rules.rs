@@ -268,6 +268,18 @@ mutants! {
         "A chip's signature vouches for a second request (used signatures).",
         fault: "a 0100 and a one-step 0200 with one DE7, DE11 and amount",
         shows: "VERIFICATION and INTENT over one signature";
+    StandInOverFloor = "stand-in-over-floor",
+        "The switch stands in for the registry above the floor limit (stand-in).",
+        fault: "a registry that is away, and a large withdrawal",
+        shows: "an INTENT that owes the registry a question, above the floor limit";
+    StandInWithoutStatus = "stand-in-without-status",
+        "The switch stands in though nothing recent is known of the card (stand-in).",
+        fault: "a registry that is away, and a card that it has not vouched for lately",
+        shows: "an INTENT that owes the registry a question, of a card without a status";
+    StandInTwice = "stand-in-twice",
+        "The switch stands in for a citizen of whom the registry is already owed a question (stand-in).",
+        fault: "a registry that is away, and two withdrawals of one citizen",
+        shows: "two INTENT of one citizen that owe the registry a question";
     PinPassedOver = "pin-passed-over",
         "A request whose PIN is not translated goes to its bank without it (VERIFYING, PIN).",
         fault: "a security module that is away",

@@ -22,7 +22,26 @@ pub struct Config {
     pub currency: u16,
     /// The business day that is open before the first cutover.
     pub first_day: Day,
+    /// Whether and how far the switch stands in for a registry that is away; `None`: never.
+    pub stand_in: Option<StandIn>,
 }
+
+/// When a one-step withdrawal may go out though the registry is away (docs/security.md#stand-in).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StandIn {
+    /// The floor limit: no larger withdrawal, minor units.
+    pub amount_minor_max: u64,
+    /// The registry's last word on this card is no older, milliseconds.
+    pub status_age_ms_max: u64,
+    /// So many may be out that the registry has not been asked about since; at the limit 91. At most
+    /// [`crate::STAND_INS_MAX`].
+    pub owed_max: usize,
+    /// So often the registry is asked about what went out in its stead, until it has answered, milliseconds.
+    pub ask_again_ms: u64,
+}
+
+/// [`StandIn::ask_again_ms`] where nothing is said.
+pub const ASK_AGAIN_MS: u64 = 30_000;
 
 /// A terminal.
 #[derive(Clone, PartialEq, Debug)]

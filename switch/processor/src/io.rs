@@ -7,7 +7,7 @@ use crate::figures::Figures;
 use crate::ids::{AccountNumber, BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
 use crate::key_exchange::{KeyRequest, KeyVerdict};
 use crate::pin::{PinRequest, PinVerdict};
-use crate::record::{Block, Evidence, Kind, Position, Record, Resolution, Side, Suspense};
+use crate::record::{AskedAgain, Block, Evidence, Kind, Position, Record, Resolution, Side, Suspense};
 use crate::saf::SafRetry;
 use crate::transaction::Transaction;
 
@@ -69,6 +69,8 @@ pub enum Input {
     Found(Ticket, Box<Found>),
     /// The answer to [`Output::Verify`].
     Verified(Ticket, Verdict),
+    /// The answer to [`Output::AskAgain`]. `None`: the registry is still away.
+    AskedAgain(Ticket, Option<AskedAgain>),
     /// The answer to [`Output::TranslatePin`].
     PinTranslated(Ticket, PinVerdict),
     /// The answer to [`Output::TakeKey`].
@@ -95,6 +97,11 @@ pub enum Output {
     Send(LinkId, Message),
     /// Check chip and citizen.
     Verify(Ticket, Box<VerifyRequest>),
+    /// Ask the registry what it was to be asked when the switch stood in for it, by this evidence of the INTENT
+    /// ([`RegistryWord::Owed`]). Answered once, by [`Input::AskedAgain`].
+    ///
+    /// [`RegistryWord::Owed`]: crate::RegistryWord::Owed
+    AskAgain(Ticket, Box<Evidence>),
     /// Have the security module translate a PIN; answered once, by [`Input::PinTranslated`].
     TranslatePin(Ticket, Box<PinRequest>),
     /// Have the security module take a PIN key in; answered once, by [`Input::KeyTaken`].
@@ -247,8 +254,32 @@ pub enum Verdict {
     Refused(Code, Option<Evidence>),
     /// The digest of the SOD is not known: the terminal has to send the SOD.
     SendSod,
-    /// The registry is down, late or not to be believed: no verdict.
+    /// The registry is late or not to be believed: no verdict.
     Unavailable,
+    /// The chip is authentic, and the registry is away: the processor may stand in for it.
+    RegistryAway(Box<Away>),
+}
+
+/// What is known of a card whose registry is away.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Away {
+    /// The chip's checks, and what the registry is to be asked ([`RegistryWord::Owed`]).
+    ///
+    /// [`RegistryWord::Owed`]: crate::RegistryWord::Owed
+    pub evidence: Evidence,
+    /// The request names a biometric session, which the registry can be asked about later.
+    pub has_biometric: bool,
+    /// What the registry last signed of this very card, if that was good and is remembered.
+    pub known: Option<KnownStatus>,
+}
+
+/// A status that the registry has signed: citizen and card in order, face or finger matched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KnownStatus {
+    /// When, wall clock, milliseconds since 1970.
+    pub at_ms: i64,
+    /// The registry's own word how long it holds (`status_valid_until`), milliseconds since 1970.
+    pub valid_until_ms: i64,
 }
 
 /// What an operator can command.
@@ -283,6 +314,10 @@ pub enum Event {
     OtherContent(TxKey),
     /// A chip's signature came in a second request.
     SignatureUsedBefore(TxKey),
+    /// The switch stood in for the registry.
+    StoodIn(TxKey),
+    /// The registry was asked again; the code with which it would have refused.
+    AskedAgain(TxKey, Option<Code>),
     /// A message with a wrong or absent MAC.
     Forged(LinkId),
     /// A bank's answer that belongs to nothing that waits.
@@ -328,6 +363,8 @@ impl Event {
             Event::Suspended(..)
             | Event::OtherContent(_)
             | Event::SignatureUsedBefore(_)
+            | Event::StoodIn(_)
+            | Event::AskedAgain(_, Some(_))
             | Event::Forged(_)
             | Event::StrayAnswer(..)
             | Event::OtherEcho(_)
@@ -343,6 +380,7 @@ impl Event {
             | Event::AdviceAnswered(_)
             | Event::Repeated(_)
             | Event::Reversed(_)
+            | Event::AskedAgain(_, None)
             | Event::FormatError(..)
             | Event::TerminalSignedOn(_)
             | Event::BankReady(_)

@@ -25,6 +25,7 @@ mod processor;
 mod record;
 mod requests;
 mod saf;
+mod stand_in;
 mod standing;
 mod suspense;
 mod totals;
@@ -34,14 +35,15 @@ mod unordered;
 mod used_proofs;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
-pub use config::{Config, IssuerConfig, Limits, TerminalConfig, Timers};
+pub use config::{ASK_AGAIN_MS, Config, IssuerConfig, Limits, StandIn, TerminalConfig, Timers};
 pub use figures::{Figures, TOTALS_ELEMENTS};
 pub use ids::{
     AccountNumber, BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds,
 };
 pub use io::{
-    ACCOUNTS_MAX, Answered, Authenticity, Command, Event, Found, Input, LinkId, LinkedAccount, Lookup, Now,
-    Output, OwnName, Ticket, TotalsQuestion, TotalsVerdict, Used, Verdict, VerifyRequest,
+    ACCOUNTS_MAX, Answered, Authenticity, Away, Command, Event, Found, Input, KnownStatus, LinkId,
+    LinkedAccount, Lookup, Now, Output, OwnName, Ticket, TotalsQuestion, TotalsVerdict, Used, Verdict,
+    VerifyRequest,
 };
 pub use key_exchange::{KEY_EXCHANGES_MAX, KeyOwner, KeyRequest, KeyVerdict};
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
@@ -49,11 +51,12 @@ pub use live::SafStage;
 pub use pin::{Enciphered, PinRequest, PinVerdict};
 pub use processor::Processor;
 pub use record::{
-    Advice, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent, Kind,
-    LinkedBank, Name, NoteReason, Outcome, Position, Record, Request, Resolution, Reversal, Side, Spend,
-    Suspense, Totals, TotalsStep, Verification,
+    Advice, AskedAgain, Block, BlockSubject, Body, Carried, ClaimReason, Content, Declined, Evidence, Intent,
+    Kind, LinkedBank, Name, NoteReason, Outcome, Position, Record, RegistryWord, Request, Resolution,
+    Reversal, Side, Spend, Suspense, Totals, TotalsStep, Verification,
 };
 pub use saf::{RETRIED_MAX, SafBank, SafEntry, SafFault, SafFaultSeen, SafFaults, SafRetry};
+pub use stand_in::{ASKED_AGAIN_AT_ONCE_MAX, STAND_INS_MAX, StandIns};
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
 pub use suspense::{SUSPENDED_MAX, Suspended, SuspendedSet};
 pub use totals::{TOTALS_COUNTING_MAX, TOTALS_TRIES_MAX};

@@ -24,8 +24,8 @@ use crate::live::{Live, Pause, SafStage};
 use crate::messages;
 use crate::network::Session;
 use crate::record::{
-    Advice, Body, Declined, Evidence, Intent, Kind, Outcome, Position, Record, Resolution, Reversal, Spend,
-    Verification,
+    Advice, AskedAgain, Body, Declined, Evidence, Intent, Kind, Outcome, Position, Record, Resolution,
+    Reversal, Spend, Verification,
 };
 use crate::saf::SafFault;
 use crate::standing::Standing;
@@ -68,6 +68,10 @@ pub struct Processor {
     /// Transactions that left memory while a question to the log was open: an older answer about them is stale.
     evicted: VecDeque<(Ticket, TxKey, Position)>,
     pub(crate) verifies: BTreeMap<Ticket, TxKey>,
+    /// Questions to the registry about withdrawals that went out in its stead.
+    pub(crate) asks_again: BTreeMap<Ticket, TxKey>,
+    /// The next round of such questions, monotonic microseconds.
+    pub(crate) ask_again_at_us: Option<u64>,
     /// Questions to the security module.
     pub(crate) pins: BTreeMap<Ticket, TxKey>,
     /// Key exchanges that wait for it.
@@ -107,6 +111,8 @@ pub(crate) enum Timer {
     Totals(Institution),
     /// Totals were not counted in time.
     Count(Ticket),
+    /// The registry is asked about what went out in its stead.
+    AskAgain,
 }
 
 /// A question to the log.
@@ -126,6 +132,10 @@ pub(crate) enum FindAsker {
     Limits(TxKey),
     /// A bank's answer to nothing that is in memory.
     BankAnswer(LinkId, Box<Message>),
+    /// What the registry is to be asked about a withdrawal that went out in its stead.
+    Owed(TxKey),
+    /// The registry's word about one that is not in memory.
+    AskedAgain(TxKey, Box<AskedAgain>),
     /// A clerk has decided about a transaction that is not in memory.
     Resolution(Ticket, TxKey, Box<Resolution>),
 }
@@ -179,6 +189,8 @@ impl Processor {
             blocked: Unordered::default(),
             evicted: VecDeque::new(),
             verifies: BTreeMap::new(),
+            asks_again: BTreeMap::new(),
+            ask_again_at_us: None,
             pins: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             totals: TotalsDesk::default(),
@@ -198,6 +210,7 @@ impl Processor {
             processor.take_up(transaction);
         }
         processor.take_up_totals();
+        processor.plan_ask_again();
         processor
     }
 
@@ -220,6 +233,7 @@ impl Processor {
             Input::Synced(position) => self.synced(position),
             Input::Found(ticket, found) => self.found(ticket, *found),
             Input::Verified(ticket, verdict) => self.verified(ticket, verdict),
+            Input::AskedAgain(ticket, said) => self.asked_again(ticket, said),
             Input::PinTranslated(ticket, verdict) => self.pin_translated(ticket, verdict),
             Input::KeyTaken(ticket, verdict) => self.key_taken(ticket, &verdict),
             Input::TotalsCounted(ticket, verdict) => self.totals_counted(ticket, verdict),
@@ -332,6 +346,7 @@ impl Processor {
                 Timer::BankLink(link) => self.bank_link_timer(link),
                 Timer::Totals(bank) => self.totals_timer(bank),
                 Timer::Count(ticket) => self.count_is_late(ticket),
+                Timer::AskAgain => self.ask_again_round(),
             }
         }
     }
@@ -678,10 +693,15 @@ impl Processor {
                 live.transaction.request = None;
             }
             let suspense = cell.suspense.filter(|_| index == last);
+            let stands_in = matches!(&body, Body::Intent(intent) if intent.evidence.as_ref().is_some_and(Evidence::is_owed));
             self.append(
                 Some(key),
                 Record { at_ms: self.now.wall_ms, transaction: Some(key), suspense, spend, body },
             );
+            if stands_in {
+                self.event(Event::StoodIn(key));
+                self.plan_ask_again();
+            }
         }
         if completes {
             if let Some(live) = self.live.get_mut(&key) {

@@ -29,7 +29,7 @@ pub struct Record {
 pub enum Suspense {
     /// APPROVED past its age: a later 0220 or 0420 clears it.
     Age,
-    /// Raised by what a terminal or bank said: only a clerk's resolution clears it.
+    /// Raised by what a terminal or bank said, or by the registry asked again: only a clerk's resolution clears it.
     Claim,
 }
 
@@ -77,6 +77,8 @@ pub enum Body {
     Resolution(Resolution),
     /// What a business day comes to for a member.
     Totals(Box<Totals>),
+    /// What the registry said later of a withdrawal that went out in its stead ([`RegistryWord::Owed`]).
+    AskedAgain(Box<AskedAgain>),
 }
 
 impl Body {
@@ -97,6 +99,7 @@ impl Body {
             Body::Block(_) => "BLOCK",
             Body::Resolution(_) => "RESOLUTION",
             Body::Totals(_) => "TOTALS",
+            Body::AskedAgain(_) => "ASKED-AGAIN",
         }
     }
 }
@@ -357,8 +360,8 @@ pub struct LinkedBank {
 /// The evidence of an identity check: what was signed, and digests of what was checked. No data group.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The registry's signed answer, compact JWS; [`Evidence::ANSWER_BYTES_MAX`] at most.
-    pub registry_answer: Box<[u8]>,
+    /// What the registry said, or what it is still to be asked; [`Evidence::ANSWER_BYTES_MAX`] at most.
+    pub registry: RegistryWord,
     /// SHA-256 of the SOD.
     pub sod_sha256: [u8; 32],
     /// SHA-256 of DG15.
@@ -369,15 +372,56 @@ pub struct Evidence {
     pub active: bool,
 }
 
+/// On what an identity check rests.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RegistryWord {
+    /// The registry's signed answer, compact JWS.
+    Signed(Box<[u8]>),
+    /// The registry was away and the switch stood in: what it is to be asked again, the payload of the question that had
+    /// no answer.
+    Owed(Box<[u8]>),
+}
+
+impl RegistryWord {
+    /// The bytes, whichever they are.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            RegistryWord::Signed(bytes) | RegistryWord::Owed(bytes) => bytes,
+        }
+    }
+}
+
+/// Which it is, and how long: both hold personal data.
+impl std::fmt::Debug for RegistryWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = if matches!(self, RegistryWord::Owed(_)) { "Owed" } else { "Signed" };
+        f.debug_struct(name).field("bytes", &self.bytes().len()).finish()
+    }
+}
+
 impl Evidence {
     /// A registry's answer that is longer is refused: four times what the contract's fields can fill.
     pub const ANSWER_BYTES_MAX: usize = 8_192;
+
+    /// The switch stood in: the registry is still to be asked.
+    pub fn is_owed(&self) -> bool {
+        matches!(self.registry, RegistryWord::Owed(_))
+    }
+}
+
+/// ASKED-AGAIN: the registry is back, and has said what it thinks of a withdrawal that went out in its stead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AskedAgain {
+    /// The code with which it would have been refused; the money has gone, and a person decides.
+    pub refused: Option<Code>,
+    /// What the registry signed.
+    pub evidence: Evidence,
 }
 
 impl std::fmt::Debug for Evidence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Evidence")
-            .field("registry_answer_bytes", &self.registry_answer.len())
+            .field("registry", &self.registry)
             .field("passive", &self.passive)
             .field("active", &self.active)
             .finish_non_exhaustive()
@@ -540,7 +584,8 @@ impl Record {
             | Body::Cutover(_)
             | Body::Block(_)
             | Body::Resolution(_)
-            | Body::Totals(_) => None,
+            | Body::Totals(_)
+            | Body::AskedAgain(_) => None,
         }
     }
 
@@ -560,7 +605,8 @@ impl Record {
             | Body::Cutover(_)
             | Body::Block(_)
             | Body::Resolution(_)
-            | Body::Totals(_) => None,
+            | Body::Totals(_)
+            | Body::AskedAgain(_) => None,
         }
     }
 
@@ -596,7 +642,8 @@ impl Record {
             | Body::Note(..)
             | Body::Tombstone(_)
             | Body::Block(_)
-            | Body::Resolution(_) => {}
+            | Body::Resolution(_)
+            | Body::AskedAgain(_) => {}
         }
         names
     }

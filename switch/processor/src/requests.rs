@@ -19,7 +19,7 @@ use crate::pin::PinStage;
 use crate::processor::{
     BLOCKED_PER_TRANSACTION_MAX, Fact, FindAsker, Processor, Timer, counts_against_limits,
 };
-use crate::record::{BlockSubject, Kind};
+use crate::record::{BlockSubject, Evidence, Kind};
 use crate::standing::{LiveReference, REFERENCES_MAX};
 use crate::transaction::Transaction;
 use crate::used_proofs::{PROOF_AGE_MS_MAX, ProofRefusal};
@@ -246,6 +246,8 @@ impl Processor {
             }
             FindAsker::Limits(key) => self.limits_found(key, &found),
             FindAsker::BankAnswer(link, message) => self.bank_answer_found(link, *message, found),
+            FindAsker::Owed(key) => self.owed_found(key, &found),
+            FindAsker::AskedAgain(key, said) => self.asked_again_found(key, *said, found),
             FindAsker::Resolution(ticket, key, resolution) => {
                 self.resolution_found(ticket, key, *resolution, found);
             }
@@ -275,7 +277,8 @@ impl Processor {
                 }
             }
             FindAsker::Limits(key) => self.refuse(key, Code::UNAVAILABLE),
-            FindAsker::BankAnswer(..) => {}
+            // The next round asks again.
+            FindAsker::BankAnswer(..) | FindAsker::Owed(_) | FindAsker::AskedAgain(..) => {}
             FindAsker::Resolution(ticket, key, _) => self.resolution_late(ticket, key),
         }
         self.forget_answered_finds();
@@ -570,6 +573,7 @@ impl Processor {
                 self.advance(key, Trigger::Refused, fact);
             }
             Verdict::Unavailable => self.refuse(key, Code::UNAVAILABLE),
+            Verdict::RegistryAway(away) => self.registry_away(key, *away),
         }
     }
 
@@ -584,7 +588,12 @@ impl Processor {
         let citizen = work.content.citizen;
         let amount_minor = work.content.amount_minor;
         let may_cash_leave = matches!(kind, Kind::Withdrawal | Kind::Transfer);
-        if may_cash_leave && !work.biometric_matched {
+        let stands_in = work.evidence.as_ref().is_some_and(Evidence::is_owed);
+        if stands_in && !self.may_stand_in_for(citizen) {
+            return self.refuse(key, Code::UNAVAILABLE);
+        }
+        let work = self.work(key);
+        if may_cash_leave && !work.biometric_matched && !stands_in {
             let fact = Fact::Refusal { code: Code::PROOF, send_sod: false, evidence: work.evidence.take() };
             return self.advance(key, Trigger::Refused, fact);
         }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::ids::{BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds};
 use crate::intake::decimal;
-use crate::record::{BlockSubject, Body, Record, TotalsStep};
+use crate::record::{BlockSubject, Body, Evidence, Intent, Record, TotalsStep};
+use crate::stand_in::StandIns;
 use crate::suspense::SuspendedSet;
 use crate::totals_kept::TotalsKept;
 use crate::transaction::Transaction;
@@ -41,6 +42,10 @@ pub struct Standing {
     /// Totals that members and the switch have told each other.
     #[serde(default)]
     pub totals: TotalsKept,
+    /// Withdrawals that went out in the registry's stead and that it has not been asked about since. Checkpoints that were
+    /// written before there were any have none.
+    #[serde(default)]
+    pub stand_ins: StandIns,
 }
 
 /// The references that may still serve, oldest first in `order`.
@@ -87,6 +92,9 @@ impl Standing {
                 if let (Some(reference), Some(key)) = (intent.reference, record.transaction) {
                     self.references.consume(reference, key);
                 }
+                if let Some(key) = record.transaction.filter(|_| is_owed(intent)) {
+                    self.stand_ins.begin(key, intent.request.content.citizen);
+                }
             }
             Body::Reversal(reversal) => {
                 if let Some(bank) = transaction.and_then(Transaction::bank) {
@@ -129,6 +137,11 @@ impl Standing {
                     self.blocks.insert(block.subject);
                 } else {
                     self.blocks.remove(&block.subject);
+                }
+            }
+            Body::AskedAgain(_) => {
+                if let Some(key) = record.transaction {
+                    self.stand_ins.end(&key);
                 }
             }
             Body::Outcome(_)
@@ -224,8 +237,13 @@ fn may_have_used_a_signature(body: &Body) -> bool {
         | Body::Cutover(_)
         | Body::Block(_)
         | Body::Resolution(_)
-        | Body::Totals(_) => false,
+        | Body::Totals(_)
+        | Body::AskedAgain(_) => false,
     }
+}
+
+fn is_owed(intent: &Intent) -> bool {
+    intent.evidence.as_ref().is_some_and(Evidence::is_owed)
 }
 
 impl References {

@@ -105,6 +105,12 @@ impl Transaction {
         self.sent.as_ref().map(|sent| sent.bank)
     }
 
+    /// It went out in the registry's stead.
+    pub fn stood_in(&self) -> bool {
+        let evidence = self.sent.as_ref().and_then(|sent| sent.evidence.as_ref());
+        evidence.is_some_and(Evidence::is_owed)
+    }
+
     /// Adds the next record. Errors: [`BrokenSequence`] where no rule of the lifecycle leads from here to there.
     pub fn apply(&mut self, record: &Record) -> Result<(), BrokenSequence> {
         let broken = BrokenSequence { key: self.key, record: record.body.name(), state: self.state };
@@ -157,6 +163,7 @@ impl Transaction {
             | Body::Claim(..)
             | Body::Note(..)
             | Body::Tombstone(_)
+            | Body::AskedAgain(_)
             | Body::Cutover(_)
             | Body::Block(_)
             | Body::Totals(_) => {}
@@ -198,6 +205,7 @@ impl Transaction {
             Body::Claim(..) if self.state == State::Unknown => Some(State::Tombstone),
             Body::Claim(..) | Body::Note(..) => Some(self.state),
             Body::Resolution(_) => self.suspense.is_some().then_some(self.state),
+            Body::AskedAgain(_) => self.stood_in().then_some(self.state),
             Body::Cutover(_) | Body::Block(_) | Body::Totals(_) => None,
         }
     }

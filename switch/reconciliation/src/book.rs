@@ -289,7 +289,11 @@ impl Book {
             Body::Complete(_) => ours.ended = Ended::Completed,
             Body::Note(NoteReason::ApprovalSeen, _) => told.is_approved = true,
             Body::Resolution(_) => told.suspense = None,
-            Body::Reversed(_) | Body::Claim(..) | Body::Note(..) | Body::Tombstone(_) => {}
+            Body::Reversed(_)
+            | Body::Claim(..)
+            | Body::Note(..)
+            | Body::Tombstone(_)
+            | Body::AskedAgain(_) => {}
             Body::Intent(_) | Body::Verification(_) | Body::Cutover(_) | Body::Block(_) | Body::Totals(_) => {
             }
         }

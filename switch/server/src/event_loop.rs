@@ -284,6 +284,7 @@ impl Running {
                     }
                 }
                 Output::Verify(ticket, request) => self.owned.verifier.verify(ticket, request),
+                Output::AskAgain(ticket, owed) => self.owned.verifier.ask_again(ticket, owed),
                 Output::TranslatePin(ticket, request) => {
                     if let Some(verdict) = self.owned.pins.translate(ticket, request) {
                         self.own_inputs.push_back(Input::PinTranslated(ticket, verdict));
@@ -406,6 +407,7 @@ impl Running {
         gauges.other_inputs.set(self.owned.bus.others.len() as f64);
         gauges.references.set(processor.standing().references.len() as f64);
         gauges.suspense.set(processor.standing().suspended.len() as f64);
+        gauges.stand_ins.set(processor.standing().stand_ins.len() as f64);
         for bank in processor.saf_banks() {
             self.observer.saf(&bank, now.wall_ms);
         }
@@ -452,6 +454,7 @@ impl Running {
             "log_records": processor.next_position(),
             "log_synced_records": self.synced,
             "disk_full": self.is_disk_full,
+            "stand_ins_owed": processor.standing().stand_ins.len(),
             "registry_left_alone": self.owned.verifier.is_registry_left_alone(),
             "crl_stale": self.owned.verifier.stale_lists(now),
             "blocks": processor.standing().blocks.iter().map(|subject| format!("{subject:?}")).collect::<Vec<_>>(),

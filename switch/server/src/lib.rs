@@ -34,6 +34,7 @@ pub mod saf_commands;
 mod saf_view;
 pub mod security_module;
 mod stages;
+mod status_cache;
 pub mod suspense_commands;
 pub mod tls;
 mod totals_count;

@@ -50,6 +50,10 @@ fn gist(body: &Body) -> String {
             verification.reference, verification.biometric_matched, verification.request.rrn
         ),
         Body::Resolution(resolution) => format!(" by {}: {}", resolution.by, resolution.why),
+        Body::AskedAgain(asked) => match asked.refused {
+            Some(code) => format!(" the registry would have refused with {code}"),
+            None => " the registry agrees".to_owned(),
+        },
         Body::Cutover(day) => format!(" {day}"),
         Body::Totals(totals) => format!(
             " {} of {} {} {} as {}: {}",

@@ -35,6 +35,7 @@ pub(crate) struct Gauges {
     pub(crate) other_inputs: Gauge,
     pub(crate) references: Gauge,
     pub(crate) suspense: Gauge,
+    pub(crate) stand_ins: Gauge,
 }
 
 /// What waits for one bank.
@@ -68,6 +69,7 @@ impl Observer {
                 other_inputs: gauge!("atm_switch_queue_inputs", "queue" => "others"),
                 references: gauge!("atm_switch_references_live"),
                 suspense: gauge!("atm_switch_suspense_open"),
+                stand_ins: gauge!("atm_switch_stand_ins_owed"),
             },
             batch: histogram!("atm_switch_batch_inputs"),
             undeliverable: counter!("atm_switch_messages_undeliverable_total"),
@@ -164,6 +166,8 @@ fn name(event: &Event) -> &'static str {
         Event::Suspended(..) => "suspended",
         Event::OtherContent(_) => "other_content",
         Event::SignatureUsedBefore(_) => "signature_used_before",
+        Event::StoodIn(_) => "stood_in",
+        Event::AskedAgain(..) => "asked_again",
         Event::Forged(_) => "forged",
         Event::StrayAnswer(..) => "stray_answer",
         Event::OtherEcho(_) => "other_echo",

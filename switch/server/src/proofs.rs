@@ -6,10 +6,12 @@ use credential::{
     CheckedChip, ChipContext, ChipRefusal, Proof, RevocationError, SodCache, TrustStore, VerifiedSod,
     check_chip,
 };
-use processor::{Code, Evidence, PROOF_AGE_MS_MAX, Verdict, VerifyRequest};
+use processor::{
+    AskedAgain, Away, Code, Evidence, KnownStatus, PROOF_AGE_MS_MAX, RegistryWord, Verdict, VerifyRequest,
+};
 use thiserror::Error;
 
-use crate::registry::{ActiveProof, Answer, Modality, Outcome, RegistryQuestion};
+use crate::registry::{ActiveProof, Answer, Modality, Outcome, Reason, RegistryQuestion};
 
 /// The card is on the reader now: DE7 of a request that a chip has signed lies so near to the switch's clock, either
 /// way (docs/interface.md#proof).
@@ -131,10 +133,48 @@ pub fn question(request: &VerifyRequest, chip: &CheckedChip) -> RegistryQuestion
     }
 }
 
+/// What is known of a chip that was found good while the registry is away: `kept` of the question, to be put again.
+pub fn away(chip: &CheckedChip, kept: Box<[u8]>, known: Option<KnownStatus>) -> Verdict {
+    let evidence = Evidence {
+        registry: RegistryWord::Owed(kept),
+        sod_sha256: chip.sod.sod_sha256,
+        dg15_sha256: chip.dg15_sha256,
+        passive: true,
+        active: true,
+    };
+    Verdict::RegistryAway(Box::new(Away { evidence, has_biometric: chip.biometric_session.is_some(), known }))
+}
+
+/// What the registry's answer says of the card for the time that it is away: a status, none any more, or nothing at all.
+pub fn status(answer: &Answer, now_ms: i64) -> Option<Option<KnownStatus>> {
+    match answer.outcome {
+        Outcome::Verified { biometric_matched: true } => {
+            let valid_until_ms = answer.status_valid_until_s?.saturating_mul(1_000);
+            Some(Some(KnownStatus { at_ms: now_ms, valid_until_ms }))
+        }
+        // It vouches for the card, and not for who holds it: what it said of that before stands.
+        Outcome::Verified { biometric_matched: false } => None,
+        Outcome::Refused(_) => Some(None),
+        Outcome::Unavailable(Reason::Contradiction) => Some(None),
+        Outcome::Unavailable(_) => None,
+    }
+}
+
+/// What the registry said about a withdrawal that went out in its stead; `None` while it is away.
+pub fn asked_again(answer: Answer, of: &Evidence) -> Option<AskedAgain> {
+    let refused = match answer.outcome {
+        Outcome::Verified { .. } => None,
+        Outcome::Refused(code) => Some(code),
+        Outcome::Unavailable(_) => return None,
+    };
+    let evidence = Evidence { registry: RegistryWord::Signed(answer.jws?), ..of.clone() };
+    Some(AskedAgain { refused, evidence })
+}
+
 /// What the registry's judged answer about a chip comes to: a verdict that is not `Unavailable` holds what proves it.
 pub fn verdict(answer: Answer, chip: &CheckedChip) -> Verdict {
     let evidence = answer.jws.map(|registry_answer| Evidence {
-        registry_answer,
+        registry: RegistryWord::Signed(registry_answer),
         sod_sha256: chip.sod.sod_sha256,
         dg15_sha256: chip.dg15_sha256,
         passive: true,
@@ -191,6 +231,30 @@ mod tests {
         for off_s in [-PROOF_AGE_S_MAX, PROOF_AGE_S_MAX] {
             assert!(matches!(refusal(off_s, None), Refusal::NoKey));
             assert!(matches!(refusal(off_s, Some(&[1; 32])), Refusal::Chip(ChipRefusal::Pan(_))));
+        }
+    }
+
+    #[test]
+    fn what_the_registry_said_last_counts_while_it_is_away() {
+        let said = |outcome| {
+            let answer = Answer {
+                outcome,
+                status_valid_until_s: Some(NOW_S + 60),
+                ..Answer::unavailable(Reason::Late)
+            };
+            status(&answer, NOW_S * 1_000)
+        };
+        let good = KnownStatus { at_ms: NOW_S * 1_000, valid_until_ms: (NOW_S + 60) * 1_000 };
+        let cases = [
+            (Outcome::Verified { biometric_matched: true }, Some(Some(good))),
+            (Outcome::Verified { biometric_matched: false }, None),
+            (Outcome::Refused(Code::LOST), Some(None)),
+            (Outcome::Unavailable(Reason::Contradiction), Some(None)),
+            (Outcome::Unavailable(Reason::Late), None),
+            (Outcome::Unavailable(Reason::Kid), None),
+        ];
+        for (outcome, expected) in cases {
+            assert_eq!(said(outcome.clone()), expected, "{outcome:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use credential::{CheckedChip, SodCache};
-use processor::{Input, Now, Ticket, Verdict, VerifyRequest};
+use processor::{AskedAgain, Evidence, Input, Kind, Now, Ticket, Verdict, VerifyRequest};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -12,7 +12,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::links::terminal::TerminalKeyStore;
 use crate::proofs::{self, Proofs, Refusal};
-use crate::registry::{Outcome, Reason, RegistryBounds, RegistryClient, Surroundings};
+use crate::registry::{Answer, Outcome, Reason, RegistryBounds, RegistryClient, Surroundings};
+use crate::status_cache::StatusCache;
 
 /// Connections to the registry; HTTP/2 needs one alone.
 const REGISTRY_CONNECTIONS_MAX: usize = 64;
@@ -28,6 +29,7 @@ struct Shared {
     registry: RegistryClient,
     keys: Arc<TerminalKeyStore>,
     proofs: Arc<Proofs>,
+    statuses: StatusCache,
     clock: Clock,
 }
 
@@ -57,6 +59,7 @@ impl Verifier {
                 settings.credential.trust.clone(),
                 SodCache::new(settings.credential.sods_cached_max),
             )),
+            statuses: StatusCache::default(),
             clock,
         };
         Ok(Verifier { shared: Arc::new(shared), runtime: Handle::current(), answers: answers.clone() })
@@ -100,6 +103,18 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    /// Puts the question that an evidence owes to the registry; its word comes through the bus. How many are under way the
+    /// processor bounds.
+    pub(crate) fn ask_again(&self, ticket: Ticket, owed: Box<Evidence>) {
+        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
+        self.runtime.spawn(async move {
+            let said = shared.ask_again(&owed).await;
+            tell(&answers, Input::AskedAgain(ticket, said)).await;
+        });
+    }
+}
+
 impl Shared {
     fn check(&self, request: &VerifyRequest) -> Result<CheckedChip, Refusal> {
         let now_s = self.clock.now().wall_ms.div_euclid(1000);
@@ -109,7 +124,34 @@ impl Shared {
     }
 
     async fn ask(&self, request: &VerifyRequest, chip: CheckedChip) -> Verdict {
-        let answer = self.registry.verify(proofs::question(request, &chip)).await;
+        let question = proofs::question(request, &chip);
+        let answer = self.registry.verify(&question).await;
+        self.remember(&answer, chip.sod.sod_sha256);
+        self.note(&answer);
+        match &answer.outcome {
+            Outcome::Unavailable(reason) if reason.is_away() && request.kind == Kind::Withdrawal => {
+                proofs::away(&chip, self.registry.keep(&question), self.statuses.get(&chip.sod.sod_sha256))
+            }
+            Outcome::Unavailable(_) | Outcome::Verified { .. } | Outcome::Refused(_) => {
+                proofs::verdict(answer, &chip)
+            }
+        }
+    }
+
+    async fn ask_again(&self, owed: &Evidence) -> Option<AskedAgain> {
+        let answer = self.registry.verify_again(owed.registry.bytes()).await;
+        self.remember(&answer, owed.sod_sha256);
+        self.note(&answer);
+        proofs::asked_again(answer, owed)
+    }
+
+    fn remember(&self, answer: &Answer, card: [u8; 32]) {
+        if let Some(status) = proofs::status(answer, self.clock.now().wall_ms) {
+            self.statuses.put(card, status);
+        }
+    }
+
+    fn note(&self, answer: &Answer) {
         if let Outcome::Unavailable(reason) = &answer.outcome {
             // That it is left alone was told once.
             if !matches!(reason, Reason::Paused(_)) {
@@ -117,7 +159,6 @@ impl Shared {
             }
             metrics::counter!("atm_switch_registry_unavailable_total").increment(1);
         }
-        proofs::verdict(answer, &chip)
     }
 }
 
@@ -129,7 +170,7 @@ fn refused(refusal: &Refusal) -> Verdict {
             metrics::counter!("atm_switch_proofs_refused_total").increment(1);
         }
         Verdict::Unavailable => metrics::counter!("atm_switch_proofs_not_judged_total").increment(1),
-        Verdict::SendSod | Verdict::Verified { .. } => {}
+        Verdict::SendSod | Verdict::Verified { .. } | Verdict::RegistryAway(_) => {}
     }
     verdict
 }

@@ -98,6 +98,8 @@ fn each_mistake_is_named_with_its_place() {
         ("addresses = [\"127.0.0.1:9001\", \"127.0.0.1:9002\"]", "addresses = [\"127.0.0.1\"]", "here issuer[0].addresses[0]: `127.0.0.1` is not host:port"),
         ("14 = \"56\"", "14 = \"00\"", "here issuer[1].codes.14: a refusal cannot become an approval"),
         ("url = \"https://", "url = \"http://", "here registry.url: is not https://host:port"),
+        ("[switch]", "stand_in.amount_minor_max = 30_000_000\n[switch]", "1 stand_in.amount_minor_max: is above limits.transaction_minor_max, 20000000"),
+        ("[switch]", "stand_in.owed_max = 4_097\n[switch]", "1 stand_in.owed_max: is not between 1 and 4096"),
         ("ca_file = \"registry-ca.pem\"", "ca_file = \"none.pem\"", "here registry.ca_file: "),
         ("ca_file = \"registry-ca.pem\"", "ca_file = \"signing.pem\"", "here registry.ca_file: the registry's CA file holds no certificate that can be used"),
         ("signing_key_file = \"signing.pem\"", "signing_key_file = \"registry-2026.pem\"", "here registry.signing_key_file: the signing key is no P-256 key in PKCS#8 PEM"),

@@ -155,13 +155,13 @@ async fn every_transaction_is_asked_for_in_the_form_of_the_contract() {
         Kind::Verification,
     ];
     for (stan, kind) in (1..).zip(kinds) {
-        let answer = client.verify(RegistryQuestion { kind, ..question(stan) }).await;
+        let answer = client.verify(&RegistryQuestion { kind, ..question(stan) }).await;
         assert_eq!(answer.outcome, VERIFIED, "{kind:?}");
         assert_eq!(answer.registry_ref.unwrap().len(), 32);
         assert!(!answer.jws.unwrap().is_empty());
     }
     let no_face = RegistryQuestion { kind: Kind::Balance, biometric: None, ..question(7) };
-    assert_eq!(client.verify(no_face).await.outcome, Outcome::Verified { biometric_matched: false });
+    assert_eq!(client.verify(&no_face).await.outcome, Outcome::Verified { biometric_matched: false });
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn the_synthetic_citizens_are_on_file() {
             active_proof: Some(signed(&chip, &[9; 8])),
             ..question(1)
         };
-        assert_eq!(client.verify(good()).await.outcome, VERIFIED, "citizen {index}");
+        assert_eq!(client.verify(&good()).await.outcome, VERIFIED, "citizen {index}");
         let other_chip = Sha256::digest(country.chip(index + 1).dg15()).into();
         let cloned = RegistryQuestion { dg15_sha256: other_chip, ..good() };
         let impostor = ActiveProof { challenge: vec![8; 8], ..signed(&chip, &[9; 8]) };
@@ -194,7 +194,7 @@ async fn the_synthetic_citizens_are_on_file() {
         let elsewhere = ActiveProof { algorithm: "ecdsa-sha384".to_owned(), ..signed(&chip, &[9; 8]) };
         let confused = RegistryQuestion { active_proof: Some(elsewhere), ..good() };
         for question in [cloned, replayed, confused] {
-            let outcome = client.verify(question).await.outcome;
+            let outcome = client.verify(&question).await.outcome;
             assert_eq!(outcome, Outcome::Refused(Code::PROOF), "citizen {index}");
         }
     }
@@ -218,7 +218,7 @@ async fn refusals_carry_their_code_and_their_evidence() {
     ];
     for (exception, code) in on_file {
         handle.set_override(number(), exception);
-        let answer = client.verify(question(1)).await;
+        let answer = client.verify(&question(1)).await;
         assert_eq!(answer.outcome, Outcome::Refused(Code(*code)), "{exception:?}");
         assert!(answer.jws.is_some());
     }
@@ -233,9 +233,71 @@ async fn refusals_carry_their_code_and_their_evidence() {
         (RegistryQuestion { biometric: Some(([0; 16], Modality::Finger)), ..question(1) }, b"63"),
     ];
     for (index, (question, code)) in cases.into_iter().enumerate() {
-        let answer = client.verify(question).await;
+        let answer = client.verify(&question).await;
         assert_eq!(answer.outcome, Outcome::Refused(Code(*code)), "case {index}");
     }
+}
+
+#[tokio::test]
+async fn what_was_kept_of_a_question_is_put_again_when_the_registry_is_back() {
+    let (handle, settings) = started().await;
+    let client = client(&settings, BOUNDS);
+    // A session that is too old now, and was not when the withdrawal went out.
+    let then_s = now_s() - 3_600;
+    let session = Sessions::from_seed(SEED).mint(then_s, 1, &number(), "HN000001", 90);
+    let asked = || RegistryQuestion {
+        key: TxKey { sent_at: UtcSeconds(then_s), ..question(1).key },
+        biometric: Some((session, Modality::Face)),
+        ..question(1)
+    };
+    let kept = client.keep(&asked());
+    handle.set_fault(Some(Fault::Gone));
+    let away = client.verify_again(&kept).await;
+    assert!(matches!(&away.outcome, Outcome::Unavailable(reason) if reason.is_away()), "{away:?}");
+    handle.set_fault(None);
+    assert_eq!(client.verify(&asked()).await.outcome, Outcome::Refused(Code::PROOF), "asked for now");
+    for _ in 0..2 {
+        let answer = client.verify_again(&kept).await;
+        assert_eq!(answer.outcome, VERIFIED, "asked for then");
+        assert!(answer.jws.is_some() && answer.status_valid_until_s > Some(now_s()));
+    }
+    handle.set_override(number(), Override { citizen: None, card: Some(CardStatus::Lost) });
+    assert_eq!(client.verify_again(&kept).await.outcome, Outcome::Refused(Code::LOST));
+    for nothing in [&b""[..], b"{}", b"[]", &kept[1..]] {
+        assert_eq!(client.verify_again(nothing).await.outcome, Outcome::Unavailable(Reason::Form));
+    }
+    let text = std::str::from_utf8(&kept).unwrap();
+    assert!(
+        text.contains(r#""nonce":"""#) && text.contains(r#""iat":0"#),
+        "nothing that is new each time is kept"
+    );
+}
+
+#[test]
+fn only_a_registry_that_is_not_there_is_away() {
+    let away = [
+        Reason::Paused(Paused),
+        Reason::Late,
+        Reason::Transport(String::new()),
+        Reason::Said,
+        Reason::Status(503),
+    ];
+    let there = [
+        Reason::Overload,
+        Reason::Status(307),
+        Reason::Status(401),
+        Reason::TooLong,
+        Reason::Form,
+        Reason::Algorithm,
+        Reason::Kid,
+        Reason::Signature,
+        Reason::OtherRequest,
+        Reason::Clock,
+        Reason::SeenBefore,
+        Reason::Contradiction,
+    ];
+    away.iter().for_each(|reason| assert!(reason.is_away(), "{reason}"));
+    there.iter().for_each(|reason| assert!(!reason.is_away(), "{reason}"));
 }
 
 #[tokio::test]
@@ -258,11 +320,11 @@ async fn no_wrong_answer_is_believed() {
         };
         handle.set_fault(Some(Fault::Wrong(wrong)));
         if wrong == Wrong::SameRef {
-            assert_eq!(client.verify(question(1)).await.outcome, VERIFIED);
+            assert_eq!(client.verify(&question(1)).await.outcome, VERIFIED);
         }
-        assert_eq!(client.verify(question(1)).await.outcome, Outcome::Unavailable(expected), "{name}");
+        assert_eq!(client.verify(&question(1)).await.outcome, Outcome::Unavailable(expected), "{name}");
         handle.set_fault(None);
-        assert_eq!(client.verify(question(1)).await.outcome, VERIFIED, "after {name}");
+        assert_eq!(client.verify(&question(1)).await.outcome, VERIFIED, "after {name}");
     }
 }
 
@@ -272,7 +334,7 @@ async fn a_registry_that_is_slow_or_silent_is_waited_for_no_longer_than_configur
     let client = client(&settings, SHORT);
     for fault in [Fault::Slow(3_600_000), Fault::Silent] {
         handle.set_fault(Some(fault));
-        let answer = client.verify(question(1)).await;
+        let answer = client.verify(&question(1)).await;
         assert_eq!(answer.outcome, Outcome::Unavailable(Reason::Late), "{fault:?}");
         assert_eq!((answer.jws, answer.registry_ref), (None, None));
     }
@@ -286,14 +348,14 @@ async fn a_registry_that_is_gone_is_asked_again_once_it_is_back() {
         let handle = Registry::start(config(0)).await.unwrap();
         let client = client(&settings(&handle, &certificates), BOUNDS);
         let gone = |answer: Answer| matches!(answer.outcome, Outcome::Unavailable(Reason::Transport(_)));
-        assert_eq!(client.verify(question(1)).await.outcome, VERIFIED);
-        assert!(gone(client.verify(question(666)).await), "the connection is closed for this one");
-        assert_eq!(client.verify(question(2)).await.outcome, VERIFIED);
+        assert_eq!(client.verify(&question(1)).await.outcome, VERIFIED);
+        assert!(gone(client.verify(&question(666)).await), "the connection is closed for this one");
+        assert_eq!(client.verify(&question(2)).await.outcome, VERIFIED);
         let port = handle.addr().port();
         handle.stop().await;
-        assert!(gone(client.verify(question(3)).await));
+        assert!(gone(client.verify(&question(3)).await));
         let _handle = Registry::start(config(port)).await.unwrap();
-        assert_eq!(client.verify(question(4)).await.outcome, VERIFIED);
+        assert_eq!(client.verify(&question(4)).await.outcome, VERIFIED);
     }
 }
 
@@ -306,31 +368,31 @@ async fn a_registry_that_fails_too_often_is_left_alone_until_a_probe_is_answered
     handle.set_fault(Some(Fault::Wrong(Wrong::Status)));
     for _ in 0..3 {
         assert!(!shy.is_left_alone());
-        assert_eq!(shy.verify(question(1)).await.outcome, Outcome::Unavailable(Reason::Status(500)));
+        assert_eq!(shy.verify(&question(1)).await.outcome, Outcome::Unavailable(Reason::Status(500)));
     }
     handle.set_fault(None);
-    let paused = shy.verify(question(2)).await;
+    let paused = shy.verify(&question(2)).await;
     assert_eq!((paused.outcome, paused.jws), (Outcome::Unavailable(Reason::Paused(Paused)), None));
     assert!(shy.is_left_alone());
 
     let breaker = BreakerBounds { failures_in_row_max: 1, pause_ms: 1 };
     let probing = client(&settings, RegistryBounds { breaker, ..BOUNDS });
     handle.set_fault(Some(Fault::Wrong(Wrong::Kid)));
-    assert_eq!(probing.verify(question(3)).await.outcome, Outcome::Unavailable(Reason::Kid));
+    assert_eq!(probing.verify(&question(3)).await.outcome, Outcome::Unavailable(Reason::Kid));
     assert!(probing.is_left_alone());
     handle.set_fault(None);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    assert_eq!(probing.verify(question(4)).await.outcome, VERIFIED);
+    assert_eq!(probing.verify(&question(4)).await.outcome, VERIFIED);
     assert!(!probing.is_left_alone());
 
     // What the registry says of one citizen is said, and no failure.
     handle.set_override(number(), Override { citizen: Some(CitizenStatus::Deceased), card: None });
     for stan in 5..8 {
-        assert_eq!(probing.verify(question(stan)).await.outcome, Outcome::Refused(Code::RESTRICTED));
+        assert_eq!(probing.verify(&question(stan)).await.outcome, Outcome::Refused(Code::RESTRICTED));
     }
     handle.set_override(number(), Override::default());
     handle.set_fault(Some(Fault::Wrong(Wrong::VerifiedDead)));
-    assert_eq!(probing.verify(question(8)).await.outcome, Outcome::Unavailable(Reason::Contradiction));
+    assert_eq!(probing.verify(&question(8)).await.outcome, Outcome::Unavailable(Reason::Contradiction));
     assert!(!probing.is_left_alone());
 }
 
@@ -339,10 +401,11 @@ async fn questions_and_connections_are_bounded() {
     let (handle, settings) = started().await;
     let one = client(&settings, RegistryBounds { in_flight_max: 1, ..SHORT });
     handle.set_fault(Some(Fault::Silent));
-    let (first, second) = tokio::join!(one.verify(question(1)), one.verify(question(2)));
+    let (asked, also) = (question(1), question(2));
+    let (first, second) = tokio::join!(one.verify(&asked), one.verify(&also));
     assert_eq!(first.outcome, Outcome::Unavailable(Reason::Late));
     assert_eq!(second.outcome, Outcome::Unavailable(Reason::Overload));
-    let third = one.verify(question(3)).await;
+    let third = one.verify(&question(3)).await;
     assert_eq!(third.outcome, Outcome::Unavailable(Reason::Late), "the first has made room");
 
     let certificates = Certificates::mint().unwrap();
@@ -350,8 +413,9 @@ async fn questions_and_connections_are_bounded() {
     let handle = Registry::start(config).await.unwrap();
     let settings = self::settings(&handle, &certificates);
     let narrow = client(&settings, RegistryBounds { connections_max: 1, ..BOUNDS });
-    let answers =
-        tokio::join!(narrow.verify(question(1)), narrow.verify(question(2)), narrow.verify(question(3)));
+    let asked = [1, 2, 3].map(question);
+    let [first, second, third] = &asked;
+    let answers = tokio::join!(narrow.verify(first), narrow.verify(second), narrow.verify(third));
     assert_eq!([answers.0.outcome, answers.1.outcome, answers.2.outcome], [VERIFIED; 3]);
     assert_eq!(handle.connections_seen(), 1);
 }
@@ -377,14 +441,14 @@ async fn tls_is_checked_on_both_ends() {
         },
     ];
     for (index, settings) in refused.iter().enumerate() {
-        let answer = client(settings, BOUNDS).verify(question(1)).await;
+        let answer = client(settings, BOUNDS).verify(&question(1)).await;
         assert!(
             matches!(answer.outcome, Outcome::Unavailable(Reason::Transport(_))),
             "case {index}: {answer:?}"
         );
     }
     let good = RegistrySettings { client: identity(&certificates), ..settings };
-    assert_eq!(client(&good, BOUNDS).verify(question(1)).await.outcome, VERIFIED);
+    assert_eq!(client(&good, BOUNDS).verify(&question(1)).await.outcome, VERIFIED);
 }
 
 #[tokio::test]
@@ -392,7 +456,7 @@ async fn a_key_that_the_registry_does_not_know_is_unavailable() {
     let (_handle, settings) = started().await;
     let stranger = SecretPem(SecretKey::from_seed(SEED, "stranger", "switch-1").to_pkcs8_pem().into());
     let settings = RegistrySettings { signing_key_pem: stranger, ..settings };
-    let answer = client(&settings, BOUNDS).verify(question(1)).await;
+    let answer = client(&settings, BOUNDS).verify(&question(1)).await;
     assert_eq!(answer.outcome, Outcome::Unavailable(Reason::Status(401)));
 }
 
@@ -425,7 +489,7 @@ async fn what_cannot_be_used_is_refused_at_the_start() {
 #[tokio::test]
 async fn openssl_verifies_the_evidence() {
     let (handle, settings) = started().await;
-    let answer = client(&settings, BOUNDS).verify(question(1)).await;
+    let answer = client(&settings, BOUNDS).verify(&question(1)).await;
     let compact = String::from_utf8(answer.jws.unwrap().into()).unwrap();
     let (signed, signature) = compact.rsplit_once('.').unwrap();
     let directory = tempfile::tempdir().unwrap();

@@ -481,8 +481,11 @@ fn child(arguments: &Arguments) -> Command {
 const EQUIVALENT: [(Mutant, &str); 0] = [];
 
 /// Broken rules that no fault of the simulation touches, and the test that finds them instead (run by `tests/run mutants`).
-const FOUND_BY_A_TEST: [(Mutant, &str); 5] = [
+const FOUND_BY_A_TEST: [(Mutant, &str); 8] = [
     (Mutant::SignatureServesTwice, "switch/processor/tests/used_signature_mutant.rs"),
+    (Mutant::StandInOverFloor, "switch/processor/tests/stand_in_mutant.rs"),
+    (Mutant::StandInWithoutStatus, "switch/processor/tests/stand_in_mutant.rs"),
+    (Mutant::StandInTwice, "switch/processor/tests/stand_in_mutant.rs"),
     (Mutant::AbsentMacAccepted, "switch/keys/tests/link_mutants.rs"),
     (Mutant::KeyUsageIgnored, "switch/keys/tests/link_mutants.rs"),
     (Mutant::KeyComesBack, "switch/keys/tests/link_mutants.rs"),

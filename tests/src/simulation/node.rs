@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use journal::simulated::{MemoryDisk, SteppedLog, Survival};
 use journal::{AppendError, Finder, Journal, LogReader, OpenError, Options};
 use processor::{
-    Body, Code, Command, Event as Told, Evidence, Found, Input, KeyVerdict, LinkId, Output, Position,
-    Processor, Record, State, Ticket, TotalsQuestion, TotalsVerdict, Verdict, VerifyRequest,
+    as, AskedAgain, Away, Body, Code, Command, Event, Evidence, Found, Input, KeyVerdict, Kind, KnownStatus, LinkId, Output, Position, Processor, Record, RegistryWord, State, Ticket, Told, TotalsQuestion, TotalsVerdict, Verdict, VerifyRequest,
 };
 use reconciliation::{Book, FeeTable};
 
@@ -283,6 +282,7 @@ impl World {
                     process.processor.handle(now, Input::KeyTaken(ticket, KeyVerdict::NotHere));
                 }
                 Some(Output::CountTotals(ticket, question)) => self.count_totals(ticket, question),
+                Some(Output::AskAgain(ticket, _)) => self.ask_again(ticket),
                 Some(Output::TranslatePin(ticket, request)) => self.translate_pin(ticket, &request),
                 Some(Output::Close(link)) => self.switch_closes(link),
                 Some(Output::Commanded(..)) => self.commanded(),
@@ -373,6 +373,7 @@ impl World {
             us += 3_500_000;
         }
         let (verdict, us) = self.script_verdict(verdict, us);
+        self.remember(request, &verdict);
         let (start, verdict) = (self.starts, Box::new(verdict));
         self.after_us(us, Event::Verdict { start, ticket, verdict });
     }
@@ -380,7 +381,7 @@ impl World {
     fn verdict(&mut self, request: &VerifyRequest) -> Verdict {
         if self.strikes(Fault::RegistryDown) {
             self.rows.hit(Row::RegistryDown);
-            return Verdict::Unavailable;
+            return self.registry_away(request);
         }
         if self.strikes(Fault::SendSod) {
             return Verdict::SendSod;
@@ -401,6 +402,52 @@ impl World {
             return Verdict::Refused(code, Some(evidence()));
         }
         Verdict::Verified { biometric_matched: true, evidence: evidence() }
+    }
+
+    /// The registry is not there: the switch may stand in for it where it has vouched for the card before.
+    fn registry_away(&mut self, request: &VerifyRequest) -> Verdict {
+        if request.kind != Kind::Withdrawal || self.plan.real_cryptography {
+            return Verdict::Unavailable;
+        }
+        let card = request.message.get(2).unwrap_or_default();
+        let known = self.vouched.get(card).copied();
+        Verdict::RegistryAway(Box::new(Away { evidence: owed(), has_biometric: true, known }))
+    }
+
+    /// What the registry has said of a card counts while it is away.
+    fn remember(&mut self, request: &VerifyRequest, verdict: &Verdict) {
+        let card: Box<[u8]> = request.message.get(2).unwrap_or_default().into();
+        let at_ms = self.switch_now().wall_ms;
+        match verdict {
+            Verdict::Verified { biometric_matched: true, .. } => {
+                self.vouched.insert(card, KnownStatus { at_ms, valid_until_ms: at_ms + 86_400_000 });
+            }
+            Verdict::Refused(..) => {
+                self.vouched.remove(&card);
+            }
+            Verdict::Verified { .. } | Verdict::SendSod | Verdict::Unavailable | Verdict::RegistryAway(_) => {
+            }
+        }
+    }
+
+    /// The registry is asked about what went out in its stead; it may be away still, or say that it would have refused.
+    fn ask_again(&mut self, ticket: Ticket) {
+        let verdict = if self.strikes(Fault::RegistryDown) {
+            Verdict::Unavailable
+        } else if self.strikes(Fault::RegistryRefuses) {
+            Verdict::Refused(Code::LOST, Some(evidence()))
+        } else {
+            Verdict::Verified { biometric_matched: true, evidence: evidence() }
+        };
+        let us = u64::from(self.switch_chance.between(2_000, 400_000));
+        let (verdict, us) = self.script_verdict(verdict, us);
+        let said = |refused| Some(Box::new(AskedAgain { refused, evidence: evidence() }));
+        let said = match verdict {
+            Verdict::Verified { .. } => said(None),
+            Verdict::Refused(code, _) => said(Some(code)),
+            Verdict::SendSod | Verdict::Unavailable | Verdict::RegistryAway(_) => None,
+        };
+        self.after_us(us, Event::AskedAgain { start: self.starts, ticket, said });
     }
 
     fn commanded(&mut self) {
@@ -614,9 +661,14 @@ impl World {
     }
 }
 
+/// The same, where the registry is still to be asked.
+pub(super) fn owed() -> Evidence {
+    Evidence { registry: RegistryWord::Owed((*b"simulated question").into()), ..evidence() }
+}
+
 pub(super) fn evidence() -> Evidence {
     Evidence {
-        registry_answer: (*b"simulated.registry.answer").into(),
+        registry: RegistryWord::Signed((*b"simulated.registry.answer").into()),
         sod_sha256: [3; 32],
         dg15_sha256: [4; 32],
         passive: true,

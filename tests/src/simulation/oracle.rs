@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use credential::Pseudonym;
 use processor::{
-    BankIdentity, Body, ClaimReason, Class, Code, Day, Institution, Kind, NoteReason, Record, Suspense, TxKey,
+    BankIdentity, Body, ClaimReason, Class, Code, Day, Evidence, Institution, Kind, NoteReason, Record,
+    StandIn, Suspense, TxKey,
 };
 use simulators::bank::{Identity, Line, SETTLEMENT};
 use simulators::terminal::{self, MovementKind, net_out_vnd};
@@ -102,6 +104,41 @@ pub(super) struct Log {
     verifications: BTreeSet<TxKey>,
 }
 
+/// What went out in the registry's stead and it has not been asked about since, by citizen.
+#[derive(Default)]
+struct Owed(BTreeMap<TxKey, Pseudonym>);
+
+impl Owed {
+    fn stand_in(
+        &mut self,
+        key: TxKey,
+        citizen: Pseudonym,
+        amount_minor: u64,
+        rule: Option<StandIn>,
+    ) -> Result<(), String> {
+        let Some(rule) = rule else {
+            // A script may have allowed it.
+            self.0.insert(key, citizen);
+            return Ok(());
+        };
+        if amount_minor > rule.amount_minor_max {
+            return Err(format!("{amount_minor} above the floor limit"));
+        }
+        if self.0.values().any(|owing| *owing == citizen) {
+            return Err("a citizen of whom the registry is owed a question".to_owned());
+        }
+        self.0.insert(key, citizen);
+        if self.0.len() > rule.owed_max {
+            return Err(format!("{} at once", self.0.len()));
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, key: &TxKey) -> bool {
+        self.0.remove(key).is_some()
+    }
+}
+
 /// How a run ended.
 pub(super) fn judge(world: &mut World) -> Vec<Violation> {
     let mut found: Vec<Violation> =
@@ -157,8 +194,9 @@ fn fold(world: &World, records: &[Record], found: &mut Vec<Violation>) -> Log {
     let mut day = world.plan.config().first_day;
     let mut names: BTreeMap<(Institution, BankIdentity), TxKey> = BTreeMap::new();
     let mut newest: BTreeMap<Institution, i64> = BTreeMap::new();
-    let mut references: BTreeMap<[u8; 16], (credential::Pseudonym, TxKey, Vec<TxKey>)> = BTreeMap::new();
+    let mut references: BTreeMap<[u8; 16], (Pseudonym, TxKey, Vec<TxKey>)> = BTreeMap::new();
     let mut rrns: BTreeMap<[u8; 12], TxKey> = BTreeMap::new();
+    let (mut owes, rule) = (Owed::default(), world.plan.stand_in());
     for record in records {
         if let Body::Cutover(next) = &record.body {
             if *next <= day {
@@ -219,6 +257,12 @@ fn fold(world: &World, records: &[Record], found: &mut Vec<Violation>) -> Log {
                             }
                             uses.push(key);
                         }
+                    }
+                }
+                if intent.evidence.as_ref().is_some_and(Evidence::is_owed) {
+                    let content = &intent.request.content;
+                    if let Err(what) = owes.stand_in(key, content.citizen, content.amount_minor, rule) {
+                        broken("the switch stands in within its bounds", what);
                     }
                 }
                 told.kind = Some(intent.request.kind);
@@ -300,6 +344,14 @@ fn fold(world: &World, records: &[Record], found: &mut Vec<Violation>) -> Log {
                 }
                 told.standing = Standing::Burnt;
             }
+            Body::AskedAgain(said) => {
+                if !owes.settle(&key) {
+                    broken("the registry is asked once about what went out in its stead", String::new());
+                }
+                if said.refused.is_some() && record.suspense.is_none() {
+                    broken("what the registry refuses afterwards waits for a person", String::new());
+                }
+            }
             Body::Claim(..) if before == Standing::Nothing => told.standing = Standing::Burnt,
             Body::Verification(verification) => {
                 if before != Standing::Nothing {
@@ -317,6 +369,10 @@ fn fold(world: &World, records: &[Record], found: &mut Vec<Violation>) -> Log {
             told.suspense = None;
         }
         told.suspense = told.suspense.max(record.suspense);
+    }
+    if let Some(key) = owes.0.keys().next() {
+        let what = format!("not about {key}");
+        found.push(Violation { rule: "the registry is asked about all that went out in its stead", what });
     }
     for (_, given, uses) in references.values() {
         let standing = |key: &&TxKey| log.told.get(*key).map(|told| told.standing);

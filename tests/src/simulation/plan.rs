@@ -7,7 +7,8 @@ use iso8583::Dialect;
 use iso8583::framing::Framing;
 use keys::{Key, LinkCodec};
 use processor::{
-    Code, Config, Institution, IssuerConfig, Limits, LinkedAccount, TerminalConfig, TerminalId, Timers,
+    Code, Config, Institution, IssuerConfig, Limits, LinkedAccount, StandIn, TerminalConfig, TerminalId,
+    Timers,
 };
 use simulators::pilot::Chance;
 
@@ -141,7 +142,19 @@ impl Plan {
             iin: IIN,
             currency: 704,
             first_day: processor::Day::of_unix_ms(self.start_ms),
+            stand_in: self.stand_in(),
         }
+    }
+
+    /// Every second town lets the switch stand in for a registry that is away.
+    pub(super) fn stand_in(&self) -> Option<StandIn> {
+        let is_on = self.faults.has(Fault::RegistryDown) && self.seed.is_multiple_of(2);
+        is_on.then_some(StandIn {
+            amount_minor_max: 3_000_000,
+            status_age_ms_max: 86_400_000,
+            owed_max: 3,
+            ask_again_ms: 5_000,
+        })
     }
 
     pub(super) fn codec(bank: usize) -> LinkCodec {

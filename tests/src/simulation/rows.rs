@@ -33,6 +33,8 @@ rows! {
     LinkLostAfterSend = "link lost after the send",
     /// 91, DECLINED.
     RegistryDown = "registry late or down",
+    /// 00 within the floor limit, marked, and asked again.
+    RegistryStandsIn = "registry away, the switch stands in",
     /// Its own code, DECLINED.
     RegistryRefuses = "registry refuses",
     /// APPROVED, until its 0220 or 0420.

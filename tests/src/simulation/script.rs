@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex};
 use iso8583::{Message, Mti};
 use journal::Journal;
 use journal::simulated::SteppedLog;
-use processor::{Block, BlockSubject, Body, Command, Config, Position, Record, Suspense, Verdict};
+use processor::{
+    Away, Block, BlockSubject, Body, Command, Config, KnownStatus, Position, Record, Suspense, Verdict,
+};
 use simulators::bank::{self, Line, SETTLEMENT};
 use simulators::terminal::{self, Card, Notes, Order, Steps, What, mix, net_out_vnd};
 
 use super::faults::{Fault, FaultSet};
 use super::net::{Delivery, End};
-use super::node::{Crash, Moment, evidence};
+use super::node::{Crash, Moment, evidence, owed};
 use super::oracle;
 use super::people::Unread;
 use super::plan::{BANKS, Plan, institution, pan, terminal_id};
@@ -792,6 +794,12 @@ fn at_banks(got: &[AtBank]) -> String {
 /// A registry's answer that vouches for card and person.
 pub fn verified() -> Verdict {
     Verdict::Verified { biometric_matched: true, evidence: evidence() }
+}
+
+/// A registry that is away, and has vouched for the card when the day began.
+pub fn away() -> Verdict {
+    let known = Some(KnownStatus { at_ms: NOON_MS, valid_until_ms: i64::MAX });
+    Verdict::RegistryAway(Box::new(Away { evidence: owed(), has_biometric: true, known }))
 }
 
 /// A registry's signed refusal.

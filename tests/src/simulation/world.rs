@@ -7,7 +7,7 @@ use std::sync::Arc;
 use credential::Pan;
 use journal::simulated::MemoryDisk;
 use keys::{DataKeys, Key};
-use processor::{Command, Found, PinVerdict, Ticket, TotalsVerdict, Verdict};
+use processor::{AskedAgain, Command, Found, KnownStatus, PinVerdict, Ticket, TotalsVerdict, Verdict};
 use simulators::pilot::Chance;
 
 use super::faults::{Fault, FaultCounts};
@@ -48,6 +48,11 @@ pub(super) enum Event {
         start: u64,
         ticket: Ticket,
         verdict: Box<Verdict>,
+    },
+    AskedAgain {
+        start: u64,
+        ticket: Ticket,
+        said: Option<Box<AskedAgain>>,
     },
     PinVerdict {
         start: u64,
@@ -183,6 +188,8 @@ pub(super) struct World {
     pub(super) said: Vec<super::people::Said>,
     /// What cannot be, as it was seen to happen.
     pub(super) violations: Vec<String>,
+    /// What the registry last said of the cards that it vouches for, by PAN.
+    pub(super) vouched: BTreeMap<Box<[u8]>, KnownStatus>,
     pub(super) trace: Option<Vec<String>>,
     pub(super) net_chance: Chance,
     pub(super) crash_chance: Chance,
@@ -241,6 +248,7 @@ impl World {
             heard: Vec::new(),
             said: Vec::new(),
             violations: Vec::new(),
+            vouched: BTreeMap::new(),
             trace: traced.then(Vec::new),
             net_chance: chance("net"),
             crash_chance: chance("crash"),
@@ -378,10 +386,14 @@ impl World {
             Event::Counted { start, ticket, verdict } if start == self.starts => {
                 self.switch(processor::Input::TotalsCounted(ticket, verdict));
             }
+            Event::AskedAgain { start, ticket, said } if start == self.starts => {
+                self.switch(processor::Input::AskedAgain(ticket, said.map(|said| *said)));
+            }
             Event::Found { .. }
             | Event::Verdict { .. }
             | Event::PinVerdict { .. }
-            | Event::Counted { .. } => {}
+            | Event::Counted { .. }
+            | Event::AskedAgain { .. } => {}
             Event::Restart => self.start_switch(),
             Event::Operate(command) => self.operate(command),
             Event::Script(step) => self.perform(*step),

@@ -1,10 +1,10 @@
 //! Rows about banks and the registry: silent, late, down, wrong, doubled.
 
-use processor::{Suspense, Verdict};
+use processor::{Config, StandIn, Suspense, Verdict};
 use simulators::bank::Fault;
-use tests::simulation::script::{Bend, Setup, Step, Way, refused, verified};
+use tests::simulation::script::{Bend, Setup, Step, Way, away, refused, verified};
 
-use super::{AMOUNT_VND, Expected, bank, check, lost, on, withdrawal, withdrawal_at};
+use super::{AMOUNT, AMOUNT_VND, Expected, bank, check, lost, on, withdrawal, withdrawal_at};
 
 #[test]
 fn nothing_goes_wrong() {
@@ -200,6 +200,63 @@ fn registry_down() {
     check(
         [Step::Registry(Verdict::Unavailable, 1), withdrawal()],
         Expected { terminal: "0210 91", log: "DECLINED", ..Expected::default() },
+    );
+}
+
+/// Withdrawals of what the scenarios withdraw may go out while the registry is away.
+fn stands_in(config: &mut Config) {
+    config.stand_in = Some(StandIn {
+        amount_minor_max: AMOUNT,
+        status_age_ms_max: 3_600_000,
+        owed_max: 1,
+        ask_again_ms: 5_000,
+    });
+}
+
+#[test]
+fn registry_away_and_the_switch_stands_in() {
+    check(
+        [
+            Step::Reconfigure(stands_in),
+            Step::Registry(away(), 1),
+            withdrawal(),
+            Step::Wait(4_000),
+            Step::Registry(Verdict::Unavailable, 1),
+            Step::Wait(5_000),
+            Step::Registry(verified(), 1),
+        ],
+        Expected {
+            terminal: "0210 00, 0230 00",
+            bank: "0200 A -> 00",
+            log: "INTENT OUTCOME COMPLETE ASKED-AGAIN",
+            alarms: "StoodIn",
+            net_vnd: AMOUNT_VND,
+            cash_vnd: AMOUNT_VND,
+            ..Expected::default()
+        },
+    );
+}
+
+#[test]
+fn registry_that_was_away_refuses_afterwards() {
+    check(
+        [
+            Step::Reconfigure(stands_in),
+            Step::Registry(away(), 1),
+            withdrawal(),
+            Step::Wait(4_000),
+            Step::Registry(refused("41"), 1),
+        ],
+        Expected {
+            terminal: "0210 00, 0230 00",
+            bank: "0200 A -> 00",
+            log: "INTENT OUTCOME COMPLETE ASKED-AGAIN",
+            alarms: "StoodIn, AskedAgain, Suspended",
+            suspense: Some(Suspense::Claim),
+            net_vnd: AMOUNT_VND,
+            cash_vnd: AMOUNT_VND,
+            ..Expected::default()
+        },
     );
 }
 

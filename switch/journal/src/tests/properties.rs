@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use processor::{
-    Advice, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content, Day,
-    Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record, Request,
-    Resolution, Reversal, Rrn, Side, Spend, Suspense, TOTALS_ELEMENTS, TerminalId, Totals, TotalsStep, TxKey,
-    UtcSeconds, Verification,
+    Advice, AskedAgain, BankIdentity, Block, BlockSubject, Body, Carried, ClaimReason, Class, Code, Content,
+    Day, Declined, Evidence, Figures, Institution, Intent, Kind, LinkedBank, NoteReason, Outcome, Record,
+    RegistryWord, Request, Resolution, Reversal, Rrn, Side, Spend, Suspense, TOTALS_ELEMENTS, TerminalId,
+    Totals, TotalsStep, TxKey, UtcSeconds, Verification,
 };
 
 use crate::codec::{RECORD_VERSION, Unseal, decode, encode};
@@ -100,9 +100,10 @@ fn request() -> BoxedStrategy<Request> {
 }
 
 fn evidence() -> BoxedStrategy<Evidence> {
-    (vec(any::<u8>(), 0..3000), any::<[u8; 32]>(), any::<[u8; 32]>(), any::<bool>(), any::<bool>())
-        .prop_map(|(answer, sod_sha256, dg15_sha256, passive, active)| Evidence {
-            registry_answer: answer.into(),
+    let registry = vec(any::<u8>(), 0..3000).prop_map(|bytes| RegistryWord::Signed(bytes.into()));
+    (registry, any::<[u8; 32]>(), any::<[u8; 32]>(), any::<bool>(), any::<bool>())
+        .prop_map(|(registry, sod_sha256, dg15_sha256, passive, active)| Evidence {
+            registry,
             sod_sha256,
             dg15_sha256,
             passive,
@@ -122,7 +123,13 @@ fn advice() -> BoxedStrategy<Option<Advice>> {
 
 fn money_body() -> BoxedStrategy<Body> {
     let intent = (request(), institution(), option::of(text()), identity(), day(), any::<Option<[u8; 16]>>());
-    let intent = (intent, option::of(evidence())).prop_map(|(intent, evidence)| {
+    let intent = (intent, option::of(evidence()), any::<bool>()).prop_map(|(intent, evidence, is_owed)| {
+        let evidence = evidence.map(|signed| match signed.registry {
+            RegistryWord::Signed(bytes) if is_owed => {
+                Evidence { registry: RegistryWord::Owed(bytes), ..signed }
+            }
+            RegistryWord::Signed(_) | RegistryWord::Owed(_) => signed,
+        });
         let (request, bank, account, identity, day, reference) = intent;
         let reference = reference.map(Reference);
         let account = account.map(Into::into);
@@ -214,9 +221,12 @@ fn other_body() -> BoxedStrategy<Body> {
             Body::Totals(Box::new(Totals { step, side, member, terminal, name, day, as_of, ours, theirs }))
         },
     );
+    let asked_again = (option::of(code()), evidence())
+        .prop_map(|(refused, evidence)| Body::AskedAgain(Box::new(AskedAgain { refused, evidence })));
     prop_oneof![
         resolution,
         totals,
+        asked_again,
         advice().prop_map(Body::Complete),
         advice().prop_map(Body::Tombstone),
         (prop::sample::select(claims.to_vec()), advice())

@@ -8,8 +8,8 @@ use iso8583::{Message, Mti};
 use processor::{
     Authenticity, Body, Code, Command, Config, Day, Event, Evidence, Found, Input, Institution, IssuerConfig,
     KeyRequest, KeyVerdict, LinkId, LinkedAccount, Lookup, Now, Output, OwnName, PinRequest, PinVerdict,
-    Processor, Record, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsQuestion, TotalsVerdict,
-    Transaction, TxKey, UtcSeconds, Verdict,
+    Processor, Record, RegistryWord, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsQuestion,
+    TotalsVerdict, Transaction, TxKey, UtcSeconds, Verdict,
 };
 
 pub const BIDV: &str = "970418";
@@ -59,6 +59,7 @@ pub fn config() -> Config {
         iin: *b"970499",
         currency: 704,
         first_day: "2022-05-03".parse().unwrap(),
+        stand_in: None,
     }
 }
 
@@ -75,6 +76,8 @@ pub struct World {
     pub sent: Vec<(LinkId, Message)>,
     pub events: Vec<Event>,
     pub verifies: Vec<Ticket>,
+    /// Questions to the registry about what went out in its stead.
+    pub asks_again: Vec<(Ticket, Box<Evidence>)>,
     /// Questions to the security module.
     pub pins: Vec<(Ticket, PinRequest)>,
     /// Keys that it is to take in.
@@ -126,6 +129,7 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             verifies: Vec::new(),
+            asks_again: Vec::new(),
             pins: Vec::new(),
             keys: Vec::new(),
             counts: Vec::new(),
@@ -175,6 +179,7 @@ impl World {
         self.sent.clear();
         self.events.clear();
         self.verifies.clear();
+        self.asks_again.clear();
         self.pins.clear();
         self.counts.clear();
         self.finds.clear();
@@ -245,6 +250,7 @@ impl World {
                 self.verifies.push(ticket);
                 self.seed_ids = request.seed_ids;
             }
+            Output::AskAgain(ticket, question) => self.asks_again.push((ticket, question)),
             Output::TranslatePin(ticket, request) => self.pins.push((ticket, *request)),
             Output::TakeKey(ticket, request) => self.keys.push((ticket, *request)),
             Output::CountTotals(ticket, question) => self.counts.push((ticket, question)),
@@ -515,7 +521,7 @@ pub fn verified() -> Verdict {
 
 pub fn evidence() -> Evidence {
     Evidence {
-        registry_answer: b"signed".as_slice().into(),
+        registry: RegistryWord::Signed(b"signed".as_slice().into()),
         sod_sha256: [1; 32],
         dg15_sha256: [2; 32],
         passive: true,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use credential::{Algorithms, ListRule, StaleList};
 use keys::KeyFile;
-use processor::{Code, Config, Day, IssuerConfig, Limits, Timers};
+use processor::{ASK_AGAIN_MS, Code, Config, Day, IssuerConfig, Limits, STAND_INS_MAX, StandIn, Timers};
 
 use super::console::console;
 use super::hsm::hsm;
@@ -74,6 +74,8 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     }
     let timers = timers(root.section("timers"), has_hsm);
     let limits = limits(root.section("limits"), switch.as_ref().map(|switch| switch.segment_bytes));
+    let has_stand_in = root.has("stand_in");
+    let stand_in = has_stand_in.then(|| stand_in(root.section("stand_in"), limits.as_ref()));
     let registry = registry(root.section("registry"));
     let credential = credential(root.section("credential"));
     let operator = root.section("operator");
@@ -98,7 +100,19 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     Some(Settings {
         file: file.to_owned(),
         switch,
-        processor: Config { terminals, issuers, timers: timers?, limits: limits?, iin, currency, first_day },
+        processor: Config {
+            terminals,
+            issuers,
+            timers: timers?,
+            limits: limits?,
+            iin,
+            currency,
+            first_day,
+            stand_in: match stand_in {
+                Some(stand_in) => Some(stand_in?),
+                None => None,
+            },
+        },
         keys: keys?,
         heads,
         terminals: TerminalLinkSettings { certificates, ..listener? },
@@ -300,6 +314,26 @@ fn limits(section: Section<'_>, segment_bytes: Option<u64>) -> Option<Limits> {
         citizen_day_count_max: citizen_day_count_max? as u32,
         in_flight_max: in_flight_max? as usize,
         terminal_in_flight_max: terminal_in_flight_max? as usize,
+    })
+}
+
+fn stand_in(section: Section<'_>, limits: Option<&Limits>) -> Option<StandIn> {
+    let amount_minor_max = section.number_or("amount_minor_max", 2_000_000, 1..=999_999_999_999);
+    if let (Some(floor), Some(limits)) = (amount_minor_max, limits)
+        && floor > limits.transaction_minor_max
+    {
+        let reason = format!("is above limits.transaction_minor_max, {}", limits.transaction_minor_max);
+        section.refuse("amount_minor_max", reason);
+    }
+    let status_age_ms_max = section.number_or("status_age_ms_max", DAY_MS, 1..=30 * DAY_MS);
+    let owed_max = section.number_or("owed_max", 100, 1..=STAND_INS_MAX as u64);
+    let ask_again_ms = section.number_or("ask_again_ms", ASK_AGAIN_MS, 100..=DAY_MS);
+    section.finish();
+    Some(StandIn {
+        amount_minor_max: amount_minor_max?,
+        status_age_ms_max: status_age_ms_max?,
+        owed_max: owed_max? as usize,
+        ask_again_ms: ask_again_ms?,
     })
 }
 

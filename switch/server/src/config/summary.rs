@@ -116,6 +116,16 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         limits.citizen_day_count_max,
         limits.in_flight_max
     )?;
+    match settings.processor.stand_in {
+        None => writeln!(out, "stand-in    none: a registry that is away is 91")?,
+        Some(rule) => writeln!(
+            out,
+            "stand-in    withdrawals up to {} while the registry is away, its word on the card at most {} s old, {} at once",
+            rule.amount_minor_max,
+            rule.status_age_ms_max / 1_000,
+            rule.owed_max
+        )?,
+    }
     writeln!(out, "operator    {}", settings.operator_socket.display())?;
     writeln!(out, "admin       http://{}", settings.admin_listen)
 }

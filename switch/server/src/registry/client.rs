@@ -27,7 +27,7 @@ use tower_service::Service;
 
 use super::RegistryConfigError;
 use super::breaker::{Breaker, BreakerBounds, Turn};
-use super::contract::{Answer, Contract, Outcome, Reason, RegistryQuestion};
+use super::contract::{Answer, Asked, Contract, Outcome, Reason, RegistryQuestion};
 use crate::config::RegistrySettings;
 
 /// An HTTP/2 connection that has been still for so long is pinged, and closed when the ping stays unanswered as long:
@@ -114,14 +114,35 @@ impl RegistryClient {
     }
 
     /// Asks and judges. Always answers within [`RegistryBounds::timeout_ms`]; may be dropped at any time.
-    pub async fn verify(&self, question: RegistryQuestion) -> Answer {
+    pub async fn verify(&self, question: &RegistryQuestion) -> Answer {
+        self.put(|chance, now_s| Ok(self.contract.ask(question, chance, now_s))).await
+    }
+
+    /// What is kept of a question, to be put again when the registry is back.
+    pub fn keep(&self, question: &RegistryQuestion) -> Box<[u8]> {
+        self.contract.keep(question)
+    }
+
+    /// Asks about a withdrawal that went out in the registry's stead, by what was kept of the question; as
+    /// [`RegistryClient::verify`].
+    pub async fn verify_again(&self, kept: &[u8]) -> Answer {
+        self.put(|chance, now_s| self.contract.ask_again(kept, chance, now_s)).await
+    }
+
+    async fn put(&self, ask: impl FnOnce(&[u8; 32], i64) -> Result<Asked, Reason>) -> Answer {
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Answer::unavailable(Reason::Overload);
         };
         if let Err(paused) = self.breaker().let_through(self.mono_ms()) {
             return Answer::unavailable(Reason::Paused(paused));
         }
-        let answer = self.ask(&question).await;
+        let mut chance = [0; 32];
+        (self.surroundings.random)(&mut chance);
+        let asked = match ask(&chance, (self.surroundings.now_s)()) {
+            Ok(asked) => asked,
+            Err(reason) => return Answer::unavailable(reason),
+        };
+        let answer = self.answer(&asked).await;
         self.note(&answer);
         answer
     }
@@ -131,14 +152,11 @@ impl RegistryClient {
         self.breaker().is_open()
     }
 
-    async fn ask(&self, question: &RegistryQuestion) -> Answer {
-        let mut chance = [0; 32];
-        (self.surroundings.random)(&mut chance);
-        let asked = self.contract.ask(question, &chance, (self.surroundings.now_s)());
+    async fn answer(&self, asked: &Asked) -> Answer {
         let timeout = Duration::from_millis(self.bounds.timeout_ms);
         let compact = Bytes::copy_from_slice(&asked.compact);
         match tokio::time::timeout(timeout, self.exchange(compact)).await {
-            Ok(Ok(compact)) => self.contract.judge(&asked, &compact, (self.surroundings.now_s)()),
+            Ok(Ok(compact)) => self.contract.judge(asked, &compact, (self.surroundings.now_s)()),
             Ok(Err(reason)) => Answer::unavailable(reason),
             Err(_) => Answer::unavailable(Reason::Late),
         }

@@ -29,6 +29,10 @@ const ALGORITHM: &str = "ES256";
 /// be believed is forgotten below 8,700 answers a second; the nonce binds an answer to its request in any case.
 const REFERENCES_REMEMBERED_MAX: usize = 262_144;
 
+/// The purpose of a question about a withdrawal that went out in the registry's stead: the registry judges the biometric
+/// session as of `transaction_time`.
+const STAND_IN_PURPOSE: &str = "stand-in";
+
 /// What the registry is asked. Has no `Debug`: it is personal data from end to end.
 pub struct RegistryQuestion {
     /// Acquirer, terminal, STAN and time of the terminal's request.
@@ -98,6 +102,8 @@ pub struct Answer {
     pub jws: Option<Box<[u8]>>,
     /// The registry's name for its answer, where `jws` is there.
     pub registry_ref: Option<String>,
+    /// Seconds since 1970: for so long the registry's word on citizen and card holds, where `jws` is there.
+    pub status_valid_until_s: Option<i64>,
 }
 
 /// What the switch makes of an answer, or of having none.
@@ -220,13 +226,48 @@ impl Contract {
         let nonce = BASE64URL.encode(&chance[16..]);
         let body = RequestBody::new(question, &self.switch_id, &request_id, &nonce, now_s);
         let payload = serde_json::to_vec(&body).expect("the body has a JSON form");
+        self.signed(payload, question.kind, request_id, nonce)
+    }
+
+    /// What is kept of a question that had no answer, so that it can be put again: the payload without what is new each
+    /// time.
+    pub fn keep(&self, question: &RegistryQuestion) -> Box<[u8]> {
+        let body = RequestBody::new(question, &self.switch_id, "", "", 0);
+        serde_json::to_vec(&body).expect("the body has a JSON form").into()
+    }
+
+    /// The signed request for a question that was kept ([`Contract::keep`]): the withdrawal has gone out meanwhile, and
+    /// its purpose says so.
+    ///
+    /// # Errors
+    /// [`Reason::Form`]: it was not kept by this contract.
+    pub fn ask_again(&self, kept: &[u8], chance: &[u8; 32], now_s: i64) -> Result<Asked, Reason> {
+        let request_id = hex(&chance[..16]);
+        let nonce = BASE64URL.encode(&chance[16..]);
+        let mut body: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(kept).map_err(|_| Reason::Form)?;
+        let new = [
+            ("request_id", request_id.as_str().into()),
+            ("nonce", nonce.as_str().into()),
+            ("purpose", STAND_IN_PURPOSE.into()),
+            ("iat", now_s.into()),
+            ("exp", (now_s + CLOCK_S_MAX).into()),
+        ];
+        for (field, value) in new {
+            *body.get_mut(field).ok_or(Reason::Form)? = value;
+        }
+        let payload = serde_json::to_vec(&body).expect("what was read from JSON has a JSON form");
+        Ok(self.signed(payload, Kind::Withdrawal, request_id, nonce))
+    }
+
+    fn signed(&self, payload: Vec<u8>, kind: Kind, request_id: String, nonce: String) -> Asked {
         let request_sha256 = hex(&Sha256::digest(&payload));
         let mut compact = format!("{}.{}", self.header, BASE64URL.encode(payload));
         let signature = self.signing_key.sign(&SystemRandom::new(), compact.as_bytes());
         let signature = signature.expect("the key has signed before, and the system gives entropy");
         compact.push('.');
         BASE64URL.encode_string(signature, &mut compact);
-        Asked { compact: compact.into_bytes(), kind: question.kind, request_id, nonce, request_sha256 }
+        Asked { compact: compact.into_bytes(), kind, request_id, nonce, request_sha256 }
     }
 
     /// Judges the body of an answer with status 200 that came at `now_s`. Remembers its `registry_ref`.
@@ -236,6 +277,7 @@ impl Contract {
                 outcome: judge(&body, asked.kind),
                 jws: Some(compact.into()),
                 registry_ref: Some(body.registry_ref),
+                status_valid_until_s: Some(body.status_valid_until),
             },
             Err(reason) => Answer::unavailable(reason),
         }
@@ -267,10 +309,35 @@ impl Contract {
     }
 }
 
+impl Reason {
+    /// The registry is not there, rather than there and not to be believed: only then may the switch stand in for it.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Reason::Paused(_) | Reason::Late | Reason::Transport(_) | Reason::Said => true,
+            Reason::Status(status) => (500..=599).contains(status),
+            Reason::Overload
+            | Reason::TooLong
+            | Reason::Form
+            | Reason::Algorithm
+            | Reason::Kid
+            | Reason::Signature
+            | Reason::OtherRequest
+            | Reason::Clock
+            | Reason::SeenBefore
+            | Reason::Contradiction => false,
+        }
+    }
+}
+
 impl Answer {
     /// No verdict, for this reason.
     pub fn unavailable(reason: Reason) -> Answer {
-        Answer { outcome: Outcome::Unavailable(reason), jws: None, registry_ref: None }
+        Answer {
+            outcome: Outcome::Unavailable(reason),
+            jws: None,
+            registry_ref: None,
+            status_valid_until_s: None,
+        }
     }
 }
 
@@ -498,6 +565,7 @@ struct AnswerBody {
     chip_authentic: bool,
     biometric: Option<BiometricResult>,
     registry_ref: String,
+    status_valid_until: i64,
 }
 
 #[derive(Deserialize)]
