@@ -10,8 +10,8 @@ use journal::{AppendError, Journal, Options, SegmentLog};
 use keys::DataKeys;
 use processor::{
     Authenticity, Config, Evidence, Found, Input, IssuerConfig, KeyVerdict, Limits, LinkId, LinkedAccount,
-    Now, Output, PinVerdict, Processor, RegistryWord, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsVerdict,
-    UtcSeconds, Verdict,
+    Now, Output, PinVerdict, Processor, RegistryWord, Standing, TerminalConfig, TerminalId, Ticket, Timers,
+    TotalsVerdict, UtcSeconds, Verdict,
 };
 use simulators::bank::{self, LedgerFile, Line, Machine, MachineConfig};
 use simulators::terminal;

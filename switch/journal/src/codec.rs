@@ -957,7 +957,7 @@ mod tests {
     #[test]
     fn unknown_versions_and_kinds_are_named() {
         let mut bytes = encoded(&reversed(1), 3);
-        bytes[1] = 15;
+        bytes[1] = 16;
         assert_eq!(
             decode(&bytes, 3, Unseal::Open(&keys())).unwrap_err().to_string(),
             "record 3: kind: not a value of this field"

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use journal::simulated::{MemoryDisk, SteppedLog, Survival};
 use journal::{AppendError, Finder, Journal, LogReader, OpenError, Options};
 use processor::{
-    as, AskedAgain, Away, Body, Code, Command, Event, Evidence, Found, Input, KeyVerdict, Kind, KnownStatus, LinkId, Output, Position, Processor, Record, RegistryWord, State, Ticket, Told, TotalsQuestion, TotalsVerdict, Verdict, VerifyRequest,
+    AskedAgain, Away, Body, Code, Command, Event as Told, Evidence, Found, Input, KeyVerdict, Kind,
+    KnownStatus, LinkId, Output, Position, Processor, Record, RegistryWord, State, Ticket, TotalsQuestion,
+    TotalsVerdict, Verdict, VerifyRequest,
 };
 use reconciliation::{Book, FeeTable};
 

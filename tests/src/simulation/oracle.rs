@@ -754,6 +754,7 @@ fn count_rows(world: &mut World, records: &[Record]) {
             Body::Declined(declined) if declined.evidence.is_some() => {
                 world.rows.hit(Row::RegistryRefuses);
             }
+            Body::AskedAgain(_) => world.rows.hit(Row::RegistryStandsIn),
             Body::Declined(declined)
                 if matches!(declined.code, Code::RESTRICTED | Code::NOT_PERMITTED)
                     && world.counts.of(Fault::Block) > 0 =>
