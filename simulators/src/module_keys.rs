@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use hsm::{Import, KeyName, KeyRole, Owner, Sealing, SoftwareHsm};
+use hsm::{Import, KeyCustody, KeyName, KeyRole, Owner, Sealing, SoftwareHsm};
 use keys::{
     Attributes, BoundKey, Exportability, KEY_BLOCK_RANDOM_BYTES, KeyAlgorithm, KeyBlockKey, KeyUsage,
     KeyVersion, ModeOfUse,
@@ -61,7 +61,7 @@ impl ModuleKeys {
         write_private(&directory.join("hsm.key"), &text)?;
         let module = SoftwareHsm::create(&directory.join("hsm.keys"), Sealing::key_file(text.as_bytes())?)?;
         let taken = module.import_all(&self.imports, 0);
-        taken.map_err(|(name, error)| format!("{name}: {error}"))?;
+        taken.map_err(|(name, error)| format!("{name:?}: {error}"))?;
         Ok(())
     }
 }

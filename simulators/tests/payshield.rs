@@ -1,4 +1,5 @@
-//! The switch's payShield back end beside the simulated box: PINs in all formats, MACs, and a box that is away, silent or slow.
+//! The switch's payShield back end beside the simulated box: PINs in all formats and by DUKPT, MACs, keys made, exchanged and
+//! rotated, and a box that is away, silent or slow.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -6,13 +7,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use hsm::{Hsm, HsmError, KeyName, PayShield, PayShieldSettings, PinTranslation};
+use hsm::{
+    Hsm, HsmError, Import, KeyCustody, KeyKind, KeyName, OLD_KEY_LIFE_S, PayShield, PayShieldSettings,
+    PinTranslation, Wanted,
+};
 use keys::{
-    BoundKey, KeyAlgorithm, KeyUsage, MacAlgorithm, ModeOfUse, Padding, PinBlock, PinError, PinFormat,
-    PinKey, PinPan, translate_pin,
+    Attributes, BoundKey, Expected, Exportability, KeyAlgorithm, KeyBlockError, KeyBlockKey, KeyUsage,
+    KeyVersion, MacAlgorithm, MacKey, MacPurpose, ModeOfUse, Padding, PinBlock, PinError, PinFormat, PinKey,
+    PinPan, aes_dukpt_initial_key, tdes_dukpt_initial_key, translate_pin,
 };
 use simulators::payshield::{Handle, Machine, start};
-use simulators::pins::pin_key;
+use simulators::pins::{PinPad, pin_key};
 
 const PAN: &[u8] = b"9704990012030000017";
 const FORMATS: [PinFormat; 3] = [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4];
@@ -34,6 +39,16 @@ fn mac_key(usage: KeyUsage, algorithm: KeyAlgorithm) -> BoundKey {
     BoundKey::new(usage, ModeOfUse::GenerateAndVerify, algorithm, b"a key for MACs 1").unwrap()
 }
 
+fn exchange_key() -> BoundKey {
+    let (usage, mode) = (KeyUsage::KeyBlockProtection, ModeOfUse::Both);
+    BoundKey::new(usage, mode, KeyAlgorithm::Aes, b"an exchange key of thirty-two by").unwrap()
+}
+
+fn base_key(algorithm: KeyAlgorithm) -> BoundKey {
+    let (usage, mode) = (KeyUsage::BaseDerivation, ModeOfUse::Derive);
+    BoundKey::new(usage, mode, algorithm, b"a base key of 16").unwrap()
+}
+
 fn name(text: &str) -> KeyName {
     text.parse().unwrap()
 }
@@ -51,6 +66,12 @@ fn write_tokens(machine: &Machine, path: &Path) {
     }
     add("bank.970410.mac-from-switch".to_owned(), &mac_key(KeyUsage::RetailMac, KeyAlgorithm::Tdes));
     add("bank.970413.mac-from-switch".to_owned(), &mac_key(KeyUsage::Cmac, KeyAlgorithm::Aes));
+    add("bank.970414.mac-from-switch".to_owned(), &mac_key(KeyUsage::Hmac, KeyAlgorithm::Hmac));
+    add("bank.970418.exchange".to_owned(), &exchange_key());
+    add("terminal.HN00000A.derivation".to_owned(), &base_key(KeyAlgorithm::Aes));
+    add("terminal.HN00000T.derivation".to_owned(), &base_key(KeyAlgorithm::Tdes));
+    let initial = aes_dukpt_initial_key(&base_key(KeyAlgorithm::Aes), b"HN00000I").unwrap();
+    add("terminal.HN00000I.derivation".to_owned(), &initial);
     std::fs::write(path, text).unwrap();
 }
 
@@ -80,7 +101,7 @@ fn simulated() -> (tokio::runtime::Runtime, Handle) {
 fn translated(hsm: &PayShield, from: PinFormat, to: PinFormat, pan: &[u8]) -> Result<PinBlock, HsmError> {
     let pin = simulators::pins::Pin::parse(b"1234").unwrap();
     let key = pin_key(from, &pad_bytes(from)).unwrap();
-    let pad = simulators::pins::PinPad::fixed(&key, from).unwrap();
+    let pad = PinPad::fixed(&key, from).unwrap();
     let mut message = iso8583::Message::new(iso8583::Mti::new(200));
     message.set(2, PAN);
     pad.enter(&pin, 0, b"1", &mut message).unwrap();
@@ -121,10 +142,204 @@ fn pins_go_from_every_format_to_every_format() {
         assert_eq!(other.unwrap_err(), HsmError::Pin(PinError::Unreadable), "{from:?} for another PAN");
     }
     let names: Vec<String> = hsm.keys().unwrap().iter().map(|key| key.name.to_string()).collect();
-    assert_eq!(names.len(), 8);
-    assert!(matches!(hsm.wrap_key(&name("bank.970410.pin")), Err(HsmError::NotHere(_))));
+    assert_eq!(names.len(), 13);
+    let without = hsm.wrap_key(&name("bank.970410.pin"));
+    assert_eq!(without, Err(HsmError::NoKey(name("bank.970410.exchange"))));
     let unknown = hsm.mac(&name("bank.1.mac-from-switch"), MacAlgorithm::AesCmac, b"");
     assert_eq!(unknown, Err(HsmError::NoKey(name("bank.1.mac-from-switch"))));
+}
+
+fn kind_of(algorithm: MacAlgorithm) -> (KeyUsage, KeyAlgorithm) {
+    match algorithm {
+        MacAlgorithm::HmacSha256 => (KeyUsage::Hmac, KeyAlgorithm::Hmac),
+        MacAlgorithm::AesCmac => (KeyUsage::Cmac, KeyAlgorithm::Aes),
+        MacAlgorithm::Retail(_) => (KeyUsage::RetailMac, KeyAlgorithm::Tdes),
+    }
+}
+
+/// A PIN of a pad that derives its keys, as a request carries it, and what the back end makes of it for a bank of format 0.
+fn translated_of(
+    hsm: &PayShield,
+    terminal: &str,
+    pad: &PinPad,
+    format: PinFormat,
+) -> Result<PinBlock, HsmError> {
+    let pin = simulators::pins::Pin::parse(b"1234").unwrap();
+    let mut message = iso8583::Message::new(iso8583::Mti::new(200));
+    message.set(2, PAN);
+    pad.enter(&pin, 5, b"unique", &mut message).unwrap();
+    let element = if format == PinFormat::Iso4 { 121 } else { 52 };
+    let block = PinBlock::new(format, message.get(element).unwrap()).unwrap();
+    let ask = PinTranslation {
+        from: name(&format!("terminal.{terminal}.derivation")).owner,
+        ksn: message.get(122),
+        block: &block,
+        pan: &PinPan::parse(PAN).unwrap(),
+        to: name("bank.970410.pin").owner,
+        format: PinFormat::Iso0,
+    };
+    hsm.translate_pin(&ask, 0)
+}
+
+#[test]
+fn pads_that_derive_their_keys_are_translated_by_both_kinds_of_dukpt() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_runtime, handle) = simulated();
+    let hsm = back_end(dir.path(), handle.addr(), LONG, 2);
+    let expected = translated(&hsm, PinFormat::Iso0, PinFormat::Iso0, PAN).unwrap();
+    let front = [0xFF, 0xFF, 0x98, 0x76, 0x54, 0x32, 0x10, 0xE0, 0, 0];
+    let initial = tdes_dukpt_initial_key(&base_key(KeyAlgorithm::Tdes), &front).unwrap();
+    let tdes = PinPad::tdes_dukpt(initial, front, PinFormat::Iso0);
+    let aes = |id: [u8; 8]| {
+        PinPad::aes_dukpt(aes_dukpt_initial_key(&base_key(KeyAlgorithm::Aes), &id).unwrap(), id)
+    };
+    let by_tdes = translated_of(&hsm, "HN00000T", &tdes, PinFormat::Iso0).unwrap();
+    let by_aes = translated_of(&hsm, "HN00000A", &aes(*b"HN00000A"), PinFormat::Iso4).unwrap();
+    assert_eq!([by_tdes.bytes(), by_aes.bytes()], [expected.bytes(), expected.bytes()]);
+
+    let other = translated_of(&hsm, "HN00000A", &tdes, PinFormat::Iso0).unwrap_err();
+    assert!(matches!(other, HsmError::Dukpt(_)), "a serial number for another algorithm: {other}");
+    let initial = translated_of(&hsm, "HN00000I", &aes(*b"HN00000I"), PinFormat::Iso4).unwrap_err();
+    assert!(matches!(initial, HsmError::NotHere(_)), "the box derives from a BDK: {initial}");
+    let none = translated_of(&hsm, "HN00000X", &tdes, PinFormat::Iso0).unwrap_err();
+    assert_eq!(none, HsmError::NoKey(name("terminal.HN00000X.derivation")));
+}
+
+const TDES: KeyKind = KeyKind { algorithm: KeyAlgorithm::Tdes, bytes: 16 };
+
+#[test]
+fn keys_are_made_handed_over_and_rotated_and_none_comes_back() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (_runtime, handle) = simulated();
+    let ours = back_end(here.path(), handle.addr(), LONG, 2);
+    let theirs = back_end(there.path(), handle.addr(), LONG, 2);
+    let kinds = [
+        ("bank.970418.pin", TDES),
+        ("bank.970418.pin", KeyKind { algorithm: KeyAlgorithm::Aes, bytes: 16 }),
+        ("bank.970418.mac-to-switch", KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 }),
+        ("bank.970418.mac-from-switch", KeyKind { algorithm: KeyAlgorithm::Aes, bytes: 32 }),
+        ("bank.970418.derivation", KeyKind { algorithm: KeyAlgorithm::Aes, bytes: 16 }),
+    ];
+    let mut blocks = Vec::new();
+    for (text, kind) in kinds {
+        let made = ours.generate_key(name(text), kind, 1_000).unwrap();
+        assert_eq!((made.algorithm, made.bytes, made.since_s), (kind.algorithm, kind.bytes, 1_000));
+        let block = ours.wrap_key(&name(text)).unwrap();
+        // The other end has the key that the box has made, and may not hand it on.
+        let expected = Expected { usage: made.usage, version_min: made.version };
+        let under = KeyBlockKey::new(&exchange_key()).unwrap();
+        let unwrapped = under.unwrap(block.as_bytes(), expected).unwrap();
+        assert!(unwrapped.key.check_value().is_told_by(made.check_value.bytes()), "{text}");
+        assert_eq!(unwrapped.attributes.exportability, Exportability::NonExportable);
+        let taken = theirs.unwrap_key(name(text), block.as_bytes(), Wanted::ANY, 1_000).unwrap();
+        assert_eq!((taken.check_value, taken.version), (made.check_value, made.version));
+        blocks.push((text, block));
+    }
+    let pin = name("bank.970418.pin");
+    let rollback = HsmError::Rollback { name: pin, version: KeyVersion::new(2).unwrap() };
+    let (first, second) = (blocks[0].1.as_bytes(), blocks[1].1.as_bytes());
+    assert_eq!(theirs.unwrap_key(pin, first, Wanted::ANY, 2_000).unwrap_err(), rollback);
+    let again = theirs.unwrap_key(pin, second, Wanted::ANY, 2_000).unwrap();
+    assert_eq!(
+        (again.version.number(), again.since_s),
+        (2, 1_000),
+        "the very key that is there changes nothing"
+    );
+    assert!(theirs.examine_key(pin, second, Wanted::ANY).unwrap().is_there);
+    let strict = Wanted { algorithm: Some(KeyAlgorithm::Tdes), jump_max: 1 };
+    let third = ours.generate_key(pin, kinds[1].1, 1_000).unwrap();
+    let block = ours.wrap_key(&pin).unwrap();
+    let refused = theirs.unwrap_key(pin, block.as_bytes(), strict, 2_000).unwrap_err();
+    assert_eq!(refused, HsmError::OtherAlgorithm { name: pin, wanted: KeyAlgorithm::Tdes });
+    ours.generate_key(pin, TDES, 1_000).unwrap();
+    let far = theirs.unwrap_key(pin, ours.wrap_key(&pin).unwrap().as_bytes(), strict, 2_000).unwrap_err();
+    assert!(matches!(far, HsmError::Jump { jump_max: 1, .. }), "{far}");
+    let examined = theirs.examine_key(pin, block.as_bytes(), Wanted::ANY).unwrap();
+    assert_eq!((examined.version, examined.check_value), (third.version, third.check_value));
+    assert_eq!(theirs.key(&pin).unwrap().unwrap().version.number(), 2, "looked at alone");
+    let reopened = reopened(there.path(), handle.addr());
+    assert_eq!(reopened.keys().unwrap(), theirs.keys().unwrap(), "the file holds what is used");
+
+    // Of a block nothing can be changed, and it serves for its usage and its owner alone.
+    for at in [5, 9, 11, 40, blocks[2].1.len() - 1] {
+        let mut other = blocks[2].1.clone().into_bytes();
+        other[at] = if other[at] == b'1' { b'2' } else { b'1' };
+        let refused =
+            theirs.unwrap_key(name("bank.970418.mac-to-switch"), &other, Wanted::ANY, 2_000).unwrap_err();
+        assert!(matches!(refused, HsmError::Refused { command: "A6", .. }), "character {at}: {refused}");
+    }
+    let refused = theirs
+        .unwrap_key(name("bank.970418.derivation"), blocks[0].1.as_bytes(), Wanted::ANY, 2_000)
+        .unwrap_err();
+    let usage = KeyUsage::PinEncryption;
+    assert_eq!(refused, HsmError::KeyBlock(KeyBlockError::Usage { usage }), "none to derive from");
+    let token = std::fs::read_to_string(there.path().join("tokens")).unwrap();
+    let token = token.split_ascii_whitespace().find(|word| word.starts_with("S0") || word.starts_with("SD"));
+    let smuggled = theirs.unwrap_key(pin, token.unwrap().as_bytes(), Wanted::ANY, 2_000).unwrap_err();
+    assert!(
+        matches!(smuggled, HsmError::KeyBlock(_)),
+        "over a link nothing under the LMK is taken: {smuggled}"
+    );
+    let longer = format!("{}00", blocks[1].1);
+    let longer = theirs.unwrap_key(pin, longer.as_bytes(), Wanted::ANY, 2_000).unwrap_err();
+    assert!(matches!(longer, HsmError::KeyBlock(_)), "{longer}");
+}
+
+fn reopened(dir: &Path, address: SocketAddr) -> PayShield {
+    let (addresses, tokens) = (vec![address], dir.join("tokens"));
+    PayShield::open(PayShieldSettings { addresses, connections_max: 1, answer_max: LONG, tokens }).unwrap()
+}
+
+#[test]
+fn the_key_before_reads_pins_and_macs_for_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_runtime, handle) = simulated();
+    let hsm = back_end(dir.path(), handle.addr(), LONG, 2);
+    let key = name("bank.970414.mac-from-switch");
+    let old = hsm.mac(&key, MacAlgorithm::HmacSha256, b"0800").unwrap();
+    hsm.generate_key(key, KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 }, 1_000).unwrap();
+    let verified = |mac: &[u8], now_s| hsm.verify_mac(&key, MacAlgorithm::HmacSha256, b"0800", mac, now_s);
+    let new = hsm.mac(&key, MacAlgorithm::HmacSha256, b"0800").unwrap();
+    assert_ne!(new, old);
+    assert_eq!((verified(&new, 1_001), verified(&old, 999 + OLD_KEY_LIFE_S)), (Ok(()), Ok(())));
+    assert_eq!(verified(&old, 1_000 + OLD_KEY_LIFE_S), Err(HsmError::Mac));
+
+    let pad = name("terminal.HN000000.pin");
+    hsm.generate_key(pad, TDES, 1_000).unwrap();
+    translated(&hsm, PinFormat::Iso0, PinFormat::Iso0, PAN).unwrap();
+    hsm.generate_key(pad, TDES, 1_000).unwrap();
+    let gone = translated(&hsm, PinFormat::Iso0, PinFormat::Iso0, PAN).unwrap_err();
+    assert_eq!(gone, HsmError::Pin(PinError::Unreadable), "two keys back");
+}
+
+#[test]
+fn many_keys_come_in_at_once_or_none_and_a_consoles_own_under_the_lmk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_runtime, handle) = simulated();
+    let hsm = back_end(dir.path(), handle.addr(), LONG, 2);
+    let machine = Machine::new(1).unwrap();
+    let token = machine.token(&exchange_key()).unwrap();
+    let attributes = Attributes { version: KeyVersion::new(7).unwrap(), ..Attributes::default() };
+    let pin = pin_key(PinFormat::Iso4, &bank_bytes(PinFormat::Iso4)).unwrap();
+    let block = KeyBlockKey::new(&exchange_key()).unwrap().wrap(&pin, &attributes, &[3; 32]).unwrap();
+    let (exchange, key) = (name("bank.970421.exchange"), name("bank.970421.pin"));
+    let both = [(exchange, Import::Block(token.into_bytes())), (key, Import::Block(block.into_bytes()))];
+    let before = hsm.keys().unwrap().len();
+    let with_parts = Import::Parts { algorithm: KeyAlgorithm::Aes, parts: Vec::new() };
+    let [one, two] = both;
+    let (refused, error) = hsm.import_all(&[one, two, (exchange, with_parts)], 5).unwrap_err();
+    assert!(matches!(error, HsmError::NotHere(_)) && refused == Some(exchange), "{error}");
+    assert_eq!(hsm.keys().unwrap().len(), before, "nothing was taken");
+    let token = machine.token(&exchange_key()).unwrap();
+    let block = KeyBlockKey::new(&exchange_key()).unwrap().wrap(&pin, &attributes, &[3; 32]).unwrap();
+    let both = [(exchange, Import::Block(token.into_bytes())), (key, Import::Block(block.into_bytes()))];
+    let taken = hsm.import_all(&both, 5).unwrap();
+    assert!(
+        exchange_key().check_value().is_told_by(taken[0].check_value.bytes()),
+        "which the box was asked for"
+    );
+    assert!(pin.check_value().is_told_by(taken[1].check_value.bytes()));
+    assert_eq!((taken[1].version.number(), hsm.keys().unwrap().len()), (7, before + 2));
 }
 
 #[test]
@@ -136,10 +351,14 @@ fn macs_are_made_and_checked() {
         ("970410", MacAlgorithm::Retail(Padding::Zeros)),
         ("970410", MacAlgorithm::Retail(Padding::OneThenZeros)),
         ("970413", MacAlgorithm::AesCmac),
+        ("970414", MacAlgorithm::HmacSha256),
     ] {
         let key = name(&format!("bank.{bank}.mac-from-switch"));
         for text in [&b"0800"[..], &[0xFF; 700], b""] {
             let mac = hsm.mac(&key, algorithm, text).unwrap();
+            let (usage, kind) = kind_of(algorithm);
+            let own = MacKey::bound(&mac_key(usage, kind), algorithm, MacPurpose::Sign).unwrap();
+            assert_eq!(mac, own.sign(text), "{algorithm:?}");
             assert_eq!(hsm.verify_mac(&key, algorithm, text, &mac, 0), Ok(()));
             let wrong = [mac[0] ^ 1, mac[1], mac[2], mac[3], mac[4], mac[5], mac[6], mac[7]];
             assert_eq!(hsm.verify_mac(&key, algorithm, text, &wrong, 0), Err(HsmError::Mac));

@@ -47,6 +47,8 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             named("format-0", b"0001CB0004A1B2C3D4E5F6071801"),
             named("format-4", b"0001CB0006A1B2C3D4E5F60718A1B2C3D4E5F6071848"),
             named("refused", b"0001CB20"),
+            named("key-in", b"0001A700S10024P0AB01N0000ABCDEF121A2B3C"),
+            named("key-out", b"0001A900RD0024P0AB01N0000ABCDEF121A2B3C"),
         ],
         "link" => {
             let mut message = Message::new(Mti::new(800));
@@ -139,6 +141,9 @@ fn what_is_genuine_is_accepted() {
         let format = if name == "format-0" { keys::PinFormat::Iso0 } else { keys::PinFormat::Iso4 };
         assert!(hsm::payshield_pin_block(&answer, "0001", format).is_some(), "{name}");
     }
+    let told = seeds("payshield").into_iter().map(|(_, answer)| hsm::payshield_keys(&answer, "0001"));
+    let told: Vec<[bool; 2]> = told.map(|told| told.map(|key| key.is_some())).collect();
+    assert_eq!(told[3..], [[true, false], [false, true]]);
     let keys = others::data_keys();
     let (_, intent) = seeds("record").into_iter().find(|(name, _)| name == "v2-intent").unwrap();
     assert!(journal::decode_record(&intent, others::POSITION, &keys).is_ok());

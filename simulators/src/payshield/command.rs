@@ -11,7 +11,7 @@ use keys::{BoundKey, KeyAlgorithm, KeyUsage, ModeOfUse};
 use super::driver::start;
 use super::machine::Machine;
 
-/// A small payShield that answers host commands B2, CA, M6 and M8.
+/// A small payShield that answers host commands B2, CA, G0, M6, M8, LQ, LS, A0, L0, A6, A8 and BU.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   simulators payshield --seed 1 --listen 127.0.0.1:1500 --keys clear-keys.txt --tokens payshield.keys")]
@@ -22,7 +22,8 @@ pub struct Arguments {
     /// Where it listens.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Keys in clear, for simulations alone: a line each, its name, its usage and algorithm (P0T, P0A, M3T, M6A), hex digits.
+    /// Keys in clear, for simulations alone: a line each, its name, its usage and algorithm (P0T, P0A, B0T, B0A, K1A,
+    /// M3T, M6A, M7H), hex digits.
     #[arg(long, requires = "tokens")]
     keys: Option<PathBuf>,
     /// Where they are written to under the LMK, as the switch's configuration names them.
@@ -65,7 +66,8 @@ fn key(kind: &str, digits: &str) -> Option<BoundKey> {
     let code: [u8; 3] = kind.as_bytes().try_into().ok()?;
     let usage = KeyUsage::of_code([code[0], code[1]])?;
     let mode = match usage {
-        KeyUsage::PinEncryption => ModeOfUse::Both,
+        KeyUsage::PinEncryption | KeyUsage::KeyBlockProtection | KeyUsage::KeyEncryption => ModeOfUse::Both,
+        KeyUsage::BaseDerivation | KeyUsage::DukptInitial => ModeOfUse::Derive,
         _ => ModeOfUse::GenerateAndVerify,
     };
     let is_hex = digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());

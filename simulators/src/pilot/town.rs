@@ -14,7 +14,7 @@ use iso8583::Dialect;
 use iso8583::framing::Framing;
 use keys::{
     BoundKey, Key, KeyAlgorithm, KeyUsage, LinkCodec, LinkMac, MacAlgorithm, MacKey, ModeOfUse, Padding,
-    PinFormat,
+    PinFormat, aes_dukpt_initial_key,
 };
 use sha2::Sha256;
 
@@ -252,12 +252,21 @@ fn initial_key(plan: &Plan, terminal: &PlannedTerminal) -> Result<BoundKey, keys
     BoundKey::from_random(KeyUsage::DukptInitial, ModeOfUse::Derive, KeyAlgorithm::Aes, &bytes)
 }
 
-/// The keys of all PIN pads and banks under the LMK of a payShield. All pads have one key there.
+/// The key from which a payShield derives those of all recyclers' pads (BDK).
+fn base_key(plan: &Plan) -> Result<BoundKey, keys::KeyError> {
+    let bytes = half(&key(plan.seed, "recyclers base"));
+    BoundKey::from_random(KeyUsage::BaseDerivation, ModeOfUse::Derive, KeyAlgorithm::Aes, &bytes)
+}
+
+/// The keys of all PIN pads and banks under the LMK of a payShield.
 fn payshield_keys(plan: &Plan, machine: &payshield::Machine) -> Result<String, Box<dyn std::error::Error>> {
     let mut text = String::new();
     for terminal in &plan.terminals {
-        let key = pad_key(plan, terminal)?;
-        writeln!(text, "terminal.{}.pin {} {}", terminal.id, machine.token(&key)?, key.check_value())?;
+        let (role, key) = match terminal.recycler {
+            true => ("derivation", base_key(plan)?),
+            false => ("pin", pad_key(plan, terminal)?),
+        };
+        writeln!(text, "terminal.{}.{role} {} {}", terminal.id, machine.token(&key)?, key.check_value())?;
     }
     for (number, bank) in BANKS.iter().enumerate() {
         let key = bank_pin_key(plan, number)?;
@@ -276,9 +285,13 @@ fn pin_pad(
     terminal: &PlannedTerminal,
     hsm: PilotHsm,
 ) -> Result<PinPad, Box<dyn std::error::Error>> {
-    if terminal.recycler && hsm == PilotHsm::Software {
+    if terminal.recycler {
         let id: [u8; 8] = terminal.id.as_bytes().try_into()?;
-        return Ok(PinPad::aes_dukpt(initial_key(plan, terminal)?, id));
+        let initial = match hsm {
+            PilotHsm::Software => initial_key(plan, terminal)?,
+            PilotHsm::Payshield => aes_dukpt_initial_key(&base_key(plan)?, &id)?,
+        };
+        return Ok(PinPad::aes_dukpt(initial, id));
     }
     Ok(PinPad::fixed(&pad_key(plan, terminal)?, PinFormat::Iso0)?)
 }

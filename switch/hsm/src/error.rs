@@ -81,9 +81,17 @@ pub enum HsmError {
         /// What is wrong.
         reason: String,
     },
-    /// A verb that this kind of module has not: keys of a payShield are looked after at its own console.
+    /// What this kind of module has not.
     #[error("not with this security module: {0}")]
     NotHere(&'static str),
+    /// A payShield finds fault with a key or a key block.
+    #[error("the payShield refuses {command} with error {code}")]
+    Refused {
+        /// The host command.
+        command: &'static str,
+        /// Its error code.
+        code: String,
+    },
     /// The module cannot be asked.
     #[error("the security module is away: {0}")]
     Away(String),

@@ -15,7 +15,8 @@ use keys::{
 pub use error::HsmError;
 pub use name::{KeyName, KeyRole, OWNER_CHARACTERS_MAX, Owner};
 pub use payshield::{
-    PAYSHIELD_ANSWER_BYTES_MAX, PAYSHIELD_HEADER_BYTES, PayShield, PayShieldSettings, payshield_pin_block,
+    PAYSHIELD_ANSWER_BYTES_MAX, PAYSHIELD_HEADER_BYTES, PayShield, PayShieldSettings, payshield_keys,
+    payshield_pin_block,
 };
 pub use sealed::{SEALED_FILE_BYTES_MAX, Sealing};
 pub use slot::{KEYS_MAX, OLD_KEY_LIFE_S};
@@ -97,6 +98,22 @@ pub trait Hsm: Send + Sync {
     /// # Errors
     /// [`HsmError::File`], [`HsmError::Away`].
     fn reload(&self) -> Result<(), HsmError>;
+}
+
+/// A module whose keys people look after by `atm-switch keys`.
+pub trait KeyCustody: Hsm {
+    /// Takes many keys in at once: the file is written once, and stays as it was where one of them is refused. A block may
+    /// come under an exchange key that stands before it. A payShield also takes a block that is under its LMK already: S, as its
+    /// own console shows it.
+    ///
+    /// # Errors
+    /// As [`SoftwareHsm::import_parts`] and [`Hsm::unwrap_key`], with the key that is refused where it was one;
+    /// [`HsmError::NotHere`] of parts, which never come to a payShield through the switch.
+    fn import_all(
+        &self,
+        keys: &[(KeyName, Import)],
+        now_s: i64,
+    ) -> Result<Vec<KeyInfo>, (Option<KeyName>, HsmError)>;
 }
 
 /// A PIN block that is to be translated.

@@ -1,27 +1,31 @@
-//! A Thales payShield: host commands over TCP, a bounded pool of connections, a deadline for each answer.
+//! A Thales payShield: host commands over TCP, a bounded pool of connections, a deadline for each answer. Its keys stand under
+//! its LMK in a file beside the switch.
 
+mod commands;
 mod connection;
 mod tokens;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use keys::{MAC_BYTES, MacAlgorithm, Padding, PinBlock, PinError, PinFormat};
+use keys::{
+    AesKsn, CheckValue, DukptError, KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm, KeyBlockError, KeyError,
+    KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm, PinBlock, PinError, PinFormat, TDES_KSN_BYTES, TdesKsn,
+};
 
 use crate::error::HsmError;
-use crate::name::{KeyName, KeyRole, OwnerKind};
-use crate::software::KeyKind;
-use crate::{Examined, Hsm, KeyInfo, PinTranslation, Wanted};
+use crate::name::{KeyName, KeyRole};
+use crate::sealed::{lock, sync_directory};
+use crate::software::{FIRST_VERSION, Import, KeyKind, may_serve, mode_of_new, usage_of_new};
+use crate::{Examined, Hsm, KeyCustody, KeyInfo, PinTranslation, Wanted};
 
-use connection::Pool;
+use commands::{Asked, Made};
+use connection::{Answer, Pool};
 pub use connection::{PAYSHIELD_ANSWER_BYTES_MAX, PAYSHIELD_HEADER_BYTES};
-use tokens::Tokens;
-
-/// The longest PIN that it may find: all that ISO 9564-1 allows.
-const PIN_DIGITS_MAX: &str = "12";
+use tokens::{Token, Tokens};
 
 /// Where a payShield is, and what it holds keys for.
 #[derive(Clone, Debug)]
@@ -42,9 +46,26 @@ pub struct PayShield {
     settings: PayShieldSettings,
     pool: Pool,
     tokens: RwLock<Arc<Tokens>>,
+    /// Held while the file and what is held change together.
+    changing: Mutex<()>,
 }
 
 impl PayShield {
+    /// Makes a file without keys. One that is there is left alone.
+    ///
+    /// # Errors
+    /// [`HsmError::File`].
+    pub fn create_file(path: &Path) -> Result<(), HsmError> {
+        let _lock = lock(path)?;
+        if path.exists() {
+            return Err(HsmError::File {
+                path: path.display().to_string(),
+                reason: "is there already".to_owned(),
+            });
+        }
+        Tokens::default().write(path, sync_directory)
+    }
+
     /// Reads the file of keys; connections are made when they are needed.
     ///
     /// # Errors
@@ -52,7 +73,7 @@ impl PayShield {
     pub fn open(settings: PayShieldSettings) -> Result<PayShield, HsmError> {
         let tokens = RwLock::new(Arc::new(Tokens::read(&settings.tokens)?));
         let pool = Pool::new(&settings.addresses, settings.connections_max, settings.answer_max);
-        Ok(PayShield { settings, pool, tokens })
+        Ok(PayShield { settings, pool, tokens, changing: Mutex::new(()) })
     }
 
     /// Asks whether it is there (B2, echo).
@@ -63,75 +84,157 @@ impl PayShield {
         const TEXT: &[u8] = b"atm-switch";
         let mut fields = format!("{:04X}", TEXT.len()).into_bytes();
         fields.extend_from_slice(TEXT);
-        match self.ask("B2", &fields)? {
-            (0, data) if data == TEXT => Ok(()),
-            (code, _) => Err(refused("B2", code)),
+        match self.ask(&Asked { command: "B2", fields })? {
+            (code, data) if &code == b"00" && data == TEXT => Ok(()),
+            (code, _) => Err(unexpected("B2", code)),
         }
     }
 
     /// The error code and what follows it.
-    fn ask(&self, command: &str, fields: &[u8]) -> Result<(u8, Vec<u8>), HsmError> {
-        self.pool.ask(command, fields).map_err(HsmError::Away)
+    fn ask(&self, asked: &Asked) -> Result<Answer, HsmError> {
+        self.pool.ask(asked.command, &asked.fields).map_err(HsmError::Away)
+    }
+
+    /// Of a question about keys: what follows a code 00 or, where it is good too, 01. Any other finds fault with what was asked,
+    /// or says how the box stands.
+    fn ask_of_keys(&self, asked: &Asked) -> Result<Answer, HsmError> {
+        match self.ask(asked)? {
+            (code, data) if matches!(&code, b"00" | b"01") => Ok((code, data)),
+            (code, _) if commands::is_of_the_box(code) => Err(unexpected(asked.command, code)),
+            (code, _) => Err(HsmError::Refused { command: asked.command, code: text(code) }),
+        }
     }
 
     fn tokens(&self) -> Arc<Tokens> {
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The front that M6 and M8 share: one whole message in binary, a MAC of 16 hex digits.
-    fn mac_fields(&self, name: &KeyName, algorithm: MacAlgorithm, text: &[u8]) -> Result<Vec<u8>, HsmError> {
-        let (algorithm, padding) = match algorithm {
-            MacAlgorithm::Retail(Padding::Zeros) => ('3', '1'),
-            MacAlgorithm::Retail(Padding::OneThenZeros) => ('3', '2'),
-            MacAlgorithm::AesCmac => ('6', '0'),
-            MacAlgorithm::HmacSha256 => return Err(not_here("HMAC under a key of the payShield")),
+    /// Changes the file, which is read again first, under a lock: no change of another process is lost. What is used from then on
+    /// is what this changed; what others have put into the file is for [`Hsm::reload`].
+    fn change<T>(&self, change: impl FnOnce(&mut Tokens) -> Result<T, HsmError>) -> Result<T, HsmError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = &self.settings.tokens;
+        let _lock = lock(path)?;
+        let before = Tokens::read(path)?;
+        let mut tokens = before.clone();
+        let changed = change(&mut tokens)?;
+        tokens.write(path, sync_directory)?;
+        let mut used = Tokens::clone(&self.tokens());
+        used.take_changes(&before, &tokens);
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(used);
+        Ok(changed)
+    }
+
+    /// A key that the box has made or taken: what its block says has to be what was asked for, with its check value, which is asked
+    /// for where the answer had none.
+    fn token(&self, name: KeyName, made: Made, bytes: Option<usize>, now_s: i64) -> Result<Token, HsmError> {
+        let unread = |reason| HsmError::Away(format!("its answer holds a key that cannot be read: {reason}"));
+        let (usage, algorithm) = tokens::kind_of_block(&made.token).map_err(unread)?;
+        if !name.role.usages().contains(&usage) {
+            return Err(KeyBlockError::Usage { usage }.into());
+        }
+        let check_value = match made.check_value {
+            Some(check_value) => check_value,
+            None => self.check_value(algorithm, &made.token)?,
         };
-        let tokens = self.tokens();
-        let key_type = match name.owner.kind() {
-            OwnerKind::Terminal => "003",
-            OwnerKind::Bank => "008",
+        Token::parse(name, &made.token, check_value, bytes, now_s).map_err(unread)
+    }
+
+    fn check_value(&self, algorithm: KeyAlgorithm, token: &str) -> Result<CheckValue, HsmError> {
+        let asked = commands::check_value(algorithm, token);
+        let (code, data) = self.ask_of_keys(&asked)?;
+        commands::check_value_told(algorithm, &data).ok_or_else(|| unexpected(asked.command, code))
+    }
+
+    /// A key out of a block under its owner's exchange key.
+    fn import_block(
+        &self,
+        tokens: &Tokens,
+        name: KeyName,
+        block: &[u8],
+        now_s: i64,
+    ) -> Result<Token, HsmError> {
+        let block = whole_block(block)?;
+        let exchange = tokens.newest(name.owner.key(KeyRole::Exchange))?;
+        let asked = commands::import(&exchange.text, block);
+        let (code, data) = self.ask_of_keys(&asked)?;
+        let made = commands::imported(code, &data).ok_or_else(|| unexpected(asked.command, code))?;
+        self.token(name, made, None, now_s)
+    }
+
+    /// A key that is under the LMK already, as the box's own console shows it.
+    fn import_token(&self, name: KeyName, token: &[u8], now_s: i64) -> Result<Token, HsmError> {
+        let block = whole_block(token.get(1..).unwrap_or_default())?;
+        let token = format!("S{block}");
+        let read = tokens::kind_of_block(&token);
+        read.map_err(|reason| HsmError::KeyBlock(KeyBlockError::Form { position: 0, reason }))?;
+        self.token(name, Made { token, check_value: None }, None, now_s)
+    }
+
+    fn import(
+        &self,
+        tokens: &mut Tokens,
+        name: KeyName,
+        import: &Import,
+        now_s: i64,
+    ) -> Result<KeyInfo, HsmError> {
+        let token = match import {
+            Import::Parts { .. } => {
+                return Err(HsmError::NotHere("parts of a key: they are put together at its own console"));
+            }
+            Import::Block(block) if block.starts_with(b"S") => self.import_token(name, block, now_s)?,
+            Import::Block(block) => self.import_block(tokens, name, block, now_s)?,
         };
-        let token = tokens.token(*name)?;
-        // A key block says itself what it is for.
-        let key_type = if token.starts_with('S') { "FFF" } else { key_type };
-        let mut fields = format!("001{algorithm}{padding}{key_type}{token}{:04X}", text.len()).into_bytes();
-        fields.extend_from_slice(text);
-        Ok(fields)
+        take(tokens, name, token, Wanted::ANY)
+    }
+
+    /// A PIN block from one key, by CA or G0.
+    fn translated(&self, asked: &Asked, format: PinFormat) -> Result<PinBlock, HsmError> {
+        match self.ask(asked)? {
+            (code, data) if &code == b"00" => {
+                commands::translated(&data, format).ok_or_else(|| unexpected(asked.command, code))
+            }
+            (code, _) if commands::is_of_the_block(code) => Err(PinError::Unreadable.into()),
+            (code, _) => Err(unexpected(asked.command, code)),
+        }
     }
 }
 
 impl Hsm for PayShield {
-    /// CA: from TPK to ZPK.
-    fn translate_pin(&self, ask: &PinTranslation<'_>, _: i64) -> Result<PinBlock, HsmError> {
-        if ask.ksn.is_some() {
-            return Err(not_here("DUKPT"));
-        }
+    fn translate_pin(&self, ask: &PinTranslation<'_>, now_s: i64) -> Result<PinBlock, HsmError> {
         let tokens = self.tokens();
-        let from = tokens.token(ask.from.key(KeyRole::Pin))?;
-        let to = tokens.token(ask.to.key(KeyRole::Pin))?;
-        let formats = [ask.block.format(), ask.format];
-        let mut fields = format!("{from}{to}{PIN_DIGITS_MAX}{}", hex(ask.block.bytes())).into_bytes();
-        formats.iter().for_each(|format| fields.extend_from_slice(code_of(*format)));
-        // The 12 rightmost digits without the check digit; where format 4 is on one side, the whole PAN and a delimiter.
-        let digits = ask.pan.digits_for_module();
-        if formats.contains(&PinFormat::Iso4) {
-            fields.extend_from_slice(&digits);
-            fields.push(b';');
-        } else {
-            fields.extend_from_slice(&digits[digits.len() - 13..digits.len() - 1]);
+        let name = ask.to.key(KeyRole::Pin);
+        let bank = tokens.newest(name)?;
+        if bank.algorithm != ask.format.algorithm() {
+            return Err(HsmError::Unfit { name, reason: PinError::Algorithm { format: ask.format } });
         }
-        match self.ask("CA", &fields)? {
-            (0, data) => translated(&data, ask.format).ok_or_else(|| refused("CA", 0)),
-            // The block, the account, the format or the PIN's length in it.
-            (20 | 22 | 23 | 24, _) => Err(PinError::Unreadable.into()),
-            (code, _) => Err(refused("CA", code)),
+        let to = &bank.text;
+        let role = if ask.ksn.is_some() { KeyRole::Derivation } else { KeyRole::Pin };
+        let mut last = HsmError::Pin(PinError::Unreadable);
+        for from in tokens.good(ask.from.key(role), now_s)? {
+            let asked = match ask.ksn {
+                None => commands::translate(&from.text, to, ask.block, ask.pan, ask.format),
+                Some(ksn) => {
+                    must_derive(from, ksn)?;
+                    commands::translate_derived(&from.text, to, ksn, ask.block, ask.pan, ask.format)
+                }
+            };
+            match self.translated(&asked, ask.format) {
+                Err(error @ HsmError::Pin(_)) => last = error,
+                done => return done,
+            }
         }
+        Err(last)
     }
 
     fn mac(&self, key: &KeyName, algorithm: MacAlgorithm, text: &[u8]) -> Result<[u8; MAC_BYTES], HsmError> {
-        match self.ask("M6", &self.mac_fields(key, algorithm, text)?)? {
-            (0, data) => bytes_of(&data).and_then(|mac| mac.try_into().ok()).ok_or_else(|| refused("M6", 0)),
-            (code, _) => Err(refused("M6", code)),
+        let tokens = self.tokens();
+        let asked = commands::mac(key.owner.kind(), &tokens.newest(*key)?.text, algorithm, text);
+        match self.ask(&asked)? {
+            (code, data) if &code == b"00" => {
+                commands::mac_made(algorithm, &data).ok_or_else(|| unexpected(asked.command, code))
+            }
+            (code, _) => Err(unexpected(asked.command, code)),
         }
     }
 
@@ -141,93 +244,191 @@ impl Hsm for PayShield {
         algorithm: MacAlgorithm,
         text: &[u8],
         mac: &[u8],
-        _: i64,
+        now_s: i64,
     ) -> Result<(), HsmError> {
-        if mac.len() != MAC_BYTES {
-            return Err(HsmError::Mac);
+        let mac = mac.try_into().map_err(|_| HsmError::Mac)?;
+        for token in self.tokens().good(*key, now_s)? {
+            let asked = commands::verify_mac(key.owner.kind(), &token.text, algorithm, text, mac);
+            match self.ask(&asked)? {
+                (code, _) if &code == b"00" => return Ok(()),
+                (code, _) if commands::is_wrong_mac(code) => {}
+                (code, _) => return Err(unexpected(asked.command, code)),
+            }
         }
-        let mut fields = self.mac_fields(key, algorithm, text)?;
-        fields.extend_from_slice(hex(mac).as_bytes());
-        match self.ask("M8", &fields)? {
-            (0, _) => Ok(()),
-            (1, _) => Err(HsmError::Mac),
-            (code, _) => Err(refused("M8", code)),
+        Err(HsmError::Mac)
+    }
+
+    fn generate_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<KeyInfo, HsmError> {
+        let usage = usage_of_new(name.role, kind.algorithm)?;
+        let mode = mode_of_new(name.role);
+        self.change(|tokens| {
+            let version = match tokens.newest(name) {
+                Ok(before) => before.version.next().ok_or(HsmError::VersionsUsedUp(name))?,
+                Err(_) => KeyVersion::new(FIRST_VERSION).ok_or(HsmError::VersionsUsedUp(name))?,
+            };
+            let asked = commands::generate(kind, usage, mode, version)?;
+            let (code, data) = self.ask_of_keys(&asked)?;
+            let made = commands::generated(kind.algorithm, &data);
+            let made = made.ok_or_else(|| unexpected(asked.command, code))?;
+            let token = self.token(name, made, Some(kind.bytes), now_s)?;
+            if (token.usage, token.algorithm, token.version) != (usage, kind.algorithm, version) {
+                return Err(HsmError::Away("it has made another key than was asked for".to_owned()));
+            }
+            tokens.put(name, token)
+        })
+    }
+
+    fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError> {
+        let tokens = self.tokens();
+        let exchange = &tokens.newest(key.owner.key(KeyRole::Exchange))?.text;
+        let asked = commands::export(exchange, &tokens.newest(*key)?.text);
+        let (code, data) = self.ask_of_keys(&asked)?;
+        commands::exported(&data).ok_or_else(|| unexpected(asked.command, code))
+    }
+
+    fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError> {
+        let tokens = self.tokens();
+        let token = self.import_block(&tokens, key, block, 0)?;
+        let is_there = is_there(&tokens, key, &token, wanted)?;
+        Ok(Examined { version: token.version, check_value: token.check_value, is_there })
+    }
+
+    fn unwrap_key(
+        &self,
+        key: KeyName,
+        block: &[u8],
+        wanted: Wanted,
+        now_s: i64,
+    ) -> Result<KeyInfo, HsmError> {
+        // Against the keys in memory first: what will not be taken touches no file.
+        let tokens = self.tokens();
+        let token = self.import_block(&tokens, key, block, now_s)?;
+        if is_there(&tokens, key, &token, wanted)? {
+            return tokens.info(key);
         }
-    }
-
-    fn generate_key(&self, _: KeyName, _: KeyKind, _: i64) -> Result<KeyInfo, HsmError> {
-        Err(not_here("making keys"))
-    }
-
-    fn wrap_key(&self, _: &KeyName) -> Result<String, HsmError> {
-        Err(not_here("wrapping keys"))
-    }
-
-    fn examine_key(&self, _: KeyName, _: &[u8], _: Wanted) -> Result<Examined, HsmError> {
-        Err(not_here("taking keys in"))
-    }
-
-    fn unwrap_key(&self, _: KeyName, _: &[u8], _: Wanted, _: i64) -> Result<KeyInfo, HsmError> {
-        Err(not_here("taking keys in"))
+        self.change(|tokens| take(tokens, key, token, wanted))
     }
 
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
         Ok(self.tokens().infos())
     }
 
+    fn key(&self, name: &KeyName) -> Result<Option<KeyInfo>, HsmError> {
+        Ok(self.tokens().info(*name).ok())
+    }
+
     fn reload(&self) -> Result<(), HsmError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let tokens = Tokens::read(&self.settings.tokens)?;
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
         Ok(())
     }
 }
 
+impl KeyCustody for PayShield {
+    fn import_all(
+        &self,
+        keys: &[(KeyName, Import)],
+        now_s: i64,
+    ) -> Result<Vec<KeyInfo>, (Option<KeyName>, HsmError)> {
+        let mut refused = None;
+        let taken = self.change(|tokens| {
+            let mut infos = Vec::with_capacity(keys.len());
+            for (name, import) in keys {
+                refused = Some(*name);
+                infos.push(self.import(tokens, *name, import, now_s)?);
+            }
+            refused = None;
+            Ok(infos)
+        });
+        taken.map_err(|error| (refused, error))
+    }
+}
+
 /// The PIN block in a box's answer to CA with this header, for those who try what any bytes in its place become.
 pub fn payshield_pin_block(answer: &[u8], header: &str, format: PinFormat) -> Option<PinBlock> {
     let (code, data) = connection::parsed(answer, header, "CA")?;
-    translated(&data, format).filter(|_| code == 0)
+    commands::translated(&data, format).filter(|_| &code == b"00")
 }
 
-/// The PIN's length, the block, its format.
-fn translated(data: &[u8], format: PinFormat) -> Option<PinBlock> {
-    let (_, rest) = data.split_at_checked(2)?;
-    let (block, rest) = rest.split_at_checked(2 * format.block_bytes())?;
-    if rest != code_of(format) {
-        return None;
+/// What a box's answers about keys with this header become, for the same: the key under the LMK that A6 gives, the block that A8
+/// gives.
+pub fn payshield_keys(answer: &[u8], header: &str) -> [Option<String>; 2] {
+    let told = |command| connection::parsed(answer, header, command);
+    let imported = told("A6").and_then(|(code, data)| commands::imported(code, &data));
+    let exported = told("A8").filter(|(code, _)| code == b"00");
+    [imported.map(|made| made.token), exported.and_then(|(_, data)| commands::exported(&data))]
+}
+
+/// Whether a key that came is the newest already: as far as a check value tells, for the box shows no more of it. One that could
+/// neither be taken in nor is there is refused.
+fn is_there(tokens: &Tokens, name: KeyName, token: &Token, wanted: Wanted) -> Result<bool, HsmError> {
+    let newest = tokens.newest(name).ok();
+    if let Some(newest) = newest.filter(|newest| token.version <= newest.version) {
+        let is_same = token.algorithm == newest.algorithm
+            && (newest.check_value.is_told_by(token.check_value.bytes())
+                || token.check_value.is_told_by(newest.check_value.bytes()));
+        let rollback = HsmError::Rollback { name, version: newest.version };
+        return if token.version == newest.version && is_same { Ok(true) } else { Err(rollback) };
     }
-    PinBlock::new(format, &bytes_of(block)?).ok()
-}
-
-/// A format's code in host commands.
-fn code_of(format: PinFormat) -> &'static [u8; 2] {
-    match format {
-        PinFormat::Iso0 => b"01",
-        PinFormat::Iso3 => b"47",
-        PinFormat::Iso4 => b"48",
+    let above = newest.map_or(KeyVersion::UNUSED, |newest| newest.version);
+    if token.version.number() > above.number().saturating_add(wanted.jump_max) {
+        return Err(HsmError::Jump { name, version: token.version, jump_max: wanted.jump_max });
     }
+    if let Some(algorithm) = wanted.algorithm.filter(|wanted| *wanted != token.algorithm) {
+        return Err(HsmError::OtherAlgorithm { name, wanted: algorithm });
+    }
+    may_serve(name, token.mode)?;
+    Ok(false)
 }
 
-fn refused(command: &str, code: u8) -> HsmError {
-    HsmError::Away(match code {
-        0 => format!("the payShield's answer to {command} cannot be read"),
-        code => format!("the payShield answers {command} with error {code:02}"),
+/// Takes a key in that came.
+fn take(tokens: &mut Tokens, name: KeyName, token: Token, wanted: Wanted) -> Result<KeyInfo, HsmError> {
+    if is_there(tokens, name, &token, wanted)? {
+        return Err(HsmError::Rollback { name, version: token.version });
+    }
+    tokens.put(name, token)
+}
+
+/// A block that ends where it says, and so is one field of a command and nothing behind it.
+fn whole_block(block: &[u8]) -> Result<&str, HsmError> {
+    let form = |position, reason| HsmError::KeyBlock(KeyBlockError::Form { position, reason });
+    let text = str::from_utf8(block).ok().filter(|_| block.iter().all(u8::is_ascii_graphic));
+    let text = text.ok_or_else(|| form(0, "it is printable ASCII"))?;
+    let length = text.get(1..5).and_then(|digits| digits.parse().ok());
+    if length != Some(block.len()) || block.len() > KEY_BLOCK_CHARACTERS_MAX {
+        return Err(form(1, "the length is not the block's, or above 999"));
+    }
+    Ok(text)
+}
+
+/// The box derives from a BDK, of the algorithm that the key serial number has.
+fn must_derive(base: &Token, ksn: &[u8]) -> Result<(), HsmError> {
+    let algorithm = if ksn.len() == TDES_KSN_BYTES {
+        TdesKsn::parse(ksn).map(|_| KeyAlgorithm::Tdes)?
+    } else {
+        AesKsn::parse(ksn).map(|_| KeyAlgorithm::Aes)?
+    };
+    if base.algorithm != algorithm {
+        let error = KeyError::Algorithm { usage: base.usage, algorithm: base.algorithm };
+        return Err(DukptError::from(error).into());
+    }
+    if base.usage != KeyUsage::BaseDerivation {
+        return Err(HsmError::NotHere("a terminal's initial key: the payShield derives from its BDK (B0)"));
+    }
+    Ok(())
+}
+
+/// An answer that cannot be read, or a code that finds no fault with what was asked.
+fn unexpected(command: &str, code: [u8; 2]) -> HsmError {
+    HsmError::Away(match &code {
+        b"00" => format!("the payShield's answer to {command} cannot be read"),
+        _ => format!("the payShield answers {command} with error {}", text(code)),
     })
 }
 
-fn not_here(what: &'static str) -> HsmError {
-    HsmError::NotHere(what)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
-}
-
-fn bytes_of(digits: &[u8]) -> Option<Vec<u8>> {
-    let pairs = digits.chunks(2).map(|pair| {
-        let digits = str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|it| it.is_ascii_hexdigit()));
-        u8::from_str_radix(digits?, 16).ok()
-    });
-    if digits.len().is_multiple_of(2) { pairs.collect() } else { None }
+fn text(code: [u8; 2]) -> String {
+    code.map(char::from).iter().collect()
 }
 
 impl fmt::Debug for PayShield {

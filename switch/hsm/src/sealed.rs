@@ -10,6 +10,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
+use crate::error::HsmError;
 use crate::slot::{KEYS_MAX, SLOT_BYTES_MAX};
 
 /// No sealed file is longer; a longer one is not read.
@@ -185,20 +186,24 @@ pub(crate) fn read(
 /// Syncs a directory: what was renamed in it is durable then.
 pub(crate) type SyncDirectory = fn(&Path) -> io::Result<()>;
 
-/// Writes a file beside it, syncs it, and puts it in its place. Where that cannot be made durable the file before it is put
-/// back: an error says that nothing has changed.
+/// Seals what is in clear and puts it in the file's place, as [`put`] does.
 pub(crate) fn write(
     path: &Path,
     key: &SealKey,
     clear: Zeroizing<Vec<u8>>,
     sync_directory: SyncDirectory,
 ) -> Result<(), String> {
-    let sealed = key.seal(clear)?;
+    put(path, &key.seal(clear)?, sync_directory)
+}
+
+/// Writes a file beside it, syncs it, and puts it in its place. Where that cannot be made durable the file before it is put
+/// back: an error says that nothing has changed.
+pub(crate) fn put(path: &Path, bytes: &[u8], sync_directory: SyncDirectory) -> Result<(), String> {
     let (part, before) = (path.with_extension("part"), path.with_extension("before"));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-        file.write_all(&sealed)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         unless_missing(std::fs::remove_file(&before))?;
         let had_one = unless_missing(std::fs::hard_link(path, &before))?;
@@ -230,4 +235,19 @@ fn unless_missing(done: io::Result<()>) -> io::Result<bool> {
 /// That of the system.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+/// Held while a file is changed. It stands beside it: the file itself is replaced.
+pub(crate) fn lock(path: &Path) -> Result<File, HsmError> {
+    let beside = path.with_extension("lock");
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside);
+    let file = opened.map_err(|error| file_error(&beside, error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(file_error(path, "another process is changing it; try again")),
+    }
+}
+
+pub(crate) fn file_error(path: &Path, reason: impl Into<String>) -> HsmError {
+    HsmError::File { path: path.display().to_string(), reason: reason.into() }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -18,9 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner, OwnerKind};
-use crate::sealed::{self, SealKey, Sealing, SyncDirectory, random};
+use crate::sealed::{self, SealKey, Sealing, SyncDirectory, file_error, lock, random};
 use crate::slot::{self, Held, Slot, Slots};
-use crate::{Examined, Hsm, KeyInfo, PinTranslation, Wanted};
+use crate::{Examined, Hsm, KeyCustody, KeyInfo, PinTranslation, Wanted};
 
 /// What a new key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,32 +110,6 @@ impl SoftwareHsm {
     ) -> Result<KeyInfo, HsmError> {
         let key = joined(name.role, algorithm, parts)?;
         self.put_next(name, now_s, |_| Ok(key))
-    }
-
-    /// Takes many keys in at once: the file is written once, and stays as it was where one of them is refused. A block may
-    /// come under an exchange key that stands before it.
-    ///
-    /// # Errors
-    /// As [`SoftwareHsm::import_parts`] and [`Hsm::unwrap_key`], with the key that is refused.
-    pub fn import_all(
-        &self,
-        keys: &[(KeyName, Import)],
-        now_s: i64,
-    ) -> Result<Vec<KeyInfo>, (KeyName, HsmError)> {
-        let mut refused = keys.first().map(|(name, _)| *name);
-        let taken = self.change(|slots| {
-            let take_one = |(name, import): &(KeyName, Import)| {
-                refused = Some(*name);
-                match import {
-                    Import::Parts { algorithm, parts } => {
-                        put_above(slots, *name, joined(name.role, *algorithm, parts)?, now_s)
-                    }
-                    Import::Block(block) => take(slots, *name, block, Wanted::ANY, now_s),
-                }
-            };
-            keys.iter().map(take_one).collect()
-        });
-        taken.map_err(|error| (refused.unwrap_or(Owner::terminal(b"--------").key(KeyRole::Exchange)), error))
     }
 
     fn state(&self) -> Arc<State> {
@@ -245,7 +217,7 @@ fn is_same(one: &BoundKey, other: &BoundKey) -> bool {
 
 /// A key's mode of use has to allow what it is here for: blocks come from terminals and go to banks, and a MAC key is one
 /// direction's.
-fn may_serve(name: KeyName, mode: ModeOfUse) -> Result<(), HsmError> {
+pub(crate) fn may_serve(name: KeyName, mode: ModeOfUse) -> Result<(), HsmError> {
     let may = match (name.role, name.owner.kind()) {
         (KeyRole::Pin, OwnerKind::Terminal) => mode.may_decrypt(),
         (KeyRole::Pin, OwnerKind::Bank) => mode.may_encrypt(),
@@ -285,7 +257,7 @@ fn joined(
 }
 
 /// 00 says that versions are not used.
-const FIRST_VERSION: u8 = 1;
+pub(crate) const FIRST_VERSION: u8 = 1;
 
 impl State {
     fn read(path: &Path, sealing: &Sealing, known: Option<&SealKey>) -> Result<State, HsmError> {
@@ -420,6 +392,29 @@ impl Hsm for SoftwareHsm {
     }
 }
 
+impl KeyCustody for SoftwareHsm {
+    fn import_all(
+        &self,
+        keys: &[(KeyName, Import)],
+        now_s: i64,
+    ) -> Result<Vec<KeyInfo>, (Option<KeyName>, HsmError)> {
+        let mut refused = None;
+        let taken = self.change(|slots| {
+            let take_one = |(name, import): &(KeyName, Import)| {
+                refused = Some(*name);
+                match import {
+                    Import::Parts { algorithm, parts } => {
+                        put_above(slots, *name, joined(name.role, *algorithm, parts)?, now_s)
+                    }
+                    Import::Block(block) => take(slots, *name, block, Wanted::ANY, now_s),
+                }
+            };
+            keys.iter().map(take_one).collect()
+        });
+        taken.map_err(|error| (refused, error))
+    }
+}
+
 /// The PIN key of one transaction.
 fn derived(base: &BoundKey, ksn: &[u8]) -> Result<BoundKey, HsmError> {
     if ksn.len() == TDES_KSN_BYTES {
@@ -430,7 +425,7 @@ fn derived(base: &BoundKey, ksn: &[u8]) -> Result<BoundKey, HsmError> {
 }
 
 /// The usage of a new key of this role and algorithm.
-fn usage_of_new(role: KeyRole, algorithm: KeyAlgorithm) -> Result<KeyUsage, HsmError> {
+pub(crate) fn usage_of_new(role: KeyRole, algorithm: KeyAlgorithm) -> Result<KeyUsage, HsmError> {
     let usage = match (role, algorithm) {
         (KeyRole::MacToSwitch | KeyRole::MacFromSwitch, KeyAlgorithm::Tdes) => KeyUsage::RetailMac,
         (KeyRole::MacToSwitch | KeyRole::MacFromSwitch, KeyAlgorithm::Aes) => KeyUsage::Cmac,
@@ -446,27 +441,12 @@ fn usage_of_new(role: KeyRole, algorithm: KeyAlgorithm) -> Result<KeyUsage, HsmE
 }
 
 /// The mode of use of a new key of this role.
-fn mode_of_new(role: KeyRole) -> ModeOfUse {
+pub(crate) fn mode_of_new(role: KeyRole) -> ModeOfUse {
     match role {
         KeyRole::Exchange | KeyRole::Pin => ModeOfUse::Both,
         KeyRole::MacToSwitch | KeyRole::MacFromSwitch => ModeOfUse::GenerateAndVerify,
         KeyRole::Derivation => ModeOfUse::Derive,
     }
-}
-
-/// Held while a file is changed. It stands beside it: the file itself is replaced.
-fn lock(path: &Path) -> Result<File, HsmError> {
-    let beside = path.with_extension("lock");
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside);
-    let file = opened.map_err(|error| file_error(&beside, error.to_string()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(file_error(path, "another process is changing it; try again")),
-    }
-}
-
-fn file_error(path: &Path, reason: impl Into<String>) -> HsmError {
-    HsmError::File { path: path.display().to_string(), reason: reason.into() }
 }
 
 impl fmt::Debug for SoftwareHsm {

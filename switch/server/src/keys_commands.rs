@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hsm::{Hsm, Import, KeyInfo, KeyKind, KeyName, KeyRole, Sealing, SoftwareHsm};
+use hsm::{HsmError, Import, KeyCustody, KeyInfo, KeyKind, KeyName, KeyRole, PayShield, SoftwareHsm};
 use keys::{KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm};
 use processor::UtcSeconds;
 use serde_json::{Value, json};
@@ -37,9 +37,16 @@ pub enum Brought<'a> {
 /// # Errors
 /// It is there already, or cannot be written.
 pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
-    let (file, sealing) = software(settings)?;
+    let module = &settings.hsm.as_ref().ok_or(NO_HSM)?.module;
+    let file = match module {
+        HsmModule::Software { file, .. } | HsmModule::PayShield { tokens: file, .. } => file,
+    };
     audited(settings, "keys create", &[], || {
-        SoftwareHsm::create(file, sealing.clone()).map(|_| Vec::new()).map_err(|error| error.to_string())
+        let made = match module {
+            HsmModule::Software { file, sealing } => SoftwareHsm::create(file, sealing.clone()).map(drop),
+            HsmModule::PayShield { tokens, .. } => PayShield::create_file(tokens),
+        };
+        made.map(|()| Vec::new()).map_err(|error| error.to_string())
     })?;
     writeln!(out, "{}: made, without keys", file.display()).map_err(|error| error.to_string())
 }
@@ -49,10 +56,7 @@ pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
 /// # Errors
 /// The module cannot be asked.
 pub fn list(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
-    let hsm = settings.hsm.as_ref().ok_or("the configuration has no [hsm]")?;
-    // Those of a payShield are told too: as its file of keys says.
-    let opened = security_module::open(hsm, Duration::from_millis(settings.processor.timers.hsm_ms_max))?;
-    let keys = opened.keys().map_err(|error| error.to_string())?;
+    let keys = open(settings)?.keys().map_err(|error| error.to_string())?;
     let mut text = String::new();
     for key in &keys {
         text += &if json { format!("{}\n", object(key)) } else { line(key) };
@@ -82,7 +86,10 @@ pub fn import(
     let names: Vec<KeyName> = imports.iter().map(|(name, _)| *name).collect();
     let taken = audited(settings, "keys import", &names, || {
         let taken = hsm.import_all(&imports, now_s());
-        taken.map_err(|(name, error)| format!("{name}: {error}; nothing was taken"))
+        taken.map_err(|(name, error)| {
+            let name = name.map_or_else(String::new, |name| format!("{name}: "));
+            format!("{name}{error}; nothing was taken")
+        })
     })?;
     tell(&taken, out)
 }
@@ -102,7 +109,7 @@ pub fn generate(
     if keys.iter().any(|key| key.name == name) {
         return Err(format!("{name}: there is one already; rotate it"));
     }
-    make(settings, &hsm, name, kind.unwrap_or(usual(name.role)), "keys generate", out)
+    make(settings, &*hsm, name, kind.unwrap_or(usual(name.role)), "keys generate", out)
 }
 
 /// Makes the key behind the one that is there, of the same kind where none is named, and prints its key block.
@@ -120,7 +127,7 @@ pub fn rotate(
     let before = keys.iter().find(|key| key.name == name);
     let before = before.ok_or_else(|| format!("{name}: there is none; generate or import it"))?;
     let same = KeyKind { algorithm: before.algorithm, bytes: before.bytes };
-    make(settings, &hsm, name, kind.unwrap_or(same), "keys rotate", out)
+    make(settings, &*hsm, name, kind.unwrap_or(same), "keys rotate", out)
 }
 
 /// Prints the newest key's block, under its owner's exchange key.
@@ -139,7 +146,7 @@ pub fn export(settings: &Settings, name: &str, out: &mut impl Write) -> Result<(
 
 fn make(
     settings: &Settings,
-    hsm: &SoftwareHsm,
+    hsm: &dyn KeyCustody,
     name: KeyName,
     kind: KeyKind,
     act: &str,
@@ -169,19 +176,22 @@ fn usual(role: KeyRole) -> KeyKind {
     }
 }
 
-fn software(settings: &Settings) -> Result<(&Path, &Sealing), String> {
-    match settings.hsm.as_ref().map(|hsm| &hsm.module) {
-        Some(HsmModule::Software { file, sealing }) => Ok((file, sealing)),
-        Some(HsmModule::PayShield { .. }) => {
-            Err("keys of a payShield are looked after at its own console".to_owned())
-        }
-        None => Err("the configuration has no [hsm]".to_owned()),
-    }
-}
+const NO_HSM: &str = "the configuration has no [hsm]";
 
-fn open(settings: &Settings) -> Result<SoftwareHsm, String> {
-    let (file, sealing) = software(settings)?;
-    SoftwareHsm::open(file, sealing.clone()).map_err(|error| error.to_string())
+/// The module of the configuration. A payShield is not asked before it has to be.
+fn open(settings: &Settings) -> Result<Box<dyn KeyCustody>, String> {
+    let hsm = settings.hsm.as_ref().ok_or(NO_HSM)?;
+    let opened: Result<Box<dyn KeyCustody>, HsmError> = match &hsm.module {
+        HsmModule::Software { file, sealing } => {
+            SoftwareHsm::open(file, sealing.clone()).map(|hsm| Box::new(hsm) as Box<dyn KeyCustody>)
+        }
+        HsmModule::PayShield { addresses, tokens } => {
+            let answer_max = Duration::from_millis(settings.processor.timers.hsm_ms_max);
+            let hsm = PayShield::open(security_module::payshield(addresses, tokens, hsm.threads, answer_max));
+            hsm.map(|hsm| Box::new(hsm) as Box<dyn KeyCustody>)
+        }
+    };
+    opened.map_err(|error| error.to_string())
 }
 
 /// Has something done about keys: what is intended is durable in the audit file before it is done, the outcome behind it.

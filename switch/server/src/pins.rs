@@ -203,6 +203,7 @@ fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
         | HsmError::PartsAlike
         | HsmError::Full
         | HsmError::NotHere(_)
+        | HsmError::Refused { .. }
         | HsmError::File { .. }
         | HsmError::Away(_) => false,
     }

@@ -1,6 +1,8 @@
 //! The security module of `[hsm]`: opened, and held against what the banks want (docs/security.md#hsm).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,19 +24,25 @@ pub fn open(settings: &HsmSettings, answer_max: Duration) -> Result<Arc<dyn Hsm>
             Ok(Arc::new(SoftwareHsm::open(file, sealing.clone()).map_err(failed)?))
         }
         HsmModule::PayShield { addresses, tokens } => {
-            let box_settings = PayShieldSettings {
-                addresses: addresses.clone(),
-                connections_max: settings.threads,
-                answer_max,
-                tokens: tokens.clone(),
-            };
-            let opened = PayShield::open(box_settings).map_err(failed)?;
+            let opened = PayShield::open(payshield(addresses, tokens, settings.threads, answer_max));
+            let opened = opened.map_err(failed)?;
             if let Err(error) = opened.echo() {
                 tracing::warn!(%error, "the payShield does not answer yet");
             }
             Ok(Arc::new(opened))
         }
     }
+}
+
+/// A payShield as the configuration has it, with a connection for each thread.
+pub(crate) fn payshield(
+    addresses: &[SocketAddr],
+    tokens: &Path,
+    threads: usize,
+    answer_max: Duration,
+) -> PayShieldSettings {
+    let (addresses, tokens) = (addresses.to_vec(), tokens.to_owned());
+    PayShieldSettings { addresses, connections_max: threads, answer_max, tokens }
 }
 
 /// Tells of banks that want PINs and have no key for their format: these alone are 91, and a right key serves as soon as it

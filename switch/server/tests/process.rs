@@ -694,6 +694,54 @@ fn a_place_for_heads_that_takes_nothing_is_an_alarm_and_stops_nothing() {
 }
 
 #[test]
+fn keys_of_a_payshield_are_made_taken_in_rotated_and_listed_by_the_same_commands() {
+    let switch = Switch::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let machine = simulators::payshield::Machine::new(1).unwrap();
+    let (usage, mode) = (keys::KeyUsage::KeyBlockProtection, keys::ModeOfUse::Both);
+    let exchange = keys::BoundKey::new(usage, mode, keys::KeyAlgorithm::Aes, &[0x5A; 32]).unwrap();
+    write(switch.dir.path(), "exchange.token", &machine.token(&exchange).unwrap());
+    let handle = runtime.block_on(simulators::payshield::start(machine, listen)).unwrap();
+    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    config +=
+        &format!("[hsm]\nkind = \"payshield\"\naddresses = [\"{}\"]\nfile = \"box.keys\"\n", handle.addr());
+    write(switch.dir.path(), "atm-switch.toml", &config);
+
+    switch.told(&["keys", "create"]);
+    assert!(!switch.command(&["keys", "create"]).status.success(), "it is there already");
+    let part = switch.path("part");
+    std::fs::write(&part, "5A".repeat(32)).unwrap();
+    let part = part.to_str().unwrap();
+    let parts = switch.command(&["keys", "import", "bank.970418.exchange", "--part", part, "--part", part]);
+    assert!(String::from_utf8(parts.stderr).unwrap().contains("put together at its own console"));
+    let token = switch.path("exchange.token");
+    switch.told(&["keys", "import", "bank.970418.exchange", "--block", token.to_str().unwrap()]);
+    let made = switch.told(&["keys", "generate", "bank.970418.pin"]);
+    let block_of = |told: &str| told.lines().nth(1).unwrap().to_owned();
+    assert!(block_of(&made).starts_with("D0"), "{made}");
+    let rotated = switch.told(&["keys", "rotate", "bank.970418.pin"]);
+    assert!(rotated.contains("version 02") && rotated.contains("before it version 01"), "{rotated}");
+    let exported = switch.told(&["keys", "export", "bank.970418.pin"]);
+    let under = keys::KeyBlockKey::new(&exchange).unwrap();
+    let version_min = keys::KeyVersion::new(2).unwrap();
+    let expected = keys::Expected { usage: keys::KeyUsage::PinEncryption, version_min };
+    let unwrapped = |block: &str| under.unwrap(block.trim().as_bytes(), expected).unwrap().key.check_value();
+    assert_eq!(unwrapped(&exported), unwrapped(&block_of(&rotated)));
+    let listed = switch.told(&["keys", "list"]);
+    assert!(listed.contains(&unwrapped(&exported).to_string()), "{listed}");
+    std::fs::write(switch.path("old.tr31"), block_of(&made)).unwrap();
+    let old = switch.path("old.tr31");
+    let back = switch.command(&["keys", "import", "bank.970418.pin", "--block", old.to_str().unwrap()]);
+    let back = String::from_utf8(back.stderr).unwrap();
+    assert!(back.contains("has version 02: a new one has to be above it; nothing was taken"), "{back}");
+    let audit = std::fs::read_to_string(switch.path("log/audit.log")).unwrap();
+    for act in ["keys create", "keys import", "keys generate", "keys rotate", "keys export"] {
+        assert!(audit.contains(act), "{act}");
+    }
+}
+
+#[test]
 fn memory_is_locked_where_that_is_allowed_and_else_it_is_told() {
     let mut switch = Switch::new();
     let addresses = switch.start();

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use credential::{Algorithms, ChipKey, Dg1, ListRule, Proof, StaleList, Tag, TrustStore, VerifiedSod};
-use hsm::payshield_pin_block;
+use hsm::{payshield_keys, payshield_pin_block};
 use iso8583::Dialect;
 use journal::{RECORD_VERSION, SignedHeads, decode_record, encode_record, record_json};
 use keys::{
-    Attributes, BoundKey, DataKeys, Expected, Exportability, HeadKey, KEY_BLOCK_RANDOM_BYTES, Key,
-    KeyAlgorithm, KeyBlockKey, KeyFile, KeyUsage, KeyVersion, LinkCodec, LinkMac, MacKey, ModeOfUse,
-    PinFormat, Received,
+    Attributes, BoundKey, DataKeys, Expected, Exportability, HeadKey, KEY_BLOCK_CHARACTERS_MAX,
+    KEY_BLOCK_RANDOM_BYTES, Key, KeyAlgorithm, KeyBlockKey, KeyFile, KeyUsage, KeyVersion, LinkCodec,
+    LinkMac, MacKey, ModeOfUse, PinFormat, Received,
 };
 use processor::{Class, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
 use server::registry::{Asked, Contract, Outcome, RegistryQuestion};
@@ -166,13 +166,22 @@ pub fn key_block(input: &[u8]) {
     }
 }
 
-/// A payShield's answer: a block is taken from none that has not its header, its code 00 and a block of this format.
+/// A payShield's answer: a block is taken from none that has not its header, its code 00 and a block of this format; a key from
+/// none that has not a block as long as it says and a check value behind it.
 pub fn payshield(input: &[u8]) {
     for format in [PinFormat::Iso0, PinFormat::Iso3, PinFormat::Iso4] {
         if let Some(block) = payshield_pin_block(input, "0001", format) {
             assert_eq!((&input[..8], block.format()), (&b"0001CB00"[..], format));
             assert_eq!(input.len(), 8 + 2 + 2 * format.block_bytes() + 2);
         }
+    }
+    let [under_lmk, under_exchange] = payshield_keys(input, "0001");
+    if let Some(token) = under_lmk {
+        assert!(matches!(&input[..8], b"0001A700" | b"0001A701") && token.starts_with('S'));
+        assert!(input[8..].starts_with(token.as_bytes()) && token.len() <= 1 + KEY_BLOCK_CHARACTERS_MAX);
+    }
+    if let Some(block) = under_exchange {
+        assert!(input.starts_with(b"0001A900R") && input[9..].starts_with(block.as_bytes()));
     }
 }
 

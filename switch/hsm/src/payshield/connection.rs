@@ -12,7 +12,7 @@ pub const PAYSHIELD_HEADER_BYTES: usize = 4;
 pub const PAYSHIELD_ANSWER_BYTES_MAX: usize = 4_096;
 
 /// The error code and what follows it.
-pub(super) type Answer = (u8, Vec<u8>);
+pub(super) type Answer = ([u8; 2], Vec<u8>);
 
 const LENGTH_BYTES: usize = 2;
 /// Header, response code, error code.
@@ -170,15 +170,16 @@ fn connect(address: &SocketAddr, until: Instant) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
-/// Header as it was sent, the command's second letter one further, an error code of two digits, data.
+/// Header as it was sent, the command's second letter one further, an error code of two digits or capital letters, data.
 pub(super) fn parsed(answer: &[u8], header: &str, command: &str) -> Option<Answer> {
     let (echoed, rest) = answer.split_at_checked(PAYSHIELD_HEADER_BYTES)?;
     let (response, rest) = rest.split_at_checked(2)?;
     let (code, data) = rest.split_at_checked(2)?;
     let asked: [u8; 2] = command.as_bytes().try_into().ok()?;
     let is_ours = echoed == header.as_bytes() && response == [asked[0], asked[1] + 1];
-    let code = str::from_utf8(code).ok().filter(|code| code.bytes().all(|digit| digit.is_ascii_digit()))?;
-    is_ours.then_some((code.parse().ok()?, data.to_vec()))
+    let code: [u8; 2] = code.try_into().ok()?;
+    let is_code = code.iter().all(|it| it.is_ascii_digit() || it.is_ascii_uppercase());
+    (is_ours && is_code).then(|| (code, data.to_vec()))
 }
 
 /// What is left of a deadline; `None` when it is over.
@@ -210,8 +211,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_that_of_its_command() {
-        assert_eq!(parsed(b"0001CB00data", "0001", "CA"), Some((0, b"data".to_vec())));
-        assert_eq!(parsed(b"0001CB20", "0001", "CA"), Some((20, Vec::new())));
+        assert_eq!(parsed(b"0001CB00data", "0001", "CA"), Some((*b"00", b"data".to_vec())));
+        assert_eq!(parsed(b"0001CB20", "0001", "CA"), Some((*b"20", Vec::new())));
+        assert_eq!(parsed(b"0001A7B8", "0001", "A6"), Some((*b"B8", Vec::new())));
         for other in [&b"0002CB00"[..], b"0001CD00", b"0001CBx0", b"0001CB+1", b"0001CB0", b""] {
             assert_eq!(parsed(other, "0001", "CA"), None);
         }
