@@ -121,7 +121,7 @@ fn read(plan: &Plan, deliveries: &[Delivery], seed: u64, dir: &Path) -> Result<S
         let (position, record) = next.map_err(|error| error.to_string())?;
         book.apply(position, &record).map_err(|error| error.to_string())?;
     }
-    let ours = book.take_changed();
+    let ours = book.take_changed().cloned().collect();
     let (postings, journals, counters) = (Vec::new(), Vec::new(), Vec::new());
     let (names, refused, posted) = (BTreeMap::new(), Vec::new(), Vec::new());
     let mut sides = Sides { ours, book, postings, journals, counters, names, refused, posted };

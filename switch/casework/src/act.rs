@@ -72,6 +72,14 @@ impl Resolution {
     }
 }
 
+fn one() -> u32 {
+    1
+}
+
+fn is_one(parts: &u32) -> bool {
+    *parts == 1
+}
+
 /// The exception that somebody had before them: what was decided of it says nothing of another one in the same place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +157,9 @@ pub enum Deed {
         count: u64,
         /// The sum of its amounts without sign, minor units.
         sum_minor: i64,
+        /// The day comes in so many parts: before they are all here nothing of it is missing.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        parts: u32,
     },
     /// Handed in a file that was refused: an exception of its own.
     Refuse {

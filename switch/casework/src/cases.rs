@@ -12,6 +12,8 @@ use crate::act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTE
 
 /// So many cases have something written beside them; an act on one more is refused.
 pub const CASES_MAX: usize = 1_000_000;
+/// A day comes in so many parts at most.
+pub const PARTS_MAX: u32 = 10_000;
 /// Characters of a layout's name.
 const NAME_CHARACTERS_MAX: usize = 64;
 
@@ -122,6 +124,9 @@ pub enum Refused {
     /// A file that was taken before.
     #[error("{0}")]
     File(#[from] exchange::Refusal),
+    /// Not a part of so many.
+    #[error("part {0} of {1}: 1 to {PARTS_MAX} parts are taken, each with its number among them")]
+    Parts(u32, u32),
     /// The day cannot be closed or settled.
     #[error("business day {day}: {reason}")]
     Day {
@@ -157,6 +162,8 @@ pub struct Casework {
     cases: BTreeMap<CaseId, Case>,
     intake: Intake,
     taken: BTreeMap<Digest, (FileKey, Option<Layout>)>,
+    /// In how many parts a day comes, by the key of a part 0.
+    parts: BTreeMap<FileKey, u32>,
     refused: Vec<(i64, Digest, FileKey, Kind, String)>,
     layouts: BTreeMap<String, Layout>,
     claims: BTreeMap<(Day, Institution), Claimed>,
@@ -186,6 +193,12 @@ impl Casework {
     /// Files that were taken, with how they are read, in the order of their digests.
     pub fn files(&self) -> impl Iterator<Item = (&Digest, &FileKey, Option<&Layout>)> {
         self.taken.iter().map(|(digest, (key, layout))| (digest, key, layout.as_ref()))
+    }
+
+    /// All parts of this file's kind, bank, machine and day were taken: as many as were told of with any of them.
+    pub fn is_whole(&self, key: FileKey) -> bool {
+        let wanted = self.parts.get(&FileKey { part: 0, ..key }).copied().unwrap_or(1);
+        self.intake.parts(key).filter(|part| (1..=wanted).contains(part)).count() == wanted as usize
     }
 
     /// Files that were refused: when, which, for which place, why.
@@ -254,7 +267,12 @@ impl Casework {
             false => Err(Refused::State { found: state, wanted: wanted.name() }),
         };
         match deed {
-            Deed::Take { digest, key, .. } => self.intake.check(*digest, *key)?,
+            Deed::Take { digest, key, parts, .. } => {
+                self.intake.check(*digest, *key)?;
+                if !(1..=PARTS_MAX).contains(parts) || *parts > 1 && !(1..=*parts).contains(&key.part) {
+                    return Err(Refused::Parts(key.part, *parts));
+                }
+            }
             Deed::KeepLayout { name, .. } => text("name", name, NAME_CHARACTERS_MAX)?,
             Deed::Assign { owner: Some(owner), .. } => text("owner", owner, WHO_CHARACTERS_MAX)?,
             Deed::Note { text: note, .. } => text("note", note, NOTE_CHARACTERS_MAX)?,
@@ -381,10 +399,12 @@ impl Casework {
     pub fn apply(&mut self, act: &Act) {
         self.next = act.number + 1;
         match &act.deed {
-            Deed::Take { digest, key, layout, .. } => {
+            Deed::Take { digest, key, layout, parts, .. } => {
                 // What was recorded was checked; a file of records that says otherwise takes the first.
                 if self.intake.take(*digest, *key).is_ok() {
                     self.taken.insert(*digest, (*key, layout.as_deref().cloned()));
+                    let wanted = self.parts.entry(FileKey { part: 0, ..*key }).or_insert(1);
+                    *wanted = (*wanted).max(*parts);
                 }
             }
             Deed::Refuse { digest, key, kind, reason } => {

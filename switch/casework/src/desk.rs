@@ -22,6 +22,7 @@ use crate::act::Deed;
 use crate::act_file::{ActError, ActFile};
 use crate::cases::{Case, CaseState, Casework};
 use crate::due::DueRules;
+use crate::matching::Matching;
 
 /// Where taken files are kept, by their digests.
 pub const FILES_DIR: &str = "files";
@@ -69,6 +70,8 @@ pub struct Arrival<'a> {
     pub key: FileKey,
     /// How it is read, where it is not in its normal form.
     pub layout: Option<&'a Layout>,
+    /// The day comes in so many parts; 1 where nothing was said of parts.
+    pub parts: u32,
     /// When, milliseconds since 1970.
     pub at_ms: i64,
     /// Who handed it in.
@@ -155,7 +158,7 @@ impl Desk {
         self.keep(digest, arrival.bytes)?;
         let (count, sum_minor) = lines.count_and_sum();
         let layout = arrival.layout.cloned().map(Box::new);
-        let deed = Deed::Take { digest, key: arrival.key, layout, count, sum_minor };
+        let deed = Deed::Take { digest, key: arrival.key, layout, count, sum_minor, parts: arrival.parts };
         self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
         Ok((count, sum_minor))
     }
@@ -229,56 +232,91 @@ impl Desk {
         Ok(())
     }
 
-    /// A matcher that has been given all of it and has run, and the counters.
+    /// A matcher that has been given all of it and has run, and the counters; `now_s` is seconds since 1970.
     ///
     /// # Errors
-    /// [`DeskError`].
+    /// As [`Desk::match_on`].
     pub fn matched(
         &self,
         casework: &Casework,
         book: &mut Book,
         rules: Rules,
-    ) -> Result<(Matcher, Vec<Counter>), DeskError> {
-        let (mut matcher, mut counters) = (Matcher::new(rules), Vec::new());
-        // Before the items that they name: each finds its decision as it comes.
-        casework.decisions().iter().try_for_each(|decision| matcher.decide(*decision))?;
-        book.sheets().for_each(|sheet| matcher.log_is_here(sheet.day));
-        book.take_changed().iter().try_for_each(|ours| matcher.add_ours(ours))?;
+        now_s: i64,
+    ) -> Result<Matching, DeskError> {
+        let mut matching = Matching::new(rules);
+        self.match_on(casework, book, &mut matching, now_s)?;
+        Ok(matching)
+    }
+
+    /// Gives a matcher what has come since the last time: what the book has changed, which is drained, files and decisions. Where the book has let go
+    /// of a day it is given all again, without what is before the days that are held.
+    ///
+    /// # Errors
+    /// [`DeskError`]; the matcher is empty then, and the next call gives it all again.
+    pub fn match_on(
+        &self,
+        casework: &Casework,
+        book: &mut Book,
+        matching: &mut Matching,
+        now_s: i64,
+    ) -> Result<(), DeskError> {
+        let rules = matching.matcher.rules();
+        let done = self.give(casework, book, matching, now_s);
+        if done.is_err() {
+            *matching = Matching::new(rules);
+        }
+        done
+    }
+
+    fn give(
+        &self,
+        casework: &Casework,
+        book: &mut Book,
+        matching: &mut Matching,
+        now_s: i64,
+    ) -> Result<(), DeskError> {
+        if !matching.goes_on(book) {
+            *matching = Matching::of(book, matching.matcher.rules());
+            // Before the items that they name: each finds its decision as it comes.
+            matching.decide(casework)?;
+            book.take_changed().for_each(drop);
+            book.ours().try_for_each(|ours| matching.matcher.add_ours(ours))?;
+        }
+        matching.decide(casework)?;
+        matching.matcher.now_is(now_s);
+        book.sheets().for_each(|sheet| matching.log_is_here(sheet.day));
+        book.take_changed().try_for_each(|ours| matching.matcher.add_ours(ours))?;
         for (digest, key, layout) in casework.files() {
+            if matching.has(digest) {
+                continue;
+            }
+            if !matching.holds(key.day) {
+                matching.pass_over(*digest);
+                continue;
+            }
             let path = self.path_of(digest);
             let bytes = fs::read(&path).map_err(|error| DeskError::Io { path: path.clone(), error })?;
             if Digest::of(&bytes) != *digest {
                 return Err(DeskError::Changed(path));
             }
             match self.read_file(&bytes, *key, layout)? {
-                Lines::Postings(file) => {
-                    key.bank.into_iter().for_each(|bank| matcher.bank_file_is_here(bank, key.day));
-                    file.postings.iter().try_for_each(|posting| matcher.add_posting(posting))?;
-                }
-                Lines::Journal(file) => {
-                    file.machines.iter().for_each(|(terminal, day)| matcher.journal_is_here(*terminal, *day));
-                    file.lines.iter().try_for_each(|line| matcher.add_cash_line(line))?;
-                }
-                Lines::Counters(read) => counters.extend(read),
+                Lines::Postings(file) => matching.postings(*digest, *key, &file)?,
+                Lines::Journal(file) => matching.journal(*digest, *key, &file)?,
+                Lines::Counters(read) => matching.counters(*digest, read),
             }
         }
-        matcher.run();
-        Ok((matcher, counters))
+        matching.say_what_is_whole(casework);
+        matching.matcher.run();
+        Ok(())
     }
 
     /// Every exception with what people have done to it: of transactions and lines, cassettes, totals and files, by day, bank, terminal and time.
     ///
     /// # Errors
     /// [`DeskError`].
-    pub fn rows(
-        &self,
-        casework: &Casework,
-        book: &Book,
-        matcher: &Matcher,
-        counters: &[Counter],
-    ) -> Result<Vec<Row>, DeskError> {
-        let mut exceptions = matcher.exceptions();
-        exceptions.extend(cash_exceptions(counters)?);
+    pub fn rows(&self, casework: &Casework, book: &Book, matching: &Matching) -> Result<Vec<Row>, DeskError> {
+        let mut exceptions = matching.matcher.exceptions();
+        exceptions.extend(cash_exceptions(&matching.counters)?);
         exceptions.extend(totals_exceptions(casework, book));
         let newest: BTreeMap<_, _> = casework.refused().iter().map(|refused| (refused.1, refused)).collect();
         exceptions.extend(newest.into_values().map(file_exception));

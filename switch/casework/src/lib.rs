@@ -8,11 +8,13 @@ mod act_file;
 mod cases;
 mod desk;
 mod due;
+mod matching;
 mod settlement;
 
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile};
-pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Proposal, Refused};
+pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, PARTS_MAX, Proposal, Refused};
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
 pub use due::{AGE_BANDS, DueRules, age_band};
+pub use matching::{Matching, PassedOver};
 pub use settlement::{NoSettlement, settlement};

@@ -15,6 +15,9 @@ pub enum NoSettlement {
     /// What is open still changes.
     #[error("business day {0}: it is not closed, and may still change")]
     NotClosed(Day),
+    /// Its single transactions were let go: a file would lack them.
+    #[error("business day {0}: its single transactions are held no more")]
+    LetGo(Day),
 }
 
 /// A bank's day, and when it was closed, seconds since 1970: the same log and acts give the same files.
@@ -31,6 +34,9 @@ pub fn settlement(
 ) -> Result<(Settlement, i64), NoSettlement> {
     let sheet = book.sheet(day).ok_or(NoSettlement::Unknown(day))?;
     let (_, closed_at_ms) = sheet.closed.ok_or(NoSettlement::NotClosed(day))?;
+    if book.held_from().is_some_and(|from| day < from) {
+        return Err(NoSettlement::LetGo(day));
+    }
     let settlement = Settlement {
         switch: switch.to_owned(),
         bank,

@@ -7,13 +7,19 @@ use std::fs;
 
 use casework::{
     ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Deed, Desk, DeskError, DueRules, FILES_DIR,
-    Resolution, Row, age_band,
+    Matching, PassedOver, Resolution, Row, age_band,
 };
-use exchange::{Digest, FileKey, FileKind};
+use credential::{CitizenNumber, Pan, Pseudonym};
+use exchange::{Digest, FileKey, FileKind, JOURNAL_COLUMNS};
 use keys::{DataKeys, Key};
-use processor::{Day, Institution};
+use processor::{
+    BankIdentity, Body, Carried, Class, Content, Day, Institution, Intent, Kind as Asked, Outcome, Record,
+    Request, Rrn, TerminalId, TxKey, UtcSeconds,
+};
 use reconciliation::calendar::Calendar;
-use reconciliation::{Aspect, Book, CaseId, Decision, Exception, FeeTable, Kind, LineId, Matcher, Rules};
+use reconciliation::{
+    Aspect, Book, CaseId, Decision, Exception, FeeTable, Held, Kind, LineId, Matcher, Rules,
+};
 
 fn keys() -> DataKeys {
     DataKeys::new(&Key::new([1; 32]), &Key::new([2; 32]), &Key::new([3; 32]))
@@ -242,9 +248,9 @@ fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight
 
     // No side shows it: without any file the line is not there.
     let bare = Desk::new(dir.path(), keys(), calendar(), DueRules::default());
-    let empty = Matcher::new(Rules::default());
+    let empty = Matching::new(Rules::default());
     let book = Book::new(FeeTable::default(), None);
-    let row = bare.rows(&casework, &book, &empty, &[]).unwrap().remove(0);
+    let row = bare.rows(&casework, &book, &empty).unwrap().remove(0);
     assert_eq!((row.exception.case, row.is_gone, row.is_open()), (id, true, false));
     assert_eq!(row.exception.bank, Some(bank()));
     let casework =
@@ -252,7 +258,7 @@ fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight
     assert_eq!(casework.case(id).unwrap().proposal.as_ref().unwrap().amount_minor, -3_000_000);
     let casework = acts.act(9, "minh", "::1", Deed::Approve { case: id, proposal: 5 }).unwrap();
     assert_eq!(booked(&casework), [2_000_000, 1_000_000, -2_000_000, -1_000_000]);
-    assert!(bare.rows(&casework, &book, &empty, &[]).unwrap().is_empty(), "nothing hangs on it any more");
+    assert!(bare.rows(&casework, &book, &empty).unwrap().is_empty(), "nothing hangs on it any more");
 }
 
 #[test]
@@ -379,11 +385,18 @@ fn calendar() -> Calendar {
     Calendar { utc_offset_minutes: 420, weekends_closed: true, ..Calendar::default() }
 }
 
+const NOW_S: i64 = 1_777_900_000;
+
 fn take(desk: &Desk, text: &str, part: u32) -> Result<(u64, i64), DeskError> {
+    take_as(desk, text, key(part), 1)
+}
+
+fn take_as(desk: &Desk, text: &str, key: FileKey, parts: u32) -> Result<(u64, i64), DeskError> {
     let arrival = Arrival {
         bytes: text.as_bytes(),
-        key: key(part),
+        key,
         layout: None,
+        parts,
         at_ms: 1_777_800_000_000,
         who: "lan",
         from: "::1",
@@ -393,8 +406,8 @@ fn take(desk: &Desk, text: &str, part: u32) -> Result<(u64, i64), DeskError> {
 
 fn rows(desk: &Desk, casework: &Casework) -> Vec<Row> {
     let mut book = Book::new(FeeTable::default(), Some(day("2026-05-03")));
-    let (matcher, counters) = desk.matched(casework, &mut book, Rules::default()).unwrap();
-    desk.rows(casework, &book, &matcher, &counters).unwrap()
+    let matching = desk.matched(casework, &mut book, Rules::default(), NOW_S).unwrap();
+    desk.rows(casework, &book, &matching).unwrap()
 }
 
 fn shown(desk: &Desk, casework: &Casework) -> Vec<String> {
@@ -434,7 +447,165 @@ fn a_file_is_taken_whole_and_once_and_a_refused_one_is_a_case() {
     let file = fs::read_dir(dir.path().join(FILES_DIR)).unwrap().next().unwrap().unwrap().path();
     fs::write(&file, GOOD.replace("2000000", "3000000")).unwrap();
     let mut book = Book::new(FeeTable::default(), None);
-    assert!(matches!(desk.matched(&casework, &mut book, Rules::default()), Err(DeskError::Changed(_))));
+    let changed = desk.matched(&casework, &mut book, Rules::default(), NOW_S).err();
+    assert!(matches!(changed, Some(DeskError::Changed(_))), "{changed:?}");
+}
+
+/// One transaction of the log, of a terminal and day, completed.
+fn told(book: &mut Book, position: u64, of: Day) {
+    let terminal = TerminalId(*b"HN000001");
+    let key = TxKey {
+        class: Class::Financial,
+        acquirer: bank(),
+        terminal,
+        sent_at: UtcSeconds(1_777_777_200),
+        stan: position as u32,
+    };
+    let content = Content {
+        citizen: Pseudonym([7; 16]),
+        processing: *b"010000",
+        amount_minor: 2_000_000,
+        currency: 704,
+        original: None,
+        left_minor: None,
+        institution: None,
+        from_account: None,
+        to_account: None,
+    };
+    let request = Request {
+        kind: Asked::Withdrawal,
+        pan: Pan::new(*b"970499", &CitizenNumber::parse(b"001203000017").unwrap()),
+        content,
+        rrn: Rrn(*format!("6123{position:08}").as_bytes().first_chunk().unwrap()),
+        rrn_from_terminal: false,
+        carried: Carried::default(),
+    };
+    let intent = Intent {
+        request,
+        bank: bank(),
+        account: None,
+        identity: BankIdentity { sent_at: UtcSeconds(1_777_777_200), stan: position as u32 },
+        day: of,
+        reference: None,
+        evidence: None,
+    };
+    let outcome = Outcome { approval: None, carried: Carried::default() };
+    let bodies = [Body::Intent(Box::new(intent)), Body::Outcome(outcome), Body::Complete(None)];
+    for (position, body) in (position..).zip(bodies) {
+        let at_ms = of.begins_ms() + 3_600_000;
+        let record = Record { at_ms, transaction: Some(key), suspense: None, spend: None, body };
+        book.apply(position, &record).unwrap();
+    }
+}
+
+fn cut_over(book: &mut Book, position: u64, to: Day) {
+    let body = Body::Cutover(to);
+    let record = Record { at_ms: to.begins_ms(), transaction: None, suspense: None, spend: None, body };
+    book.apply(position, &record).unwrap();
+}
+
+/// What the book had let go stood in old files as missing at the switch.
+#[test]
+fn files_and_lines_before_the_days_that_are_held_are_passed_over_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let first = day("2026-05-03");
+    let days: Vec<Day> =
+        (0..4).map(|ahead| Day::of_unix_ms(first.begins_ms() + ahead * 86_400_000)).collect();
+    let posted = |of: Day, position: u64| {
+        GOOD.replace("612300000001", &format!("6123{position:08}"))
+            .replace("2026-05-03,1", &format!("{of},1"))
+    };
+    let mut book = Book::new(FeeTable::default(), Some(first)).holding(Held { days: 2, ..Held::default() });
+    let mut matching = Matching::new(Rules::default());
+    let mut kinds = |book: &mut Book| {
+        let casework = desk.acts().read().unwrap().0;
+        desk.match_on(&casework, book, &mut matching, NOW_S).unwrap();
+        let rows = desk.rows(&casework, book, &matching).unwrap();
+        let kinds: Vec<&str> = rows.iter().map(|row| row.exception.kind.name()).collect();
+        (kinds, matching.matcher.summary().ours, matching.passed_over)
+    };
+    for (number, of) in days.iter().enumerate() {
+        let position = 10 * number as u64;
+        told(&mut book, position + 1, *of);
+        take_as(&desk, &posted(*of, position + 1), FileKey { day: *of, ..key(1) }, 1).unwrap();
+        let held = number.min(1) as u64 + 1;
+        let passed_over = PassedOver { files: (number as u64).saturating_sub(1), lines: 0 };
+        assert_eq!(kinds(&mut book), (vec![], held, passed_over), "{of}");
+        if let Some(next) = days.get(number + 1) {
+            cut_over(&mut book, position + 9, *next);
+        }
+    }
+    assert_eq!(book.held_from(), Some(days[2]));
+    assert_eq!(book.sheets().count(), 4, "what days came to is held");
+    // A line of an old day in a new file, and one that is nowhere.
+    let late = posted(days[0], 1).replace("07:00:00", "07:00:01");
+    take_as(&desk, &late, FileKey { day: days[3], ..key(2) }, 1).unwrap();
+    let nowhere = posted(days[3], 99);
+    take_as(&desk, &nowhere, FileKey { day: days[3], ..key(3) }, 1).unwrap();
+    let passed_over = PassedOver { files: 2, lines: 1 };
+    assert_eq!(kinds(&mut book), (vec!["missing_at_switch"], 2, passed_over));
+}
+
+/// The first part of a bank's file showed as missing whatever the second had.
+#[test]
+fn a_day_in_parts_is_here_when_all_its_parts_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let of = day("2026-05-03");
+    let mut book = Book::new(FeeTable::default(), Some(of));
+    (1..=3).for_each(|number| told(&mut book, 10 * number, of));
+    let posted = |position: u64| GOOD.replace("612300000001", &format!("6123{position:08}"));
+    let kinds = |book: &Book| {
+        let casework = desk.acts().read().unwrap().0;
+        let matching = desk.matched(&casework, &mut book.clone(), Rules::default(), NOW_S).unwrap();
+        let rows = desk.rows(&casework, book, &matching).unwrap();
+        rows.iter().map(|row| row.exception.kind.name()).collect::<Vec<_>>()
+    };
+    take_as(&desk, &posted(10), key(1), 2).unwrap();
+    assert_eq!(kinds(&book), [] as [&str; 0]);
+    take_as(&desk, &posted(20), key(2), 2).unwrap();
+    assert_eq!(kinds(&book), ["missing_at_bank"]);
+    for (part, parts) in [(3, 2), (0, 2), (5, 0), (5, 10_001)] {
+        let refused = take_as(&desk, &posted(30), key(part), parts).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("part {part} of {parts}: ")), "{refused}");
+    }
+}
+
+/// A machine that had done nothing was never said to have handed in its journal.
+#[test]
+fn the_journal_of_a_machine_that_did_nothing_is_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let of = day("2026-05-03");
+    let mut book = Book::new(FeeTable::default(), Some(of));
+    told(&mut book, 1, of);
+    let text = JOURNAL_COLUMNS.join(",") + "\n";
+    let kinds = |casework: &Casework, book: &mut Book| {
+        let matching = desk.matched(casework, book, Rules::default(), NOW_S).unwrap();
+        let rows = desk.rows(casework, book, &matching).unwrap();
+        rows.iter().map(|row| row.exception.kind.name()).collect::<Vec<_>>()
+    };
+    let terminal = Some(TerminalId(*b"HN000001"));
+    take_as(&desk, &text, FileKey { kind: FileKind::Journal, bank: None, terminal, ..key(1) }, 1).unwrap();
+    assert_eq!(kinds(&desk.acts().read().unwrap().0, &mut book), ["missing_in_journal"]);
+}
+
+/// No business day is opened on a Sunday: what a bank posted on one was never an exception.
+#[test]
+fn a_line_of_a_day_without_settlement_is_missing_at_the_switch() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let mut book = Book::new(FeeTable::default(), Some(day("2026-05-01")));
+    let kinds = |book: &mut Book| {
+        let casework = desk.acts().read().unwrap().0;
+        let matching = desk.matched(&casework, book, Rules::default(), NOW_S).unwrap();
+        desk.rows(&casework, book, &matching).unwrap().len()
+    };
+    take(&desk, GOOD, 1).unwrap();
+    assert_eq!(kinds(&mut book), 0, "Friday is open: the log has not come so far");
+    cut_over(&mut book, 1, day("2026-05-04"));
+    assert_eq!(kinds(&mut book), 1);
 }
 
 #[test]

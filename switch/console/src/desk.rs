@@ -1,16 +1,21 @@
 //! Log, files and acts as clerks work on them: days, exceptions and cases, computed anew when one of them has changed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use casework::{Act, Casework, Desk, DeskError, DueRules, NoSettlement, Row, settlement};
+use casework::{
+    Act, Casework, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Row, settlement,
+};
 use exchange::Settlement;
 use journal::{LogReader, ReadError};
 use keys::DataKeys;
-use processor::{Body, Day, Institution, Position, TxKey};
+use processor::{Day, Institution, Position, TxKey};
 use reconciliation::calendar::Calendar;
-use reconciliation::{Book, Counter, FeeTable, LineId, Matcher, Rules, Sheet, State as DayState, Summary};
+use reconciliation::{
+    Bench, Book, Counter, Decision, FeeTable, LineId, Rules, Sheet, State as DayState, Summary,
+};
 
 /// What a desk goes by.
 #[derive(Clone, Debug)]
@@ -32,9 +37,6 @@ const READING_MAX: Duration = Duration::from_secs(2);
 
 /// The clock is looked at once in so many records.
 const RECORDS_BETWEEN_LOOKS: u64 = 1_024;
-
-/// Of a day that ended before so many others single transactions are let go: what it came to stays.
-const DAYS_HELD: usize = 62;
 
 /// Exceptions are computed anew at once when a person has acted, and when the log alone has grown at most so often.
 const MATCHED_EVERY: Duration = Duration::from_secs(30);
@@ -83,8 +85,8 @@ pub(crate) struct Seen {
     pub(crate) rows: Vec<Row>,
     pub(crate) summary: Summary,
     pub(crate) counters: Vec<Counter>,
-    /// What the rules and people have brought together.
-    pub(crate) matcher: Matcher,
+    /// Files and lines that are before the days that are held.
+    pub(crate) passed_over: PassedOver,
     pub(crate) casework: Casework,
     pub(crate) acts: Vec<Act>,
     /// Records that were read for it, and how much of the log that is.
@@ -96,6 +98,7 @@ pub(crate) struct Desks {
     desk: Option<Desk>,
     settings: Option<DeskSettings>,
     first_day: Day,
+    reading_max: Duration,
     state: Mutex<State>,
 }
 
@@ -103,7 +106,9 @@ struct State {
     book: Book,
     /// Closes that the book knows: others make it be folded anew.
     closes: Vec<(Position, Day)>,
-    left_out: u64,
+    /// Records that do not follow from those before them.
+    broken: u64,
+    matching: Matching,
     seen: Option<(u64, Position, Instant, Arc<Seen>)>,
 }
 
@@ -112,8 +117,14 @@ impl Desks {
         let desk = settings
             .as_ref()
             .map(|settings| Desk::new(&settings.dir, keys, settings.calendar.clone(), settings.due.clone()));
-        let state = State { book: book(&settings, first_day), closes: Vec::new(), left_out: 0, seen: None };
-        Desks { desk, settings, first_day, state: Mutex::new(state) }
+        let state = State {
+            book: book(&settings, first_day),
+            closes: Vec::new(),
+            broken: 0,
+            matching: Matching::new(rules(&settings)),
+            seen: None,
+        };
+        Desks { desk, settings, first_day, reading_max: READING_MAX, state: Mutex::new(state) }
     }
 
     /// The desk, where files are taken and cases are worked on.
@@ -140,15 +151,19 @@ impl Desks {
             }
         }
         sheets.reverse();
-        Ok(Told { sheets, read: (state.book.next(), log.synced()), left_out: state.left_out })
+        Ok(Told {
+            sheets,
+            read: (state.book.next(), log.synced()),
+            left_out: state.book.left_out() + state.broken,
+        })
     }
 
-    /// Exceptions and cases. Waits for a disk.
+    /// Exceptions and cases at a moment, seconds since 1970: none before the log is read whole. Waits for a disk.
     ///
     /// # Errors
     /// [`TellError`].
-    pub(crate) fn see(&self, log: &LogReader) -> Result<Option<Arc<Seen>>, TellError> {
-        let (Some(desk), Some(settings)) = (&self.desk, &self.settings) else { return Ok(None) };
+    pub(crate) fn see(&self, log: &LogReader, now_s: i64) -> Result<Option<Arc<Seen>>, TellError> {
+        let Some(desk) = &self.desk else { return Ok(None) };
         let (casework, acts) = self.casework()?;
         let mut state = self.state.lock().expect("nobody panics while reading days");
         if let Some((number, next, at, seen)) = &state.seen
@@ -157,17 +172,60 @@ impl Desks {
         {
             return Ok(Some(Arc::clone(seen)));
         }
-        self.read_on(&mut state, &casework, log)?;
-        // What has changed is taken out of a copy: the next look needs all of it again.
-        let mut book = state.book.clone();
-        let (matcher, counters) = desk.matched(&casework, &mut book, settings.rules)?;
-        let rows = desk.rows(&casework, &book, &matcher, &counters)?;
+        let is_whole = self.read_on(&mut state, &casework, log)?;
         let percent = (state.book.next() * 100).checked_div(log.synced()).unwrap_or(100).min(100);
-        let number = casework.next();
-        let seen =
-            Arc::new(Seen { rows, summary: matcher.summary(), counters, matcher, casework, acts, percent });
+        // Half a log would show as missing what is only not read yet.
+        if !is_whole {
+            let seen = state.seen.as_ref().map(|(.., seen)| Arc::clone(seen));
+            return Ok(Some(seen.unwrap_or_else(|| Arc::new(Seen::reading(casework, acts, percent)))));
+        }
+        let State { book, matching, .. } = &mut *state;
+        desk.match_on(&casework, book, matching, now_s)?;
+        let rows = desk.rows(&casework, book, matching)?;
+        let (summary, counters) = (matching.matcher.summary(), matching.counters.clone());
+        let (passed_over, number) = (matching.passed_over, casework.next());
+        let seen = Arc::new(Seen { rows, summary, counters, passed_over, casework, acts, percent });
         state.seen = Some((number, state.book.next(), Instant::now(), Arc::clone(&seen)));
         Ok(Some(seen))
+    }
+
+    /// What lies open of a bank and day, with what each of its lines might belong to. Waits for a disk.
+    ///
+    /// # Errors
+    /// [`TellError`].
+    pub(crate) fn bench(
+        &self,
+        log: &LogReader,
+        now_s: i64,
+        bank: Institution,
+        day: Day,
+    ) -> Result<Option<(Bench, BTreeMap<LineId, Vec<LineId>>)>, TellError> {
+        if self.see(log, now_s)?.is_none() {
+            return Ok(None);
+        }
+        let state = self.state.lock().expect("nobody panics while reading days");
+        let matcher = &state.matching.matcher;
+        let bench = matcher.bench(bank, day);
+        let lines = bench.bank.iter().chain(&bench.machine).filter(|piece| piece.partner.is_none());
+        let wanted: BTreeSet<LineId> = lines.map(|piece| piece.id).collect();
+        let suggestions = matcher.suggestions_of(&wanted);
+        Ok(Some((bench, suggestions)))
+    }
+
+    /// Lays a line to a transaction, or parts them, in a person's name; durable when this returns. Without a desk nothing is done.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub(crate) fn by_hand(
+        &self,
+        decision: Decision,
+        at_ms: i64,
+        who: &str,
+        from: &str,
+    ) -> Result<(), DeskError> {
+        let Some(desk) = &self.desk else { return Ok(()) };
+        let state = self.state.lock().expect("nobody panics while reading days");
+        desk.by_hand(&state.matching.matcher, decision, at_ms, who, from).map(|_| ())
     }
 
     /// A bank's closed day, and when it was closed. Waits for a disk.
@@ -185,11 +243,6 @@ impl Desks {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
         self.read_on(&mut state, &casework, log)?;
-        // Single transactions of older days were let go: a file would lack them.
-        let held = state.book.sheets().count().saturating_sub(DAYS_HELD);
-        if state.book.sheets().take(held).any(|sheet| sheet.day == day) {
-            return Ok(Err(NoSettlement::Unknown(day)));
-        }
         Ok(settlement(&casework, &state.book, switch, currency, day, bank))
     }
 
@@ -200,13 +253,15 @@ impl Desks {
         }
     }
 
-    fn read_on(&self, state: &mut State, casework: &Casework, log: &LogReader) -> Result<(), TellError> {
+    /// Whether all is read that was there when it began.
+    fn read_on(&self, state: &mut State, casework: &Casework, log: &LogReader) -> Result<bool, TellError> {
         let mut closes: Vec<(Position, Day)> =
             casework.closed().iter().map(|(day, (at, _))| (*at, *day)).collect();
         closes.sort_unstable();
         let is_old = |close: &(Position, Day)| state.closes.contains(close);
         if closes.iter().any(|close| !is_old(close) && close.0 < state.book.next()) {
-            (state.book, state.left_out) = (book(&self.settings, self.first_day), 0);
+            (state.book, state.broken) = (book(&self.settings, self.first_day), 0);
+            state.matching = Matching::new(rules(&self.settings));
             state.closes.clear();
         }
         let began = Instant::now();
@@ -220,19 +275,9 @@ impl Desks {
                     state.closes.push((*at, *day));
                 }
             }
-            let broken = state.book.apply(position, &record).is_err();
-            // A bank's acknowledgement of a reversal that was counted long ago changes no day.
-            if broken && !matches!(record.body, Body::Reversed(_)) {
-                state.left_out += 1;
-            }
-            if let Body::Cutover(_) = record.body {
-                let held = state.book.sheets().map(|sheet| sheet.day).collect::<Vec<_>>();
-                if let Some(day) = held.len().checked_sub(DAYS_HELD).and_then(|first| held.get(first)) {
-                    state.book.forget_before(*day);
-                }
-            }
-            if position.is_multiple_of(RECORDS_BETWEEN_LOOKS) && began.elapsed() > READING_MAX {
-                return Ok(());
+            state.broken += u64::from(state.book.apply(position, &record).is_err());
+            if position.is_multiple_of(RECORDS_BETWEEN_LOOKS) && began.elapsed() > self.reading_max {
+                return Ok(false);
             }
         }
         for (at, day) in &closes {
@@ -241,8 +286,27 @@ impl Desks {
                 state.closes.push((*at, *day));
             }
         }
-        Ok(())
+        Ok(true)
     }
+}
+
+impl Seen {
+    /// Before the log is read whole.
+    fn reading(casework: Casework, acts: Vec<Act>, percent: u64) -> Seen {
+        Seen {
+            rows: Vec::new(),
+            summary: Summary::default(),
+            counters: Vec::new(),
+            passed_over: PassedOver::default(),
+            casework,
+            acts,
+            percent: percent.min(99),
+        }
+    }
+}
+
+fn rules(settings: &Option<DeskSettings>) -> Rules {
+    settings.as_ref().map_or_else(Rules::default, |settings| settings.rules)
 }
 
 fn book(settings: &Option<DeskSettings>, first_day: Day) -> Book {
@@ -279,7 +343,7 @@ mod tests {
         let values = [76, 77, 88, 89, 97].map(|number| totals.element(number));
         assert_eq!(values, [2, 1, 2_500_000, 2_000_000, 500_000]);
         assert_eq!(desks.tell(&log.reader()).unwrap().sheets, told.sheets);
-        assert!(desks.see(&log.reader()).unwrap().is_none(), "without a desk there are no cases");
+        assert!(desks.see(&log.reader(), 0).unwrap().is_none(), "without a desk there are no cases");
     }
 
     #[test]
@@ -309,5 +373,52 @@ mod tests {
             (DayState::Closed, Some(3))
         );
         assert_eq!(paid(&told), 2_500_000, "nothing is lost and nothing counted twice");
+    }
+
+    fn desks(dir: &std::path::Path) -> Desks {
+        let settings = DeskSettings {
+            dir: dir.to_owned(),
+            calendar: Calendar::default(),
+            rules: Rules::default(),
+            fees: FeeTable::default(),
+            due: DueRules::default(),
+        };
+        Desks::new(Some(settings), data_keys(), day())
+    }
+
+    /// Half of a log showed as missing what was only not read yet.
+    #[test]
+    fn before_the_log_is_read_whole_nothing_is_an_exception() {
+        let uses: Vec<Use> = (1..=500).map(|stan| Use { stan, bare: stan == 1, ..Use::default() }).collect();
+        let log = LogOf::uses(&uses);
+        let dir = tempfile::tempdir().unwrap();
+        let now_s = i64::MAX / 2;
+        let slow = Desks { reading_max: Duration::ZERO, ..desks(dir.path()) };
+        let seen = slow.see(&log.reader(), now_s).unwrap().unwrap();
+        assert!(seen.rows.is_empty() && seen.percent < 100, "{} of {}", seen.rows.len(), seen.percent);
+        let whole = loop {
+            let seen = slow.see(&log.reader(), now_s).unwrap().unwrap();
+            if seen.percent == 100 {
+                break seen;
+            }
+        };
+        assert_eq!((whole.rows.len(), whole.summary.ours), (1, 500));
+    }
+
+    /// What was begun a moment ago was shown as if nobody knew its end.
+    #[test]
+    fn what_is_under_way_is_no_exception_yet() {
+        let log = LogOf::uses(&[Use { stan: 1, bare: true, ..Use::default() }]);
+        let dir = tempfile::tempdir().unwrap();
+        let desks = desks(dir.path());
+        let record = log.reader().scan(0).next().unwrap().unwrap().1;
+        let began_s = record.at_ms / 1_000;
+        let kinds = |now_s| {
+            desks.state.lock().unwrap().seen = None;
+            let seen = desks.see(&log.reader(), now_s).unwrap().unwrap();
+            seen.rows.iter().map(|row| row.exception.kind.name()).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(began_s + 299), [] as [&str; 0]);
+        assert_eq!(kinds(began_s + 300), ["suspense"]);
     }
 }

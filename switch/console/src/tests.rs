@@ -440,13 +440,16 @@ fn with_desk_over(log: LogOf) -> House {
     House { pages: router(Arc::clone(&console)), console, log, ..house }
 }
 
+/// So late that nothing of the log is under way any more, seconds since 1970.
+const LATE_S: i64 = 4_000_000_000;
+
 /// A house whose log has a transaction of which nobody knows how it ended: an exception without any file.
 fn with_a_case() -> (House, String) {
     let house = with_desk(&[
         Use { stan: 1, bare: true, ..Use::default() },
         Use { stan: 2, amount_minor: 500_000, ..Use::default() },
     ]);
-    let seen = house.console.days.see(&house.console.log).unwrap().unwrap();
+    let seen = house.console.days.see(&house.console.log, LATE_S).unwrap().unwrap();
     let [row] = seen.rows.as_slice() else { panic!("{:?}", seen.rows) };
     let of = row.exception.case.of;
     (house, format!("{:x}-{}-switch", of.file, of.line))
@@ -454,13 +457,13 @@ fn with_a_case() -> (House, String) {
 
 impl House {
     fn state(&self) -> String {
-        let seen = self.console.days.see(&self.console.log).unwrap().unwrap();
+        let seen = self.console.days.see(&self.console.log, LATE_S).unwrap().unwrap();
         seen.rows.first().map_or("none".to_owned(), |row| row.state().name().to_owned())
     }
 
     /// The act that proposed what stands at the only case.
     fn proposal(&self) -> String {
-        let seen = self.console.days.see(&self.console.log).unwrap().unwrap();
+        let seen = self.console.days.see(&self.console.log, LATE_S).unwrap().unwrap();
         let proposal = seen.rows.first().and_then(|row| row.case.proposal.as_ref());
         format!("proposal={}", proposal.map_or(0, |proposal| proposal.act))
     }
@@ -615,13 +618,13 @@ impl House {
     fn hand_in(&self, kind: exchange::FileKind, bank: Option<processor::Institution>, bytes: &[u8]) {
         let key = exchange::FileKey { kind, bank, terminal: None, day: crate::testing::day(), part: 1 };
         let (at_ms, who, from) = (5, "uid 1000", "command line");
-        let arrival = casework::Arrival { bytes, key, layout: None, at_ms, who, from };
+        let arrival = casework::Arrival { bytes, key, layout: None, parts: 1, at_ms, who, from };
         self.console.days.desk().unwrap().take(&arrival).unwrap();
     }
 
     /// Of each case of a kind: what a choice of it sends, where it stands and whose it is.
     fn cases(&self, kind: &str) -> Vec<(String, String, Option<String>)> {
-        let seen = self.console.days.see(&self.console.log).unwrap().unwrap();
+        let seen = self.console.days.see(&self.console.log, LATE_S).unwrap().unwrap();
         let of_kind = seen.rows.iter().filter(|row| row.exception.kind.name() == kind);
         let told = of_kind.map(|row| {
             let case = crate::pages::case_text(row.exception.case);
@@ -852,8 +855,8 @@ async fn filters_are_kept_by_name_for_the_person_alone() {
     assert!(!clerk.get("/exceptions").await.page.contains("BIDV thiếu"));
 }
 
-const POSTINGS_OF_THE_DAY: [(&str, &str); 4] =
-    [("kind", "postings"), ("bank", "970415"), ("day", "2026-05-04"), ("part", "1")];
+const POSTINGS_OF_THE_DAY: [(&str, &str); 5] =
+    [("kind", "postings"), ("bank", "970415"), ("day", "2026-05-04"), ("part", "1"), ("parts", "1")];
 
 /// A bank's file in the normal form; so many lines and so much by its trailer.
 fn postings(lines: &[&str], trailer: &str) -> Vec<u8> {
@@ -957,6 +960,7 @@ async fn a_form_of_a_file_that_is_not_whole_is_shown_again() {
         ("bank", "970499", "Ngân hàng"),
         ("day", "yesterday", "Ngày kinh doanh"),
         ("part", "0", "Phần"),
+        ("parts", "0", "Trên tổng số phần"),
     ] {
         let again = clerk.load(&with(name, value), b"x").await;
         assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");

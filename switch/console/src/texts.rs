@@ -240,6 +240,7 @@ texts! {
     resolution_undo: "Huỷ bút toán đã ghi", "Take back what was booked";
     case_is_gone: "Không bên nào còn nêu khác biệt này; vụ việc ở đây vì đã có bút toán, đề nghị hoặc tranh chấp.", "No side shows this any more; the case is here because something was booked, proposed or disputed.";
     case_is_another: "Khác biệt này không phải là khác biệt đã được xử lý ở đây trước đó: loại hoặc số tiền đã đổi.", "This is not the exception that was worked on here before: its kind or amounts have changed.";
+    passed_over: "{} tệp hoặc dòng thuộc những ngày quá cũ không được đối chiếu.", "{} files or lines are of days that are no longer held, and are not matched.";
     bank_missing: "Hãy chọn ngân hàng trả hoặc nhận khoản này.", "Choose the bank that pays or is paid.";
     note: "Ghi chú hoặc lý do", "Note or reason";
     notes: "Ghi chú", "Notes";
@@ -267,6 +268,7 @@ texts! {
     file_kind: "Nội dung", "What is in it";
     whose: "Của", "Whose";
     part: "Phần", "Part";
+    parts: "Trên tổng số phần", "Of so many parts";
     file_postings: "Hạch toán của ngân hàng", "Bank's postings";
     file_journal: "Nhật ký máy", "Machine's journal";
     file_counters: "Kiểm đếm quỹ", "Cash counters";

@@ -34,6 +34,8 @@ pub(crate) struct Waiter {
     pub(crate) name: String,
     /// The place that it is to fill.
     pub(crate) key: FileKey,
+    /// The day comes in so many parts.
+    pub(crate) parts: u32,
     /// How it is read, where it is not in its normal form: as it was when the file was shown.
     pub(crate) layout: Option<Layout>,
     /// Monotonic milliseconds.
@@ -66,7 +68,7 @@ impl Waiting {
         &self,
         person: &str,
         name: &str,
-        key: FileKey,
+        (key, parts): (FileKey, u32),
         layout: Option<Layout>,
         bytes: &[u8],
         now_ms: u64,
@@ -74,7 +76,7 @@ impl Waiting {
         let mut random = [0; 16];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("there is no randomness"))?;
         let (person, name) = (person.to_owned(), name.to_owned());
-        let waiter = Waiter { id: hex(&random), person, name, key, layout, began_ms: now_ms };
+        let waiter = Waiter { id: hex(&random), person, name, key, parts, layout, began_ms: now_ms };
         make_directory(&self.dir).map_err(|error| io::Error::other(error.to_string()))?;
         let mut list = self.lock();
         self.forget_old(&mut list, now_ms);
@@ -148,7 +150,7 @@ mod tests {
 
     fn put(waiting: &Waiting, person: &str, now_ms: u64) -> String {
         let key = FileKey { kind: FileKind::Journal, bank: None, terminal: None, day: day(), part: 1 };
-        waiting.put(person, "journal.csv", key, None, person.as_bytes(), now_ms).unwrap().id
+        waiting.put(person, "journal.csv", (key, 1), None, person.as_bytes(), now_ms).unwrap().id
     }
 
     fn files(dir: &Path) -> usize {

@@ -114,6 +114,12 @@ impl Intake {
         Ok(())
     }
 
+    /// Which parts of a file's kind, bank, machine and day were taken, in order.
+    pub fn parts(&self, key: FileKey) -> impl Iterator<Item = u32> {
+        let (first, last) = (FileKey { part: 0, ..key }, FileKey { part: u32::MAX, ..key });
+        self.by_key.range(first..=last).map(|(key, _)| key.part)
+    }
+
     /// What was taken, by place.
     pub fn files(&self) -> impl Iterator<Item = (&FileKey, &Digest)> {
         self.by_key.iter()

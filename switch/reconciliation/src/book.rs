@@ -10,8 +10,26 @@ use crate::fees::FeeTable;
 use crate::item::{Ended, LineId, Ours};
 use crate::sheet::{Entry, Sheet, State};
 
-/// So many transactions are held at once; of more, days that are closed have to be let go first.
+/// So many transactions are held at once: for one more the oldest days are let go.
 pub const TRANSACTIONS_MAX: usize = 20_000_000;
+
+/// Of so many days single transactions are held, the open one among them; of those before, what they came to.
+pub const DAYS_HELD: usize = 62;
+
+/// How much a book holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Days of which single transactions are held.
+    pub days: usize,
+    /// Transactions.
+    pub transactions: usize,
+}
+
+impl Default for Held {
+    fn default() -> Held {
+        Held { days: DAYS_HELD, transactions: TRANSACTIONS_MAX }
+    }
+}
 
 /// A record that does not follow from those before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -19,8 +37,8 @@ pub enum Broken {
     /// Its transaction has no INTENT, or no such record can follow.
     #[error("record {0}: it does not follow from the records before it")]
     Sequence(Position),
-    /// [`TRANSACTIONS_MAX`].
-    #[error("record {0}: {TRANSACTIONS_MAX} transactions are held; let closed days go")]
+    /// The open day alone has as many transactions as are held.
+    #[error("record {0}: the open day has more transactions than are held")]
     Full(Position),
 }
 
@@ -76,6 +94,10 @@ pub struct Book {
     sheets: BTreeMap<Day, Sheet>,
     open: Option<Day>,
     next: Position,
+    held: Held,
+    /// Of days before this one single transactions were let go.
+    held_from: Option<Day>,
+    left_out: u64,
 }
 
 impl Book {
@@ -88,11 +110,29 @@ impl Book {
             sheets: BTreeMap::new(),
             open: first_day,
             next: 0,
+            held: Held::default(),
+            held_from: None,
+            left_out: 0,
         };
         if let Some(day) = first_day {
             book.sheets.insert(day, Sheet::new(day));
         }
         book
+    }
+
+    /// The same, and so much is held.
+    pub fn holding(self, held: Held) -> Book {
+        Book { held, ..self }
+    }
+
+    /// The first day of which single transactions are held; of all where none was let go.
+    pub fn held_from(&self) -> Option<Day> {
+        self.held_from
+    }
+
+    /// Records that came so late that their transaction was let go: no day has them.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// The next record to be read.
@@ -115,18 +155,36 @@ impl Book {
         self.sheets.get(&day)
     }
 
-    /// Our side of each transaction of which something was told since the last time, by key.
-    pub fn take_changed(&mut self) -> Vec<Ours> {
+    /// Our side of each transaction of money of which something was told since the last time, by key.
+    pub fn take_changed(&mut self) -> impl Iterator<Item = &Ours> {
         let changed = std::mem::take(&mut self.changed);
-        changed.iter().filter_map(|key| self.told.get(key)).map(|told| told.ours.clone()).collect()
+        changed.into_iter().filter_map(|key| self.told.get(&key)).map(|told| &told.ours)
     }
 
-    /// Lets go of what ended in days before this one: nothing of it can change what an open day comes to but a late approval, which
-    /// is then [`Broken::Sequence`].
-    pub fn forget_before(&mut self, day: Day) {
-        self.told.retain(|_, told| {
-            told.ours.day >= day || matches!(told.ours.ended, Ended::Unknown | Ended::Approved)
-        });
+    /// Our side of each transaction of money that is held.
+    pub fn ours(&self) -> impl Iterator<Item = &Ours> {
+        self.told.values().map(|told| &told.ours).filter(|ours| ours.gross_minor != 0)
+    }
+
+    /// Lets go of what ended in days before this one, and still stands in what they came to. A record that comes later of it is counted by no
+    /// day, and told by [`Book::left_out`].
+    fn let_go_before(&mut self, day: Day) {
+        self.held_from = self.held_from.max(Some(day));
+        let is_held =
+            |told: &Told| told.ours.day >= day || matches!(told.ours.ended, Ended::Unknown | Ended::Approved);
+        self.told.retain(|_, told| is_held(told));
+        let told = &self.told;
+        self.changed.retain(|key| told.contains_key(key));
+    }
+
+    /// Lets go of the oldest days until there is room for one more, never of the open one.
+    fn make_room(&mut self) {
+        while self.told.len() >= self.held.transactions
+            && let Some(day) =
+                self.sheets.keys().copied().find(|day| self.held_from.is_none_or(|from| *day > from))
+        {
+            self.let_go_before(day);
+        }
     }
 
     /// Lets go of transactions that change no day any more, for who only counts: cash that has moved, and what was only asked. A transfer may
@@ -196,11 +254,17 @@ impl Book {
             (Body::Intent(intent), Some(key)) => return self.begin(position, key, record.at_ms, intent),
             (body, Some(key)) if self.told.contains_key(&key) => {
                 self.go_on(key, body, record.suspense);
-                self.changed.insert(key);
+                if self.told.get(&key).is_some_and(|told| told.ours.gross_minor != 0) {
+                    self.changed.insert(key);
+                }
             }
             // A decline before INTENT, a tombstone, a verification and its resolution: no bank has heard of them.
             (Body::Outcome(_) | Body::Reversal(_) | Body::Reversed(_) | Body::Complete(_), Some(_)) => {
-                return Err(Broken::Sequence(position));
+                if self.held_from.is_none() {
+                    return Err(Broken::Sequence(position));
+                }
+                // An acknowledgement of what was counted long ago changes no day.
+                self.left_out += u64::from(!matches!(record.body, Body::Reversed(_)));
             }
             (_, _) => {}
         }
@@ -218,10 +282,16 @@ impl Book {
         sheet.opened = Some((position, at_ms));
         self.sheets.insert(day, sheet);
         self.open = Some(day);
+        if let Some(first) = self.sheets.keys().rev().nth(self.held.days.saturating_sub(1)).copied()
+            && self.sheets.len() > self.held.days
+        {
+            self.let_go_before(first);
+        }
     }
 
     fn begin(&mut self, position: Position, key: TxKey, at_ms: i64, intent: &Intent) -> Result<(), Broken> {
-        if self.told.len() >= TRANSACTIONS_MAX {
+        self.make_room();
+        if self.told.len() >= self.held.transactions {
             return Err(Broken::Full(position));
         }
         // A switch may have run before its first CUTOVER.

@@ -23,11 +23,13 @@ pub struct Rules {
     pub stan_window_s: u32,
     /// A line without a name is laid to one of ours only so many seconds from it.
     pub near_window_s: u32,
+    /// A transaction that began so many seconds ago may still be under way: that nobody knows its end is no exception yet.
+    pub in_flight_s: u32,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules { stan_window_s: 600, near_window_s: 60 }
+        Rules { stan_window_s: 600, near_window_s: 60, in_flight_s: 300 }
     }
 }
 
@@ -104,6 +106,7 @@ pub struct Matcher {
     pub(crate) posted_days: BTreeSet<(Institution, Day)>,
     pub(crate) journal_days: BTreeSet<(TerminalId, Day)>,
     pub(crate) our_days: BTreeSet<Day>,
+    pub(crate) now_s: Option<i64>,
     pins: BTreeMap<LineId, LineId>,
     parted: BTreeSet<(LineId, LineId)>,
     decisions: usize,
@@ -184,6 +187,11 @@ impl Matcher {
     /// The log of this day is here.
     pub fn log_is_here(&mut self, day: Day) {
         self.our_days.insert(day);
+    }
+
+    /// Which moment it is, seconds since 1970: what began [`Rules::in_flight_s`] before is not judged by its end. Without a moment nothing is under way.
+    pub fn now_is(&mut self, now_s: i64) {
+        self.now_s = Some(now_s);
     }
 
     /// Takes what a person has said. Of one line the newest match counts, so decisions are given in their order; a match takes back the

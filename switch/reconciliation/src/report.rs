@@ -1,6 +1,6 @@
 //! What the matcher has found: exceptions with the lines they rest on, counts, and what would fit what is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use processor::{Day, Institution, Rrn, TerminalId};
 use serde::Serialize;
@@ -220,8 +220,18 @@ impl Matcher {
     /// What a line that belongs to nothing might belong to: transactions of its terminal and amount that lack a line of its side, the
     /// nearest in time first, [`SUGGESTIONS_MAX`] at most. A suggestion confirms nothing.
     pub fn suggestions(&self, line: LineId) -> Vec<LineId> {
-        let wanted = |item: &u32| self.store[*item].side != Side::Ours && self.store.id(*item) == line;
-        let Some(line) = (0..self.store.len()).find(wanted) else { return Vec::new() };
+        self.suggestions_of(&BTreeSet::from([line])).remove(&line).unwrap_or_default()
+    }
+
+    /// The same of several lines at once; of a line that is not here nothing.
+    pub fn suggestions_of(&self, lines: &BTreeSet<LineId>) -> BTreeMap<LineId, Vec<LineId>> {
+        let is_wanted =
+            |item: &u32| self.store[*item].side != Side::Ours && lines.contains(&self.store.id(*item));
+        let wanted = (0..self.store.len()).filter(is_wanted);
+        wanted.map(|item| (self.store.id(item), self.suggestions_for(item))).collect()
+    }
+
+    fn suggestions_for(&self, line: u32) -> Vec<LineId> {
         let stored = &self.store[line];
         let lacks = |our: &u32| {
             let one = &self.store[*our];
@@ -246,6 +256,14 @@ impl Matcher {
         self.store[our].side == Side::Ours && self.our_kinds(our).iter().any(Option::is_some)
     }
 
+    /// It has no end yet, and may have one soon.
+    fn is_under_way(&self, our: u32) -> bool {
+        let stored = &self.store[our];
+        let until_s = i64::from(stored.at_s) + i64::from(self.rules.in_flight_s);
+        let has_no_end = matches!(stored.ended, Ended::Unknown | Ended::Approved);
+        has_no_end && self.now_s.is_some_and(|now_s| now_s < until_s)
+    }
+
     /// At most one kind for each side of one of ours.
     fn our_kinds(&self, our: u32) -> [Option<(Aspect, Kind, Option<Rule>)>; 3] {
         let stored = &self.store[our];
@@ -255,7 +273,9 @@ impl Matcher {
             Verdict::Found(kind, rule) => Some((kind, Some(rule))),
             // What nobody knows the end of is a matter of its own.
             Verdict::Open
-                if stored.ended != Ended::Unknown && self.posted_days.contains(&(bank, stored.day)) =>
+                if stored.ended != Ended::Unknown
+                    && !self.is_under_way(our)
+                    && self.posted_days.contains(&(bank, stored.day)) =>
             {
                 Some((Kind::MissingAtBank, None))
             }
@@ -269,16 +289,23 @@ impl Matcher {
             Verdict::Open if no_journal_line && !is_cash_unknown => Some((Kind::MissingInJournal, None)),
             _ => None,
         };
-        let own_kind =
-            if stored.is_suspense || stored.ended == Ended::Unknown || no_journal_line && is_cash_unknown {
-                Some((Kind::Suspense, None))
-            } else if stored.reversal_day.is_some_and(|day| day > stored.day) {
-                Some((Kind::LateReversal, None))
-            } else {
-                None
-            };
+        let is_under_way = self.is_under_way(our);
+        let own_kind = if stored.is_suspense
+            || !is_under_way && (stored.ended == Ended::Unknown || no_journal_line && is_cash_unknown)
+        {
+            Some((Kind::Suspense, None))
+        } else if stored.reversal_day.is_some_and(|day| day > stored.day) {
+            Some((Kind::LateReversal, None))
+        } else {
+            None
+        };
         [(Aspect::Bank, bank_kind), (Aspect::Machine, cash_kind), (Aspect::Switch, own_kind)]
             .map(|(aspect, kind)| kind.map(|(kind, rule)| (aspect, kind, rule)))
+    }
+
+    /// All that the log can have of a day is here: the log goes day by day, and of a day without settlement it never has anything.
+    fn our_day_is_here(&self, day: Day) -> bool {
+        self.our_days.last().is_some_and(|last| day <= *last)
     }
 
     /// A line is an exception of its own when it is there too often, or belongs to nothing of ours though our day is here.
@@ -290,7 +317,7 @@ impl Matcher {
             Verdict::Open if stored.side == Side::Machine && stored.amount == 0 && !stored.is_retracted => {
                 None
             }
-            Verdict::Open if self.our_days.contains(&stored.day) => Some((Kind::MissingAtSwitch, None)),
+            Verdict::Open if self.our_day_is_here(stored.day) => Some((Kind::MissingAtSwitch, None)),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use processor::{
     TerminalId, Totals, TotalsStep, Transaction, TxKey, UtcSeconds,
 };
 use reconciliation::calendar::Calendar;
-use reconciliation::{Book, Claimed, Ended, Fee, FeeTable, Ours, State as DayState, differences};
+use reconciliation::{Book, Claimed, Ended, Fee, FeeTable, Held, Ours, State as DayState, differences};
 
 const AT_MS: i64 = 1_777_777_200_000;
 
@@ -154,7 +154,7 @@ fn our_side_of_a_transaction_is_that_of_its_own_fold() {
         let records = log(bodies.into_iter().map(|body| (1, body)).collect());
         let mut transaction = Transaction::new(key(1));
         records.iter().for_each(|record| transaction.apply(record).unwrap());
-        let ours: Vec<Ours> = read(&records, None).take_changed();
+        let ours: Vec<Ours> = read(&records, None).take_changed().cloned().collect();
         let names: Vec<&str> = records.iter().map(|record| record.body.name()).collect();
         let ended = match transaction.state {
             State::Approved => Ended::Approved,
@@ -371,6 +371,42 @@ fn a_record_that_follows_nothing_is_named() {
         book.apply(41, &records[0]).unwrap_err().to_string(),
         "record 41: it does not follow from the records before it"
     );
+}
+
+/// The book ended at its bound, and what it had let go was an error for ever.
+#[test]
+fn the_oldest_days_are_let_go_for_new_ones_and_what_comes_too_late_is_counted() {
+    let (first, second) = ("2026-05-03", "2026-05-04");
+    let records = log(vec![
+        (0, Body::Cutover(day(first))),
+        (1, withdrawal(first)),
+        (1, outcome()),
+        (1, Body::Complete(None)),
+        (2, withdrawal(first)),
+        (0, Body::Cutover(day(second))),
+        (3, withdrawal(second)),
+        // Of 1 single records are held no more; 2 has no end, and is held.
+        (1, reversal(second, 0)),
+        (1, Body::Reversed(Code::APPROVED)),
+        (2, outcome()),
+    ]);
+    let read = |held| {
+        let mut book = Book::new(fees(), None).holding(held);
+        let told: Vec<_> =
+            (0..).zip(&records).map(|(position, record)| book.apply(position, record)).collect();
+        let told: Result<Vec<()>, _> = told.into_iter().collect();
+        (told.map(|_| ()).map_err(|error| error.to_string()), book)
+    };
+    let (told, book) = read(Held { transactions: 2, ..Held::default() });
+    assert_eq!((told, book.left_out(), book.held_from()), (Ok(()), 1, Some(day(second))));
+    assert_eq!(element(&book, first, 76), 2, "what a day came to stays");
+    assert_eq!(book.ours().count(), 2);
+    let (told, book) = read(Held { days: 1, ..Held::default() });
+    assert_eq!((told, book.left_out(), book.held_from()), (Ok(()), 1, Some(day(second))));
+    let (told, book) = read(Held::default());
+    assert_eq!((told, book.left_out(), book.held_from()), (Ok(()), 0, None));
+    let (told, _) = read(Held { transactions: 1, ..Held::default() });
+    assert_eq!(told, Err("record 4: the open day has more transactions than are held".to_owned()));
 }
 
 #[test]

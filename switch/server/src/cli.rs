@@ -467,6 +467,9 @@ pub struct ImportArgs {
     /// Of several files for one day the number.
     #[arg(long, default_value_t = 1)]
     pub part: u32,
+    /// How many files there are for the day: before all are here nothing of it is missing.
+    #[arg(long, default_value_t = 1)]
+    pub parts: u32,
     /// How it is read: a kept name, or a TOML file; the normal form without it.
     #[arg(long)]
     pub layout: Option<String>,

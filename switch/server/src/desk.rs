@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use casework::{ActFile, Casework, Deed, Desk, Row};
-use reconciliation::{Book, Matcher};
+use casework::{ActFile, Casework, Deed, Desk, Matching, Row};
+use reconciliation::Book;
 
 use crate::config::{ReconciliationSettings, Settings};
 use crate::log_commands::files;
@@ -22,7 +22,7 @@ pub(crate) struct Seat<'a> {
 pub(crate) struct Joined {
     pub(crate) casework: Casework,
     pub(crate) book: Book,
-    pub(crate) matcher: Matcher,
+    pub(crate) matching: Matching,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -65,11 +65,10 @@ impl<'a> Seat<'a> {
     pub(crate) fn joined(&self) -> Result<Joined, String> {
         let (casework, _) = self.acts().read().map_err(|error| error.to_string())?;
         let mut book = self.book(&casework)?;
-        let matched = self.desk.matched(&casework, &mut book, self.reconciliation.rules);
-        let (matcher, counters) = matched.map_err(|error| error.to_string())?;
-        let rows =
-            self.desk.rows(&casework, &book, &matcher, &counters).map_err(|error| error.to_string())?;
-        Ok(Joined { casework, book, matcher, rows })
+        let matched = self.desk.matched(&casework, &mut book, self.reconciliation.rules, now_ms() / 1_000);
+        let matching = matched.map_err(|error| error.to_string())?;
+        let rows = self.desk.rows(&casework, &book, &matching).map_err(|error| error.to_string())?;
+        Ok(Joined { casework, book, matching, rows })
     }
 }
 

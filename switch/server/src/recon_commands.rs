@@ -48,8 +48,15 @@ pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> R
     }
     let key = FileKey { kind, bank, terminal, day, part: args.part };
     let from = COMMAND_LINE;
-    let arrival =
-        Arrival { bytes: &bytes, key, layout: layout.as_ref(), at_ms: now_ms(), who: &seat.who, from };
+    let arrival = Arrival {
+        bytes: &bytes,
+        key,
+        layout: layout.as_ref(),
+        parts: args.parts,
+        at_ms: now_ms(),
+        who: &seat.who,
+        from,
+    };
     match seat.desk.take(&arrival) {
         Ok((count, sum_minor)) => {
             writeln!(out, "taken: {count} lines, sum {sum_minor}").map_err(|error| error.to_string())
@@ -87,12 +94,16 @@ pub fn keep_layout(settings: &Settings, name: &str, file: &Path, out: &mut impl 
 /// # Errors
 /// There is no `[reconciliation]`, log, acts or files cannot be read, or nobody reads the output.
 pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
-    let Joined { matcher, rows, .. } = Seat::new(settings)?.joined()?;
+    let Joined { matching, rows, book, .. } = Seat::new(settings)?.joined()?;
+    let (matcher, passed_over) = (&matching.matcher, matching.passed_over);
     let summary = matcher.summary();
     let open = rows.iter().filter(|row| row.is_open()).count();
     let text = if json {
         let mut value = serde_json::to_value(&summary).map_err(|error| error.to_string())?;
         value["open_exceptions"] = json!(open);
+        value["held_from"] = json!(book.held_from().map(|day| day.to_string()));
+        value["left_out_records"] = json!(book.left_out());
+        value["passed_over"] = json!({ "files": passed_over.files, "lines": passed_over.lines });
         value["suggestions"] = matcher
             .ambiguous()
             .into_iter()
@@ -100,10 +111,19 @@ pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<
             .collect();
         format!("{value:#}\n")
     } else {
-        format!(
+        let mut text = format!(
             "{} of {} transactions agree on all sides, {} wait for a file, {} lines are ambiguous, {open} exceptions are open\n",
             summary.matched, summary.ours, summary.awaiting, summary.ambiguous_lines
-        )
+        );
+        if let Some(day) = book.held_from() {
+            text += &format!(
+                "held from business day {day} on: {} files and {} lines before it are passed over, {} records came too late for any day\n",
+                passed_over.files,
+                passed_over.lines,
+                book.left_out()
+            );
+        }
+        text
     };
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use journal::{LogReader, ReadError};
 use processor::{Body, Day, Input, TOTALS_COUNTING_MAX, Ticket, TotalsQuestion, TotalsVerdict};
-use reconciliation::{Book, FeeTable};
+use reconciliation::{Book, FeeTable, Held};
 use tokio::sync::mpsc;
 
 use crate::bus::Inbound;
@@ -15,7 +15,7 @@ const NICE: i32 = 10;
 /// Transactions that can change no day any more are let go after so many records.
 const RECORDS_BETWEEN_FORGETTING: u64 = 262_144;
 
-/// What ended in a day before so many others is let go, whatever a bank may say of it still.
+/// Of so many days single transactions are held, whatever a bank may say of an older one still.
 const DAYS_HELD: usize = 8;
 
 /// The way to the thread that counts.
@@ -31,7 +31,8 @@ impl TotalsCounter {
     ) -> std::io::Result<TotalsCounter> {
         let (queue, waiting) = sync_channel(TOTALS_COUNTING_MAX);
         let answers = answers.clone();
-        let counting = Counting { log, book: Book::new(fees, Some(first_day)) };
+        let held = Held { days: DAYS_HELD, ..Held::default() };
+        let counting = Counting { log, book: Book::new(fees, Some(first_day)).holding(held) };
         std::thread::Builder::new()
             .name("totals".to_owned())
             .spawn(move || counting.answer_all(&waiting, &answers))?;
@@ -82,21 +83,16 @@ impl Counting {
         let left = self.log.synced().saturating_sub(from);
         for next in self.log.scan(from).take(usize::try_from(left).unwrap_or(usize::MAX)) {
             let (position, record) = next?;
-            if self.book.apply(position, &record).is_err() && !matches!(record.body, Body::Reversed(_)) {
+            let left_out = self.book.left_out();
+            let is_broken = self.book.apply(position, &record).is_err();
+            let is_counted = !is_broken && self.book.left_out() == left_out;
+            if !is_counted && !matches!(record.body, Body::Reversed(_)) {
                 tracing::warn!(position, "a record of a transaction that was let go long ago is not counted");
             }
             if position % RECORDS_BETWEEN_FORGETTING == RECORDS_BETWEEN_FORGETTING - 1 {
-                self.forget();
+                self.book.forget_completed();
             }
         }
         Ok(())
-    }
-
-    fn forget(&mut self) {
-        let days: Vec<Day> = self.book.sheets().map(|sheet| sheet.day).collect();
-        if let Some(first) = days.len().checked_sub(DAYS_HELD).and_then(|first| days.get(first)) {
-            self.book.forget_before(*first);
-        }
-        self.book.forget_completed();
     }
 }

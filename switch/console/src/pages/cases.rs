@@ -213,7 +213,9 @@ pub(crate) struct Acted {
 
 /// The desk's rows at their turn, on a thread that may wait for a disk.
 pub(crate) async fn seen(console: &Arc<Console>, visitor: &Visitor) -> Result<Arc<Seen>, Refused> {
-    let seen = at_turn(console, visitor, |console| console.days.see(&console.log)).await?;
+    let seen =
+        at_turn(console, visitor, |console| console.days.see(&console.log, console.clock.wall_ms() / 1_000))
+            .await?;
     seen.ok_or_else(|| Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NoDesk)))
 }
 
@@ -317,7 +319,10 @@ async fn listed(
             .map(|row| ShownRow::new(row, console, today, t))
             .collect(),
         all: rows.len(),
-        reading: (seen.percent < 100).then(|| with(t.still_reading, seen.percent)),
+        reading: (seen.percent < 100).then(|| with(t.still_reading, seen.percent)).or_else(|| {
+            let over = seen.passed_over.files + seen.passed_over.lines;
+            (over > 0).then(|| with(t.passed_over, format::grouped(over)))
+        }),
         older: (from + PAGE_ROWS < rows.len()).then(|| std::format!("{place}{}", filters.query(page + 1))),
         newest: (page > 0).then(|| std::format!("{place}{}", filters.query(0))),
         csv: std::format!("/exceptions.csv{}", filters.query(0)),

@@ -55,6 +55,7 @@ struct LoadPage {
     day: String,
     terminal: String,
     part: String,
+    parts: String,
     bytes_max: usize,
     bytes_max_words: String,
     mappings: Vec<MappingRow>,
@@ -106,6 +107,7 @@ async fn load_page<'a>(
         day: or(typed("day"), &day),
         terminal: typed("terminal").to_owned(),
         part: or(typed("part"), "1"),
+        parts: typed("parts").to_owned(),
         bytes_max: UPLOAD_BYTES_MAX,
         bytes_max_words: with(t.load_bytes_max, UPLOAD_BYTES_MAX >> 20),
         mappings: seen
@@ -125,8 +127,8 @@ async fn load_page<'a>(
     })
 }
 
-/// The place that a file is to fill; the name of the first field that is not understood.
-fn key_of(upload: &Upload, console: &Console) -> Result<FileKey, &'static str> {
+/// The place that a file is to fill, and how many parts its day has; the name of the first field that is not understood.
+fn key_of(upload: &Upload, console: &Console) -> Result<(FileKey, u32), &'static str> {
     let kind = KINDS.iter().find(|(name, _)| *name == upload.field("kind")).ok_or("kind")?.1;
     let day: Day = upload.field("day").parse().map_err(|_| "day")?;
     let bank = match kind {
@@ -144,7 +146,11 @@ fn key_of(upload: &Upload, console: &Console) -> Result<FileKey, &'static str> {
     };
     let part =
         upload.field("part").parse().ok().filter(|part| (1..=PART_MAX).contains(part)).ok_or("part")?;
-    Ok(FileKey { kind, bank, terminal, day, part })
+    let parts = match upload.field("parts") {
+        "" => 1,
+        text => text.parse().ok().filter(|parts| (part..=PART_MAX).contains(parts)).ok_or("parts")?,
+    };
+    Ok((FileKey { kind, bank, terminal, day, part }, parts))
 }
 
 /// A value of a line, under its heading.
@@ -190,7 +196,7 @@ pub(crate) async fn preview(
         page.shell.warning = Some(warning);
         Ok(unprocessable(&page))
     };
-    let key = match key_of(&upload, &console) {
+    let (key, parts) = match key_of(&upload, &console) {
         Ok(key) => key,
         Err(field) => return again(with(t.load_bad, field_words(field, t))).await,
     };
@@ -211,7 +217,7 @@ pub(crate) async fn preview(
         let preview = desk.preview(&upload.bytes, key, layout.as_ref(), LINES_SHOWN);
         let preview = preview.map_err(|error| error.to_string())?;
         let now_ms = console.clock.mono_ms();
-        let kept = console.waiting.put(&person, &upload.name, key, layout, &upload.bytes, now_ms);
+        let kept = console.waiting.put(&person, &upload.name, (key, parts), layout, &upload.bytes, now_ms);
         kept.map(|waiter| (waiter, preview, upload.bytes.len())).map_err(|error| error.to_string())
     });
     let (waiter, preview, bytes) = shown_of.await?;
@@ -224,6 +230,7 @@ fn field_words(field: &str, t: &Texts) -> &'static str {
         "day" => t.business_day,
         "bank" => t.bank,
         "terminal" => t.terminal,
+        "parts" => t.parts,
         _ => t.part,
     }
 }
@@ -249,6 +256,7 @@ fn preview_page(
         (t.whose, whose(&key, console)),
         (t.business_day, format::day(key.day)),
         (t.part, key.part.to_string()),
+        (t.parts, waiter.parts.to_string()),
         (t.mapping, if layout.is_empty() { t.normal_form.to_owned() } else { layout.to_owned() }),
         (t.bytes_size, format::grouped(bytes as u64)),
         (t.lines_count, format::grouped(preview.count)),
@@ -380,6 +388,7 @@ pub(crate) async fn take(
         let arrival = Arrival {
             bytes: &bytes,
             key: waiter.key,
+            parts: waiter.parts,
             layout: waiter.layout.as_ref(),
             at_ms: console.clock.wall_ms(),
             who: &acting.person.name,

@@ -13,7 +13,7 @@ use reconciliation::{Bench, Decision, LineId, Misfit, Piece, State as DayState};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
-use crate::desk::Seen;
+use crate::desk::TellError;
 use crate::format;
 use crate::pages::cases::{self, refusal_words};
 use crate::pages::problem::Refused;
@@ -24,9 +24,6 @@ use crate::texts::{Texts, with};
 
 /// Pieces of each column; of the others their number is told, and a terminal narrows them.
 const PIECES_SHOWN: usize = 200;
-
-/// Lines for which it is told what they may belong to: each is looked for among all items.
-const LINES_SUGGESTED: usize = 50;
 
 /// Transactions that are named as what a line may belong to.
 const SUGGESTIONS_SHOWN: usize = 5;
@@ -106,8 +103,8 @@ fn names(bench: &Bench) -> BTreeMap<LineId, String> {
 }
 
 fn columns(
-    seen: &Seen,
     bench: &Bench,
+    suggestions: &BTreeMap<LineId, Vec<LineId>>,
     terminal: Option<Option<TerminalId>>,
     console: &Console,
     t: &'static Texts,
@@ -126,12 +123,9 @@ fn columns(
             .filter(|piece| terminal.is_none_or(|wanted| wanted.is_some() && piece.terminal == wanted))
             .collect();
         let more = fitting.len().saturating_sub(PIECES_SHOWN) + more;
-        let mut asked = 0;
         let shown = fitting.into_iter().take(PIECES_SHOWN).map(|piece| {
-            let is_alone = field == "line" && piece.partner.is_none() && asked < LINES_SUGGESTED;
-            asked += usize::from(is_alone);
-            let may_be = if is_alone { seen.matcher.suggestions(piece.id) } else { Vec::new() };
-            shown_piece(piece, &may_be, &name_of, console, t)
+            let may_be = suggestions.get(&piece.id).map_or(&[][..], Vec::as_slice);
+            shown_piece(piece, may_be, &name_of, console, t)
         });
         columns.push(Column {
             field,
@@ -205,10 +199,14 @@ async fn bench_page(
     let terminal = Some(filters.terminal.trim()).filter(|text| !text.is_empty());
     let terminal = terminal.map(|text| TerminalId::parse(text.as_bytes()));
     let wanted = filters.bank.parse::<Institution>().ok().zip(filters.day.parse::<Day>().ok());
-    let (looked, texts) = (Arc::clone(&seen), t);
     let columns = at_turn(console, visitor, move |console| {
-        let bench = wanted.map(|(bank, day)| looked.matcher.bench(bank, day)).unwrap_or_default();
-        Ok::<_, std::convert::Infallible>(columns(&looked, &bench, terminal, console, texts))
+        let now_s = console.clock.wall_ms() / 1_000;
+        let told = match wanted {
+            Some((bank, day)) => console.days.bench(&console.log, now_s, bank, day)?,
+            None => None,
+        };
+        let (bench, suggestions) = told.unwrap_or_default();
+        Ok::<_, TellError>(columns(&bench, &suggestions, terminal, console, t))
     });
     let columns = columns.await?;
     Ok(WorkbenchPage {
@@ -241,15 +239,15 @@ pub(crate) async fn act(
         Ok(unprocessable(&page))
     };
     let Some(decisions) = decisions(&fields) else { return refuse(t.bench_choose.to_owned()).await };
-    let seen = cases::seen(&console, &visitor).await?;
+    // What is laid is what was matched last.
+    cases::seen(&console, &visitor).await?;
     let acting = visitor.clone();
     let deciding = at_turn(&console, &visitor, move |console| {
-        let desk = console.days.desk().ok_or("there is no desk".to_owned())?;
         let from = acting.guest.address.to_string();
         for decision in decisions {
             let at_ms = console.clock.wall_ms();
-            match desk.by_hand(&seen.matcher, decision, at_ms, &acting.person.name, &from) {
-                Ok(_) => {}
+            match console.days.by_hand(decision, at_ms, &acting.person.name, &from) {
+                Ok(()) => {}
                 Err(DeskError::Misfit(misfit)) => return Ok(Some(Err(misfit))),
                 Err(DeskError::Act(ActError::Refused(refused))) => return Ok(Some(Ok(refused))),
                 Err(error) => return Err(error.to_string()),

@@ -30,6 +30,7 @@ pub(super) fn reconciliation(
     let seconds = |key, default: u32| section.number_or(key, default.into(), 1..=DAY_MS / 1_000);
     let stan_window_s = seconds("stan_window_s", default.stan_window_s);
     let near_window_s = seconds("near_window_s", default.near_window_s);
+    let in_flight_s = seconds("in_flight_s", default.in_flight_s);
     let due = section.list("due_working_days", |text| {
         let (kind, days) = text.split_once('=').ok_or("write it as missing_at_bank=10")?;
         let days = days.trim().parse::<u32>().ok().filter(|days| *days <= 366);
@@ -54,7 +55,11 @@ pub(super) fn reconciliation(
     Some(ReconciliationSettings {
         dir: dir?,
         calendar: calendar?,
-        rules: Rules { stan_window_s: stan_window_s? as u32, near_window_s: near_window_s? as u32 },
+        rules: Rules {
+            stan_window_s: stan_window_s? as u32,
+            near_window_s: near_window_s? as u32,
+            in_flight_s: in_flight_s? as u32,
+        },
         fees: fees?.ok()?,
         due: DueRules::with(due),
     })
