@@ -7,6 +7,7 @@ The settings: id, mac_algorithm, mac_to_switch, mac_from_switch, pin_format, pin
 next_block, which it brings to the switch by 0800/101 once the switch has signed on.
 """
 
+import collections
 import copy
 import hmac
 import json
@@ -34,8 +35,11 @@ ASKED = {
     "0800": ({7, 11, 70}, {15}),
     "0200": ({2, 3, 4, 7, 11, 12, 13, 15, 18, 22, 25, 32, 37, 41, 42, 43, 49, 100, 102}, {52, 103, 121}),
     "0420": ({2, 3, 4, 7, 11, 15, 32, 37, 39, 41, 42, 49, 90, 95, 100, 102}, set()),
+    "0520": ({7, 11, 15, 50, *range(74, 90), 97}, set()),
 }
-ECHOED = {"0800": (7, 11, 70), "0200": (3, 4, 7, 11, 37, 41), "0420": (4, 7, 11, 37, 41)}
+ECHOED = {"0800": (7, 11, 70), "0200": (3, 4, 7, 11, 37, 41), "0420": (4, 7, 11, 37, 41), "0520": (7, 11, 15)}
+# Of a day's totals those that this bank keeps: withdrawals, and those taken back.
+COUNTS, AMOUNTS = {76: "debits", 77: "backs"}, {88: "debits", 89: "backs"}
 
 
 def mac_of(algorithm, key, text):
@@ -65,6 +69,8 @@ class Bank:
         self.balances = {}
         self.answered = {}
         self.debited = {}
+        # By DE15: the amounts of what was paid out, and of what came back.
+        self.debits, self.backs = collections.defaultdict(list), collections.defaultdict(list)
 
     def serve(self):
         listener = socket.create_server(("127.0.0.1", 0))
@@ -98,12 +104,14 @@ class Bank:
         assert always <= asked.keys() <= always | sometimes, f"{mti} with {sorted(asked)}"
         name = (asked[7], asked[11])
         if name not in self.answered:
-            code = {"0800": lambda _: "00", "0200": self.debit, "0420": self.reverse}[mti](asked)
+            code = {"0800": lambda _: "00", "0520": lambda _: "00", "0200": self.debit, "0420": self.reverse}[mti](asked)
             self.answered[name] = code
             print(json.dumps({"mti": mti, "code": code, "has": sorted(asked)}), flush=True)
         said = {number: asked[number] for number in ECHOED[mti]} | {39: self.answered[name]}
         if (mti, said[39]) == ("0200", "00"):
             said[38] = asked[37][-6:]
+        if mti == "0520":
+            said |= self.totals(asked)
         return self.encode(f"{mti[:2]}{int(mti[2]) + 1}0", said)
 
     def debit(self, asked):
@@ -117,6 +125,7 @@ class Bank:
             return "51"
         self.balances[account] = left - amount
         self.debited[(asked[11], asked[7])] = account, amount
+        self.debits[asked[15]].append(amount)
         return "00"
 
     def pin(self, asked):
@@ -141,7 +150,15 @@ class Bank:
         if account is None:
             return "25"
         self.balances[account] += amount - int(asked[95][:12])
+        self.backs[asked[15]].append(amount - int(asked[95][:12]))
         return "00"
+
+    def totals(self, asked):
+        """What the day comes to here, and whether the switch has the same."""
+        kept = {name: getattr(self, name)[asked[15]] for name in ("debits", "backs")}
+        said = {number: f"{len(kept[name]):010}" for number, name in COUNTS.items()}
+        said |= {number: f"{sum(kept[name]):016}" for number, name in AMOUNTS.items()}
+        return said | {66: "1" if all(asked[number] == value for number, value in said.items()) else "2"}
 
     def encode(self, mti, elements):
         fields = {"t": mti, **{str(number): value for number, value in elements.items()}}

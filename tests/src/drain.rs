@@ -384,6 +384,7 @@ fn machine(id: &str) -> MachineConfig {
         opening_minor: Some(1_000_000_000_000_000),
         tombstones: true,
         repeats_refused: false,
+        totals: Default::default(),
         pins: None,
         faults: no_faults(),
     }

@@ -253,6 +253,7 @@ async fn start_bank(dir: &Path, number: usize, seed: u64, sick: Arc<AtomicBool>)
             opening_minor: Some(900_000_000_000),
             tombstones: true,
             repeats_refused: false,
+            totals: Default::default(),
             pins: None,
             faults: bank_faults(seed, sick),
         },

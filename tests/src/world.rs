@@ -356,6 +356,7 @@ async fn start_bank(dir: &Path, faults: FaultRule, pins: Option<PinCheck>) -> ba
             opening_minor: Some(50_000_000),
             tombstones: true,
             repeats_refused: false,
+            totals: Default::default(),
             pins,
             faults,
         },

@@ -9,6 +9,7 @@ use super::fault::{Fault, FaultRule, Seen};
 use super::identity::Identity;
 use super::ledger::{Entry, Ledger, Line, OPENING, Posting, SETTLEMENT};
 use super::request::{Kind, Request};
+use super::totals::{DayTotals, TotalsManner};
 use crate::pins::PinCheck;
 use crate::terminal::Now;
 
@@ -60,6 +61,8 @@ pub struct MachineConfig {
     pub tombstones: bool,
     /// A repeated 0200 is answered 94 instead of with its stored answer.
     pub repeats_refused: bool,
+    /// How it answers when it is asked for its totals.
+    pub totals: TotalsManner,
     /// How PINs are checked; without it none is asked for.
     pub pins: Option<PinCheck>,
     /// Who meets which fault.
@@ -165,6 +168,9 @@ impl Machine {
             out.push(Output::Send(link, answer));
             return;
         }
+        if mti.original() == Mti::new(520) {
+            return self.totals(now, link, message, out);
+        }
         let fault = self.fault(now, message);
         match fault {
             Some(Fault::Lost) => return,
@@ -250,6 +256,26 @@ impl Machine {
             answer.set(70, what);
         }
         answer
+    }
+
+    /// 0520: what the day comes to by this ledger.
+    fn totals(&mut self, now: Now, link: LinkId, message: &Message, out: &mut Vec<Output>) {
+        let Some(day) = message.text(15) else { return out.push(Output::Send(link, reply(message, "30"))) };
+        let counted = DayTotals::of(&self.ledger, day);
+        let (counted, late_ms) = match self.config.totals {
+            TotalsManner::Right => (counted, None),
+            TotalsManner::Off(minor) => (counted.off_by(minor), None),
+            TotalsManner::Silent => return,
+            TotalsManner::Late(ms) => (counted, Some(ms)),
+        };
+        let mut answer = reply(message, "00");
+        counted.write(&mut answer, self.scale());
+        let settlement = if counted.is_in(message, self.scale()) { 1 } else { 2 };
+        answer.set_number(66, settlement, 1);
+        match late_ms {
+            Some(ms) => self.delay(now, ms, Delayed::Answer(link, answer)),
+            None => out.push(Output::Send(link, answer)),
+        }
     }
 
     /// The answer to a money message, stored or new.
@@ -472,6 +498,7 @@ fn reply(message: &Message, code: &str) -> Message {
     let mut answer = Message::new(mti.response());
     let echoed: &[u8] = match mti.class() {
         2 => &[3, 4, 7, 11, 37, 41],
+        5 => &[7, 11, 15],
         8 => &[7, 11],
         _ => &[4, 7, 11, 37, 41],
     };

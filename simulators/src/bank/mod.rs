@@ -11,6 +11,7 @@ mod request;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
+mod totals;
 
 pub use driver::{Bank, BankConfig, CONNECTIONS_MAX, Handle, StartError};
 pub use fault::{Fault, FaultRule, Rule, Seen, no_faults, rules};
@@ -20,3 +21,4 @@ pub use identity::Identity;
 pub use ledger::{BrokenLine, Entry, Header, LEDGER_VERSION, Ledger, Line, OPENING, Posting, SETTLEMENT};
 pub use machine::{DELAYED_MAX, Input, LinkId, Machine, MachineConfig, Output, STRUCK_MAX};
 pub use settings::{SettingsError, load};
+pub use totals::TotalsManner;

@@ -78,6 +78,8 @@ struct File {
     repeats_refused: bool,
     #[serde(default)]
     fsync: bool,
+    #[serde(default = "right")]
+    totals: String,
     holds: Option<PathBuf>,
     opening_minor: Option<i64>,
     #[serde(default)]
@@ -122,6 +124,7 @@ struct FaultSection {
 /// amount_exponent = 0                # or 2
 /// tombstones = true
 /// repeats_refused = false            # a repeated 0200 is answered 94
+/// totals = "right"                   # its answer to 0520: right, off:MINOR, silent, late:MS
 /// fsync = false
 /// holds = "970418.holds"             # how long each 0200 was held: entries of 16 bytes
 /// opening_minor = 1000000000         # every number of digits is an account, opened with this
@@ -210,6 +213,7 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
     };
     let pins = file.pin.as_ref().map(CheckSection::check).transpose();
     let pins = pins.map_err(|reason| ("pin".to_owned(), reason))?;
+    let totals = file.totals.parse().map_err(|reason| ("totals".to_owned(), reason))?;
     let machine = MachineConfig {
         id: file.id.into(),
         currency: file.currency,
@@ -218,6 +222,7 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
         opening_minor: file.opening_minor,
         tombstones: file.tombstones,
         repeats_refused: file.repeats_refused,
+        totals,
         pins,
         faults: rules(faults(file.fault)?),
     };
@@ -281,6 +286,10 @@ fn length2() -> String {
 
 fn vnd() -> u16 {
     704
+}
+
+fn right() -> String {
+    "right".to_owned()
 }
 
 fn yes() -> bool {

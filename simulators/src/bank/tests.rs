@@ -26,6 +26,7 @@ pub(crate) fn config() -> MachineConfig {
         opening_minor: None,
         tombstones: true,
         repeats_refused: false,
+        totals: Default::default(),
         pins: None,
         faults: no_faults(),
     }
@@ -375,6 +376,44 @@ fn network_messages() {
     let forged = desk.take(Input::Forged(1, Box::new(request(1, "01", "1111", 50_000))));
     assert_eq!(forged[0].text(39), Some("63"));
     assert!(desk.machine.ledger().entries().is_empty());
+}
+
+#[test]
+fn a_bank_says_what_its_day_comes_to_in_the_manner_that_it_has() {
+    let mut asked = Message::new(Mti::new(520));
+    asked.set_text(7, DE7).set_text(11, "000900").set_text(15, "0503").set_text(88, "0000000001500000");
+    for (manner, scale, debits, settlement, late_ms) in [
+        ("right", 1, 1_500_000, "1", 0),
+        ("off:1000000", 1, 2_500_000, "2", 0),
+        ("late:2000", 1, 1_500_000, "1", 2_000),
+        ("right", 100, 150_000_000, "2", 0),
+    ] {
+        let exponent = if scale == 100 { 2 } else { 0 };
+        let totals = manner.parse().unwrap();
+        let mut desk = Desk::new(MachineConfig { totals, amount_exponent: exponent, ..config() });
+        let of = |stan, kind, minor: u64| request(stan, kind, "1111", minor * scale);
+        let withdrawn = [of(1, "01", 500_000), of(2, "01", 1_000_000)];
+        let mut of_other_day = of(5, "01", 50_000);
+        of_other_day.set_text(15, "0504");
+        let others = [of(3, "21", 700_000), of(4, "31", 0), of(6, "01", 9_000_000), of_other_day];
+        withdrawn.iter().chain(&others).for_each(|message| drop(desk.ask(message)));
+        desk.ask(&reversal(7, &withdrawn[1], 400_000 * scale));
+        let mut answers = desk.all(&asked);
+        if late_ms > 0 {
+            assert!(answers.is_empty() && desk.after_ms(late_ms - 1).is_empty());
+            answers = desk.after_ms(1);
+        }
+        let [answer] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!([7, 11, 15, 39].map(|it| answer.text(it)), [DE7, "000900", "0503", "00"].map(Some));
+        let said = [74, 75, 76, 77, 80, 86, 88, 89].map(|element| answer.number(element).unwrap());
+        assert_eq!(said, [1, 0, 2, 1, 1, 700_000 * scale, debits, 600_000 * scale], "{manner} {scale}");
+        assert_eq!((answer.text(66), answer.has(97)), (Some(settlement), false));
+    }
+    let mut desk = Desk::new(MachineConfig { totals: "silent".parse().unwrap(), ..config() });
+    assert!(desk.all(&asked).is_empty());
+    for wrong in ["off", "off:x", "late", "right:1", ""] {
+        assert!(wrong.parse::<super::TotalsManner>().is_err(), "{wrong}");
+    }
 }
 
 fn desk_answer() -> Message {

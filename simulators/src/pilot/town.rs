@@ -356,6 +356,7 @@ fn bank_config(
             opening_minor: None,
             tombstones: true,
             repeats_refused: false,
+            totals: Default::default(),
             pins: Some(pins),
             faults,
         },

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use casework::{
-    Act, Casework, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Row, settlement,
+    Act, Casework, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Row, claims, settlement,
 };
 use exchange::Settlement;
 use journal::{LogReader, ReadError};
 use keys::DataKeys;
-use processor::{Day, Institution, Position, TxKey};
+use processor::{Day, Institution, Position, Side, TxKey};
 use reconciliation::calendar::Calendar;
 use reconciliation::{
-    Bench, Book, Counter, Decision, FeeTable, LineId, Rules, Sheet, State as DayState, Summary,
+    Bench, Book, Claimed, Counter, Decision, FeeTable, LineId, Rules, Sheet, State as DayState, Summary,
 };
 
 /// What a desk goes by.
@@ -63,6 +63,8 @@ impl From<casework::ActError> for TellError {
 pub(crate) struct Told {
     /// The newest first.
     pub(crate) sheets: Vec<Sheet>,
+    /// What members claim of each day.
+    pub(crate) claims: BTreeMap<Day, BTreeMap<(Side, Institution), Claimed>>,
     /// Records read, and records that are there.
     pub(crate) read: (Position, Position),
     /// Records that came so late that no day has them.
@@ -151,8 +153,10 @@ impl Desks {
             }
         }
         sheets.reverse();
+        let claims = sheets.iter().map(|sheet| (sheet.day, claims(&casework, sheet))).collect();
         Ok(Told {
             sheets,
+            claims,
             read: (state.book.next(), log.synced()),
             left_out: state.book.left_out() + state.broken,
         })

@@ -794,6 +794,27 @@ async fn a_day_tells_who_has_acknowledged_its_cutover_and_who_has_not() {
 }
 
 #[tokio::test]
+async fn what_members_claim_stands_beside_ours_and_what_differs_is_named() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &[next]));
+    let clerk = house.logged_in("lan").await;
+    let totals = "/totals?day=2026-05-04";
+    assert!(!clerk.get(totals).await.page.contains("Thành viên báo"), "nobody claims anything");
+    let acts = house.console.days.desk().unwrap().acts();
+    for (bank, claimed) in [("970415", [(76, 1), (88, 2_500_000)]), ("970418", [(76, 0), (88, 0)])] {
+        let day = "2026-05-04".parse().unwrap();
+        let deed = casework::Deed::Claim { bank: bank.parse().unwrap(), day, claimed: claimed.into() };
+        acts.act(1_777_950_000_000, "lan", "::1", deed).unwrap();
+    }
+    let page = clerk.get(totals).await.page;
+    let (_, claims) = page.split_once("Thành viên báo").unwrap();
+    for part in ["VietinBank (970415)", "88</span>", "2.000.000", "2.500.000", "500.000", "Khớp"] {
+        assert!(claims.contains(part), "{part}: {claims}");
+    }
+    assert_eq!(claims.matches("76</span>").count(), 0, "what agrees is not listed");
+}
+
+#[tokio::test]
 async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
     let next: Day = "2026-05-05".parse().unwrap();
     let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &[next]));

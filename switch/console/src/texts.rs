@@ -263,6 +263,13 @@ texts! {
     dispensed: "Đã chi", "Dispensed";
     counted: "Kiểm đếm", "Counted";
     difference: "Chênh lệch quỹ", "Difference";
+    claims: "Thành viên báo", "What members claim";
+    claims_lead: "Tổng mà thành viên gửi qua đường truyền hay trong tệp, so với của ta từng phần tử. Không cân hay thiếu thì thành ngoại lệ và không chặn ngày.", "Totals that members sent over their links or in a file, held against ours element by element. What differs or is missing is an exception and holds up no day.";
+    claim_in_balance: "Khớp", "In balance";
+    claim_missing: "Đã hỏi, chưa trả lời", "Asked, not answered";
+    claim_difference: "Chênh lệch", "Difference";
+    member: "Thành viên", "Member";
+    as_what: "Với tư cách", "As";
     no_cassettes: "Chưa có tệp kiểm đếm nào.", "No counters have been taken.";
     files_taken: "Tệp", "Files";
     file_kind: "Nội dung", "What is in it";

@@ -389,6 +389,20 @@ mutants! {
         fault: "an index that has lost names, and a repeat of what stood under them",
         shows: "two INTENT of one key: a second debit";
 
+    // Totals of a day.
+    TotalsAnsweredBeforeDurable = "totals-answered-before-durable",
+        "0510, 0530 and 0520 leave before their TOTALS is durable (interface: totals).",
+        fault: "a crash in the sync window of TOTALS",
+        shows: "an acquirer was told what the log does not hold; a bank was asked by a name that is not in the log";
+    TotalsRepeatCountedAnew = "totals-repeat-counted-anew",
+        "A repeat of a 0500 is counted and recorded once more (interface: the same answer).",
+        fault: "a 0501 behind the answer: an answer that is lost, a restart",
+        shows: "two TOTALS of one name";
+    TotalsForgottenAtRestart = "totals-forgotten-at-restart",
+        "A start knows nothing of what was said and asked (at a restart).",
+        fault: "a restart between CUTOVER and 0530, or before a 0501",
+        shows: "a bank that is never asked for the day that ended; two TOTALS of one name";
+
     // Keys and what is sealed.
     AbsentMacAccepted = "absent-mac-accepted",
         "A message without a MAC counts (security: an absent MAC is a wrong MAC).",

@@ -31,10 +31,12 @@ pub(crate) fn is_not_waited_for(body: &Body) -> bool {
 /// What a start takes over of what recovery found.
 pub(crate) fn at_start(standing: Standing) -> Standing {
     let forgets_banks = mutant::is(Mutant::BankCountersForgotten);
+    let forgets_totals = mutant::is(Mutant::TotalsForgottenAtRestart);
     Standing {
         day: standing.day.filter(|_| !mutant::is(Mutant::CutoverForgottenAtRestart)),
         rrn: standing.rrn.filter(|_| !mutant::is(Mutant::RrnCounterForgotten)),
         banks: if forgets_banks { Default::default() } else { standing.banks },
+        totals: if forgets_totals { Default::default() } else { standing.totals },
         ..standing
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use iso8583::{Message, Mti};
+use mutant::Mutant;
 
 use crate::config::TerminalConfig;
 use crate::figures::{self, Figures};
@@ -110,7 +111,7 @@ impl Processor {
         };
         let name = (totals.side, totals.member, totals.terminal, totals.name);
         let known = self.standing.totals.said(name.0, name.1, name.2, name.3).cloned();
-        if let Some(known) = known {
+        if let Some(known) = known.filter(|_| !mutant::is(Mutant::TotalsRepeatCountedAnew)) {
             let is_same_day = !message.has(15) || known.day == totals.day;
             let is_same = is_same_day && known.theirs == totals.theirs;
             let answer = match is_same {
@@ -228,7 +229,7 @@ impl Processor {
 
     /// Has something leave once every record below a position is durable.
     fn leave_below(&mut self, below: Position, due: Due) {
-        if self.durable >= below {
+        if self.durable >= below || mutant::is(Mutant::TotalsAnsweredBeforeDurable) {
             self.pay(due);
         } else {
             self.totals.due.push_back((below, due));

@@ -14,6 +14,7 @@ mod pins;
 mod plan;
 mod rows;
 pub mod script;
+mod totals;
 mod troubles;
 mod world;
 

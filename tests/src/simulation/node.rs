@@ -70,6 +70,8 @@ pub(super) enum Moment {
     Refused,
     /// Something has left for a bank.
     SentToBank,
+    /// A 0510, 0520 or 0521 has left.
+    SaysTotals,
     /// The disk is at one of its next steps.
     Disk(u64),
 }
@@ -353,6 +355,9 @@ impl World {
         let Some(conn) = self.conn_of(link) else { return };
         self.carry(conn, false, message);
         self.script_says(message);
+        if matches!(message.mti().value(), 510 | 520 | 521) {
+            self.comes_to(Moment::SaysTotals);
+        }
         if matches!(link, LinkId::Bank(..)) {
             return self.comes_to(Moment::SentToBank);
         }

@@ -156,6 +156,7 @@ pub(super) fn judge(world: &mut World) -> Vec<Violation> {
     judge_banks(world, &log, &mut found);
     judge_answers(world, &log, &mut found);
     judge_limits(world, &records, &log, &mut found);
+    super::totals::judge(world, &records, &mut found);
     found
 }
 

@@ -246,6 +246,9 @@ impl World {
         if forged || self.terminals[number].machine.is_dead() {
             return;
         }
+        if message.mti().value() == 510 {
+            return self.hears_totals(number, &message);
+        }
         let (de7, code) = (message.get(7).and_then(|it| it.try_into().ok()), message.get(39));
         if let (Some(de7), Some(code)) = (de7, code.and_then(|it| it.try_into().ok())) {
             let stan = message.number(11).unwrap_or(0) as u32;
@@ -473,6 +476,7 @@ impl World {
             return;
         }
         self.see_at_bank(number, &message);
+        self.see_totals_at_bank(number, &message);
         self.see_pin(number, &message);
         // It has forgotten what it approved, for the moment, and what the citizen has in hand.
         if !forged
@@ -650,6 +654,7 @@ fn bank_of(plan: &Plan, number: usize, struck: Arc<[AtomicU64; BANK_FAULTS.len()
         opening_minor: None,
         tombstones: plan.tombstones[number],
         repeats_refused: plan.seed.is_multiple_of(3),
+        totals: if plan.totals { super::totals::manner(plan, number) } else { Default::default() },
         pins: super::pins::check(number),
         faults: bank_faults(plan, number, struck),
     };

@@ -48,6 +48,8 @@ pub struct Plan {
     pub(super) exponents: [u8; 3],
     pub(super) tombstones: [bool; 3],
     pub(super) links: [u8; 3],
+    /// Days end, acquirers say what they come to, and banks are asked.
+    pub(super) totals: bool,
     /// Real MACs, chips and registry answers instead of verdicts.
     pub real_cryptography: bool,
 }
@@ -101,6 +103,7 @@ impl Plan {
             exponents: [0, if chance.percent(50) { 2 } else { 0 }, 0],
             tombstones: [!(none && chance.percent(70)), !none, true],
             links: [1 + chance.below(2) as u8, 1, 1],
+            totals: seed % TOTALS_SEEDS == TOTALS_SEED,
             real_cryptography: false,
         }
     }
@@ -125,7 +128,7 @@ impl Plan {
                 reversals_in_flight_max: 3,
                 codes: BTreeMap::from([(Code(*b"05"), Code::NOT_PERMITTED)]),
                 wants_pin: super::pins::wants_pin(number),
-                totals: false,
+                totals: self.totals,
             };
             (institution(id), config)
         });
@@ -170,6 +173,10 @@ impl Plan {
 fn built_in(name: &str) -> &'static Dialect {
     Dialect::built_in(name).expect("the dialect is built in")
 }
+
+/// One seed in so many, and which, has totals: the other days are what they were before there were any.
+const TOTALS_SEEDS: u64 = 8;
+const TOTALS_SEED: u64 = 5;
 
 /// Short waits, so that a seed's day is short; their order is that of the defaults.
 pub(super) fn timers() -> Timers {

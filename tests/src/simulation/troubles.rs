@@ -140,6 +140,7 @@ impl World {
             }
             Trouble::Replay => self.replay(),
             Trouble::ReuseReference => self.reuse_reference(),
+            Trouble::SayTotals => self.say_totals(),
         }
     }
 

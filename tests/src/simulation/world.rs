@@ -68,6 +68,8 @@ pub(super) enum Event {
     /// An operator commands.
     Operate(Command),
     Trouble(Trouble),
+    /// An acquirer may say again what it has said.
+    TotalsAgain(usize),
     /// A script has this happen.
     Script(Box<Step>),
 }
@@ -90,6 +92,7 @@ pub(super) enum Trouble {
     DiskFull(bool),
     Replay,
     ReuseReference,
+    SayTotals,
 }
 
 /// A message's own name at its machine.
@@ -186,6 +189,10 @@ pub(super) struct World {
     pub(super) heard: Vec<Heard>,
     /// Messages of terminals that could come again.
     pub(super) said: Vec<super::people::Said>,
+    /// What acquirers have said of their days.
+    pub(super) totals_said: Vec<super::totals::Said>,
+    /// What banks were asked of theirs.
+    pub(super) totals_asked: BTreeSet<super::totals::Asked>,
     /// What cannot be, as it was seen to happen.
     pub(super) violations: Vec<String>,
     /// What the registry last said of the cards that it vouches for, by PAN.
@@ -195,6 +202,7 @@ pub(super) struct World {
     pub(super) crash_chance: Chance,
     pub(super) people_chance: Chance,
     pub(super) switch_chance: Chance,
+    pub(super) totals_chance: Chance,
     pub(super) crypto: Option<super::crypto::Crypto>,
     /// What goes wrong is written down instead of drawn.
     pub(super) script: Option<Box<Script>>,
@@ -247,6 +255,8 @@ impl World {
             rows: Rows::default(),
             heard: Vec::new(),
             said: Vec::new(),
+            totals_said: Vec::new(),
+            totals_asked: BTreeSet::new(),
             violations: Vec::new(),
             vouched: BTreeMap::new(),
             trace: traced.then(Vec::new),
@@ -254,6 +264,7 @@ impl World {
             crash_chance: chance("crash"),
             people_chance: chance("people"),
             switch_chance: chance("switch"),
+            totals_chance: chance("totals"),
             crypto,
             script: None,
             plan,
@@ -263,6 +274,7 @@ impl World {
         world.move_in();
         world.after_ms(0, Event::Restart);
         world.draw_troubles();
+        world.draw_totals();
         world
     }
 
@@ -396,6 +408,7 @@ impl World {
             | Event::AskedAgain { .. } => {}
             Event::Restart => self.start_switch(),
             Event::Operate(command) => self.operate(command),
+            Event::TotalsAgain(index) => self.say_totals_again(index),
             Event::Script(step) => self.perform(*step),
             Event::Trouble(trouble) => {
                 if self.faults_on {

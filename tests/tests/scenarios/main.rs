@@ -13,6 +13,7 @@ mod crashes;
 mod operators;
 mod rows;
 mod terminals;
+mod totals;
 
 use processor::Suspense;
 use simulators::bank::Fault;

@@ -38,7 +38,7 @@ fn tests_in(path: &Path) -> BTreeSet<String> {
 }
 
 fn scenarios() -> BTreeSet<String> {
-    let files = ["banks.rs", "crashes.rs", "operators.rs", "terminals.rs"];
+    let files = ["banks.rs", "crashes.rs", "operators.rs", "terminals.rs", "totals.rs"];
     files.iter().flat_map(|file| tests_in(&root().join("tests/tests/scenarios").join(file))).collect()
 }
 

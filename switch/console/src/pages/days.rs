@@ -1,5 +1,6 @@
 //! The Day and Totals pages: where each business day stands, and what it comes to, bank by bank and element by element.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -8,8 +9,8 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{AGE_BANDS, ActError, Deed, DeskError, age_band};
 use exchange::{Camt, FileKind, write_camt};
-use processor::{Day, Institution};
-use reconciliation::{ELEMENTS, Sheet, State as DayState, Totals, calendar};
+use processor::{Day, Institution, Side};
+use reconciliation::{Claimed, ELEMENTS, Sheet, State as DayState, Totals, calendar, differences};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -121,7 +122,7 @@ impl DeskShown {
             files.push((words.to_owned(), here(of_day(kind).count())));
         }
         let today = today(console);
-        let mut by_band = std::collections::BTreeMap::new();
+        let mut by_band = BTreeMap::new();
         for row in seen.rows.iter().filter(|row| row.is_open()) {
             let age = row.age_days(today);
             let (_, count) =
@@ -342,6 +343,7 @@ struct TotalsPage {
     net: Vec<NetRow>,
     owed: Vec<OwedRow>,
     adjustments: Vec<(String, String, String)>,
+    claims: Vec<ClaimRow>,
     earlier: Option<String>,
     later: Option<String>,
     csv: String,
@@ -349,6 +351,61 @@ struct TotalsPage {
     files: Vec<BankFiles>,
     /// The day as the form sends it, where it can be settled now.
     to_settle: Option<String>,
+}
+
+/// What a member claims: an element that differs, or a word for all of them.
+struct ClaimRow {
+    member: String,
+    side: &'static str,
+    /// Its number and name; none where nothing differs.
+    element: Option<(u8, &'static str)>,
+    word: (&'static str, &'static str),
+    ours: String,
+    theirs: String,
+    difference: String,
+}
+
+/// Who claims what of a day, and who was asked in vain.
+fn claim_rows(
+    sheet: &Sheet,
+    claims: &BTreeMap<(Side, Institution), Claimed>,
+    console: &Console,
+    t: &'static Texts,
+) -> Vec<ClaimRow> {
+    let row = |(side, member): &(Side, Institution), word: (&'static str, &'static str)| ClaimRow {
+        member: bank_name(&member.to_string(), &console.settings),
+        side: if *side == Side::Issuer { t.issuer } else { t.acquirer },
+        element: None,
+        word,
+        ours: String::new(),
+        theirs: String::new(),
+        difference: String::new(),
+    };
+    let value = |number: u8, value: i64| match is_amount(number) {
+        true => format::signed(value, console.settings.currency),
+        false => value.to_string(),
+    };
+    let mut rows = Vec::new();
+    for (who, claimed) in claims {
+        let differences = differences(&sheet.figures(who.0, who.1), claimed);
+        if differences.is_empty() {
+            rows.push(row(who, (t.claim_in_balance, "good")));
+        }
+        rows.extend(differences.iter().map(|it| {
+            let number = it.element.number;
+            ClaimRow {
+                element: Some((number, t.total_element(number))),
+                ours: value(number, it.ours),
+                theirs: value(number, it.theirs),
+                difference: value(number, it.theirs - it.ours),
+                ..row(who, ("", ""))
+            }
+        }));
+    }
+    let unanswered =
+        sheet.exchanged.iter().filter(|(who, told)| told.is_unanswered && !claims.contains_key(who));
+    rows.extend(unanswered.map(|(who, _)| row(who, (t.claim_missing, "warn"))));
+    rows
 }
 
 /// A bank's files of a closed day: what each is, and where.
@@ -476,6 +533,11 @@ async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Re
                 (format::day(*day), name(bank), format::signed(totals.net_minor(), console.settings.currency))
             })
             .collect(),
+        claims: told
+            .claims
+            .get(&sheet.day)
+            .map(|claims| claim_rows(sheet, claims, console, t))
+            .unwrap_or_default(),
         earlier: told.sheets.get(index + 1).map(link),
         later: index.checked_sub(1).and_then(|index| told.sheets.get(index)).map(link),
         csv: std::format!("/totals.csv?day={}", sheet.day),

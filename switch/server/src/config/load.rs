@@ -214,7 +214,7 @@ pub(super) fn issuer_config(section: &Section<'_>, wants_pin: bool) -> Option<Is
     let name = section.parsed("name", |text| named(text, 64));
     let amount_exponent = exponent(section);
     let tombstones = section.flag_or("tombstones", true);
-    let totals = section.flag_or("totals", false);
+    let totals = section.flag_or("totals", true);
     let in_flight_max = section.number_or("in_flight_max", 2_000, 1..=1_000_000);
     let reversals_in_flight_max = section.number_or("reversals_in_flight_max", 50, 1..=100_000);
     let map = section.section("codes");
