@@ -1,6 +1,9 @@
 //! Known values planted in a run of the whole, and looked for in all that the run leaves and tells.
 #![allow(clippy::unwrap_used)]
 
+#[path = "secrets/console.rs"]
+mod console;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -35,6 +38,7 @@ const PIN_BLOCK: [u8; 8] = [0x8F, 0x1E, 0x2D, 0x3C, 0x4B, 0x5A, 0x69, 0x78];
 const LONG_PIN: &str = "730519284615";
 const PAD_KEY: [u8; 16] = *b"the pad's key: 1";
 const BANK_KEY: [u8; 16] = *b"the bank's key 1";
+const PASSWORD: &str = "a lamp by the river";
 const GOLDEN_NUMBER: &str = "001203000001";
 
 /// Files of the world's directory that are other people's, or where secrets belong: keys and passphrase stand in files of mode
@@ -236,11 +240,76 @@ fn look_at_mistakes(search: &mut Search, dir: &Path, keys: &str) {
     }
 }
 
+/// Every page and export of the console, for each role; then a day closed with its files, a bank's file with a citizen's number in it, and a
+/// search by number. The page that shows one full number for a reason is the only one that has it.
+fn look_at_console(search: &mut Search, sealed: &Search, address: &str) {
+    search.planted.extend(sealed.planted.iter().filter(|planted| planted.name == "account").cloned());
+    let browsers = console::PEOPLE.map(|(name, _)| console::Browser::log_in(address, name, PASSWORD));
+    for browser in &browsers {
+        let id: Vec<u8> =
+            (0..32).map(|at| u8::from_str_radix(&browser.session[2 * at..2 * at + 2], 16).unwrap()).collect();
+        search.plant_bytes("session of a person", &id);
+    }
+    let [clerk, checker, operator, auditor] = &browsers;
+    let place = [("kind", "postings"), ("bank", "970418"), ("day", "2026-05-01"), ("part", "1")];
+    let head = "rrn,terminal,stan,sequence,at,amount,direction,currency,day,count\n";
+    // Where a bank has put a citizen's number in place of something else.
+    let wrong = format!(
+        "{head},{},,,2026-05-01 08:00:00,5,D,,,\n,,,,{},5,D,,,\n,,,,2026-05-01 08:00:00,5,{},,,\nTRAILER,3,15\n",
+        number(0),
+        number(1),
+        number(0)
+    );
+    for answer in clerk.load(&place, &wrong) {
+        search.look("a file that is wrong", &answer.seen());
+    }
+    clerk.load(&place, &format!("{head}TRAILER,0,0\n"));
+    operator.post("/day/cutover", "day=2026-05-02");
+    let closed = checker.post("/day/close", "day=2026-05-01");
+    assert!(closed.head.contains("closed=2026-05-01"), "{}", closed.head);
+    let found = clerk.post("/transactions/citizen", &format!("number={}", number(0)));
+    search.look("a citizen found", found.head.as_bytes());
+    let mut walked = BTreeSet::new();
+    for (browser, (name, _)) in browsers.iter().zip(console::PEOPLE) {
+        walked.extend(browser.walk(|path, seen| search.look(&format!("{name}: {path}"), seen)));
+    }
+    for page in [
+        "/exceptions.csv",
+        "/exceptions.xlsx",
+        "/transactions.csv",
+        "/totals.csv",
+        "/totals/file?day=2026-05-01&bank=970418&form=camt053",
+        "/case?id=",
+        "/evidence?key=",
+        "/workbench",
+        "/approvals",
+        "/load",
+        "/people",
+        "/audit.csv",
+        "/live",
+        "/account",
+    ] {
+        assert!(walked.iter().any(|path| path.starts_with(page)), "nobody came to {page}: {walked:?}");
+    }
+    let evidence = walked.iter().find(|path| path.starts_with("/evidence?key=")).unwrap();
+    let key = evidence.trim_start_matches("/evidence?key=");
+    let shown = clerk.post("/evidence/number", &format!("key={key}&why=complaint"));
+    let number = number(0);
+    assert!(shown.seen().windows(12).any(|twelve| twelve == number.as_bytes()), "it is shown for a reason");
+    let refused = auditor.post("/evidence/number", &format!("key={key}&why=complaint"));
+    search.look("a look that is refused", &refused.seen());
+    // The directory of accounts is where accounts belong.
+    search.planted.retain(|planted| planted.name != "account");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_planted_value_is_in_what_a_run_leaves_or_tells() {
     let mut world = World::start_with_pins(no_faults(), pins()).await;
     world.switch.set("RUST_LOG", "trace");
     world.switch.set("RUST_BACKTRACE", "full");
+    let config = world.dir().join("atm-switch.toml");
+    console::configure(&config);
+    console::let_in(config.to_str().unwrap(), PASSWORD);
     world.kill_and_restart();
     world.bank_ready().await;
     let mut search = Search::default();
@@ -260,6 +329,7 @@ async fn no_planted_value_is_in_what_a_run_leaves_or_tells() {
     search.plant_text("account of a transfer", TO_ACCOUNT);
     search.plant_bytes("PIN block", &PIN_BLOCK);
     search.plant_text("PIN", LONG_PIN);
+    search.plant_text("a person's password", PASSWORD);
     search.plant_text("passphrase", "a passphrase of this world");
     for (name, key) in [("pad's key", PAD_KEY), ("bank's PIN key", BANK_KEY)] {
         search.plant_bytes(name, &key);
@@ -306,6 +376,7 @@ async fn no_planted_value_is_in_what_a_run_leaves_or_tells() {
     let config = dir.join("atm-switch.toml").to_str().unwrap().to_owned();
     let addresses: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(dir.join("addresses.json")).unwrap()).unwrap();
+    look_at_console(&mut search, &sealed, addresses["console"].as_str().unwrap());
     let broken = dir.join("broken.part");
     let second = fs::read_to_string(dir.join("second")).unwrap();
     write_private(&broken, &second[..second.len() - 1]).unwrap();
@@ -333,7 +404,7 @@ async fn no_planted_value_is_in_what_a_run_leaves_or_tells() {
         "keys rotate bank.970418.pin",
         "keys import bank.970418.exchange --part FIRST --part BROKEN",
         "keys import bank.970418.pin --block FIRST",
-        "cutover 2026-05-02",
+        "cutover 2026-05-03",
         "drain",
     ] {
         let with_number = command.replace("NUMBER", &number(0));

@@ -13,6 +13,7 @@ use super::compare;
 use super::cpu;
 use super::disk::Disk;
 use super::engine::Engine;
+use super::exporter::Exporter;
 use super::html;
 use super::machines::{ACQUIRER, name};
 use super::mix::Mix;
@@ -64,6 +65,7 @@ const FILES: u64 = 200;
 #[command(after_help = "Examples:
   cargo run --release -p simulators -- load --rate 1000 --seconds 10
   cargo run --release -p simulators -- load --rate 1000 --seconds 10 --tls --pin
+  cargo run --release -p simulators -- load --rate 1000 --seconds 20 --no-floor --export
   cargo run --release -p simulators -- load --find-max
   cargo run --release -p simulators -- load --overload --json
   cargo run --release -p simulators -- load --rate 1000 --seconds 20 --pieces 4 --compare old.json
@@ -136,6 +138,9 @@ pub struct LoadArguments {
     /// Every 0200 carries a PIN, which the switch's security module, the software one, translates for a bank that checks it
     #[arg(long)]
     pub pin: bool,
+    /// A clerk exports from the console, one export behind the other, while the load is offered
+    #[arg(long)]
+    pub export: bool,
     /// The switch's limits.in_flight_max: a small one makes an overload of any rate
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=32_768))]
     pub in_flight_max: u32,
@@ -196,6 +201,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         in_flight_max: arguments.in_flight_max,
         tls: arguments.tls,
         pin: arguments.pin,
+        console: arguments.export,
         is_search,
     };
     let withdrawals_max = plan.withdrawals_max().min(if is_search { SEARCHED_WITHDRAWALS } else { u64::MAX });
@@ -217,6 +223,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         set_up = Town::set_up(size, mix, &directory, &ledgers_in) => set_up?,
     };
     let stop = engine.stop.clone();
+    let exporter = town.exporter()?;
     let load_before = cpu::load_average();
     // The engine never waits for anything but time: it has a thread to itself.
     let mut playing = tokio::task::spawn_blocking(move || plan.play(engine, report));
@@ -234,6 +241,7 @@ pub async fn load(arguments: LoadArguments) -> Result<bool, Box<dyn Error>> {
         }
     };
     let mut report = offered.map_err(|error| error as Box<dyn Error>)?;
+    report.exports = exporter.map(Exporter::stop).transpose()?;
     (report.load_before, report.load_after) = (load_before, cpu::load_average());
     town.settled().await?;
     let (switch, ledgers) = town.end().await?;

@@ -7,6 +7,7 @@ mod connection;
 mod cpu;
 mod disk;
 mod engine;
+mod exporter;
 mod floor;
 mod floor_file;
 mod floor_peer;

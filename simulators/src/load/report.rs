@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use super::disk::Disk;
+use super::exporter::Exports;
 use super::floor::{Figures, Round};
 use super::measure::Phase;
 use super::stages::{STAGES, max_us, quantile_us};
@@ -37,6 +38,8 @@ pub(super) struct Report {
     pub(super) ledgers_on: String,
     /// It was told to stop before its time: what it had offered by then is accounted for.
     pub(super) stopped: bool,
+    /// What a clerk has exported meanwhile.
+    pub(super) exports: Option<Exports>,
     /// Of the machine, a minute's average.
     pub(super) load_before: f64,
     /// The same at the end.
@@ -94,6 +97,9 @@ impl Report {
             "search_faults": self.search_faults,
             "load_average": [self.load_before, self.load_after],
         });
+        if let Some(exports) = self.exports {
+            value["exports"] = json!({ "count": exports.count, "bytes": exports.bytes });
+        }
         if let Some(disk) = &self.disk {
             value["log_file_system"] = json!(disk.file_system);
             value["log_device"] = json!(disk.device);
@@ -264,6 +270,9 @@ impl fmt::Display for Report {
         }
         if self.stopped {
             writeln!(f, "told to stop before its time: the figures are of what was offered until then")?;
+        }
+        if let Some(Exports { count, bytes }) = self.exports {
+            writeln!(f, "  {count} exports from the console meanwhile, {:.1} MB", bytes as f64 / 1e6)?;
         }
         writeln!(f, "load average {:.1} before, {:.1} after", self.load_before, self.load_after)?;
         let Some(audit) = &self.audit else { return Ok(()) };

@@ -21,6 +21,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::{Engine, Waits};
+use super::exporter::Exporter;
 use super::machines::{ACQUIRER, Citizens, Machine, Pad, name};
 use super::mix::Mix;
 use super::prepare::WINDOW;
@@ -28,6 +29,7 @@ use super::watch::Processes;
 use crate::citizens::Country;
 use crate::link_certificates::{LinkCertificates, TERMINALS_SECTION, bank_section};
 use crate::module_keys::{HSM_SECTION, ModuleKeys};
+use crate::pilot::console::People;
 use crate::pilot::switch::Switch;
 use crate::pins::{PinPad, Pins, pin_key};
 use crate::registry::{self, Certificates, Population, Registry, RegistryConfig, SecretKey, SeenCard};
@@ -108,6 +110,8 @@ pub(super) struct Size {
     pub(super) tls: bool,
     /// Every 0200 carries a PIN, and the banks want it.
     pub(super) pin: bool,
+    /// The switch has a console, and somebody may log in.
+    pub(super) console: bool,
     /// Many rates are offered one after the other.
     pub(super) is_search: bool,
 }
@@ -129,6 +133,7 @@ pub(super) struct Town {
     banks: Vec<Child>,
     registry: registry::Handle,
     ledgers: Vec<PathBuf>,
+    people: Option<People>,
 }
 
 impl Town {
@@ -180,8 +185,10 @@ impl Town {
         }
         importing.command(&["log", "begin-heads"]).await?;
         let mut switch = configured("atm-switch", size)?;
+        let config = directory.join("atm-switch.toml");
+        let people = if size.console { Some(People::let_in(&config, &switch).await?) } else { None };
         let address = switch.start().await?;
-        let mut town = Town { switch, banks, registry, ledgers };
+        let mut town = Town { switch, banks, registry, ledgers, people };
         town.banks_ready(size.banks).await?;
         let machines = machines(size, &citizens)?;
         let window = WINDOW.min(size.in_flight_max as usize);
@@ -201,6 +208,16 @@ impl Town {
         let connections = (0..size.connections).map(dialler).collect::<Result<Vec<_>, _>>()?;
         let engine = Engine::new(address, connections, machines, citizens, processes, waits, mix)?;
         Ok((town, engine))
+    }
+
+    /// A clerk who exports from now on, where there is a console.
+    ///
+    /// # Errors
+    /// Nobody is let in.
+    pub(super) fn exporter(&self) -> Result<Option<Exporter>, Box<dyn Error>> {
+        let Some(people) = &self.people else { return Ok(None) };
+        let (name, password) = people.clerk();
+        Ok(Some(Exporter::start(self.switch.console()?, name, password)?))
     }
 
     fn processes(&self) -> io::Result<Processes> {

@@ -20,7 +20,7 @@ const PEOPLE: [(&str, &str, &str); 4] = [
 const PASSWORD_BYTES: usize = 10;
 
 /// The people of one run, who have one password that is good for it alone.
-pub(super) struct People {
+pub(crate) struct People {
     password: String,
 }
 
@@ -29,7 +29,7 @@ impl People {
     ///
     /// # Errors
     /// The configuration cannot be written, or the switch refuses.
-    pub(super) async fn let_in(config: &Path, switch: &Switch) -> Result<People, Box<dyn Error>> {
+    pub(crate) async fn let_in(config: &Path, switch: &Switch) -> Result<People, Box<dyn Error>> {
         let mut file = OpenOptions::new().append(true).open(config)?;
         file.write_all(
             b"\n[console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n[reconciliation]\ndir = \"desk\"\n",
@@ -42,6 +42,11 @@ impl People {
             switch.command_with(&arguments, &format!("{password}\n")).await?;
         }
         Ok(People { password })
+    }
+
+    /// Name and password of the clerk.
+    pub(crate) fn clerk(&self) -> (&'static str, &str) {
+        (PEOPLE[0].0, &self.password)
     }
 
     /// Where the console is, and who may log in.

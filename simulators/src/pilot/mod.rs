@@ -2,7 +2,7 @@
 
 mod chance;
 mod command;
-mod console;
+pub(crate) mod console;
 mod draw;
 pub(crate) mod metrics;
 mod places;

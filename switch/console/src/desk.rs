@@ -76,6 +76,12 @@ impl Told {
         self.read.0 >= self.read.1
     }
 
+    /// The day to work on: the oldest that is over, not closed and has something in it; else the newest.
+    pub(crate) fn to_work(&self) -> Option<&Sheet> {
+        let is_over = |sheet: &&Sheet| sheet.state == DayState::CuttingOver && !sheet.members.is_empty();
+        self.sheets.iter().rev().find(is_over).or(self.sheets.first())
+    }
+
     /// How much of the log is read, percent.
     pub(crate) fn percent(&self) -> u64 {
         (self.read.0 * 100).checked_div(self.read.1).unwrap_or(100).min(100)
@@ -94,6 +100,9 @@ pub(crate) struct Seen {
     /// Records that were read for it, and how much of the log that is.
     pub(crate) percent: u64,
 }
+
+/// What each line that belongs to nothing might belong to.
+pub(crate) type Suggestions = BTreeMap<LineId, Vec<LineId>>;
 
 /// The desk and what it has read.
 pub(crate) struct Desks {
@@ -203,7 +212,7 @@ impl Desks {
         now_s: i64,
         bank: Institution,
         day: Day,
-    ) -> Result<Option<(Bench, BTreeMap<LineId, Vec<LineId>>)>, TellError> {
+    ) -> Result<Option<(Bench, Suggestions)>, TellError> {
         if self.see(log, now_s)?.is_none() {
             return Ok(None);
         }

@@ -745,7 +745,7 @@ async fn a_line_is_laid_to_a_transaction_by_hand_and_parted_again() {
     assert!(house.cases("missing_at_switch").is_empty());
     let page = clerk.get(bench).await.page;
     let pair = format!("value=\"{line}~0-0\"");
-    assert!(page.contains(&pair) && page.contains("by_hand"), "{page}");
+    assert!(page.contains(&pair) && page.contains("ghép bằng tay"), "{page}");
     let parted = clerk.post("/workbench/act", &format!("{place}&part={line}~0-0")).await;
     assert_eq!(parted.status, StatusCode::SEE_OTHER, "{}", parted.page);
     assert_eq!(house.cases("missing_at_switch").len(), 1);

@@ -157,7 +157,7 @@ texts! {
     value_at_risk: "Giá trị", "Value at risk";
     late_cases: "Quá hạn", "Past due";
     match_rate: "Tỷ lệ khớp", "Matched";
-    ambiguous: "Dòng chưa rõ của ai", "Ambiguous lines";
+    ambiguous: "Dòng chưa rõ", "Ambiguous lines";
     awaiting: "Chờ tệp", "Waiting for a file";
     ours: "Bên ta", "Ours";
     theirs: "Bên kia", "Theirs";
@@ -222,6 +222,13 @@ texts! {
     line_of_file: "tệp {} dòng", "file {} line";
     their_line: "Dòng của bên kia", "Their line";
     rule: "Quy tắc ghép", "Matching rule";
+    rule_reference: "theo RRN", "by RRN";
+    rule_reference_one_to_many: "theo RRN, nhiều dòng", "by RRN, several lines";
+    rule_stan: "theo STAN", "by STAN";
+    rule_amount_and_time: "theo số tiền và giờ", "by amount and time";
+    rule_sequence: "theo thứ tự", "by sequence";
+    rule_many_to_one: "dòng gộp", "a line that sums up";
+    rule_by_hand: "ghép bằng tay", "by hand";
     what_to_do: "Xử lý", "What to do";
     take: "Nhận việc", "Take it";
     release: "Thôi phụ trách", "Release it";
@@ -795,6 +802,20 @@ impl Texts {
 
     pub(crate) fn exception_says(&self, kind: reconciliation::Kind) -> &'static str {
         self.exception_texts(kind).1
+    }
+
+    /// How a line and a transaction were brought together.
+    pub(crate) fn rule(&self, rule: reconciliation::Rule) -> &'static str {
+        use reconciliation::Rule;
+        match rule {
+            Rule::Reference => self.rule_reference,
+            Rule::ReferenceOneToMany => self.rule_reference_one_to_many,
+            Rule::Stan => self.rule_stan,
+            Rule::AmountAndTime => self.rule_amount_and_time,
+            Rule::Sequence => self.rule_sequence,
+            Rule::ManyToOne => self.rule_many_to_one,
+            Rule::ByHand => self.rule_by_hand,
+        }
     }
 
     /// What somebody has done on files, days and cases, by its name in the acts.

@@ -502,7 +502,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             let (bank, day) = (bank.to_string(), exception.day.to_string());
             std::format!("/workbench{}", query(&[("bank", &*bank), ("day", &*day)]))
         }),
-        rule: exception.rule.map(|rule| rule.name()),
+        rule: exception.rule.map(|rule| t.rule(rule)),
         warning: match (row.is_gone, row.is_another()) {
             (true, _) => Some(t.case_is_gone),
             (false, true) => Some(t.case_is_another),

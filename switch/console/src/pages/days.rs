@@ -108,7 +108,7 @@ impl DeskShown {
         let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
         let open = told.sheets.first();
         let cut_over = open.filter(|sheet| sheet.opened.is_some());
-        let waiting = told.sheets.iter().rev().find(|sheet| sheet.state == DayState::CuttingOver).or(open);
+        let waiting = told.to_work();
         let of_day = |kind: FileKind| {
             let files = seen.casework.files().map(|(_, key, _)| *key);
             files.filter(move |key| key.kind == kind && waiting.is_some_and(|sheet| sheet.day == key.day))

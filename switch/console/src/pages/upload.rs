@@ -9,7 +9,6 @@ use axum::{Extension, Form};
 use casework::{Arrival, Deed, DeskError, Preview, PreviewLine};
 use exchange::{FileKey, FileKind, Layout};
 use processor::{Day, TerminalId};
-use reconciliation::State as DayState;
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
@@ -92,8 +91,7 @@ async fn load_page<'a>(
     let seen = cases::seen(console, visitor).await?;
     let told = at_turn(console, visitor, |console| console.days.tell(&console.log)).await?;
     // What is loaded first is what has to be closed first.
-    let oldest = told.sheets.iter().rev().find(|sheet| sheet.state == DayState::CuttingOver);
-    let day = oldest.or(told.sheets.first()).map_or(String::new(), |sheet| sheet.day.to_string());
+    let day = told.to_work().map_or(String::new(), |sheet| sheet.day.to_string());
     let layouts = seen.casework.layouts().map(|(name, _)| Choice::new(name, name, typed("layout")));
     let or = |typed: &str, otherwise: &str| if typed.is_empty() { otherwise } else { typed }.to_owned();
     Ok(LoadPage {

@@ -9,11 +9,11 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, DeskError};
 use processor::{Day, Institution, TerminalId};
-use reconciliation::{Bench, Decision, LineId, Misfit, Piece, State as DayState};
+use reconciliation::{Bench, Decision, LineId, Misfit, Piece};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
-use crate::desk::TellError;
+use crate::desk::{Suggestions, TellError};
 use crate::format;
 use crate::pages::cases::{self, refusal_words};
 use crate::pages::problem::Refused;
@@ -104,13 +104,13 @@ fn names(bench: &Bench) -> BTreeMap<LineId, String> {
 
 fn columns(
     bench: &Bench,
-    suggestions: &BTreeMap<LineId, Vec<LineId>>,
+    suggestions: &Suggestions,
     terminal: Option<Option<TerminalId>>,
     console: &Console,
     t: &'static Texts,
 ) -> Vec<Column> {
     let names = names(bench);
-    let name_of = |id: LineId| names.get(&id).cloned().unwrap_or_else(|| id.line.to_string());
+    let name_of = |id: LineId| names.get(&id).cloned().unwrap_or_else(|| with(t.line_of_log, id.line));
     let sides = [
         ("ours", t.side_log, &bench.ours),
         ("line", t.side_bank, &bench.bank),
@@ -157,7 +157,7 @@ fn shown_piece(
         amount: format::signed(piece.amount_minor, console.settings.currency),
         minor: piece.amount_minor,
         marks: marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect(),
-        partner: piece.partner.map(|(ours, rule)| (name_of(ours), id_text(ours), rule.name())),
+        partner: piece.partner.map(|(ours, rule)| (name_of(ours), id_text(ours), t.rule(rule))),
         fits: may_be.iter().map(|ours| id_text(*ours)).collect::<Vec<_>>().join(" "),
         may_be: may_be.iter().take(SUGGESTIONS_SHOWN).map(|ours| name_of(*ours)).collect(),
     }
@@ -189,8 +189,7 @@ async fn bench_page(
     let seen = cases::seen(console, visitor).await?;
     if filters.day.is_empty() {
         let told = at_turn(console, visitor, |console| console.days.tell(&console.log)).await?;
-        let oldest = told.sheets.iter().rev().find(|sheet| sheet.state == DayState::CuttingOver);
-        filters.day = oldest.or(told.sheets.first()).map_or(String::new(), |sheet| sheet.day.to_string());
+        filters.day = told.to_work().map_or(String::new(), |sheet| sheet.day.to_string());
     }
     if filters.bank.is_empty() {
         filters.bank = console.settings.banks.keys().next().map_or(String::new(), ToString::to_string);
