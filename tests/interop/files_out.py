@@ -32,7 +32,7 @@ SWITCH = pathlib.Path(os.environ.get("ATM_SWITCH", TARGET / "atm-switch")).resol
 SIMULATORS = pathlib.Path(os.environ.get("SIMULATORS", TARGET / "simulators")).resolve()
 COMMAND_S_MAX = 120
 
-DAY, NEXT_DAY, TRANSACTIONS = "2026-05-03", "2026-05-04", 1_200
+FIRST_DAY, DAY, NEXT_DAY, TRANSACTIONS = "2026-05-02", "2026-05-03", "2026-05-04", 1_200
 BANKS = ("970418", "970415", "970454", "970436")
 TERMINAL_KEYS = ("mac_to_switch", "mac_from_switch", "challenge")
 FEE_MINOR = 3_300
@@ -86,7 +86,7 @@ id = "switch-1"
 log_dir = "day/log"
 enrolment_dir = "enrolment"
 keys_file = "keys.toml"
-first_day = "2026-05-02"
+first_day = "{FIRST_DAY}"
 [terminals]
 listen = "127.0.0.1:0"
 [[terminal]]
@@ -139,16 +139,16 @@ def settlement(path):
     lines = [line.split("|") for line in path.read_text().splitlines()]
     assert lines[0][:2] == ["H", "ATM-SETTLEMENT"] and lines[-1][0] == "T", path
     details = [line for line in lines if line[0] == "D"]
-    assert (len(details), sum(abs(int(line[9])) for line in details)) == (int(lines[-1][1]), int(lines[-1][2])), path
-    owes = fees = 0
+    assert (len(details), sum(abs(int(line[10])) for line in details)) == (int(lines[-1][1]), int(lines[-1][2])), path
+    owes, fees = {"issuer": 0, "acquirer": 0}, {"issuer": 0, "acquirer": 0}
     for line in details:
-        if line[5] in ("withdrawal", "deposit"):
-            owes += int(line[9]) * (-1 if line[6] == "reversal" else 1)
-        fees += int(line[10])
+        if line[6] in ("withdrawal", "deposit"):
+            owes[line[1]] += int(line[10]) * (-1 if line[7] == "reversal" else 1)
+        fees[line[1]] += int(line[11])
     net = int(lines[-1][3])
-    assert owes + fees == net, (path, owes, fees, net)
+    assert owes["issuer"] + fees["issuer"] - owes["acquirer"] - fees["acquirer"] == net, (path, owes, fees, net)
     elements = {int(line[1]): int(line[2]) for line in lines if line[0] == "E"}
-    assert elements[97] == net and elements[85] == fees and elements[88] > 0, path
+    assert elements[97] == owes["issuer"] + fees["issuer"] and elements[85] == fees["issuer"] and elements[88] > 0, path
     return net
 
 
@@ -176,6 +176,7 @@ def check_bank(directory, bank):
         references = [entry.ntry_ref for entry in part.ntry]
         assert len(set(references)) == len(references) > 100, bank
     assert sums == {"camt053": -net, "camt054": -net}, (bank, sums, net)
+    return net
 
 
 def check_lists(directory):
@@ -205,9 +206,12 @@ def main():
         wrong = f"day/banks/{BANKS[1]}-{DAY}-wrong-sum.csv"
         command = [SWITCH, "recon", "import", wrong, "--kind", "postings", "--bank", BANKS[1], "--day", DAY, "--config", "atm-switch.toml"]
         assert subprocess.run(command, cwd=directory, capture_output=True, timeout=COMMAND_S_MAX).returncode == 1
+        told(directory, "day", "close", FIRST_DAY)
         told(directory, "day", "close", DAY)
+        nets = []
         for bank in BANKS:
-            check_bank(directory, bank)
+            nets.append(check_bank(directory, bank))
+        assert sum(nets) == 0, nets
         check_lists(directory)
     print(f"files out: settlement, camt.053 and camt.054 of {len(BANKS)} banks and two lists agree")
 

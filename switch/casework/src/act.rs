@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use exchange::{Digest, FileKey, Layout};
 use processor::{Day, Institution, Position, Rrn, TerminalId};
-use reconciliation::{CaseId, Exception, Kind, LineId};
+use reconciliation::{CaseId, Exception, FeeTable, Kind, LineId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -60,6 +60,11 @@ impl Resolution {
         }
     }
 
+    /// One member owes another for it: of a refund the bank and its citizen settle themselves.
+    pub fn is_between_members(self) -> bool {
+        self == Resolution::Adjustment
+    }
+
     /// Those that a person may propose.
     pub const PROPOSED: [Resolution; 3] = [Resolution::Refund, Resolution::Adjustment, Resolution::Accept];
 
@@ -90,6 +95,8 @@ pub struct About {
     pub day: Day,
     /// Its bank, where it has one.
     pub bank: Option<Institution>,
+    /// Whose terminal it is, where that is known: an adjustment of the bank is this one's with the other sign.
+    pub acquirer: Option<Institution>,
     /// Its terminal, where it has one.
     pub terminal: Option<TerminalId>,
     /// DE37, where it is known.
@@ -109,6 +116,7 @@ impl About {
             kind: exception.kind,
             day: exception.day,
             bank: exception.bank,
+            acquirer: exception.acquirer,
             terminal: exception.terminal,
             rrn: exception.rrn,
             at_s: exception.at_s,
@@ -130,6 +138,7 @@ impl About {
             kind: self.kind,
             day: self.day,
             bank: self.bank,
+            acquirer: self.acquirer,
             terminal: self.terminal,
             rrn: self.rrn,
             at_s: self.at_s,
@@ -277,6 +286,8 @@ pub enum Deed {
         day: Day,
         /// The first record that comes too late.
         position: Position,
+        /// The fees that were in force: whatever settles in the day follows them for ever.
+        fees: Box<FeeTable>,
     },
     /// Says that the banks have settled a closed day.
     Settle {

@@ -14,12 +14,18 @@ use crate::cases::{Casework, Refused};
 /// The file's name.
 pub const ACTS_FILE: &str = "casework.jsonl";
 
+/// Beside it: how many acts there are, so that lines cut from the end are missed.
+pub const HEAD_FILE: &str = "casework.head";
+
 /// Bytes of one line; an act that would have more is refused.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// What stands in front of a line where it is chained, so that no link of another file is one of this.
 const CHAINED: &[u8] = b"atm-switch casework 1\0";
 const FIRST: [u8; 32] = [0; 32];
+
+/// What stands in front of a head where it is chained.
+const HEAD: &[u8] = b"atm-switch casework head 1\0";
 
 /// Why an act could not be recorded, or the acts not be read.
 #[derive(Debug, thiserror::Error)]
@@ -58,9 +64,16 @@ pub struct ActFile {
 struct Whole {
     casework: Casework,
     acts: Vec<Act>,
-    link: [u8; 32],
+    /// The link behind each act.
+    links: Vec<[u8; 32]>,
     /// Bytes of whole lines; what a crash left of one more was told to nobody.
     bytes: u64,
+}
+
+impl Whole {
+    fn link(&self) -> [u8; 32] {
+        self.links.last().copied().unwrap_or(FIRST)
+    }
 }
 
 impl ActFile {
@@ -72,14 +85,17 @@ impl ActFile {
     /// How everything stands, and all acts. Each is checked against the chain. Without a file there is none.
     ///
     /// # Errors
-    /// [`ActError::Line`] names the first line that is not what was written.
+    /// [`ActError::Line`] names the first line that is not what was written; or lines are gone from the end.
     pub fn read(&self) -> Result<(Casework, Vec<Act>), ActError> {
+        // Before the acts: of those that come between, the head says nothing.
+        let head = self.head()?;
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(self.io(error)),
         };
         let whole = self.whole(&bytes)?;
+        self.check_head(head.as_deref(), &whole)?;
         Ok((whole.casework, whole.acts))
     }
 
@@ -95,7 +111,10 @@ impl ActFile {
         file.lock().map_err(|error| self.io(error))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| self.io(error))?;
-        let Whole { mut casework, link, bytes: whole_bytes, .. } = self.whole(&bytes)?;
+        let whole = self.whole(&bytes)?;
+        self.check_head(self.head()?.as_deref(), &whole)?;
+        let link = whole.link();
+        let Whole { mut casework, bytes: whole_bytes, .. } = whole;
         casework.check(who, &deed)?;
         let (before, after) = casework.before_and_after(who, &deed);
         let act = Act {
@@ -118,16 +137,67 @@ impl ActFile {
         if act.number == 0 {
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| self.io(error))?;
         }
+        self.keep_head(act.number + 1, &self.link(&link, &act))?;
         casework.apply(&act);
         Ok(casework)
     }
 
+    fn head(&self) -> Result<Option<String>, ActError> {
+        match std::fs::read_to_string(self.path.with_file_name(HEAD_FILE)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    /// Written behind the act: a crash between leaves a head that tells of fewer acts than there are.
+    fn keep_head(&self, acts: u64, link: &[u8; 32]) -> Result<(), ActError> {
+        let path = self.path.with_file_name(HEAD_FILE);
+        let part = path.with_extension("part");
+        let write = || {
+            let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part);
+            let mut file = opened?;
+            file.write_all(self.head_of(acts, link).as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&part, &path)
+        };
+        write().map_err(|error| self.io(error))
+    }
+
+    fn head_of(&self, acts: u64, link: &[u8; 32]) -> String {
+        format!("{acts}\t{}\n", hex(&self.keys.chain(link, HEAD)))
+    }
+
+    /// Without a head there is one act at most: the first, behind which a crash has come.
+    fn check_head(&self, head: Option<&str>, whole: &Whole) -> Result<(), ActError> {
+        let acts = whole.links.len() as u64;
+        let Some(head) = head else {
+            return if acts <= 1 {
+                Ok(())
+            } else {
+                Err(self.bad(acts, "has no head beside it: it may be cut"))
+            };
+        };
+        let told = head.split('\t').next().and_then(|text| text.parse::<u64>().ok());
+        let told = told.filter(|told| *told > 0).ok_or_else(|| self.bad(acts, "has a head that is none"))?;
+        let link = usize::try_from(told - 1).ok().and_then(|last| whole.links.get(last));
+        match link {
+            None => Err(self.bad(acts + 1, "is gone, and what came behind it: the head tells of more acts")),
+            Some(link) if self.head_of(told, link) != head => {
+                Err(self.bad(told, "is not the line that the head was written behind"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     fn whole(&self, bytes: &[u8]) -> Result<Whole, ActError> {
-        let mut whole = Whole { casework: Casework::default(), acts: Vec::new(), link: FIRST, bytes: 0 };
+        let mut whole =
+            Whole { casework: Casework::default(), acts: Vec::new(), links: Vec::new(), bytes: 0 };
         for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
             let place = whole.casework.next() + 1;
-            let act = self.checked(line, place, &whole.link)?;
-            whole.link = self.link(&whole.link, &act);
+            let before = whole.link();
+            let act = self.checked(line, place, &before)?;
+            whole.links.push(self.link(&before, &act));
             whole.bytes += line.len() as u64;
             whole.casework.apply(&act);
             whole.acts.push(act);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use exchange::{Digest, FileKey, Intake, Layout};
 use processor::{Day, Institution, Position};
-use reconciliation::{CaseId, Claimed, DECISIONS_MAX, Decision, Kind, LineId};
+use reconciliation::{Book, CaseId, Claimed, DECISIONS_MAX, Decision, FeeTable, Kind, LineId, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -81,6 +81,19 @@ pub struct Booked {
     pub at_ms: i64,
     /// What was approved; the amount's sign is turned where it was undone.
     pub proposal: Proposal,
+}
+
+/// A day that was closed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// The first record that comes too late.
+    pub position: Position,
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// The act that closed it.
+    pub act: u64,
+    /// The fees that were in force.
+    pub fees: FeeTable,
 }
 
 /// What people have done to a case.
@@ -170,7 +183,7 @@ pub struct Casework {
     acknowledged: BTreeMap<(Day, Institution), i64>,
     decisions: Vec<Decision>,
     booked: Vec<Booked>,
-    closed: BTreeMap<Day, (Position, i64)>,
+    closed: BTreeMap<Day, Closed>,
     settled: BTreeMap<Day, i64>,
 }
 
@@ -241,9 +254,31 @@ impl Casework {
         &self.booked
     }
 
-    /// Closed days: from which position on, and when.
-    pub fn closed(&self) -> &BTreeMap<Day, (Position, i64)> {
+    /// Closed days.
+    pub fn closed(&self) -> &BTreeMap<Day, Closed> {
         &self.closed
+    }
+
+    /// The act that closes a day of the book at its end. Days are closed in their order, each once it is cut over.
+    ///
+    /// # Errors
+    /// [`Refused::Day`].
+    pub fn close(&self, book: &Book, day: Day, fees: FeeTable) -> Result<Deed, Refused> {
+        let refused = |reason| Err(Refused::Day { day, reason });
+        match book.sheet(day).map(|sheet| sheet.state) {
+            None => return refused("the log does not know it"),
+            Some(State::Open) => return refused("it is open; cut over first"),
+            Some(State::CuttingOver | State::Closed | State::Settled) => {}
+        }
+        if book.sheets().any(|sheet| sheet.day < day && !self.closed.contains_key(&sheet.day)) {
+            return refused("an earlier day is not closed");
+        }
+        Ok(Deed::Close { day, position: book.next(), fees: Box::new(fees) })
+    }
+
+    /// The day whose file an act belongs to: the first that was closed behind it.
+    pub fn settles_in(&self, act: u64) -> Option<Day> {
+        self.closed.iter().find(|(_, closed)| closed.act > act).map(|(day, _)| *day)
     }
 
     /// Settled days, and when.
@@ -335,13 +370,16 @@ impl Casework {
                 }
                 text("why", why, NOTE_CHARACTERS_MAX)?;
             }
-            Deed::Close { day, position } => {
+            Deed::Close { day, position, .. } => {
                 if self.closed.contains_key(day) {
                     return Err(Refused::Day { day: *day, reason: "it is closed already" });
                 }
                 // What was closed later was closed with all that came before.
-                if self.closed.values().any(|(later, _)| later > position) {
+                if self.closed.values().any(|later| later.position > *position) {
                     return Err(Refused::Day { day: *day, reason: "a day was closed behind this position" });
+                }
+                if self.closed.keys().any(|later| later > day) {
+                    return Err(Refused::Day { day: *day, reason: "a later day is closed already" });
                 }
             }
             Deed::Settle { day } => {
@@ -416,7 +454,11 @@ impl Casework {
                 self.acknowledged.entry((*day, *bank)).or_insert(act.at_ms);
             }
             Deed::Match { .. } | Deed::Part { .. } => self.decisions.extend(decision(&act.deed)),
-            Deed::Close { day, position } => drop(self.closed.insert(*day, (*position, act.at_ms))),
+            Deed::Close { day, position, fees } => {
+                let closed =
+                    Closed { position: *position, at_ms: act.at_ms, act: act.number, fees: (**fees).clone() };
+                self.closed.insert(*day, closed);
+            }
             Deed::Settle { day } => drop(self.settled.insert(*day, act.at_ms)),
             Deed::Assign { .. }
             | Deed::Note { .. }

@@ -216,8 +216,9 @@ impl Desk {
         records: impl Iterator<Item = Result<(processor::Position, processor::Record), E>>,
     ) -> Result<(), E> {
         let mut closes: Vec<_> =
-            casework.closed().iter().map(|(day, (at, at_ms))| (*at, *day, *at_ms)).collect();
+            casework.closed().iter().map(|(day, closed)| (closed.position, *day, closed.at_ms)).collect();
         closes.sort_unstable();
+        casework.closed().iter().for_each(|(day, closed)| book.fix_fees(*day, closed.fees.clone()));
         let mut closes = closes.into_iter().peekable();
         for next in records {
             let (position, record) = next?;
@@ -462,6 +463,7 @@ fn totals_exceptions_of(sheet: &Sheet, claims: &BTreeMap<(Side, Institution), Cl
             kind,
             day: sheet.day,
             bank: Some(member),
+            acquirer: None,
             terminal: None,
             rrn: None,
             at_s: sheet.day.begins_ms() / 1_000,
@@ -493,6 +495,7 @@ fn file_exception((at_ms, digest, key, kind, _): &(i64, Digest, FileKey, Kind, S
         kind: *kind,
         day: key.day,
         bank: key.bank,
+        acquirer: None,
         terminal: key.terminal,
         rrn: None,
         at_s: at_ms / 1_000,

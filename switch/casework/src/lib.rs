@@ -12,8 +12,8 @@ mod matching;
 mod settlement;
 
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
-pub use act_file::{ACTS_FILE, ActError, ActFile};
-pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, PARTS_MAX, Proposal, Refused};
+pub use act_file::{ACTS_FILE, ActError, ActFile, HEAD_FILE};
+pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Closed, PARTS_MAX, Proposal, Refused};
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
 pub use due::{AGE_BANDS, DueRules, age_band};
 pub use matching::{Matching, PassedOver};

@@ -2,11 +2,11 @@
 
 use exchange::{Adjustment, Settlement};
 use processor::{Day, Institution};
-use reconciliation::{Book, Sheet};
+use reconciliation::Book;
 
-use crate::cases::Casework;
+use crate::cases::{Booked, Casework};
 
-/// There is nothing to settle yet.
+/// There is nothing to settle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoSettlement {
     /// The log knows no such day.
@@ -20,7 +20,7 @@ pub enum NoSettlement {
     LetGo(Day),
 }
 
-/// A bank's day, and when it was closed, seconds since 1970: the same log and acts give the same files.
+/// A member's day, and when it was closed, seconds since 1970: the same log and acts give the same files.
 ///
 /// # Errors
 /// [`NoSettlement`].
@@ -37,33 +37,32 @@ pub fn settlement(
     if book.held_from().is_some_and(|from| day < from) {
         return Err(NoSettlement::LetGo(day));
     }
+    let booked = casework.booked().iter().filter(|booked| casework.settles_in(booked.act) == Some(day));
     let settlement = Settlement {
         switch: switch.to_owned(),
         bank,
         day,
         currency,
         totals: sheet.members.get(&bank).copied().unwrap_or_default(),
+        position_minor: sheet.net_positions().get(&bank).copied().unwrap_or_default(),
         details: book.details(day, bank),
-        adjustments: adjustments(casework, book, sheet, bank),
+        adjustments: booked.flat_map(|booked| adjustments(booked, bank)).collect(),
     };
     Ok((settlement, closed_at_ms.div_euclid(1_000)))
 }
 
-/// What two people have agreed on while this day was the newest that was not closed.
-fn adjustments(casework: &Casework, book: &Book, sheet: &Sheet, bank: Institution) -> Vec<Adjustment> {
-    let closes: Vec<(i64, Day)> =
-        book.sheets().filter_map(|sheet| Some((sheet.closed?.1, sheet.day))).collect();
-    let settles_in =
-        |at_ms: i64| closes.iter().filter(|(closed_ms, _)| *closed_ms > at_ms).map(|(_, day)| *day).min();
-    let of_bank = casework.booked().iter().filter(|booked| booked.proposal.bank == Some(bank));
-    of_bank
-        .filter(|booked| settles_in(booked.at_ms) == Some(sheet.day))
-        .map(|booked| Adjustment {
-            act: booked.act,
-            resolution: booked.proposal.resolution.name(),
-            rrn: booked.proposal.about.rrn.map(|rrn| rrn.to_string()),
-            of_day: booked.proposal.about.day,
-            amount_minor: booked.proposal.amount_minor,
-        })
-        .collect()
+/// What was booked as the bank's file has it: its own, and with the other sign that of a bank whose citizen was at its terminal. A refund is the
+/// bank's with its citizen alone.
+fn adjustments(booked: &Booked, bank: Institution) -> impl Iterator<Item = Adjustment> {
+    let proposal = &booked.proposal;
+    let is_owed = proposal.about.acquirer == Some(bank) && proposal.resolution.is_between_members();
+    let own = (proposal.bank == Some(bank)).then_some(proposal.amount_minor);
+    let others = is_owed.then_some(-proposal.amount_minor);
+    own.into_iter().chain(others).map(|amount_minor| Adjustment {
+        act: booked.act,
+        resolution: proposal.resolution.name(),
+        rrn: proposal.about.rrn.map(|rrn| rrn.to_string()),
+        of_day: proposal.about.day,
+        amount_minor,
+    })
 }

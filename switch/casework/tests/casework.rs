@@ -7,7 +7,7 @@ use std::fs;
 
 use casework::{
     ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Deed, Desk, DeskError, DueRules, FILES_DIR,
-    Matching, PassedOver, Resolution, Row, age_band,
+    HEAD_FILE, Matching, PassedOver, Resolution, Row, age_band, settlement,
 };
 use credential::{CitizenNumber, Pan, Pseudonym};
 use exchange::{Digest, FileKey, FileKind, JOURNAL_COLUMNS};
@@ -18,7 +18,7 @@ use processor::{
 };
 use reconciliation::calendar::Calendar;
 use reconciliation::{
-    Aspect, Book, CaseId, Decision, Exception, FeeTable, Held, Kind, LineId, Matcher, Rules,
+    Aspect, Book, CaseId, Decision, Exception, Fee, FeeTable, Held, Kind, LineId, Matcher, Rules,
 };
 
 fn keys() -> DataKeys {
@@ -38,6 +38,7 @@ fn about(kind: Kind, ours_minor: i64) -> Box<About> {
         kind,
         day: day("2026-05-03"),
         bank: Some(bank()),
+        acquirer: None,
         terminal: None,
         rrn: None,
         at_s: 1_777_777_200,
@@ -330,17 +331,61 @@ fn an_act_that_was_changed_moved_or_taken_out_is_named() {
     assert_eq!(acts.read().unwrap().1.len(), 5);
 }
 
+/// Lines cut from the end were not missed.
+#[test]
+fn acts_that_were_cut_from_the_end_are_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let assign = |number: u64| Deed::Assign { case: case(), owner: Some(format!("clerk {number}")) };
+    for number in 0..4 {
+        acts.act(5, "lan", "::1", assign(number)).unwrap();
+    }
+    let (path, head) = (dir.path().join(ACTS_FILE), dir.path().join(HEAD_FILE));
+    let (good, told) = (fs::read_to_string(&path).unwrap(), fs::read_to_string(&head).unwrap());
+    let lines: Vec<&str> = good.split_inclusive('\n').collect();
+    let cut = lines[..3].concat();
+    const GONE: &str = ":4: is gone, and what came behind it: the head tells of more acts";
+    for (name, text, head_text, expected) in [
+        ("the last", cut.clone(), Some(told.clone()), GONE),
+        ("its head too", cut.clone(), None, ":3: has no head beside it: it may be cut"),
+        (
+            "a head that was written by hand",
+            cut,
+            Some("3\t00\n".to_owned()),
+            ":3: is not the line that the head was written behind",
+        ),
+        ("no head", good.clone(), Some("x\n".to_owned()), ":4: has a head that is none"),
+    ] {
+        fs::write(&path, text).unwrap();
+        match head_text {
+            Some(text) => fs::write(&head, text).unwrap(),
+            None => fs::remove_file(&head).unwrap(),
+        }
+        let error = acts.read().unwrap_err().to_string();
+        assert!(error.ends_with(expected), "{name}: {error}");
+        assert!(acts.act(9, "lan", "::1", assign(9)).is_err(), "{name}");
+    }
+    // A crash came behind the act and before its head.
+    fs::write(&path, &good).unwrap();
+    fs::write(&head, &told).unwrap();
+    acts.act(6, "lan", "::1", assign(4)).unwrap();
+    fs::write(&head, &told).unwrap();
+    assert_eq!(acts.read().unwrap().1.len(), 5);
+    assert_eq!(acts.act(7, "lan", "::1", assign(5)).unwrap().next(), 6);
+}
+
 #[test]
 fn days_are_closed_once_and_settled_behind_it() {
     let dir = tempfile::tempdir().unwrap();
     let acts = ActFile::new(dir.path(), keys());
-    let close = |of: &str, position| Deed::Close { day: day(of), position };
+    let close = |of: &str, position| Deed::Close { day: day(of), position, fees: Box::default() };
     let settle = |of: &str| Deed::Settle { day: day(of) };
     for (deed, expected) in [
         (settle("2026-05-03"), Some("business day 2026-05-03: it is not closed")),
         (close("2026-05-03", 100), None),
         (close("2026-05-03", 200), Some("business day 2026-05-03: it is closed already")),
         (close("2026-05-04", 50), Some("business day 2026-05-04: a day was closed behind this position")),
+        (close("2026-05-02", 200), Some("business day 2026-05-02: a later day is closed already")),
         (settle("2026-05-03"), None),
         (settle("2026-05-03"), Some("business day 2026-05-03: it is settled already")),
     ] {
@@ -453,10 +498,21 @@ fn a_file_is_taken_whole_and_once_and_a_refused_one_is_a_case() {
 
 /// One transaction of the log, of a terminal and day, completed.
 fn told(book: &mut Book, position: u64, of: Day) {
+    told_at(book, position, of, bank());
+}
+
+/// The same at a terminal of this acquirer.
+fn told_at(book: &mut Book, position: u64, of: Day, acquirer: Institution) {
+    for (position, record) in uses(position, of, acquirer) {
+        book.apply(position, &record).unwrap();
+    }
+}
+
+fn uses(position: u64, of: Day, acquirer: Institution) -> Vec<(u64, Record)> {
     let terminal = TerminalId(*b"HN000001");
     let key = TxKey {
         class: Class::Financial,
-        acquirer: bank(),
+        acquirer,
         terminal,
         sent_at: UtcSeconds(1_777_777_200),
         stan: position as u32,
@@ -491,17 +547,122 @@ fn told(book: &mut Book, position: u64, of: Day) {
     };
     let outcome = Outcome { approval: None, carried: Carried::default() };
     let bodies = [Body::Intent(Box::new(intent)), Body::Outcome(outcome), Body::Complete(None)];
-    for (position, body) in (position..).zip(bodies) {
+    let record = |body| {
         let at_ms = of.begins_ms() + 3_600_000;
-        let record = Record { at_ms, transaction: Some(key), suspense: None, spend: None, body };
-        book.apply(position, &record).unwrap();
-    }
+        Record { at_ms, transaction: Some(key), suspense: None, spend: None, body }
+    };
+    (position..).zip(bodies.map(record)).collect()
 }
 
 fn cut_over(book: &mut Book, position: u64, to: Day) {
+    book.apply(position, &cutover(to)).unwrap();
+}
+
+fn cutover(to: Day) -> Record {
     let body = Body::Cutover(to);
-    let record = Record { at_ms: to.begins_ms(), transaction: None, suspense: None, spend: None, body };
-    book.apply(position, &record).unwrap();
+    Record { at_ms: to.begins_ms(), transaction: None, suspense: None, spend: None, body }
+}
+
+const FIRST: &str = "2026-05-03";
+const SECOND: &str = "2026-05-04";
+const ACQUIRER: &str = "970418";
+
+fn fee(fixed_minor: i64) -> FeeTable {
+    FeeTable::new(vec![Fee { bank: None, asked: Asked::Withdrawal, fixed_minor, basis_points: 0 }]).unwrap()
+}
+
+/// Two days of two members: a citizen at the other's terminal and one at the own one's in the first, one at the other's in the second.
+fn two_days() -> Vec<(u64, Record)> {
+    let other = ACQUIRER.parse().unwrap();
+    let mut records = uses(1, day(FIRST), other);
+    records.extend(uses(11, day(FIRST), bank()));
+    records.push((20, cutover(day(SECOND))));
+    records.extend(uses(21, day(SECOND), other));
+    records.push((30, cutover(day("2026-05-05"))));
+    records
+}
+
+/// The book of the two days as people have closed them, whatever fees are in force today.
+fn folded(casework: &Casework, fees: FeeTable) -> Book {
+    let mut book = Book::new(fees, Some(day(FIRST)));
+    let records = two_days().into_iter().map(Ok::<_, reconciliation::Broken>);
+    Desk::fold(casework, &mut book, records).unwrap();
+    book
+}
+
+/// What a member owes for a day by its file, and how many of its lines are details and adjustments.
+fn file_of(casework: &Casework, book: &Book, member: &str, of: &str) -> (i64, usize, usize) {
+    let (made, _) = settlement(casework, book, "switch", 704, day(of), member.parse().unwrap()).unwrap();
+    (made.net_minor(), made.details.len(), made.adjustments.len())
+}
+
+/// A bank that is an acquirer alone had a file of nothing, and no file netted to a position.
+#[test]
+fn a_member_s_file_has_both_its_sides_and_all_files_come_to_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let adjusted = Deed::Propose {
+        case: case(),
+        about: Box::new(About { acquirer: ACQUIRER.parse().ok(), ..*about(Kind::PartDispensed, 2_000_000) }),
+        resolution: Resolution::Adjustment,
+        amount_minor: -500_000,
+        bank: Some(bank()),
+        why: "a part left".into(),
+    };
+    acts.act(1, "lan", "::1", adjusted).unwrap();
+    let casework = acts.act(2, "minh", "::1", approve(0)).unwrap();
+    let close = casework.close(&folded(&casework, fee(1_000)), day(FIRST), fee(1_000)).unwrap();
+    let casework = acts.act(3, "minh", "::1", close).unwrap();
+    let book = folded(&casework, fee(1_000));
+    // Its own citizen at its own terminal stands in both its sides, and comes to nothing.
+    assert_eq!(file_of(&casework, &book, "970415", FIRST), (2_001_000 - 500_000, 3, 1));
+    assert_eq!(file_of(&casework, &book, ACQUIRER, FIRST), (-2_001_000 + 500_000, 1, 1));
+    let early = settlement(&casework, &book, "switch", 704, day(SECOND), bank()).unwrap_err();
+    assert_eq!(early.to_string(), "business day 2026-05-04: it is not closed, and may still change");
+}
+
+/// A closed day followed the fees of today.
+#[test]
+fn a_closed_day_keeps_the_fees_that_were_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let casework = acts.read().unwrap().0;
+    let close = casework.close(&folded(&casework, fee(1_000)), day(FIRST), fee(1_000)).unwrap();
+    let casework = acts.act(3, "minh", "::1", close).unwrap();
+    let fees = |book: &Book, of: &str| book.sheet(day(of)).unwrap().members[&bank()].element(85);
+    for (today, first, second) in [(1_000, 2_000, 1_000), (7_000, 2_000, 7_000), (0, 2_000, 0)] {
+        let book = folded(&casework, fee(today));
+        assert_eq!((fees(&book, FIRST), fees(&book, SECOND)), (first, second), "{today}");
+    }
+}
+
+/// A day could be closed in front of an earlier one, and what was booked went by clocks into two files, or none.
+#[test]
+fn days_are_closed_in_their_order_and_what_is_booked_goes_into_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let book = |casework: &Casework| folded(casework, FeeTable::default());
+    let close = |at_ms, of: &str| {
+        let casework = acts.read().unwrap().0;
+        let deed = casework
+            .close(&book(&casework), day(of), FeeTable::default())
+            .map_err(|error| error.to_string())?;
+        acts.act(at_ms, "minh", "::1", deed).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let refused = |of: &str, reason: &str| Err(format!("business day {of}: {reason}"));
+    assert_eq!(close(1, SECOND), refused(SECOND, "an earlier day is not closed"));
+    assert_eq!(close(1, "2026-05-05"), refused("2026-05-05", "it is open; cut over first"));
+    assert_eq!(close(1, "2026-06-01"), refused("2026-06-01", "the log does not know it"));
+    // The clock is put back between: acts go by their numbers.
+    assert_eq!(close(9_000, FIRST), Ok(()));
+    acts.act(5, "lan", "::1", propose(2_000_000)).unwrap();
+    acts.act(6, "minh", "::1", approve(1)).unwrap();
+    assert_eq!(close(7, SECOND), Ok(()));
+    let casework = acts.read().unwrap().0;
+    let book = book(&casework);
+    assert_eq!(file_of(&casework, &book, "970415", FIRST).2, 0);
+    assert_eq!(file_of(&casework, &book, "970415", SECOND).2, 1);
+    assert_eq!(casework.settles_in(9), None, "what is booked now is of no closed day");
 }
 
 /// What the book had let go stood in old files as missing at the switch.

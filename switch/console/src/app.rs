@@ -177,7 +177,7 @@ impl Visitor {
     }
 
     pub(crate) fn may(&self, permission: Permission) -> bool {
-        permission.roles().iter().any(|role| self.person.roles.contains(role))
+        self.person.may(permission)
     }
 
     /// Who acts, for the file of people.

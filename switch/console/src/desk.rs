@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use casework::{
-    Act, Casework, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Row, claims, settlement,
+    Act, Casework, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Row, claims,
+    settlement,
 };
 use exchange::Settlement;
 use journal::{LogReader, ReadError};
@@ -259,6 +260,18 @@ impl Desks {
         Ok(settlement(&casework, &state.book, switch, currency, day, bank))
     }
 
+    /// The act that closes a day at the end of what is read. Waits for a disk.
+    ///
+    /// # Errors
+    /// [`TellError`].
+    pub(crate) fn close(&self, log: &LogReader, day: Day) -> Result<Deed, TellError> {
+        let casework = self.casework()?.0;
+        let mut state = self.state.lock().expect("nobody panics while reading days");
+        self.read_on(&mut state, &casework, log)?;
+        let fees = self.settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
+        Ok(casework.close(&state.book, day, fees).map_err(casework::ActError::Refused)?)
+    }
+
     fn casework(&self) -> Result<(Casework, Vec<Act>), TellError> {
         match &self.desk {
             Some(desk) => Ok(desk.acts().read()?),
@@ -269,17 +282,22 @@ impl Desks {
     /// Whether all is read that was there when it began.
     fn read_on(&self, state: &mut State, casework: &Casework, log: &LogReader) -> Result<bool, TellError> {
         let mut closes: Vec<(Position, Day)> =
-            casework.closed().iter().map(|(day, (at, _))| (*at, *day)).collect();
+            casework.closed().iter().map(|(day, closed)| (closed.position, *day)).collect();
         closes.sort_unstable();
         let is_old = |close: &(Position, Day)| state.closes.contains(close);
-        if closes.iter().any(|close| !is_old(close) && close.0 < state.book.next()) {
+        let has_other_fees = |(_, day): &(Position, Day)| {
+            casework.closed().get(day).is_some_and(|closed| closed.fees != *state.book.fees(*day))
+        };
+        if closes.iter().any(|close| !is_old(close) && (close.0 < state.book.next() || has_other_fees(close)))
+        {
             (state.book, state.broken) = (book(&self.settings, self.first_day), 0);
             state.matching = Matching::new(rules(&self.settings));
             state.closes.clear();
         }
+        casework.closed().iter().for_each(|(day, closed)| state.book.fix_fees(*day, closed.fees.clone()));
         let began = Instant::now();
         let (from, left) = (state.book.next(), log.synced().saturating_sub(state.book.next()));
-        let at_ms = |day: &Day| casework.closed().get(day).map_or(0, |(_, at_ms)| *at_ms);
+        let at_ms = |day: &Day| casework.closed().get(day).map_or(0, |closed| closed.at_ms);
         for next in log.scan(from).take(usize::try_from(left).unwrap_or(usize::MAX)) {
             let (position, record) = next?;
             for (at, day) in closes.iter().filter(|(at, _)| *at <= position) {
@@ -378,7 +396,7 @@ mod tests {
             |told: &Told| told.sheets[0].members.values().map(|totals| totals.element(88)).sum::<i64>();
         assert_eq!(paid(&desks.tell(&log.reader()).unwrap()), 2_500_000);
         // Behind the first transaction's three records: what comes then is an adjustment of the day itself, the only one there is.
-        let deed = casework::Deed::Close { day: day(), position: 3 };
+        let deed = Deed::Close { day: day(), position: 3, fees: Box::default() };
         desks.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
         let told = desks.tell(&log.reader()).unwrap();
         assert_eq!(

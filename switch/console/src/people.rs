@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::audit::{Act, Audit, AuditError};
 use crate::password::{Password, PasswordError, PasswordHash};
-use crate::role::Role;
+use crate::role::{Permission, Role};
 
 /// The file's name in the console's directory.
 pub const PEOPLE_FILE: &str = "people.toml";
@@ -94,6 +94,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// A role of theirs may do it, and they are not shut out.
+    pub fn may(&self, permission: Permission) -> bool {
+        !self.disabled && permission.roles().iter().any(|role| self.roles.contains(role))
+    }
+
     /// What the audit holds of a person.
     fn audited(&self) -> serde_json::Value {
         json!({ "full_name": self.full_name, "roles": self.roles, "disabled": self.disabled })

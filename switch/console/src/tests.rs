@@ -835,7 +835,7 @@ async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
         page.contains("form=settlement") && page.contains("form=camt053") && !page.contains("/day/settle")
     );
     let text = clerk.get(&format!("{file}settlement")).await.page;
-    assert!(text.starts_with("H|ATM-SETTLEMENT|1|switch-1|970415|2026-05-04|704\n"), "{text}");
+    assert!(text.starts_with("H|ATM-SETTLEMENT|2|switch-1|970415|2026-05-04|704\n"), "{text}");
     assert!(
         text.contains("|2000000|")
             && text.lines().last().is_some_and(|line| line.starts_with("T|1|2000000|"))

@@ -3,17 +3,51 @@
 //! The account is the bank's with the switch. What the bank owes is a debit of it, what it is owed a credit; every entry is booked in the
 //! business day. The statement begins with nothing owed and ends with the day's net.
 
-use processor::Kind as Asked;
+use std::collections::BTreeMap;
+
+use processor::Side;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use time::OffsetDateTime;
 
-use crate::settlement::{Settlement, asked_name};
+use crate::currency::CURRENCIES;
+use crate::settlement::{Settlement, asked_name, owes};
 
 /// A message could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the message cannot be written: {0}")]
-pub struct CamtError(#[from] std::io::Error);
+pub enum CamtError {
+    /// The system's own.
+    #[error("the message cannot be written: {0}")]
+    Io(#[from] std::io::Error),
+    /// [`CURRENCIES`] has none of this number: its letters and decimal places are not known.
+    #[error("currency {0:03}: its letters and decimal places are not known here")]
+    Currency(u16),
+}
+
+/// A currency as messages write it.
+#[derive(Clone, Copy, Debug)]
+struct Money {
+    letters: &'static str,
+    decimals: u32,
+}
+
+impl Money {
+    fn of(number: u16) -> Result<Money, CamtError> {
+        let known = CURRENCIES.iter().find(|known| known.number == number);
+        let money = known.map(|known| Money { letters: known.letters, decimals: known.decimals });
+        money.ok_or(CamtError::Currency(number))
+    }
+
+    /// `1500.00`, `1500` where it has no smaller unit.
+    fn decimal(self, minor: u64) -> String {
+        match 10u64.pow(self.decimals) {
+            1 => minor.to_string(),
+            unit => {
+                format!("{}.{:0decimals$}", minor / unit, minor % unit, decimals = self.decimals as usize)
+            }
+        }
+    }
+}
 
 type Out = Writer<Vec<u8>>;
 type Written = Result<(), std::io::Error>;
@@ -43,11 +77,19 @@ impl Camt {
     }
 }
 
+/// What a message is about, and how its money is written.
+#[derive(Clone, Copy)]
+struct Page<'s> {
+    settlement: &'s Settlement,
+    money: Money,
+}
+
 /// Writes a message; it is created when the day was closed, seconds since 1970, so that the same day gives the same bytes.
 ///
 /// # Errors
 /// [`CamtError`].
 pub fn write_camt(camt: Camt, settlement: &Settlement, created_s: i64) -> Result<Vec<u8>, CamtError> {
+    let page = Page { settlement, money: Money::of(settlement.currency)? };
     let mut out = Writer::new_with_indent(Vec::new(), b' ', 1);
     out.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let (message, part) = camt.names();
@@ -66,13 +108,13 @@ pub fn write_camt(camt: Camt, settlement: &Settlement, created_s: i64) -> Result
                         element(out, "Id", |out| {
                             element(out, "Othr", |out| leaf(out, "Id", &settlement.bank.to_string()))
                         })?;
-                        leaf(out, "Ccy", currency(settlement.currency))
+                        leaf(out, "Ccy", page.money.letters)
                     })?;
                     if camt == Camt::Statement {
-                        balance(out, settlement, "OPBD", 0)?;
-                        balance(out, settlement, "CLBD", -settlement.net_minor())?;
+                        balance(out, page, "OPBD", 0)?;
+                        balance(out, page, "CLBD", -settlement.net_minor())?;
                     }
-                    entries(out, settlement)
+                    entries(out, page)
                 })
             })
         },
@@ -105,57 +147,56 @@ fn leaf(out: &mut Out, name: &str, text: &str) -> Written {
 }
 
 /// What the bank is owed is positive. Amounts have no sign of their own.
-fn amount(out: &mut Out, settlement: &Settlement, minor: i64) -> Written {
-    let text = decimal(minor.unsigned_abs(), settlement.currency);
+fn amount(out: &mut Out, money: Money, minor: i64) -> Written {
+    let text = money.decimal(minor.unsigned_abs());
     out.create_element("Amt")
-        .with_attribute(("Ccy", currency(settlement.currency)))
+        .with_attribute(("Ccy", money.letters))
         .write_text_content(BytesText::new(&text))?;
     leaf(out, "CdtDbtInd", if minor < 0 { "DBIT" } else { "CRDT" })
 }
 
-fn balance(out: &mut Out, settlement: &Settlement, code: &str, minor: i64) -> Written {
+fn balance(out: &mut Out, page: Page<'_>, code: &str, minor: i64) -> Written {
     element(out, "Bal", |out| {
         element(out, "Tp", |out| element(out, "CdOrPrtry", |out| leaf(out, "Cd", code)))?;
-        amount(out, settlement, minor)?;
-        element(out, "Dt", |out| leaf(out, "Dt", &settlement.day.to_string()))
+        amount(out, page.money, minor)?;
+        element(out, "Dt", |out| leaf(out, "Dt", &page.settlement.day.to_string()))
     })
 }
 
 /// One entry for each detail that moves money between members, one for its fee, one for each adjustment between members.
-fn entries(out: &mut Out, settlement: &Settlement) -> Written {
-    for detail in &settlement.details {
+fn entries(out: &mut Out, page: Page<'_>) -> Written {
+    for detail in &page.settlement.details {
         let entry = &detail.entry;
-        let name = format!("{}{}", detail.position, if entry.is_reversal { "R" } else { "" });
-        let owes = if entry.is_reversal { -entry.amount_minor } else { entry.amount_minor };
+        let side = match detail.side {
+            Side::Issuer => "",
+            Side::Acquirer => "Q",
+        };
+        let name = format!("{}{}{side}", detail.position, if entry.is_reversal { "R" } else { "" });
+        let (amount_minor, fee_minor) = owes(detail);
         let info = asked_name(entry.asked);
-        let moves = matches!(entry.asked, Asked::Withdrawal | Asked::Deposit);
         let rrn = detail.rrn.to_string();
-        if moves && owes != 0 {
-            one_entry(out, settlement, &name, -owes, entry.is_reversal, Some(&rrn), info)?;
+        if amount_minor != 0 {
+            one_entry(out, page, &name, -amount_minor, entry.is_reversal, Some(&rrn), info)?;
         }
-        if detail.fee_minor != 0 {
-            let info = format!("fee of {info}");
-            one_entry(
-                out,
-                settlement,
-                &format!("{name}F"),
-                -detail.fee_minor,
-                entry.is_reversal,
-                Some(&rrn),
-                &info,
-            )?;
+        if fee_minor != 0 {
+            let (name, info) = (format!("{name}F"), format!("fee of {info}"));
+            one_entry(out, page, &name, -fee_minor, entry.is_reversal, Some(&rrn), &info)?;
         }
     }
-    for one in settlement.adjustments.iter().filter(|one| one.resolution == "adjustment") {
-        let name = format!("A{}", one.act);
-        one_entry(out, settlement, &name, -one.amount_minor, false, one.rrn.as_deref(), "adjustment")?;
+    let mut of_act = BTreeMap::new();
+    for one in page.settlement.adjustments.iter().filter(|one| one.resolution == "adjustment") {
+        // One act may take back several.
+        let before: &mut u32 = of_act.entry(one.act).or_default();
+        let name = if *before == 0 { format!("A{}", one.act) } else { format!("A{}-{before}", one.act) };
+        *before += 1;
+        one_entry(out, page, &name, -one.amount_minor, false, one.rrn.as_deref(), "adjustment")?;
     }
     Ok(())
 }
 
 fn one_entry(
     out: &mut Out,
-    settlement: &Settlement,
+    page: Page<'_>,
     name: &str,
     minor: i64,
     is_reversal: bool,
@@ -164,35 +205,43 @@ fn one_entry(
 ) -> Written {
     element(out, "Ntry", |out| {
         leaf(out, "NtryRef", name)?;
-        amount(out, settlement, minor)?;
+        amount(out, page.money, minor)?;
         if is_reversal {
             leaf(out, "RvslInd", "true")?;
         }
         element(out, "Sts", |out| leaf(out, "Cd", "BOOK"))?;
-        element(out, "BookgDt", |out| leaf(out, "Dt", &settlement.day.to_string()))?;
+        element(out, "BookgDt", |out| leaf(out, "Dt", &page.settlement.day.to_string()))?;
         element(out, "BkTxCd", |out| element(out, "Prtry", |out| leaf(out, "Cd", info)))?;
         element(out, "NtryDtls", |out| {
             element(out, "TxDtls", |out| {
                 element(out, "Refs", |out| leaf(out, "EndToEndId", rrn.unwrap_or("NOTPROVIDED")))?;
-                amount(out, settlement, minor)
+                amount(out, page.money, minor)
             })
         })
     })
 }
 
-fn currency(number: u16) -> &'static str {
-    match number {
-        704 => "VND",
-        840 => "USD",
-        978 => "EUR",
-        _ => "XXX",
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// VND has no decimal places.
-fn decimal(minor: u64, currency: u16) -> String {
-    match currency {
-        704 => minor.to_string(),
-        _ => format!("{}.{:02}", minor / 100, minor % 100),
+    /// What ISO 4217 has no number for was written as XXX, with two decimals.
+    #[test]
+    fn money_is_written_as_its_currency_counts_it_or_refused() {
+        let written = |number, minor| {
+            Money::of(number).map(|money| format!("{} {}", money.letters, money.decimal(minor))).ok()
+        };
+        for (number, minor, expected) in [
+            (704, 2_000_000, Some("VND 2000000")),
+            (840, 150_005, Some("USD 1500.05")),
+            (392, 7, Some("JPY 7")),
+            (414, 1_500, Some("KWD 1.500")),
+            (418, 5, Some("LAK 0.05")),
+            (999, 5, None),
+            (1, 5, None),
+            (0, 5, None),
+        ] {
+            assert_eq!(written(number, minor).as_deref(), expected, "{number}");
+        }
     }
 }

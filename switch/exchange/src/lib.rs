@@ -4,6 +4,7 @@
 
 mod camt;
 mod counters;
+mod currency;
 mod intake;
 mod journal;
 mod list;
@@ -17,6 +18,7 @@ mod values;
 
 pub use camt::{Camt, CamtError, write_camt};
 pub use counters::read_counters;
+pub use currency::{CURRENCIES, Currency};
 pub use intake::{Digest, FileKey, FileKind, Intake};
 pub use journal::{JOURNAL_COLUMNS, JournalFile, read_journal};
 pub use list::{Cell, List, ListError, WORKBOOK_ROWS_MAX};

@@ -6,7 +6,7 @@ use reconciliation::{Kind, LineId, Posting};
 use crate::intake::Digest;
 use crate::mapping::{Control, Mapping};
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::rows::{Headings, Place, Row, each_row};
+use crate::rows::{Headings, Moment, Place, Row, each_row};
 use crate::values::{self, optional};
 
 /// A preview shows so many lines at most.
@@ -177,11 +177,20 @@ impl<'m> Reading<'m> {
         };
         let named = |column: &Option<String>, value: &str| wrong(column.as_deref().unwrap_or(""), value);
         let at = row.cell(places.at);
-        let moment = match places.time {
-            None => values::date_and_time(at, &mapping.date_format, mapping.utc_offset_minutes)
-                .map(|(_, at_s)| at_s),
-            Some(time) => values::date(at, &mapping.date_format)
-                .and_then(|day| values::moment_s(day, row.cell(time), mapping.utc_offset_minutes)),
+        let offset = mapping.utc_offset_minutes;
+        let day_of = |place: Place| match row.moment(place) {
+            Some(moment) => moment.day(),
+            None => values::date(row.cell(place), &mapping.date_format),
+        };
+        let moment = match (places.time, row.moment(places.at)) {
+            (None, Some(moment)) => {
+                moment.day().and_then(|day| values::moment_s(day, &moment.time(), offset))
+            }
+            (None, None) => values::date_and_time(at, &mapping.date_format, offset).map(|(_, at_s)| at_s),
+            (Some(time), _) => {
+                let clock = row.moment(time).map_or_else(|| row.cell(time).to_owned(), Moment::time);
+                day_of(places.at).and_then(|day| values::moment_s(day, &clock, offset))
+            }
         };
         let amount = row.cell(places.amount);
         let amount_minor = values::amount_minor(amount, mapping.thousands, mapping.amount_decimals)
@@ -215,9 +224,10 @@ impl<'m> Reading<'m> {
         Ok(Posting {
             id: LineId { file: self.file, line: row.line },
             bank: self.bank,
-            day: optional(day, |text| values::date(text, &mapping.date_format))
-                .map_err(named(&columns.day, day))?
-                .unwrap_or(self.day),
+            day: match places.day.filter(|_| !day.is_empty()) {
+                Some(place) => day_of(place).map_err(named(&columns.day, day))?,
+                None => self.day,
+            },
             rrn: optional(rrn, values::rrn).map_err(named(&columns.rrn, rrn))?,
             terminal: optional(terminal, values::terminal).map_err(named(&columns.terminal, terminal))?,
             stan: optional(stan, values::stan).map_err(named(&columns.stan, stan))?,

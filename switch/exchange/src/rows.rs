@@ -3,7 +3,9 @@
 use std::io::Cursor;
 
 use calamine::{Data, Reader, Xlsx};
+use processor::Day;
 use reconciliation::Kind;
+use time::{Date, Duration, Month, PrimitiveDateTime, Time};
 
 use crate::mapping::Form;
 use crate::refusal::{Refusal, Reject, Rejects};
@@ -21,6 +23,8 @@ pub const CELL_BYTES_MAX: usize = 1_000;
 pub(crate) struct Row<'a> {
     pub(crate) line: u64,
     cells: &'a [&'a str],
+    /// Of a workbook's row those cells that are no text.
+    moments: &'a [Option<Moment>],
     is_fixed: bool,
 }
 
@@ -37,6 +41,14 @@ impl<'a> Row<'a> {
             }
         };
         cell.trim()
+    }
+
+    /// The date or time of a place, where a workbook keeps it as one.
+    pub(crate) fn moment(&self, place: Place) -> Option<Moment> {
+        match place {
+            Place::Cell(index) => self.moments.get(index).copied().flatten(),
+            Place::Characters(..) => None,
+        }
     }
 
     pub(crate) fn first(&self) -> &'a str {
@@ -151,7 +163,7 @@ fn csv_rows(
                 continue;
             }
         }
-        give(&cells, line, false, rejects, take);
+        give(&Row { line, cells: &cells, moments: &[], is_fixed: false }, rejects, take);
     }
     match begin {
         Some(_) if rejects.is_empty() => {
@@ -177,7 +189,7 @@ fn fixed_rows(
             break;
         }
         match std::str::from_utf8(text) {
-            Ok(text) => give(&[text], line, true, rejects, take),
+            Ok(text) => give(&Row { line, cells: &[text], moments: &[], is_fixed: true }, rejects, take),
             Err(_) => {
                 rejects.push(Reject::new(line, "line", &String::from_utf8_lossy(text), "it is not UTF-8"));
             }
@@ -205,31 +217,88 @@ fn sheet_rows(
             .cloned()
             .ok_or_else(|| refused("workbook", "it has no sheet".to_owned()))?,
     };
-    let range = book.worksheet_range(&name).map_err(|error| refused("sheet", error.to_string()))?;
-    let first_line = range.start().map_or(0, |(row, _)| u64::from(row)) + 1;
-    let first_column = range.start().map_or(0, |(_, column)| column) as usize;
-    let mut begin = Some(begin);
-    for (row, line) in range.rows().zip(first_line..) {
-        if too_many(line, rejects) {
-            break;
-        }
-        // Columns are counted from the sheet's first, not from the first that is used.
-        let mut texts = vec![String::new(); first_column];
-        texts.extend(row.iter().map(cell_text));
-        if let Some(begin) = begin.take() {
-            let headings =
-                if header { texts.iter().map(|text| text.trim().to_owned()).collect() } else { Vec::new() };
-            begin(&Headings(headings))?;
-            if header {
-                continue;
+    let mut cells =
+        book.worksheet_cells_reader(&name).map_err(|error| refused("sheet", error.to_string()))?;
+    let (mut begin, mut sheet_row) = (Some(begin), SheetRow::default());
+    loop {
+        // Cell by cell: a sheet with one of them far out is no larger for it.
+        let cell = cells.next_cell().map_err(|error| refused("sheet", error.to_string()))?;
+        let next = cell.as_ref().map(calamine::Cell::get_position);
+        if sheet_row.line.is_some_and(|line| next.is_none_or(|(row, _)| u64::from(row) + 1 != line)) {
+            let done = std::mem::take(&mut sheet_row);
+            let line = done.line.unwrap_or(0);
+            if next.is_some_and(|(row, _)| u64::from(row) < line) {
+                return Err(refused("sheet", "its rows are not in their order".to_owned()));
+            }
+            if too_many(line, rejects) {
+                break;
+            }
+            let texts: Vec<&str> = done.texts.iter().map(String::as_str).collect();
+            let is_headings = header && begin.is_some();
+            if let Some(begin) = begin.take() {
+                let headings = texts.iter().map(|text| text.trim().to_owned());
+                begin(&Headings(if header { headings.collect() } else { Vec::new() }))?;
+            }
+            if !is_headings {
+                give(&Row { line, cells: &texts, moments: &done.moments, is_fixed: false }, rejects, take);
             }
         }
-        let cells: Vec<&str> = texts.iter().map(String::as_str).collect();
-        give(&cells, line, false, rejects, take);
+        let Some(cell) = cell else { break };
+        sheet_row.put(cell.get_position(), Data::from(cell.get_value().clone()));
     }
     match begin {
         Some(_) => Err(refused("sheet", "it is empty".to_owned())),
         None => Ok(()),
+    }
+}
+
+/// A row of a sheet as its cells come. Columns are counted from the sheet's first, not from the first that is used; of those that are too many
+/// the first is kept, by which the row is refused.
+#[derive(Default)]
+struct SheetRow {
+    line: Option<u64>,
+    texts: Vec<String>,
+    moments: Vec<Option<Moment>>,
+}
+
+impl SheetRow {
+    fn put(&mut self, (row, column): (u32, u32), value: Data) {
+        self.line = Some(u64::from(row) + 1);
+        let column = (column as usize).min(COLUMNS_MAX);
+        if self.texts.len() <= column {
+            self.texts.resize(column + 1, String::new());
+            self.moments.resize(column + 1, None);
+        }
+        self.texts[column] = cell_text(&value);
+        self.moments[column] = Moment::of(&value);
+    }
+}
+
+/// What a workbook keeps as a date, a time of day or both: whatever a layout says of how dates are written, it is this one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Moment(PrimitiveDateTime);
+
+impl Moment {
+    fn of(cell: &Data) -> Option<Moment> {
+        let Data::DateTime(at) = cell else { return None };
+        let (year, month, day, hour, minute, second, milli) = at.to_ymd_hms_milli();
+        let date = Date::from_calendar_date(year.into(), Month::try_from(month).ok()?, day.max(1)).ok()?;
+        let at = PrimitiveDateTime::new(date, Time::from_hms(hour, minute, second).ok()?);
+        // A part of a day is no whole number of milliseconds.
+        Some(Moment(at + Duration::seconds(i64::from(milli >= 500))))
+    }
+
+    /// Its day.
+    pub(crate) fn day(self) -> Result<Day, String> {
+        let date = self.0.date();
+        let number = date.year() * 10_000 + i32::from(u8::from(date.month())) * 100 + i32::from(date.day());
+        u32::try_from(number).ok().and_then(Day::new).ok_or_else(|| "it is not a date".to_owned())
+    }
+
+    /// Its time of day, as `07:00:00`.
+    pub(crate) fn time(self) -> String {
+        let time = self.0.time();
+        format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
     }
 }
 
@@ -254,7 +323,8 @@ impl DateTimeText for calamine::ExcelDateTime {
     }
 }
 
-fn give(cells: &[&str], line: u64, is_fixed: bool, rejects: &mut Rejects, take: Take<'_>) {
+fn give(row: &Row<'_>, rejects: &mut Rejects, take: Take<'_>) {
+    let Row { line, cells, .. } = *row;
     if cells.iter().all(|cell| cell.trim().is_empty()) {
         return;
     }
@@ -269,7 +339,7 @@ fn give(cells: &[&str], line: u64, is_fixed: bool, rejects: &mut Rejects, take: 
             format!("{CELL_BYTES_MAX} bytes are the most of a value"),
         ));
     }
-    take(&Row { line, cells, is_fixed }, rejects);
+    take(row, rejects);
 }
 
 fn too_many(line: u64, rejects: &mut Rejects) -> bool {

@@ -1,6 +1,6 @@
 //! The settlement file: what a bank's day comes to, line by line, with counts and sums behind it.
 
-use processor::{Day, Institution, Kind as Asked};
+use processor::{Day, Institution, Kind as Asked, Side};
 use reconciliation::{Detail, ELEMENTS, Totals};
 
 use crate::camt::moment;
@@ -16,8 +16,10 @@ pub struct Settlement {
     pub day: Day,
     /// ISO 4217.
     pub currency: u16,
-    /// The day's totals.
+    /// The day's totals, as issuer.
     pub totals: Totals,
+    /// What the member owes all others by the log, as issuer and as acquirer; negative where it is owed.
+    pub position_minor: i64,
     /// In order.
     pub details: Vec<Detail>,
     /// Adjustments between members that were proposed and checked in this day.
@@ -40,27 +42,28 @@ pub struct Adjustment {
 }
 
 impl Settlement {
-    /// What the bank owes: the day's net, and the adjustments of members. A refund is the bank's with its citizen: no member owes it.
+    /// What the member owes: its position, and the adjustments of members. A refund is the bank's with its citizen: no member owes it.
     pub fn net_minor(&self) -> i64 {
         let adjusted = self.adjustments.iter().filter(|one| one.resolution == "adjustment");
-        self.totals.net_minor() + adjusted.map(|one| one.amount_minor).sum::<i64>()
+        self.position_minor + adjusted.map(|one| one.amount_minor).sum::<i64>()
     }
 
-    /// The file: lines of fields between `|`. `H` the header, `D` a detail, `A` an adjustment, `E` an element of the totals, `T` the trailer with the number
-    /// of `D` and `A` lines, the sum of their amounts without sign, and the net. The same day gives the same bytes.
+    /// The file: lines of fields between `|`. `H` the header, `D` a detail, `A` an adjustment, `E` an element of the totals as issuer, `T` the trailer with the
+    /// number of `D` and `A` lines, the sum of their amounts without sign, and the net that the member owes. The same day gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text =
-            format!("H|ATM-SETTLEMENT|1|{}|{}|{}|{:03}\n", self.switch, self.bank, self.day, self.currency);
+            format!("H|ATM-SETTLEMENT|2|{}|{}|{}|{:03}\n", self.switch, self.bank, self.day, self.currency);
         let mut sum_minor: i128 = 0;
         for detail in &self.details {
             let entry = &detail.entry;
             sum_minor += i128::from(entry.amount_minor).abs();
             text += &format!(
-                "D|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n",
+                "D|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n",
+                side_name(detail.side),
                 detail.position,
                 detail.rrn,
                 detail.terminal,
-                entry.acquirer,
+                counterparty(detail),
                 asked_name(entry.asked),
                 if entry.is_reversal { "reversal" } else { "original" },
                 moment(detail.at_s),
@@ -81,6 +84,36 @@ impl Settlement {
         text += &format!("T|{lines}|{sum_minor}|{}\n", self.net_minor());
         text.into_bytes()
     }
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Issuer => "issuer",
+        Side::Acquirer => "acquirer",
+    }
+}
+
+/// The member on the other side.
+fn counterparty(detail: &Detail) -> Institution {
+    match detail.side {
+        Side::Issuer => detail.entry.acquirer,
+        Side::Acquirer => detail.entry.bank,
+    }
+}
+
+/// What the member owes for a detail, and for its fee; negative where it is owed. Accounts of one bank are no matter between members.
+pub(crate) fn owes(detail: &Detail) -> (i64, i64) {
+    let entry = &detail.entry;
+    let sign = match detail.side {
+        Side::Issuer => 1,
+        Side::Acquirer => -1,
+    };
+    let amount_minor = match entry.asked {
+        Asked::Withdrawal | Asked::Deposit if entry.is_reversal => -entry.amount_minor,
+        Asked::Withdrawal | Asked::Deposit => entry.amount_minor,
+        Asked::Balance | Asked::MiniStatement | Asked::Transfer | Asked::Verification => 0,
+    };
+    (sign * amount_minor, sign * detail.fee_minor)
 }
 
 pub(crate) fn asked_name(asked: Asked) -> &'static str {

@@ -3,6 +3,8 @@
 use processor::{Day, Rrn, TerminalId};
 use time::{Date, Month, Time};
 
+use crate::currency::CURRENCIES;
+
 /// An amount in minor units: `2000000`, `2.000.000`, `-1,500.00`, by the mapping's thousands and decimals. A fraction of a minor unit is
 /// refused.
 pub(crate) fn amount_minor(text: &str, thousands: Option<char>, decimals: u8) -> Result<i64, String> {
@@ -120,12 +122,12 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 
 /// Three digits, or the letters of the currencies that machines here know.
 pub(crate) fn currency(text: &str) -> Result<u16, String> {
+    if let Some(known) = CURRENCIES.iter().find(|known| known.letters == text) {
+        return Ok(known.number);
+    }
     match text {
-        "VND" => Ok(704),
-        "USD" => Ok(840),
-        "EUR" => Ok(978),
         digits if digits.len() == 3 && digits.bytes().all(|digit| digit.is_ascii_digit()) => number(digits),
-        _ => Err("a currency is three digits, or VND, USD, EUR".to_owned()),
+        _ => Err("a currency is three digits, or letters such as VND".to_owned()),
     }
 }
 

@@ -8,7 +8,7 @@ use exchange::{
 };
 use processor::{Day, Institution};
 use reconciliation::{Kind, Posting};
-use rust_xlsxwriter::Workbook;
+use rust_xlsxwriter::{Format, Workbook};
 
 fn bank() -> Institution {
     "970415".parse().unwrap()
@@ -167,6 +167,83 @@ fn a_workbook_is_read_as_a_clerk_sees_it() {
     let file = read_postings(&bytes, &mapping, bank(), day()).unwrap();
     assert_eq!((file.postings[0].amount_minor, file.postings[0].at_s), (2_000_000, 1_777_766_400));
     assert!(read_postings(b"PK no workbook", &mapping, bank(), day()).is_err());
+}
+
+/// A workbook whose cells are dates and times, under a layout that writes dates otherwise, was refused.
+#[test]
+fn a_date_or_a_time_of_a_workbook_is_read_whatever_the_layout_says() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, heading) in (0u16..).zip(["ngay", "gio", "so tien", "ngay hach toan"]) {
+        sheet.write_string(0, column, heading).unwrap();
+    }
+    let date = Format::new().set_num_format("dd/mm/yyyy");
+    let clock = Format::new().set_num_format("hh:mm:ss");
+    // 2026-05-03 is day 46145 of Excel; 07:00:07 a part of a day that no binary number is.
+    let part = (7.0 * 3_600.0 + 7.0) / 86_400.0;
+    for (row, at, time) in [(1, 46_145.0, part), (2, 46_145.0, part)] {
+        sheet.write_number_with_format(row, 0, at, &date).unwrap();
+        sheet.write_number_with_format(row, 1, time, &clock).unwrap();
+        sheet.write_number(row, 2, 2_000_000.0).unwrap();
+        sheet.write_number_with_format(row, 3, 46_146.0, &date).unwrap();
+    }
+    let bytes = book.save_to_buffer().unwrap();
+    let normal = Mapping::normal();
+    let mapping = |time: Option<&str>| Mapping {
+        form: Form::Xlsx { sheet: None, header: true },
+        date_format: "dd/mm/yyyy".to_owned(),
+        columns: Columns {
+            at: "ngay".to_owned(),
+            time: time.map(str::to_owned),
+            amount: "so tien".to_owned(),
+            day: Some("ngay hach toan".to_owned()),
+            rrn: None,
+            terminal: None,
+            stan: None,
+            sequence: None,
+            direction: None,
+            currency: None,
+            count: None,
+        },
+        control: None,
+        ..normal.clone()
+    };
+    for (time, at_s) in [(Some("gio"), 1_777_766_407), (None, 1_777_741_200)] {
+        let file = read_postings(&bytes, &mapping(time), bank(), day()).unwrap();
+        let told: Vec<(i64, String)> =
+            file.postings.iter().map(|one| (one.at_s, one.day.to_string())).collect();
+        assert_eq!(told, [(at_s, "2026-05-04".to_owned()), (at_s, "2026-05-04".to_owned())], "{time:?}");
+    }
+}
+
+/// One cell in the last corner of a sheet made room for all before it.
+#[test]
+fn a_cell_far_out_takes_no_room_and_its_row_is_refused() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, heading) in (0u16..).zip(["at", "amount"]) {
+        sheet.write_string(0, column, heading).unwrap();
+    }
+    sheet.write_string(1, 0, "2026-05-03 07:00:00").unwrap();
+    sheet.write_number(1, 1, 2_000_000.0).unwrap();
+    sheet.write_string(1_048_575, 16_383, "x").unwrap();
+    let bytes = book.save_to_buffer().unwrap();
+    let normal = Mapping::normal();
+    let columns = Columns {
+        direction: None,
+        rrn: None,
+        terminal: None,
+        stan: None,
+        sequence: None,
+        day: None,
+        currency: None,
+        count: None,
+        ..normal.columns.clone()
+    };
+    let mapping =
+        Mapping { form: Form::Xlsx { sheet: None, header: true }, columns, control: None, ..normal };
+    let refusal = read_postings(&bytes, &mapping, bank(), day()).unwrap_err();
+    assert_eq!(told(&refusal), ["1048576 line ``: 100 columns are the most"]);
 }
 
 #[test]

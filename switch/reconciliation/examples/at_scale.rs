@@ -62,6 +62,7 @@ fn ours(number: u64, transactions: u64, day: Day) -> Ours {
         terminal: terminal(number),
         terminal_stan: (number / TERMINALS % 1_000_000) as u32,
         bank: BANKS[(number % 4) as usize].parse().expect("digits"),
+        acquirer: BANKS[(number % 4) as usize].parse().expect("digits"),
         identity: BankIdentity { sent_at: UtcSeconds(at_s), stan: (number % 1_000_000) as u32 },
         at_s,
         day,

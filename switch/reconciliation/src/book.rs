@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use processor::{
-    Body, Day, Institution, Intent, Kind as Asked, NoteReason, Position, Record, Reversal, Suspense, TxKey,
+    Body, Day, Institution, Intent, Kind as Asked, NoteReason, Position, Record, Reversal, Side, Suspense,
+    TxKey,
 };
 
 use crate::fees::FeeTable;
@@ -48,7 +49,6 @@ struct Told {
     ours: Ours,
     suspense: Option<Suspense>,
     asked: Asked,
-    acquirer: Institution,
     /// The bank has approved, by OUTCOME or behind our back.
     is_approved: bool,
     /// It is counted, in this day.
@@ -69,11 +69,13 @@ struct Counted {
 /// One line of a member's day: what the settlement file lists.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Detail {
+    /// Where the member stands: as issuer of its citizens it owes, as acquirer at its terminals it is owed.
+    pub side: Side,
     /// The INTENT's position: with `is_reversal` it names the line.
     pub position: Position,
     /// What it counts, with the day that it belongs to: another than the file's is an adjustment.
     pub entry: Entry,
-    /// What the bank owes for it beside, minor units.
+    /// What the issuer owes the acquirer for it beside, minor units.
     pub fee_minor: i64,
     /// DE37.
     pub rrn: processor::Rrn,
@@ -89,6 +91,8 @@ pub struct Detail {
 #[derive(Clone, Debug)]
 pub struct Book {
     fees: FeeTable,
+    /// Of closed days those that were in force when they were closed.
+    fees_of: BTreeMap<Day, FeeTable>,
     told: BTreeMap<TxKey, Told>,
     changed: BTreeSet<TxKey>,
     sheets: BTreeMap<Day, Sheet>,
@@ -105,6 +109,7 @@ impl Book {
     pub fn new(fees: FeeTable, first_day: Option<Day>) -> Book {
         let mut book = Book {
             fees,
+            fees_of: BTreeMap::new(),
             told: BTreeMap::new(),
             changed: BTreeSet::new(),
             sheets: BTreeMap::new(),
@@ -123,6 +128,16 @@ impl Book {
     /// The same, and so much is held.
     pub fn holding(self, held: Held) -> Book {
         Book { held, ..self }
+    }
+
+    /// Fees of a day that is closed, as they were then: whatever settles in it follows these. Before its records are applied.
+    pub fn fix_fees(&mut self, day: Day, fees: FeeTable) {
+        self.fees_of.insert(day, fees);
+    }
+
+    /// The fees that what settles in a day follows.
+    pub fn fees(&self, day: Day) -> &FeeTable {
+        self.fees_of.get(&day).unwrap_or(&self.fees)
     }
 
     /// The first day of which single transactions are held; of all where none was let go.
@@ -218,12 +233,19 @@ impl Book {
         }
     }
 
-    /// What counts in a bank's day, line by line, in the order in which the transactions began.
+    /// What counts in a member's day, line by line, in the order in which the transactions began: of its citizens as issuer, of its terminals as
+    /// acquirer. Both are there of its own citizens at its own terminals.
     pub fn details(&self, day: Day, bank: Institution) -> Vec<Detail> {
         let mut details = Vec::new();
-        for told in self.told.values().filter(|told| told.ours.bank == bank) {
+        for told in self.told.values() {
+            let sides = [(told.ours.bank, Side::Issuer), (told.ours.acquirer, Side::Acquirer)];
             let counted = [told.counted, told.given_back].into_iter().flatten();
-            details.extend(counted.filter(|counted| counted.settles == day).map(|counted| Detail {
+            let counted = counted.filter(|counted| counted.settles == day).flat_map(|counted| {
+                let of_bank = sides.into_iter().filter(|(member, _)| *member == bank);
+                of_bank.map(move |(_, side)| (counted, side))
+            });
+            details.extend(counted.map(|(counted, side)| Detail {
+                side,
                 position: told.ours.id.line,
                 entry: counted.entry,
                 fee_minor: counted.fee_minor,
@@ -233,7 +255,7 @@ impl Book {
                 currency: told.ours.currency,
             }));
         }
-        details.sort_by_key(|detail| (detail.position, detail.entry.is_reversal));
+        details.sort_by_key(|detail| (detail.position, detail.entry.is_reversal, detail.side));
         details
     }
 
@@ -312,6 +334,7 @@ impl Book {
             terminal: key.terminal,
             terminal_stan: key.stan,
             bank: intent.bank,
+            acquirer: key.acquirer,
             identity: intent.identity,
             at_s: at_ms.div_euclid(1000),
             day: intent.day,
@@ -327,7 +350,6 @@ impl Book {
             ours,
             suspense: None,
             asked,
-            acquirer: key.acquirer,
             is_approved: false,
             counted: None,
             given_back: None,
@@ -383,7 +405,7 @@ impl Book {
         let entry = |day: Day, amount_minor: i64, is_reversal: bool| Entry {
             day,
             bank: told.ours.bank,
-            acquirer: told.acquirer,
+            acquirer: told.ours.acquirer,
             asked: told.asked,
             amount_minor,
             is_reversal,
@@ -400,7 +422,7 @@ impl Book {
             let Some(entry) = entry else { continue };
             let is_closed = self.sheets.get(&entry.day).is_none_or(|sheet| sheet.closed.is_some());
             let settles = if is_closed { open } else { entry.day };
-            let fee_minor = self.fees.fee_minor(&entry);
+            let fee_minor = self.fees_of.get(&settles).unwrap_or(&self.fees).fee_minor(&entry);
             if let Some(sheet) = self.sheets.get_mut(&settles) {
                 sheet.add(&entry, fee_minor);
             }

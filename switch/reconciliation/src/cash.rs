@@ -61,6 +61,7 @@ pub fn cash_exceptions(counters: &[Counter]) -> Result<Vec<Exception>, Impossibl
                 kind: if theirs_minor > ours_minor { Kind::CashOver } else { Kind::CashShort },
                 day: counter.day,
                 bank: None,
+                acquirer: None,
                 terminal: Some(counter.terminal),
                 rrn: None,
                 at_s: counter.at_s,

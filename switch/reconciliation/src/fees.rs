@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::sheet::Entry;
 
-/// So many lines a fee table has at most.
-pub const FEES_MAX: usize = 10_000;
+/// So many lines a fee table has at most: it stands whole in the record of a close.
+pub const FEES_MAX: usize = 500;
 
 /// One line of the fee table.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

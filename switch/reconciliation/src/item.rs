@@ -1,5 +1,8 @@
 //! What the three sides say, one item each: ours from the log, a bank's posting, a line of a machine's journal.
 
+use std::fmt;
+use std::str::FromStr;
+
 use processor::{BankIdentity, Day, Institution, Rrn, TerminalId};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,25 @@ impl LineId {
     pub const LOG: u64 = 0;
     /// The file of what is about a member's totals; no digest begins so.
     pub const TOTALS: u64 = u64::MAX;
+}
+
+impl fmt::Display for LineId {
+    /// `1f-2`: the file in hexadecimal digits, and the line; `0-7` is of the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{}", self.file, self.line)
+    }
+}
+
+impl FromStr for LineId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LineId, String> {
+        let read = || {
+            let (file, line) = text.split_once('-')?;
+            Some(LineId { file: u64::from_str_radix(file, 16).ok()?, line: line.parse().ok()? })
+        };
+        read().ok_or_else(|| format!("`{text}` is no line: it has a file and a line, as 1f-2"))
+    }
 }
 
 /// How a transaction of ours has ended, as far as money goes.
@@ -49,6 +71,8 @@ pub struct Ours {
     pub terminal_stan: u32,
     /// The bank that was asked.
     pub bank: Institution,
+    /// Whose terminal it is.
+    pub acquirer: Institution,
     /// Our name there.
     pub identity: BankIdentity,
     /// Wall clock of the INTENT, seconds since 1970.

@@ -1,6 +1,8 @@
 //! What the matcher has found: exceptions with the lines they rest on, counts, and what would fit what is open.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
 use processor::{Day, Institution, Rrn, TerminalId};
 use serde::Serialize;
@@ -34,6 +36,34 @@ pub struct CaseId {
     pub aspect: Aspect,
 }
 
+impl fmt::Display for CaseId {
+    /// `1f-2-bank`: line and side.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.aspect {
+            Aspect::Bank => "bank",
+            Aspect::Machine => "machine",
+            Aspect::Switch => "switch",
+        };
+        write!(f, "{}-{side}", self.of)
+    }
+}
+
+impl FromStr for CaseId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<CaseId, String> {
+        let wrong = || format!("`{text}` is no case: it has a file, a line and a side, as 1f-2-bank");
+        let (line, side) = text.rsplit_once('-').ok_or_else(wrong)?;
+        let aspect = match side {
+            "bank" => Aspect::Bank,
+            "machine" => Aspect::Machine,
+            "switch" => Aspect::Switch,
+            _ => return Err(wrong()),
+        };
+        Ok(CaseId { of: line.parse().map_err(|_| wrong())?, aspect })
+    }
+}
+
 /// An exception.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Exception {
@@ -45,6 +75,8 @@ pub struct Exception {
     pub day: Day,
     /// The bank, where one is known.
     pub bank: Option<Institution>,
+    /// Whose terminal it is, where one of ours says so.
+    pub acquirer: Option<Institution>,
     /// The terminal, where one is known.
     pub terminal: Option<TerminalId>,
     /// DE37, where it is known.
@@ -331,6 +363,7 @@ impl Matcher {
             kind,
             day: stored.day,
             bank: (stored.side == Side::Bank).then(|| self.store.bank(line)),
+            acquirer: None,
             terminal: self.store.terminal(line),
             rrn: self.store.rrn(line),
             at_s: i64::from(stored.at_s),
@@ -349,6 +382,7 @@ impl Matcher {
             kind,
             day: stored.day,
             bank: Some(self.store.bank(our)),
+            acquirer: self.store.banks.get(usize::from(stored.acquirer)).copied(),
             terminal: self.store.terminal(our),
             rrn: self.store.rrn(our),
             at_s: i64::from(stored.at_s),

@@ -63,6 +63,8 @@ pub(crate) struct Stored {
     pub(crate) partner: u32,
     /// In [`Store::banks`].
     pub(crate) bank: u16,
+    /// In [`Store::banks`], of ours.
+    pub(crate) acquirer: u16,
     pub(crate) currency: u16,
     pub(crate) count: u16,
     pub(crate) side: Side,
@@ -176,9 +178,10 @@ impl Store {
 
     /// What the log says of a transaction: again when it says more.
     pub(crate) fn put_ours(&mut self, ours: &Ours) -> u32 {
-        let bank = self.bank_index(ours.bank);
+        let (bank, acquirer) = (self.bank_index(ours.bank), self.bank_index(ours.acquirer));
         let stored = Stored {
             line: ours.id.line,
+            acquirer,
             amount: ours.net_minor,
             gross: ours.gross_minor,
             rrn: ours.rrn.0,
@@ -302,6 +305,7 @@ fn blank(side: Side, file: u32, bank: u16, day: Day, currency: u16) -> Stored {
         next_terminal: NONE,
         partner: NONE,
         bank,
+        acquirer: u16::MAX,
         currency,
         count: 1,
         side,

@@ -418,9 +418,20 @@ pub enum ReconCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Match everything that is here and tell what it comes to; nothing is recorded.
-    #[command(after_help = "Example:\n  atm-switch recon match --json --config atm-switch.toml")]
+    /// Match everything that is here and tell what it comes to; nothing is recorded. With a line and a transaction: lay the line to the
+    /// transaction by hand, which stands before every rule.
+    #[command(after_help = "Examples:
+  atm-switch recon match --json --config atm-switch.toml
+  atm-switch recon match 9f86d081884c7d65-12 0-4711 --as lan --config atm-switch.toml")]
     Match {
+        /// A line of a taken file, by its id.
+        #[arg(requires = "ours")]
+        line: Option<String>,
+        /// A transaction, by its id.
+        ours: Option<String>,
+        /// Who lays it, by the name in the console's file of people; the user of the command line without it.
+        #[arg(long = "as", requires = "line")]
+        person: Option<String>,
         /// One JSON object.
         #[arg(long)]
         json: bool,
@@ -428,6 +439,25 @@ pub enum ReconCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Part a line from the transaction that it was laid to, by hand or by a rule.
+    #[command(
+        after_help = "Example:\n  atm-switch recon part 9f86d081884c7d65-12 0-4711 --as lan --config atm-switch.toml"
+    )]
+    Part {
+        /// The line, by its id as `exceptions --json` and `match --json` print it.
+        line: String,
+        /// The transaction, by its id.
+        ours: String,
+        /// Who parts them, by the name in the console's file of people; the user of the command line without it.
+        #[arg(long = "as")]
+        person: Option<String>,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Acts on cases.
+    #[command(flatten)]
+    Case(CaseCommand),
     /// List exceptions.
     #[command(after_help = "Example:
   atm-switch recon exceptions --day 2026-05-03 --kind missing_at_bank --open --json --config atm-switch.toml")]
@@ -445,6 +475,118 @@ pub enum ReconCommand {
   atm-switch recon export settlement --day 2026-05-03 --bank 970418 --out 970418.txt --config atm-switch.toml
   atm-switch recon export camt053 --day 2026-05-03 --bank 970418 --out 970418.xml --config atm-switch.toml")]
     Export(ExportArgs),
+}
+
+/// A case, and who does something to it.
+#[derive(Args, Clone, Debug)]
+pub struct CaseArgs {
+    /// The case, by its id as `exceptions --json` prints it.
+    pub case: String,
+    /// Who does it, by the name in the console's file of people, whose roles count; the user of the command line without it.
+    #[arg(long = "as")]
+    pub person: Option<String>,
+    /// The switch that is meant.
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// What is done to a case: an act; the case is printed as it stands then, JSON.
+#[derive(Subcommand, Clone, Debug)]
+pub enum CaseCommand {
+    /// Propose how a case is to end; somebody else has to approve it.
+    #[command(after_help = "Example:
+  atm-switch recon propose 0-4711-machine --as lan --resolution refund --why 'no cash left' --config atm-switch.toml")]
+    Propose {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// `refund`, `adjustment` or `accept`.
+        #[arg(long)]
+        resolution: String,
+        /// Minor units, with a sign; what the exception comes to without it.
+        #[arg(long, allow_hyphen_values = true)]
+        amount: Option<i64>,
+        /// The bank that pays or is paid; the exception's own without it.
+        #[arg(long)]
+        bank: Option<String>,
+        /// Why.
+        #[arg(long)]
+        why: String,
+    },
+    /// Approve what somebody else has proposed.
+    #[command(after_help = "Example:
+  atm-switch recon approve 0-4711-machine --as minh --proposal 17 --config atm-switch.toml")]
+    Approve {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// The act that proposed what was seen.
+        #[arg(long)]
+        proposal: u64,
+    },
+    /// Refuse what somebody else has proposed.
+    Reject {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// The act that proposed what was seen.
+        #[arg(long)]
+        proposal: u64,
+        /// Why.
+        #[arg(long)]
+        why: String,
+    },
+    /// Dispute a case with the member.
+    Dispute {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// Why.
+        #[arg(long)]
+        why: String,
+    },
+    /// Open a case again; of what was booked the undo is proposed.
+    Reopen {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// Why.
+        #[arg(long)]
+        why: String,
+    },
+    /// Give a case to somebody, or to nobody.
+    Assign {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// Whom.
+        #[arg(long)]
+        owner: Option<String>,
+    },
+    /// Write something down beside a case.
+    Note {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// What.
+        #[arg(long)]
+        text: String,
+    },
+}
+
+impl CaseCommand {
+    /// The case, and who does something to it.
+    pub fn on(&self) -> &CaseArgs {
+        match self {
+            CaseCommand::Propose { on, .. }
+            | CaseCommand::Approve { on, .. }
+            | CaseCommand::Reject { on, .. }
+            | CaseCommand::Dispute { on, .. }
+            | CaseCommand::Reopen { on, .. }
+            | CaseCommand::Assign { on, .. }
+            | CaseCommand::Note { on, .. } => on,
+        }
+    }
 }
 
 /// A file, and what it is.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use casework::{Deed, claims};
 use processor::{Day, Institution, Side};
-use reconciliation::{ELEMENTS, Sheet, State, Totals, differences};
+use reconciliation::{ELEMENTS, Sheet, Totals, differences};
 use serde_json::{Value, json};
 
 use crate::config::Settings;
@@ -66,18 +66,14 @@ pub fn show(settings: &Settings, day: &str, json: bool, out: &mut impl Write) ->
 /// Closes a day: what the log says of it from here on is an adjustment of the open day.
 ///
 /// # Errors
-/// As [`list`]; the day is open still, closed already, or not known.
+/// As [`list`]; the day is open still, closed already, or not known, or an earlier one is not closed.
 pub fn close(settings: &Settings, day: &str, out: &mut impl Write) -> Result<(), String> {
     let day = day.parse::<Day>()?;
     let seat = Seat::new(settings)?;
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
     let book = seat.book(&casework)?;
-    match book.sheet(day).map(|sheet| sheet.state) {
-        None => return Err(format!("business day {day}: the log does not know it")),
-        Some(State::Open) => return Err(format!("business day {day}: it is open; cut over first")),
-        Some(State::CuttingOver | State::Closed | State::Settled) => {}
-    }
-    seat.act(Deed::Close { day, position: book.next() })?;
+    let fees = seat.reconciliation.fees.clone();
+    seat.act(casework.close(&book, day, fees).map_err(|error| error.to_string())?)?;
     writeln!(out, "business day {day} is closed at record {}", book.next()).map_err(|error| error.to_string())
 }
 

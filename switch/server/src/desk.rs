@@ -5,8 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use casework::{ActFile, Casework, Deed, Desk, Matching, Row};
 use reconciliation::Book;
 
+use console::Permission;
+
 use crate::config::{ReconciliationSettings, Settings};
 use crate::log_commands::files;
+use crate::people_commands::people;
 use crate::process_memory;
 
 /// The desk of a configuration, and who uses it.
@@ -24,6 +27,12 @@ pub(crate) struct Joined {
     pub(crate) book: Book,
     pub(crate) matching: Matching,
     pub(crate) rows: Vec<Row>,
+}
+
+/// Who acts, and from where.
+pub(crate) struct By {
+    pub(crate) who: String,
+    pub(crate) from: String,
 }
 
 /// From where an act comes.
@@ -50,6 +59,25 @@ impl<'a> Seat<'a> {
     /// Does something in the name of the command line's user.
     pub(crate) fn act(&self, deed: Deed) -> Result<Casework, String> {
         self.acts().act(now_ms(), &self.who, COMMAND_LINE, deed).map_err(|error| error.to_string())
+    }
+
+    /// Does something in a person's name, whose roles are those of the console's file of people. Without a name the command line's user does it, who
+    /// has the files anyway.
+    ///
+    /// # Errors
+    /// Nobody has the name, or the roles do not allow it; it is refused.
+    pub(crate) fn by(&self, person: Option<&str>, permission: Permission) -> Result<By, String> {
+        let Some(name) = person else {
+            return Ok(By { who: self.who.clone(), from: COMMAND_LINE.to_owned() });
+        };
+        let people = people(self.settings)?;
+        let found = people.get(name).map_err(|error| error.to_string())?;
+        let found = found.ok_or_else(|| format!("nobody is called {name}"))?;
+        if !found.may(permission) {
+            let roles: Vec<&str> = permission.roles().iter().map(|role| role.name()).collect();
+            return Err(format!("{name} may not do this: it is for {}", roles.join(", ")));
+        }
+        Ok(By { who: found.name, from: format!("{COMMAND_LINE}, {}", self.who) })
     }
 
     /// What the log comes to, with the days as people have closed them.

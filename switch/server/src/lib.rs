@@ -4,6 +4,7 @@ mod account_cache;
 pub mod admin;
 pub mod audit_file;
 pub mod bus;
+pub mod case_commands;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use enrolment::Mode;
+use server::case_commands::Pair;
 use server::cli::{
     BlockArgs, Cli, Command, DayCommand, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, PeopleCommand,
     ReconCommand, SafCommand, SuspenseCommand,
@@ -15,8 +16,8 @@ use server::keys_commands::{self, Brought};
 use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
 use server::{
-    day_commands, enrolment_commands, log_commands, people_commands, process_memory, recon_commands, run,
-    saf_commands, suspense_commands,
+    case_commands, day_commands, enrolment_commands, log_commands, people_commands, process_memory,
+    recon_commands, run, saf_commands, suspense_commands,
 };
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
@@ -141,8 +142,19 @@ fn recon(command: ReconCommand, out: &mut impl Write) -> Result<(), Failure> {
         ReconCommand::Layout { name, file, config } => {
             recon_commands::keep_layout(&settings(&config.file)?, &name, &file, out)?;
         }
-        ReconCommand::Match { json, config } => {
+        ReconCommand::Match { line: Some(line), ours: Some(ours), person, config, .. } => {
+            let pair = Pair { line: &line, ours: &ours, is_match: true };
+            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), out)?;
+        }
+        ReconCommand::Match { json, config, .. } => {
             recon_commands::matched(&settings(&config.file)?, json, out)?;
+        }
+        ReconCommand::Part { line, ours, person, config } => {
+            let pair = Pair { line: &line, ours: &ours, is_match: false };
+            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), out)?;
+        }
+        ReconCommand::Case(command) => {
+            case_commands::act(&settings(&command.on().config.file)?, &command, out)?;
         }
         ReconCommand::Exceptions { filter, config } => {
             recon_commands::exceptions(&settings(&config.file)?, &filter, out)?;

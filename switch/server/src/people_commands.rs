@@ -112,7 +112,7 @@ fn audit_of(settings: &Settings) -> Result<Audit, String> {
     Ok(Audit::new(&console.dir, settings.keys.data.clone()))
 }
 
-fn people(settings: &Settings) -> Result<People, String> {
+pub(crate) fn people(settings: &Settings) -> Result<People, String> {
     let audit = Arc::new(audit_of(settings)?);
     let console = settings.console.as_ref().ok_or("the configuration has no [console]")?;
     Ok(People::new(&console.dir, audit))

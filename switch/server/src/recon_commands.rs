@@ -104,10 +104,14 @@ pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<
         value["held_from"] = json!(book.held_from().map(|day| day.to_string()));
         value["left_out_records"] = json!(book.left_out());
         value["passed_over"] = json!({ "files": passed_over.files, "lines": passed_over.lines });
-        value["suggestions"] = matcher
-            .ambiguous()
+        let ambiguous = matcher.ambiguous();
+        let suggestions = matcher.suggestions_of(&ambiguous.iter().copied().collect());
+        value["suggestions"] = ambiguous
             .into_iter()
-            .map(|line| json!({ "line": line, "may_be": matcher.suggestions(line) }))
+            .map(|line| {
+                let may_be = suggestions.get(&line).into_iter().flatten();
+                json!({ "line": line.to_string(), "may_be": may_be.map(ToString::to_string).collect::<Vec<_>>() })
+            })
             .collect();
         format!("{value:#}\n")
     } else {
@@ -202,7 +206,18 @@ fn asked_settlement(
     let day = filter.day.as_deref().ok_or("--day is missing")?.parse::<Day>()?;
     let bank = filter.bank.as_deref().ok_or("--bank is missing")?.parse::<Institution>()?;
     let (switch, currency) = (&settings.switch.id, settings.processor.currency);
-    settlement(&joined.casework, &joined.book, switch, currency, day, bank).map_err(|error| error.to_string())
+    let made = settlement(&joined.casework, &joined.book, switch, currency, day, bank);
+    let made = made.map_err(|error| error.to_string())?;
+    let is_of_day = joined.book.sheet(day).is_some_and(|sheet| sheet.net_positions().contains_key(&bank));
+    let is_known = is_of_day || !made.0.adjustments.is_empty() || is_member(settings, bank);
+    if is_known { Ok(made) } else { Err(format!("{bank} is no member of this switch")) }
+}
+
+/// A bank of citizens or of terminals.
+pub(crate) fn is_member(settings: &Settings, bank: Institution) -> bool {
+    let processor = &settings.processor;
+    processor.issuers.contains_key(&bank)
+        || processor.terminals.values().any(|terminal| terminal.acquirer == bank)
 }
 
 fn filtered(rows: Vec<Row>, args: &ExceptionsArgs) -> Result<Vec<Row>, String> {
@@ -219,10 +234,10 @@ fn filtered(rows: Vec<Row>, args: &ExceptionsArgs) -> Result<Vec<Row>, String> {
     Ok(rows.into_iter().filter(fits).collect())
 }
 
-fn row_json(row: &Row, today: Day) -> Value {
+pub(crate) fn row_json(row: &Row, today: Day) -> Value {
     let one = &row.exception;
     json!({
-        "case": one.case,
+        "case": one.case.to_string(),
         "kind": one.kind.name(),
         "group": one.kind.group(),
         "day": one.day.to_string(),
@@ -232,7 +247,9 @@ fn row_json(row: &Row, today: Day) -> Value {
         "at": utc_ms(one.at_s * 1_000),
         "ours_minor": one.ours_minor,
         "theirs_minor": one.theirs_minor,
-        "lines": one.lines,
+        "lines": one.lines.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "acquirer": one.acquirer.map(|bank| bank.to_string()),
+        "is_another": row.is_another(),
         "offered": Resolution::offered(one.kind).map(Resolution::name),
         "state": row.state().name(),
         "is_gone": row.is_gone,

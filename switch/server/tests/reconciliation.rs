@@ -7,7 +7,12 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+/// Longer than a start takes: a test that waits so long has failed.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_atm-switch");
+/// Nothing happened in it: it is closed in its turn.
+const FIRST_DAY: &str = "2026-05-02";
 const DAY: &str = "2026-05-03";
 const BANKS: [&str; 4] = ["970418", "970415", "970454", "970436"];
 
@@ -68,6 +73,17 @@ impl Desk {
         command.args(arguments).arg("--config").arg(config).current_dir(self.dir.path()).output().unwrap()
     }
 
+    fn told_with(&self, arguments: &[&str], input: &str) {
+        use std::io::Write as _;
+        let config = self.path("atm-switch.toml");
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).arg("--config").arg(config).current_dir(self.dir.path());
+        let mut child =
+            command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
+    }
+
     fn told(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -76,6 +92,29 @@ impl Desk {
 
     fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.told(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// The switch itself is started over the log, accepts, and is stopped.
+    fn run_and_stop(&self) {
+        let addresses = self.path("addresses.json");
+        let _ = std::fs::remove_file(&addresses);
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(self.path("atm-switch.toml"))
+            .arg("--addresses")
+            .arg(&addresses);
+        let mut process =
+            command.current_dir(self.dir.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let began = std::time::Instant::now();
+        while !addresses.exists() {
+            assert!(process.try_wait().unwrap().is_none(), "it ended");
+            assert!(began.elapsed() < PATIENCE, "it does not accept");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(Command::new("kill").arg("-TERM").arg(process.id().to_string()).status().unwrap().success());
+        assert!(process.wait().unwrap().success());
     }
 
     /// Hands in a file of the day; whether it was taken.
@@ -104,9 +143,11 @@ fn write(dir: &Path, name: &str, text: &str) {
     std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Takes all files, closes the day, and writes each bank's files out.
+/// Takes all files, the switch being started and stopped between, closes the day, and writes each bank's files out.
 fn worked(reversed: bool) -> (Desk, Vec<Vec<u8>>) {
     let desk = Desk::new();
+    write(desk.dir.path(), "bidv.csv", "001203000001,8600012345,1\n");
+    desk.told(&["enrolment", "import", "bidv.csv", "--bank", "970418"]);
     let mut deliveries = desk.deliveries.clone();
     deliveries.push("banks/totals.csv".to_owned());
     if reversed {
@@ -116,23 +157,35 @@ fn worked(reversed: bool) -> (Desk, Vec<Vec<u8>>) {
             (!path.contains("-unreadable") && !path.contains("-wrong"), path.contains("-again"))
         });
     }
-    for path in &deliveries {
+    let restart_before = if reversed { 1 } else { deliveries.len() / 2 };
+    for (number, path) in deliveries.iter().enumerate() {
+        if number == restart_before {
+            desk.run_and_stop();
+        }
         let is_bad = ["-unreadable", "-wrong", "-again"].iter().any(|word| path.contains(word));
         assert_eq!(desk.import(path), !is_bad, "{path}");
     }
+    desk.told(&["day", "close", FIRST_DAY]);
     desk.told(&["day", "close", DAY]);
+    let files = written_out(&desk, "");
+    desk.run_and_stop();
+    assert_eq!(written_out(&desk, "again-"), files, "byte for byte, behind a restart");
+    (desk, files)
+}
+
+fn written_out(desk: &Desk, prefix: &str) -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     for bank in BANKS {
         // What the last is like is enough of one bank.
         let whats = ["settlement", "camt053", "camt054"];
         for what in &whats[..if bank == BANKS[0] { 3 } else { 1 }] {
-            let out = format!("{bank}.{what}");
+            let out = format!("{prefix}{bank}.{what}");
             let exported = ["recon", "export", what, "--day", DAY, "--bank", bank, "--out", &out];
             desk.told(&exported);
             files.push(std::fs::read(desk.path(&out)).unwrap());
         }
     }
-    (desk, files)
+    files
 }
 
 /// What depends on when the day was closed, to the second.
@@ -143,7 +196,7 @@ fn without_moments(files: &[Vec<u8>]) -> Vec<String> {
 }
 
 #[test]
-fn a_day_is_worked_closed_and_written_out_and_the_order_of_files_changes_nothing() {
+fn a_day_is_closed_twice_files_in_another_order_the_switch_restarted_between_and_its_files_are_the_same() {
     let (desk, files) = worked(false);
     let shown = desk.json(&["day", "show", DAY]);
     assert_eq!((shown["state"].as_str(), shown["banks"].as_array().map(Vec::len)), (Some("closed"), Some(4)));
@@ -175,7 +228,22 @@ fn a_day_is_worked_closed_and_written_out_and_the_order_of_files_changes_nothing
     let trailer = settlement.lines().last().unwrap().split('|').nth(1).unwrap().to_owned();
     assert_eq!(
         (settlement.lines().next().unwrap(), trailer),
-        ("H|ATM-SETTLEMENT|1|switch|970418|2026-05-03|704", count.to_string())
+        ("H|ATM-SETTLEMENT|2|switch|970418|2026-05-03|704", count.to_string())
+    );
+
+    // The files of all members come to nothing together.
+    let nets = files.iter().filter_map(|file| {
+        let text = String::from_utf8(file.clone()).unwrap();
+        let last = text.lines().last().filter(|line| line.starts_with("T|"))?.to_owned();
+        last.rsplit('|').next()?.parse::<i64>().ok()
+    });
+    assert_eq!((nets.clone().count(), nets.sum::<i64>()), (4, 0));
+    let nobody =
+        desk.command(&["recon", "export", "settlement", "--day", DAY, "--bank", "970499", "--out", "x"]);
+    let told = String::from_utf8_lossy(&nobody.stderr).trim().to_owned();
+    assert_eq!(
+        (told.as_str(), desk.path("x").exists()),
+        ("atm-switch: 970499 is no member of this switch", false)
     );
 
     let (_, other) = worked(true);
@@ -188,6 +256,7 @@ fn what_may_not_be_done_is_refused_and_said() {
     for (arguments, expected) in [
         (&["day", "close", "2026-05-04"][..], "business day 2026-05-04: it is open; cut over first"),
         (&["day", "close", "2026-06-01"], "business day 2026-06-01: the log does not know it"),
+        (&["day", "close", DAY], "business day 2026-05-03: an earlier day is not closed"),
         (&["day", "settle", DAY], "business day 2026-05-03: it is not closed"),
         (
             &["recon", "export", "settlement", "--day", DAY, "--bank", "970418", "--out", "x"],
@@ -236,6 +305,7 @@ fn what_may_not_be_done_is_refused_and_said() {
         "--preview",
     ]);
     assert!(preview.ends_with(" 1 wrong; nothing was taken\n"), "{preview}");
+    desk.told(&["day", "close", FIRST_DAY]);
     desk.told(&["day", "close", DAY]);
     let again = desk.command(&["day", "close", DAY]);
     assert_eq!(
@@ -280,4 +350,76 @@ fn the_list_of_exceptions_is_written_as_csv_and_as_a_workbook() {
     assert_eq!(csv.lines().count(), listed + 1);
     assert!(csv.starts_with("\u{feff}day,kind,bank,terminal,rrn,"));
     assert!(std::fs::read(desk.path("all.xlsx")).unwrap().starts_with(b"PK"));
+}
+
+/// Rights are those of the console's file of people, and makers never check, on the command line too.
+#[test]
+fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
+    let desk = Desk::new();
+    let config = std::fs::read_to_string(desk.path("atm-switch.toml")).unwrap();
+    write(
+        desk.dir.path(),
+        "atm-switch.toml",
+        &(config + "[console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n"),
+    );
+    for (name, role) in [("lan", "clerk"), ("minh", "checker"), ("an", "auditor")] {
+        desk.told_with(
+            &["people", "add", name, "--full-name", name, "--role", role],
+            "correct horse battery staple\n",
+        );
+    }
+    assert!(desk.import("banks/970418-2026-05-03.csv"));
+    let listed =
+        desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--bank", "970418", "--open"]);
+    let case = listed[0]["case"].as_str().unwrap().to_owned();
+    let run = |person: &str, deed: &[&str]| {
+        let (verb, more) = deed.split_first().unwrap();
+        let output = desk.command(&[&["recon", verb, &case, "--as", person], more].concat());
+        match output.status.success() {
+            true => Ok(serde_json::from_slice::<Value>(&output.stdout).unwrap()),
+            false => Err(String::from_utf8_lossy(&output.stderr)
+                .trim()
+                .trim_start_matches("atm-switch: ")
+                .to_owned()),
+        }
+    };
+    let state = |told: Result<Value, String>| told.map(|case| case["state"].as_str().unwrap().to_owned());
+    let is = |state: &str| Ok(state.to_owned());
+    let role = |name: &str, roles: &str| Err(format!("{name} may not do this: it is for {roles}"));
+    assert_eq!(state(run("an", &["note", "--text", "x"])), role("an", "clerk, checker"));
+    assert_eq!(state(run("nobody", &["note", "--text", "x"])), Err("nobody is called nobody".to_owned()));
+    assert_eq!(state(run("lan", &["assign", "--owner", "lan"])), is("open"));
+    let proposed =
+        run("lan", &["propose", "--resolution", "adjustment", "--why", "the bank has it not"]).unwrap();
+    let proposal = proposed["proposal"]["act"].to_string();
+    let minor = |name: &str| listed[0][name].as_i64().unwrap();
+    let more = minor("theirs_minor") - minor("ours_minor");
+    assert_eq!(proposed["proposal"]["amount_minor"], more, "what the bank owes more, as its file has it");
+    assert_eq!(state(run("lan", &["approve", "--proposal", &proposal])), role("lan", "checker"));
+    assert_eq!(
+        state(run("minh", &["approve", "--proposal", "99"])),
+        Err("another proposal stands there by now: look at it first".to_owned())
+    );
+    assert_eq!(state(run("minh", &["approve", "--proposal", &proposal])), is("resolved"));
+    let undo = run("minh", &["reopen", "--why", "it came"]).unwrap();
+    assert_eq!(
+        (&undo["state"], &undo["proposal"]["amount_minor"]),
+        (&Value::from("proposed"), &Value::from(-more))
+    );
+    let undo = undo["proposal"]["act"].to_string();
+    assert_eq!(
+        state(run("minh", &["approve", "--proposal", &undo])),
+        Err("minh has proposed it and cannot check it: somebody else has to".to_owned())
+    );
+    // A transaction that the bank has posted is parted from its line, and laid to it again.
+    let pairs = desk.json(&["recon", "exceptions", "--kind", "amount_over", "--bank", "970418"]);
+    let (line, over) = (pairs[0]["lines"][0].as_str().unwrap(), pairs[0]["case"].as_str().unwrap());
+    let ours = over.trim_end_matches("-bank");
+    desk.told(&["recon", "part", line, ours, "--as", "lan"]);
+    let open = |kind: &str| {
+        desk.json(&["recon", "exceptions", "--kind", kind, "--bank", "970418"]).as_array().unwrap().len()
+    };
+    assert_eq!(open("amount_over"), pairs.as_array().unwrap().len() - 1);
+    desk.told(&["recon", "match", line, ours, "--as", "lan"]);
+    assert_eq!(open("amount_over"), pairs.as_array().unwrap().len());
 }

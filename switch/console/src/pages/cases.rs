@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{About, ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
 use processor::{Day, Institution};
-use reconciliation::{Aspect, CaseId, Exception, Kind, LineId};
+use reconciliation::{CaseId, Exception, Kind, LineId};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
@@ -82,25 +82,11 @@ impl Filters {
 
 /// A case in an address: file, line and side.
 pub(crate) fn case_text(case: CaseId) -> String {
-    let side = match case.aspect {
-        Aspect::Bank => "bank",
-        Aspect::Machine => "machine",
-        Aspect::Switch => "switch",
-    };
-    std::format!("{:x}-{}-{side}", case.of.file, case.of.line)
+    case.to_string()
 }
 
 pub(crate) fn read_case(text: &str) -> Option<CaseId> {
-    let mut parts = text.split('-');
-    let file = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let line = parts.next()?.parse().ok()?;
-    let aspect = match (parts.next()?, parts.next()) {
-        ("bank", None) => Aspect::Bank,
-        ("machine", None) => Aspect::Machine,
-        ("switch", None) => Aspect::Switch,
-        _ => return None,
-    };
-    Some(CaseId { of: LineId { file, line }, aspect })
+    text.parse().ok()
 }
 
 fn line_text(line: LineId, t: &Texts) -> String {
@@ -710,6 +696,8 @@ fn whole_amount(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use reconciliation::Aspect;
+
     use super::*;
 
     #[test]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::{Console, Visitor};
-use crate::desk::{Seen, Told};
+use crate::desk::{Seen, TellError, Told};
 use crate::evidence::bank_name;
 use crate::format;
 use crate::pages::cases;
@@ -299,8 +299,16 @@ pub(crate) async fn close(
     let Some(day) = day.filter(is_over) else {
         return Err(missing(&visitor));
     };
-    let deed = Deed::Close { day, position: told.read.1 };
-    match cases::done(&console, &visitor, deed).await {
+    let closing = at_turn(&console, &visitor, move |console| match console.days.close(&console.log, day) {
+        Ok(deed) => Ok(Ok(deed)),
+        Err(TellError::Desk(error @ DeskError::Act(ActError::Refused(_)))) => Ok(Err(error)),
+        Err(error) => Err(error),
+    });
+    let done = match closing.await? {
+        Ok(deed) => cases::done(&console, &visitor, deed).await,
+        Err(refused) => Err(refused),
+    };
+    match done {
         Ok(()) => Ok(Redirect::to(&std::format!("/day?closed={day}")).into_response()),
         Err(DeskError::Act(ActError::Refused(refused))) => {
             let mut page = day_page(&console, &visitor).await?;

@@ -47,12 +47,11 @@ impl Filters {
 }
 
 fn id_text(id: LineId) -> String {
-    std::format!("{:x}-{}", id.file, id.line)
+    id.to_string()
 }
 
 fn read_id(text: &str) -> Option<LineId> {
-    let (file, line) = text.split_once('-')?;
-    Some(LineId { file: u64::from_str_radix(file, 16).ok()?, line: line.parse().ok()? })
+    text.parse().ok()
 }
 
 /// A transaction or line as it is shown.

@@ -29,6 +29,7 @@ pub fn ours(number: u32) -> Ours {
         terminal: terminal(1),
         terminal_stan: number,
         bank: "970415".parse().unwrap(),
+        acquirer: "970418".parse().unwrap(),
         identity: BankIdentity { sent_at: UtcSeconds(NOON_S), stan: 500_000 + number },
         at_s: NOON_S + i64::from(number) * 600,
         day: day(3),

@@ -1,0 +1,109 @@
+//! `atm-switch recon propose|approve|reject|dispute|reopen|assign|note`, and lines laid and parted by hand: acts on cases, as in the console.
+
+use std::io::Write;
+
+use casework::{About, Deed, Resolution, Row};
+use console::Permission;
+use processor::{Day, Institution};
+use reconciliation::{CaseId, Decision, LineId};
+use serde_json::{Value, json};
+
+use crate::cli::CaseCommand;
+use crate::config::Settings;
+use crate::desk::{Joined, Seat, now_ms};
+use crate::recon_commands::{is_member, row_json};
+
+/// Does something to a case: checked against all acts, recorded and durable when this returns. Prints how the case stands then, as `exceptions` does.
+///
+/// # Errors
+/// Whoever acts may not; the case is no exception; the act is refused; as [`crate::recon_commands::matched`].
+pub fn act(settings: &Settings, command: &CaseCommand, out: &mut impl Write) -> Result<(), String> {
+    let seat = Seat::new(settings)?;
+    let permission = match command {
+        CaseCommand::Approve { .. } | CaseCommand::Reject { .. } => Permission::Check,
+        _ => Permission::Work,
+    };
+    let by = seat.by(command.on().person.as_deref(), permission)?;
+    let case: CaseId = command.on().case.parse()?;
+    let before = row_of(seat.joined()?, case)?;
+    let deed = deed_of(settings, command, case, &before)?;
+    let done = seat.acts().act(now_ms(), &by.who, &by.from, deed).map_err(|error| error.to_string())?;
+    let row = Row { case: done.case(case).cloned().unwrap_or_default(), ..before };
+    print(&row_json(&row, Day::of_unix_ms(now_ms())), out)
+}
+
+fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) -> Result<Deed, String> {
+    let about = || Box::new(About::of(&row.exception));
+    let deed = match command {
+        CaseCommand::Propose { resolution, amount, bank, why, .. } => {
+            let known = Resolution::PROPOSED.into_iter().find(|known| known.name() == resolution);
+            let resolution =
+                known.ok_or_else(|| format!("`{resolution}` is none of refund, adjustment, accept"))?;
+            let named = bank.as_deref().map(str::parse::<Institution>).transpose()?;
+            if let Some(bank) = named.filter(|bank| !is_member(settings, *bank)) {
+                return Err(format!("{bank} is no member of this switch"));
+            }
+            let amount_minor = amount.unwrap_or(match resolution {
+                Resolution::Accept | Resolution::Undo => 0,
+                Resolution::Refund => row.exception.value_minor(),
+                Resolution::Adjustment => row.exception.adjustment_minor(),
+            });
+            let bank = named.or(row.exception.bank);
+            Deed::Propose { case, about: about(), resolution, amount_minor, bank, why: why.clone() }
+        }
+        CaseCommand::Approve { proposal, .. } => Deed::Approve { case, proposal: *proposal },
+        CaseCommand::Reject { proposal, why, .. } => {
+            Deed::Reject { case, proposal: *proposal, why: why.clone() }
+        }
+        CaseCommand::Dispute { why, .. } => Deed::Dispute { case, about: about(), why: why.clone() },
+        CaseCommand::Reopen { why, .. } => Deed::Reopen { case, why: why.clone() },
+        CaseCommand::Assign { owner, .. } => Deed::Assign { case, owner: owner.clone() },
+        CaseCommand::Note { text, .. } => Deed::Note { case, text: text.clone() },
+    };
+    Ok(deed)
+}
+
+/// Only what is an exception, or was one that something hangs on, can be a case.
+fn row_of(joined: Joined, case: CaseId) -> Result<Row, String> {
+    let found = joined.rows.into_iter().find(|row| row.exception.case == case);
+    found.ok_or_else(|| format!("case {case}: it is no exception"))
+}
+
+/// A line and a transaction by their ids, and whether they belong together.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// The line.
+    pub line: &'a str,
+    /// The transaction.
+    pub ours: &'a str,
+    /// They do.
+    pub is_match: bool,
+}
+
+/// Lays a line to a transaction, or parts them. Prints what was said.
+///
+/// # Errors
+/// As [`act`]; they are not here or cannot belong together.
+pub fn by_hand(
+    settings: &Settings,
+    pair: Pair<'_>,
+    person: Option<&str>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let seat = Seat::new(settings)?;
+    let by = seat.by(person, Permission::Work)?;
+    let (line, ours): (LineId, LineId) = (pair.line.parse()?, pair.ours.parse()?);
+    let decision = match pair.is_match {
+        true => Decision::Match { line, ours },
+        false => Decision::Part { line, ours },
+    };
+    let matching = seat.joined()?.matching;
+    let done = seat.desk.by_hand(&matching.matcher, decision, now_ms(), &by.who, &by.from);
+    let act = done.map_err(|error| error.to_string())?.next() - 1;
+    let what = if pair.is_match { "match" } else { "part" };
+    print(&json!({ "act": act, "deed": what, "line": line.to_string(), "ours": ours.to_string() }), out)
+}
+
+fn print(value: &Value, out: &mut impl Write) -> Result<(), String> {
+    out.write_all(format!("{value:#}\n").as_bytes()).map_err(|error| error.to_string())
+}
