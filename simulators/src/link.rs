@@ -1,15 +1,17 @@
 //! One connection, in clear or in TLS, as messages: bytes in and out through a link codec, with the MACs of one peer.
 
 use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use iso8583::{Message, ParseError};
-use keys::{LinkCodec, LinkError, LinkMac, MacAlgorithm, MacError, Received};
+use keys::{LinkCodec, LinkError, LinkMac, MacAlgorithm, MacError, MacKey, MacPurpose, Received};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_rustls::TlsStream;
 
+use crate::exchange::{Purpose, TakenKey};
 use crate::tls::{Answerer, Dialler};
 
 /// Bytes asked of the socket at once. The reader holds at most this much more than one frame.
@@ -31,6 +33,43 @@ pub(crate) fn mac(algorithm: &str, to_switch: &str, from_switch: &str) -> Result
 /// The default of `mac_algorithm`.
 pub(crate) fn hmac() -> String {
     MacAlgorithm::HmacSha256.name().to_owned()
+}
+
+/// The MAC keys of a peer's end, which an exchange changes for all of its connections. Clones are the same keys.
+#[derive(Clone, Debug)]
+pub struct PeerMac(Arc<RwLock<Arc<LinkMac>>>);
+
+impl From<LinkMac> for PeerMac {
+    fn from(mac: LinkMac) -> PeerMac {
+        PeerMac(Arc::new(RwLock::new(Arc::new(mac))))
+    }
+}
+
+impl PeerMac {
+    fn now(&self) -> Arc<LinkMac> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Goes by a key that was taken in; what is received is checked by the one before it as well. A key of another algorithm
+    /// than the link's changes nothing.
+    pub(crate) fn rekey(&self, taken: &TakenKey) {
+        let before = self.now();
+        let bound = |purpose| MacKey::bound(&taken.key, before.sign.algorithm(), purpose);
+        let next = match taken.purpose {
+            Purpose::Pins => return,
+            Purpose::Sign => {
+                bound(MacPurpose::Sign).map(|sign| LinkMac { sign, verify: before.verify.clone() })
+            }
+            Purpose::Verify => bound(MacPurpose::Verify).map(|newest| {
+                let verify = MacKey::any_of(newest, [before.verify.clone()]);
+                LinkMac { sign: before.sign.clone(), verify }
+            }),
+        };
+        match next {
+            Ok(next) => *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next),
+            Err(error) => tracing::warn!(%error, "a MAC key that is none of the link's"),
+        }
+    }
 }
 
 /// What came on a connection.
@@ -116,7 +155,7 @@ enum Writing {
 pub struct LinkReader {
     stream: Reading,
     codec: LinkCodec,
-    mac: Option<LinkMac>,
+    mac: Option<PeerMac>,
     buffer: Vec<u8>,
     /// Bytes at the front of the buffer that were handed out already.
     taken: usize,
@@ -127,7 +166,7 @@ pub struct LinkReader {
 pub struct LinkWriter {
     stream: Writing,
     codec: LinkCodec,
-    mac: Option<LinkMac>,
+    mac: Option<PeerMac>,
     buffer: Vec<u8>,
 }
 
@@ -138,8 +177,9 @@ pub struct LinkWriter {
 pub fn open(
     socket: impl Into<Socket>,
     codec: LinkCodec,
-    mac: Option<LinkMac>,
+    mac: Option<impl Into<PeerMac>>,
 ) -> io::Result<(LinkReader, LinkWriter)> {
+    let mac = mac.map(Into::into);
     let (read, write) = match socket.into() {
         Socket::Clear(stream) => {
             stream.set_nodelay(true)?;
@@ -165,8 +205,8 @@ impl LinkReader {
     /// [`Broken`]: the connection is of no more use.
     pub async fn receive(&mut self) -> Result<Option<Arrival>, Broken> {
         loop {
-            let keys = self.mac.as_ref();
-            match self.codec.receive(&self.buffer[self.taken..], |_| keys)? {
+            let keys = self.mac.as_ref().map(PeerMac::now);
+            match self.codec.receive(&self.buffer[self.taken..], |_| keys.as_deref())? {
                 Received::Incomplete => {}
                 Received::KeepAlive { consumed } => {
                     self.taken += consumed;
@@ -204,7 +244,8 @@ impl LinkWriter {
     /// # Errors
     /// [`Broken::Link`] when the dialect cannot carry the message; what was queued before stays queued.
     pub fn queue(&mut self, message: &Message) -> Result<(), Broken> {
-        Ok(self.codec.send(message, self.mac.as_ref(), &mut self.buffer)?)
+        let keys = self.mac.as_ref().map(PeerMac::now);
+        Ok(self.codec.send(message, keys.as_deref(), &mut self.buffer)?)
     }
 
     /// Writes what is queued. Dropped while it waits it leaves half a frame behind: then drop the link too.
@@ -237,7 +278,7 @@ impl LinkWriter {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use iso8583::Mti;
-    use keys::{Key, MacKey};
+    use keys::Key;
     use tokio::net::TcpListener;
 
     use super::*;

@@ -149,6 +149,12 @@ impl PinPad {
         Ok(())
     }
 
+    /// The same with the next key; `None` of a pad that derives its keys, or for a key that is not of its kind.
+    pub(crate) fn with_key(&self, key: &BoundKey) -> Option<PinPad> {
+        let is_fixed = matches!(self.key, PadKey::Fixed(_)) && key.algorithm() == self.format.algorithm();
+        PinPad::fixed(key, self.format).ok().filter(|_| is_fixed)
+    }
+
     fn key(&self, counter: u32) -> Result<(PinKey, Option<Vec<u8>>), PadError> {
         match &self.key {
             PadKey::Fixed(key) => Ok((key.clone(), None)),
@@ -180,6 +186,8 @@ impl fmt::Debug for PinPad {
 #[derive(Clone)]
 pub struct PinCheck {
     key: PinKey,
+    /// Of what was under way when the next one came.
+    before: Option<PinKey>,
     format: PinFormat,
     pins: Pins,
 }
@@ -190,7 +198,13 @@ impl PinCheck {
     /// # Errors
     /// [`KeyError`] of a key that is not for PINs.
     pub fn new(key: &BoundKey, format: PinFormat, pins: Pins) -> Result<PinCheck, KeyError> {
-        Ok(PinCheck { key: PinKey::new(key)?, format, pins })
+        Ok(PinCheck { key: PinKey::new(key)?, before: None, format, pins })
+    }
+
+    /// The same with the next key, and the one before it as well; `None` for a key that is not of its kind.
+    pub(crate) fn with_key(&self, key: &BoundKey) -> Option<PinCheck> {
+        let next = PinKey::new(key).ok().filter(|_| key.algorithm() == self.format.algorithm())?;
+        Some(PinCheck { key: next, before: Some(self.key.clone()), ..self.clone() })
     }
 
     /// Whether the PIN of a request is the card's: DE39 where it is not. 55 without one and for a wrong one, 88 where none
@@ -203,11 +217,12 @@ impl PinCheck {
             return Err("30");
         }
         let pan = message.get(2).unwrap_or_default();
-        let read = || {
+        let read = |key: &PinKey| -> Result<ClearPin, PinError> {
             let block = PinBlock::new(self.format, block)?;
-            decipher_to_clear_pin(&block, &PinPan::parse(pan)?, &self.key)
+            decipher_to_clear_pin(&block, &PinPan::parse(pan)?, key)
         };
-        let entered: ClearPin = read().map_err(|_: PinError| "88")?;
+        let before = || self.before.as_ref().map_or(Err(PinError::Unreadable), read);
+        let entered = read(&self.key).or_else(|_| before()).map_err(|_| "88")?;
         if entered.digits() == self.pins.of(pan).digits() { Ok(()) } else { Err("55") }
     }
 }

@@ -4,7 +4,7 @@ balances in memory.
     bank.py SETTINGS.json      prints "listens on HOST:PORT, …"; a line for each message that it was asked
 
 The settings: id, mac_algorithm, mac_to_switch, mac_from_switch, pin_format, pin_key, pins (PAN to PIN), opening_minor; next_pin_key and
-next_block, which it brings to the switch by 0800/101 once the switch has signed on.
+next_block, which it brings to the switch by 0800/101 once the switch has signed on; exchange_key, under which the switch sends it keys.
 """
 
 import collections
@@ -32,7 +32,7 @@ SPEC["54"]["max_len"] = 120
 
 # "Which elements stand in which message", switch to bank: always, and sometimes. MAC and bitmaps aside.
 ASKED = {
-    "0800": ({7, 11, 70}, {15}),
+    "0800": ({7, 11, 70}, {15, 120}),
     "0200": ({2, 3, 4, 7, 11, 12, 13, 15, 18, 22, 25, 32, 37, 41, 42, 43, 49, 100, 102}, {52, 103, 121}),
     "0420": ({2, 3, 4, 7, 11, 15, 32, 37, 39, 41, 42, 49, 90, 95, 100, 102}, set()),
     "0520": ({7, 11, 15, 50, *range(74, 90), 97}, set()),
@@ -61,10 +61,11 @@ def cmac(key, text):
 class Bank:
     def __init__(self, settings):
         self.settings = settings
-        self.to_switch, self.from_switch, pin_key, next_pin_key = (
+        self.to_switch, from_switch, pin_key, next_pin_key = (
             bytes.fromhex(settings[name]) for name in ("mac_to_switch", "mac_from_switch", "pin_key", "next_pin_key"))
         # The switch may use the one before until it has answered.
         self.pin_keys = [next_pin_key, pin_key]
+        self.from_switch = [from_switch]
         self.has_brought = False
         self.balances = {}
         self.answered = {}
@@ -90,9 +91,9 @@ class Bank:
 
     def answer(self, message):
         fields, _ = iso8583.decode(message, SPEC)
-        mac = mac_of(self.settings["mac_algorithm"], self.from_switch, message[:-8])
+        macs = [mac_of(self.settings["mac_algorithm"], key, message[:-8]).hex().upper() for key in self.from_switch]
         place = "128" if max(int(name) for name in fields if name.isdigit()) > 64 else "64"
-        assert fields.pop(place) == mac.hex().upper(), "a wrong MAC"
+        assert fields.pop(place) in macs, "a wrong MAC"
         asked = {int(name): value for name, value in fields.items() if name.isdigit() and name != "1"}
         if fields["t"] == "0810":
             check_value = cmac(self.pin_keys[0], bytes(16))[:5].hex().upper()
@@ -108,11 +109,28 @@ class Bank:
             self.answered[name] = code
             print(json.dumps({"mti": mti, "code": code, "has": sorted(asked)}), flush=True)
         said = {number: asked[number] for number in ECHOED[mti]} | {39: self.answered[name]}
+        if mti == "0800" and asked[70] == "101":
+            return self.taken(asked[120], said)
         if (mti, said[39]) == ("0200", "00"):
             said[38] = asked[37][-6:]
         if mti == "0520":
             said |= self.totals(asked)
         return self.encode(f"{mti[:2]}{int(mti[2]) + 1}0", said)
+
+    def taken(self, block, said):
+        """Takes a key in that the switch sends; the answer is still signed with the key of before."""
+        header, key = psec.tr31.unwrap(bytes.fromhex(self.settings["exchange_key"]), block)
+        kind = header.key_usage + header.mode_of_use
+        check_value = cmac(key, bytes(16))[:3] if header.algorithm == "A" else psec.des.generate_kcv(key, 3)
+        answer = self.encode("0810", said | {120: check_value.hex().upper()})
+        if kind == "P0B":
+            self.pin_keys.insert(0, key)
+        elif kind == "M3V":
+            self.from_switch.insert(0, key)
+        else:
+            assert kind == "M3G", header
+            self.to_switch = key
+        return answer
 
     def debit(self, asked):
         if (code := self.pin(asked)) != "00":

@@ -3,8 +3,11 @@
     pins.py SETUP.json      as tests/interop/run writes it
 """
 
+import hmac
 import json
 import secrets
+import struct
+import subprocess
 import sys
 import warnings
 
@@ -30,7 +33,8 @@ class PinDay(Day):
         self.verification("63")
         self.verified(security_object(self.card))
         for step in (
-            self.right_pin, self.wrong_pin, self.no_pin, self.no_block, self.key_exchange, self.reversal,
+            self.right_pin, self.wrong_pin, self.no_pin, self.no_block, self.key_exchange, self.sent_keys,
+            self.brought_mac_keys, self.reversal,
         ):
             print(f"-- {step.__name__.replace('_', ' ')}: {step.__doc__}", flush=True)
             step()
@@ -75,6 +79,47 @@ class PinDay(Day):
         ):
             assert 120 not in self.brought(refused, "88")
         self.expect("30", "0800", {**self.terminal.key(), 41: self.terminal.id, 70: "101"})
+
+    def sent_keys(self):
+        """`keys rotate --send`: the switch sends 0800/101, and uses the key at the 0810 that says its check value"""
+        for role, header_says in (("pin", "P0TB"), ("mac-from-switch", "M7HV"), ("mac-to-switch", "M7HG")):
+            name = f"terminal.{self.terminal.id}.{role}"
+            told = subprocess.Popen(
+                (self.setup["switch_program"], "keys", "rotate", name, "--send", "--config", self.setup["configuration"]),
+                stdout=subprocess.PIPE, text=True)
+            asked = self.terminal.receive()
+            assert asked.keys() == {"t", 7, 11, 41, 70, 120} and (asked["t"], asked[70]) == ("0800", "101"), asked
+            header, key = psec.tr31.unwrap(self.exchange_key, asked[120])
+            assert header.key_usage + header.algorithm + header.mode_of_use == header_says, header
+            check_value = psec.des.generate_kcv(key, 3) if role == "pin" else hmac.digest(key, bytes(16), "sha256")[:3]
+            said = {number: asked[number] for number in (7, 11, 41, 70)} | {39: "00", 120: check_value.hex().upper()}
+            answer = self.terminal.encode("0810", said)
+            self.terminal.send(struct.pack(">H", len(answer)) + answer)
+            self.take(role, key)
+            assert told.communicate(timeout=30)[0] == "done\n" and told.returncode == 0
+            self.withdrawn()
+
+    def brought_mac_keys(self):
+        """0800/101 with a MAC key for each direction; one for both directions is 88"""
+        for role, mode in (("mac-to-switch", "V"), ("mac-from-switch", "G")):
+            key = secrets.token_bytes(32)
+            header = psec.tr31.Header("D", "M7", "H", mode, "02", "N")
+            answer = self.brought(psec.tr31.wrap(self.exchange_key, header, key), "00")
+            assert answer[120] == hmac.digest(key, bytes(16), "sha256")[:3].hex().upper(), answer
+            self.take(role, key)
+            self.withdrawn()
+        both = psec.tr31.Header("D", "M7", "H", "C", "03", "N")
+        self.brought(psec.tr31.wrap(self.exchange_key, both, secrets.token_bytes(32)), "88")
+
+    def take(self, role, key):
+        if role == "pin":
+            self.pad_key = key
+        else:
+            self.terminal.use(**{role.replace("mac-", "").replace("-", "_"): key})
+
+    def withdrawn(self):
+        request, answer = self.with_pin("00", 100_000, self.block(self.pin))
+        self.expect("00", "0220", self.terminal.advice(request, answer))
 
     def wrapped(self, usage, mode, version, key, under=None):
         header = psec.tr31.Header("D", usage, "T", mode, version, "N")

@@ -386,6 +386,7 @@ fn machine(id: &str) -> MachineConfig {
         repeats_refused: false,
         totals: Default::default(),
         pins: None,
+        exchange: None,
         faults: no_faults(),
     }
 }
@@ -441,6 +442,7 @@ fn setup(index: usize, switch: SocketAddr) -> Setup {
             challenge: Key::new(key(machine_key(index) + 2)),
             biometrics: matching_faces(SEED),
             pin_pad: None,
+            exchange: None,
             timers: terminal::Timers { link_ms_max: 20_000, ..terminal::Timers::default() },
             withdrawal_notes_max: 40,
             deposit_notes_max: 200,

@@ -131,7 +131,10 @@ impl Filler {
             Output::AskAgain(ticket, _) => Some(Input::AskedAgain(ticket, None)),
             Output::TranslatePin(ticket, _) => Some(Input::PinTranslated(ticket, PinVerdict::Unavailable)),
             Output::Send(link, message) if link == self.bank => self.at_the_bank(&message),
+            Output::OfferKey(ticket, _) => Some(Input::KeyOffered(ticket, Err(String::new()))),
+            Output::UseOfferedKey(ticket, ..) => Some(Input::OfferedKeyUsed(ticket, Err(String::new()))),
             Output::Send(..)
+            | Output::UseKeys(..)
             | Output::Close(_)
             | Output::Commanded(..)
             | Output::Retried { .. }
@@ -174,7 +177,7 @@ impl Filler {
                     answer =
                         Some(Input::Received { link: self.bank, message: said, authenticity, citizen: None });
                 }
-                bank::Output::Send(..) | bank::Output::Away(_) => {}
+                bank::Output::Send(..) | bank::Output::Away(_) | bank::Output::Rekey(_) => {}
             }
         }
         answer

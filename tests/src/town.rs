@@ -255,6 +255,7 @@ async fn start_bank(dir: &Path, number: usize, seed: u64, sick: Arc<AtomicBool>)
             repeats_refused: false,
             totals: Default::default(),
             pins: None,
+            exchange: None,
             faults: bank_faults(seed, sick),
         },
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
@@ -306,6 +307,7 @@ fn terminal_setup(number: usize, seed: u64, switch: SocketAddr) -> Setup {
             challenge: Key::new(keys_of(number)[2]),
             biometrics: matching_faces(seed),
             pin_pad: None,
+            exchange: None,
             timers: terminal::Timers {
                 answer_ms_max: 8_000,
                 link_ms_max: 20_000,

@@ -12,6 +12,7 @@ use serde_json::Value;
 use simulators::audit::{Audit, Evidence, audit, read_log};
 use simulators::bank::{self, Bank, BankConfig, Entry, FaultRule, Line, read_lines};
 use simulators::citizens::Country;
+use simulators::exchange::ExchangeKey;
 use simulators::pins::{PinCheck, PinPad, Pins};
 use simulators::registry::{self, Certificates, Registry, RegistryConfig, SecretKey, Sessions};
 use simulators::terminal::{self, Card, Fault, Notes, Order, Setup, Steps, What, net_out_vnd};
@@ -346,6 +347,11 @@ async fn start_registry(certificates: &Certificates) -> registry::Handle {
     Registry::start(config).await.expect("the registry starts")
 }
 
+/// [`EXCHANGE_KEY`], which the module has of terminal and bank.
+fn exchange_key() -> ExchangeKey {
+    ExchangeKey::new(&EXCHANGE_KEY).expect("an AES key")
+}
+
 async fn start_bank(dir: &Path, faults: FaultRule, pins: Option<PinCheck>) -> bank::Handle {
     let config = BankConfig {
         machine: bank::MachineConfig {
@@ -357,6 +363,7 @@ async fn start_bank(dir: &Path, faults: FaultRule, pins: Option<PinCheck>) -> ba
             tombstones: true,
             repeats_refused: false,
             totals: Default::default(),
+            exchange: pins.is_some().then(exchange_key),
             pins,
             faults,
         },
@@ -383,6 +390,7 @@ fn start_terminal(switch: SocketAddr, pin_pad: Option<PinPad>, minted: Minted) -
             location: "Hanoi".into(),
             acquirer: BANK.into(),
             challenge: Key::new([3; 32]),
+            exchange: pin_pad.is_some().then(exchange_key),
             pin_pad,
             biometrics: Arc::new(move |comparison| {
                 let session = sessions.mint(

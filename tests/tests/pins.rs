@@ -145,3 +145,43 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
         assert!(!shown.contains(&hex(secret)) && !shown.contains(&text), "a key is shown");
     }
 }
+
+/// Both ends use what the switch sends: PINs and MACs go on, across a restart too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_switch_sends_keys_and_both_ends_use_them() {
+    let mut world = World::start_with_pins(no_faults(), fixed(PinFormat::Iso0)).await;
+    assert_eq!(code(&mut world, What::Withdrawal, 500_000, |_| ()).await, "00");
+    let names = ["pin", "mac-to-switch", "mac-from-switch"];
+    for (round, version) in ["02", "03"].into_iter().enumerate() {
+        for owner in ["terminal.HN000001", "bank.970418"] {
+            for role in names {
+                let name = format!("{owner}.{role}");
+                assert_eq!(world.switch.told(&["keys", "rotate", &name, "--send"]), "done\n");
+                let listed = world.switch.told(&["keys", "list"]);
+                // The first of a link's MACs has none before it in the module.
+                let expected = if role == "pin" { version } else { ["01", "02"][round] };
+                assert!(listed.contains(&format!("{name}  version {expected}  ")), "{listed}");
+                assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "after {name}");
+            }
+        }
+        world.settled().await;
+        world.kill_and_restart();
+        world.bank_ready().await;
+        assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "behind a restart");
+    }
+    let refused = world.switch.command(&["keys", "rotate", "terminal.HN000009.pin", "--send"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not connected and signed on"));
+    let refused = world.switch.command(&["keys", "rotate", "bank.970418.exchange", "--send"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("keys for PINs and MACs are sent, no other"));
+
+    let audit = std::fs::read_to_string(world.dir().join("log/audit.log")).unwrap();
+    let at = |act: &str, stage: &str| {
+        let start = format!("{{\"act\":\"{act}\"");
+        audit.lines().filter(|line| line.starts_with(&start) && line.contains(stage)).count()
+    };
+    assert_eq!([at("keys send", "\"offered\""), at("keys use", "\"done\"")], [12, 12], "{audit}");
+    world.settled().await;
+    assert!(world.switch.end("TERM").success());
+    let audit = world.audit();
+    assert!(audit.is_clean(), "{:?}", audit.findings);
+}

@@ -35,7 +35,7 @@ impl Day {
         self.machine.handle(NOW, Input::Received(1, Box::new(message.clone())), &mut out);
         self.ledger.extend(out.into_iter().filter_map(|output| match output {
             Output::Append(line) => Some(line),
-            Output::Send(..) | Output::Away(_) => None,
+            Output::Send(..) | Output::Away(_) | Output::Rekey(_) => None,
         }));
     }
 

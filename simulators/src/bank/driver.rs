@@ -17,7 +17,7 @@ use super::fault::FaultRule;
 use super::file::{LedgerFile, LedgerFileError};
 use super::holds::HoldsFile;
 use super::machine::{Input, LinkId, Machine, MachineConfig, Output};
-use crate::link::{self, Arrival, Socket};
+use crate::link::{self, Arrival, PeerMac, Socket};
 use crate::pins::PinCheck;
 use crate::terminal::Now;
 use crate::tls::Answerer;
@@ -122,7 +122,12 @@ impl Bank {
         let machine = Machine::new(config.machine, ledger);
         let holds = config.holds.map(|path| HoldsFile::create(&path)).transpose()?;
         let (events, arrivals) = mpsc::channel(EVENTS_MAX);
-        let peer = Peer { codec: config.codec, tls: config.tls, mac: config.mac, events: events.clone() };
+        let peer = Peer {
+            codec: config.codec,
+            tls: config.tls,
+            mac: config.mac.map(PeerMac::from),
+            events: events.clone(),
+        };
         let doors = Doors::open(config.listen, peer).await?;
         let (addrs, ledger) = (doors.addrs.clone(), config.ledger);
         let core = Core {
@@ -309,11 +314,12 @@ impl Core {
     /// Lines first, then what they allow to leave.
     async fn flush(&mut self) -> io::Result<()> {
         let outputs = std::mem::take(&mut self.outputs);
-        let (mut lines, mut sends, mut away_ms) = (Vec::new(), Vec::new(), None);
+        let (mut lines, mut sends, mut rekeys, mut away_ms) = (Vec::new(), Vec::new(), Vec::new(), None);
         for output in outputs {
             match output {
                 Output::Append(line) => lines.push(line),
                 Output::Send(link, message) => sends.push((link, message)),
+                Output::Rekey(taken) => rekeys.push(taken),
                 Output::Away(ms) => away_ms = away_ms.max(Some(ms)),
             }
         }
@@ -322,6 +328,9 @@ impl Core {
         }
         for (link, message) in sends {
             self.send(link, Box::new(message));
+        }
+        if let Some(mac) = &self.doors.peer.mac {
+            rekeys.iter().for_each(|taken| mac.rekey(taken));
         }
         if let Some(holds) = &mut self.holds {
             holds.note(&mut self.arrived)?;
@@ -372,7 +381,7 @@ impl Core {
 struct Peer {
     codec: LinkCodec,
     tls: Option<Answerer>,
-    mac: Option<LinkMac>,
+    mac: Option<PeerMac>,
     events: mpsc::Sender<Event>,
 }
 

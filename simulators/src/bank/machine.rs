@@ -10,6 +10,7 @@ use super::identity::Identity;
 use super::ledger::{Entry, Ledger, Line, OPENING, Posting, SETTLEMENT};
 use super::request::{Kind, Request};
 use super::totals::{DayTotals, TotalsManner};
+use crate::exchange::{ExchangeKey, KeyTaker, Purpose, TakenKey};
 use crate::pins::PinCheck;
 use crate::terminal::Now;
 
@@ -40,6 +41,8 @@ pub enum Output {
     Append(Line),
     /// Send, on this connection or, when it is gone, on any other.
     Send(LinkId, Message),
+    /// All links' MACs are under this key from here on; what is received is checked by the one before it as well.
+    Rekey(TakenKey),
     /// Close all connections, and take no new ones for so many milliseconds.
     Away(u64),
 }
@@ -65,6 +68,8 @@ pub struct MachineConfig {
     pub totals: TotalsManner,
     /// How PINs are checked; without it none is asked for.
     pub pins: Option<PinCheck>,
+    /// Under which keys come from the switch; without it they are refused.
+    pub exchange: Option<ExchangeKey>,
     /// Who meets which fault.
     pub faults: FaultRule,
 }
@@ -84,7 +89,7 @@ impl fmt::Debug for MachineConfig {
 /// | 14 | an account that it does not have |
 /// | 25 | a reversal whose original it does not know |
 /// | 30 | an element that has to be there is not |
-/// | 40 | keys are not exchanged here |
+/// | 40 | a network message that it does not know; a key, where it has no exchange key |
 /// | 55, 88 | the PIN is missing or wrong; its block cannot be read |
 /// | 51 | the account does not cover it; a reversal that takes a credit back is then looked at afresh when it is repeated |
 /// | 57 | DE100 is another bank |
@@ -94,6 +99,7 @@ impl fmt::Debug for MachineConfig {
 #[derive(Debug)]
 pub struct Machine {
     config: MachineConfig,
+    taker: KeyTaker,
     ledger: Ledger,
     /// By the moment they are due, then by arrival.
     delayed: BTreeMap<(u64, u64), Delayed>,
@@ -110,7 +116,8 @@ enum Delayed {
 impl Machine {
     /// A bank that goes on where its ledger ends.
     pub fn new(config: MachineConfig, ledger: Ledger) -> Machine {
-        Machine { config, ledger, delayed: BTreeMap::new(), delayed_count: 0, struck: BTreeMap::new() }
+        let taker = KeyTaker::new(config.exchange.clone());
+        Machine { config, taker, ledger, delayed: BTreeMap::new(), delayed_count: 0, struck: BTreeMap::new() }
     }
 
     /// All that the bank knows.
@@ -165,7 +172,9 @@ impl Machine {
         }
         if mti.original() == Mti::new(800) {
             let answer = self.network(now, message, out);
-            out.push(Output::Send(link, answer));
+            // The answer is still signed with the key of before.
+            let rekey = out.iter().rposition(|output| matches!(output, Output::Rekey(_)));
+            out.insert(rekey.unwrap_or(out.len()), Output::Send(link, answer));
             return;
         }
         if mti.original() == Mti::new(520) {
@@ -237,8 +246,9 @@ impl Machine {
         fault
     }
 
-    /// 0800: sign-on, sign-off, echo and cutover are 00; keys are not exchanged here.
+    /// 0800: sign-on, sign-off, echo and cutover are 00; a key is taken in.
     fn network(&mut self, now: Now, message: &Message, out: &mut Vec<Output>) -> Message {
+        let mut check_value = None;
         let code = match message.text(70) {
             None => "30",
             Some("001" | "002" | "301") => "00",
@@ -249,11 +259,20 @@ impl Machine {
                 }
                 None => "30",
             },
+            Some("101") => {
+                let (code, value, taken) = self.taker.answer(message);
+                check_value = value;
+                let is_of_use = taken.is_none_or(|taken| self.take_into_use(taken, out));
+                if is_of_use { code } else { "88" }
+            }
             Some(_) => "40",
         };
         let mut answer = reply(message, code);
         if let Some(what) = message.get(70) {
             answer.set(70, what);
+        }
+        if let Some(check_value) = check_value.filter(|_| code == "00") {
+            answer.set_text(120, &check_value);
         }
         answer
     }
@@ -276,6 +295,18 @@ impl Machine {
             Some(ms) => self.delay(now, ms, Delayed::Answer(link, answer)),
             None => out.push(Output::Send(link, answer)),
         }
+    }
+
+    /// `false`: it has no use for the key.
+    fn take_into_use(&mut self, taken: TakenKey, out: &mut Vec<Output>) -> bool {
+        if taken.purpose != Purpose::Pins {
+            out.push(Output::Rekey(taken));
+            return true;
+        }
+        let next = self.config.pins.as_ref().and_then(|pins| pins.with_key(&taken.key));
+        let is_of_use = next.is_some();
+        self.config.pins = next.or(self.config.pins.take());
+        is_of_use
     }
 
     /// The answer to a money message, stored or new.

@@ -11,6 +11,7 @@ use keys::LinkCodec;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::exchange::exchange;
 use crate::link::{hmac, mac};
 use crate::pin_sections::CheckSection;
 use crate::tls::{Answerer, TlsError, TlsSection};
@@ -86,6 +87,7 @@ struct File {
     account: Vec<Account>,
     #[serde(default)]
     fault: Vec<FaultSection>,
+    exchange_key: Option<String>,
     pin: Option<CheckSection>,
     tls: Option<TlsSection>,
 }
@@ -120,6 +122,7 @@ struct FaultSection {
 /// mac_algorithm = "hmac-sha256"      # or aes-cmac, retail, retail-padding-2, as in the switch's key file
 /// mac_to_switch = "…"                # 64 hex digits each with HMAC; both or none
 /// mac_from_switch = "…"
+/// exchange_key = "…"                 # 64 hex digits; without it the switch's 0800/101 is 40
 /// currency = 704
 /// amount_exponent = 0                # or 2
 /// tombstones = true
@@ -214,6 +217,8 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
     let pins = file.pin.as_ref().map(CheckSection::check).transpose();
     let pins = pins.map_err(|reason| ("pin".to_owned(), reason))?;
     let totals = file.totals.parse().map_err(|reason| ("totals".to_owned(), reason))?;
+    let exchange = exchange(file.exchange_key.as_deref());
+    let exchange = exchange.map_err(|reason| ("exchange_key".to_owned(), reason))?;
     let machine = MachineConfig {
         id: file.id.into(),
         currency: file.currency,
@@ -224,6 +229,7 @@ fn config(file: File, directory: &Path) -> Result<BankConfig, Refused> {
         repeats_refused: file.repeats_refused,
         totals,
         pins,
+        exchange,
         faults: rules(faults(file.fault)?),
     };
     let ledger = directory.join(file.ledger);

@@ -28,6 +28,7 @@ pub(crate) fn config() -> MachineConfig {
         repeats_refused: false,
         totals: Default::default(),
         pins: None,
+        exchange: None,
         faults: no_faults(),
     }
 }
@@ -95,6 +96,7 @@ impl Desk {
             match output {
                 Output::Append(line) => self.lines.push(line),
                 Output::Send(_, message) => answers.push(message),
+                Output::Rekey(_) => {}
                 Output::Away(ms) => answers.push(network(&ms.to_string())),
             }
         }

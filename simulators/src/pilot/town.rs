@@ -20,6 +20,7 @@ use sha2::Sha256;
 
 use crate::bank::{self, Bank, BankConfig, MachineConfig};
 use crate::citizens::Country;
+use crate::exchange::ExchangeKey;
 use crate::link_certificates::{LinkCertificates, TERMINALS_SECTION, bank_section};
 use crate::module_keys::{HSM_SECTION, ModuleKeys};
 use crate::payshield;
@@ -222,7 +223,7 @@ fn module_keys(plan: &Plan) -> Result<ModuleKeys, Box<dyn std::error::Error>> {
     let mut keys = ModuleKeys::default();
     for terminal in &plan.terminals {
         let owner = Owner::terminal(terminal.id.as_bytes().try_into()?);
-        let exchange = key(plan.seed, &format!("terminal {} exchange", terminal.id));
+        let exchange = terminal_exchange_key(plan, terminal);
         let (role, pin_key) = match terminal.recycler {
             true => (KeyRole::Derivation, initial_key(plan, terminal)?),
             false => (KeyRole::Pin, pad_key(plan, terminal)?),
@@ -231,10 +232,18 @@ fn module_keys(plan: &Plan) -> Result<ModuleKeys, Box<dyn std::error::Error>> {
     }
     for (number, bank) in BANKS.iter().enumerate() {
         let owner = Owner::bank(bank.institution.as_bytes()).ok_or("a bank's id has digits")?;
-        let exchange = key(plan.seed, &format!("bank {} exchange", bank.institution));
+        let exchange = bank_exchange_key(plan, number);
         keys.add(owner, KeyRole::Pin, exchange.bytes(), &bank_pin_key(plan, number)?)?;
     }
     Ok(keys)
+}
+
+fn terminal_exchange_key(plan: &Plan, terminal: &PlannedTerminal) -> Key {
+    key(plan.seed, &format!("terminal {} exchange", terminal.id))
+}
+
+fn bank_exchange_key(plan: &Plan, number: usize) -> Key {
+    key(plan.seed, &format!("bank {} exchange", BANKS[number].institution))
 }
 
 fn bank_pin_key(plan: &Plan, number: usize) -> Result<BoundKey, keys::KeyError> {
@@ -313,6 +322,7 @@ fn terminal_setup(
     let acquirer = BANKS[branch.bank].institution;
     let mut config = Config::new(&planned.id, acquirer, &branch.location(), key("challenge"), faces)?;
     config.pin_pad = Some(pin_pad(plan, planned, hsm)?);
+    config.exchange = Some(ExchangeKey::new(terminal_exchange_key(plan, planned).bytes())?);
     config.timers = terminal::Timers {
         answer_ms_max: waits.terminal_wait_ms(),
         link_ms_max: 20_000,
@@ -358,6 +368,7 @@ fn bank_config(
             repeats_refused: false,
             totals: Default::default(),
             pins: Some(pins),
+            exchange: Some(ExchangeKey::new(bank_exchange_key(plan, number).bytes())?),
             faults,
         },
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],

@@ -7,6 +7,7 @@ use credential::CitizenNumber;
 use keys::Key;
 use thiserror::Error;
 
+use crate::exchange::ExchangeKey;
 use crate::pins::PinPad;
 
 /// A face or finger that the registry's biometric service is to compare.
@@ -42,6 +43,8 @@ pub struct Config {
     pub biometrics: Biometrics,
     /// How PINs are enciphered; without a pad none is asked for.
     pub pin_pad: Option<PinPad>,
+    /// Under which keys come from the switch; without it they are refused.
+    pub exchange: Option<ExchangeKey>,
     /// Waits.
     pub timers: Timers,
     /// Most notes of one withdrawal.
@@ -118,6 +121,7 @@ impl Config {
             challenge,
             biometrics,
             pin_pad: None,
+            exchange: None,
             timers: Timers::default(),
             withdrawal_notes_max: 40,
             deposit_notes_max: 200,

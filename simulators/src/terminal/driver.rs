@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::link::{self, Arrival, LinkReader, LinkWriter, Socket};
+use crate::link::{self, Arrival, LinkReader, LinkWriter, PeerMac, Socket};
 use crate::tls::Dialler;
 
 use super::config::{Config, ConfigError};
@@ -121,6 +121,7 @@ pub fn start(setup: Setup) -> Result<Handle, ConfigError> {
     machine.handle(clock.now(), Input::Service(setup.cassettes));
     let driver = Driver {
         redial_ms: setup.redial_ms_min,
+        mac: setup.mac.clone().map(PeerMac::from),
         setup,
         machine,
         clock,
@@ -213,6 +214,8 @@ impl Clock {
 }
 
 struct Driver {
+    /// The keys that the setup begins with, and those that came since.
+    mac: Option<PeerMac>,
     setup: Setup,
     machine: Terminal,
     clock: Clock,
@@ -269,7 +272,7 @@ impl Driver {
                 }
                 Woken::Connected(connected) => {
                     let opened = connected
-                        .and_then(|stream| link::open(stream, LinkCodec::terminal(), self.setup.mac.clone()));
+                        .and_then(|stream| link::open(stream, LinkCodec::terminal(), self.mac.clone()));
                     match opened {
                         Ok((reader, writer)) => {
                             wire = Wire::Open(reader, writer);
@@ -315,6 +318,11 @@ impl Driver {
                     {
                         self.log_end(Err(broken));
                         self.lose(wire);
+                    }
+                }
+                Output::Rekey(taken) => {
+                    if let Some(mac) = &self.mac {
+                        mac.rekey(&taken);
                     }
                 }
                 Output::Hangup => self.lose(wire),

@@ -2,6 +2,8 @@
 
 use iso8583::Message;
 
+use crate::exchange::TakenKey;
+
 use super::notes::Notes;
 use super::order::{Finished, Order};
 use super::vault::Movement;
@@ -37,6 +39,8 @@ pub enum Input {
 pub enum Output {
     /// Send to the switch, on the connection that is open.
     Send(Message),
+    /// The link's MACs are under this key from here on; what is received is checked by the one before it as well.
+    Rekey(TakenKey),
     /// Close the connection and, unless the machine is dead, open another.
     Hangup,
     /// Notes have moved.

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use iso8583::Message;
 
+use crate::exchange::{KeyTaker, Purpose, TakenKey};
+
 use super::advice::ADVICES_MAX;
 use super::card::{self, Answered, Seed};
 use super::config::{Comparison, Config, ConfigError};
@@ -24,6 +26,7 @@ pub(super) const PROOF: [u8; 2] = *b"63";
 /// [`Terminal::next_deadline`] says when [`Input::Deadline`] is due.
 #[derive(Debug)]
 pub struct Terminal {
+    taker: KeyTaker,
     pub(super) config: Config,
     pub(super) memory: Memory,
     link: Link,
@@ -111,6 +114,7 @@ impl Terminal {
 
     fn with(config: Config, memory: Memory) -> Terminal {
         Terminal {
+            taker: KeyTaker::new(config.exchange.clone()),
             config,
             memory,
             link: Link::Down,
@@ -316,12 +320,45 @@ impl Terminal {
         }
         let code = message.get(39).and_then(|code| code.try_into().ok());
         match (message.mti().value(), code) {
+            (800, _) if message.text(70) == Some("101") => self.take_key(message),
             (810, Some(code)) => self.network_answer(message, code, now),
             (110, Some(code)) => self.verification_answer(message, code, now),
             (210, Some(code)) => self.financial_answer(message, code, now),
             (230 | 430, Some(code)) => self.advice_answer(message, code),
             _ => self.event(Event::Stray),
         }
+    }
+
+    /// The switch sends a key: taken in, it is used from the next message on.
+    fn take_key(&mut self, message: &Message) {
+        let (code, check_value, taken) = self.taker.answer(message);
+        let taken = taken.map(|taken| self.take_into_use(taken));
+        let code = if taken == Some(false) { "88" } else { code };
+        let mut answer = Message::new(message.mti().response());
+        for element in [7, 11, 41, 70] {
+            if let Some(value) = message.get(element) {
+                answer.set(element, value);
+            }
+        }
+        answer.set_text(39, code);
+        if let Some(check_value) = check_value.filter(|_| code == "00") {
+            answer.set_text(120, &check_value);
+        }
+        // The answer is still signed with the key of before.
+        let rekey = self.outputs.iter().rposition(|output| matches!(output, Output::Rekey(_)));
+        self.outputs.insert(rekey.unwrap_or(self.outputs.len()), Output::Send(answer));
+    }
+
+    /// `false`: the pad has no use for it.
+    fn take_into_use(&mut self, taken: TakenKey) -> bool {
+        if taken.purpose != Purpose::Pins {
+            self.outputs.push_back(Output::Rekey(taken));
+            return true;
+        }
+        let next = self.config.pin_pad.as_ref().and_then(|pad| pad.with_key(&taken.key));
+        let is_of_use = next.is_some();
+        self.config.pin_pad = next.or(self.config.pin_pad.take());
+        is_of_use
     }
 
     fn sign_on(&mut self, now: Now) {

@@ -9,6 +9,7 @@ use keys::Key;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::exchange::exchange;
 use crate::link::{hmac, mac};
 use crate::pin_sections::PadSection;
 use crate::registry::Sessions;
@@ -82,6 +83,7 @@ struct File {
     mac_to_switch: String,
     mac_from_switch: String,
     challenge: String,
+    exchange_key: Option<String>,
     #[serde(default = "default_cassettes")]
     cassettes: Notes,
     #[serde(default)]
@@ -123,6 +125,7 @@ fn default_cassettes() -> Notes {
 /// mac_to_switch = "…"                # 64 hex digits each with HMAC, as there
 /// mac_from_switch = "…"
 /// challenge = "…"
+/// exchange_key = "…"                 # 64 hex digits; without it the switch's 0800/101 is 40
 /// cassettes = [1000, 1000, 1000, 1000]   # notes of 500,000, 200,000, 100,000 and 50,000
 /// [timers]                           # all of Timers, milliseconds
 /// answer_ms_max = 30000
@@ -160,6 +163,8 @@ fn settings(file: &File, directory: &Path) -> Result<Settings, String> {
     let mut config = Config::new(&file.terminal, &file.acquirer, &file.location, challenge, biometrics)
         .map_err(|error| error.to_string())?;
     config.timers = timers(&file.timers)?;
+    config.exchange =
+        exchange(file.exchange_key.as_deref()).map_err(|reason| format!("exchange_key: {reason}"))?;
     let pad = file.pin.as_ref().map(PadSection::pad).transpose();
     config.pin_pad = pad.map_err(|reason| format!("pin.{reason}"))?;
     if file.cassettes.0.iter().any(|count| *count > config.cassette_notes_max) {

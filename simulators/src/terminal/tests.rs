@@ -107,7 +107,7 @@ impl Bench {
                 Output::Moved(movement) => self.movements.push(movement),
                 Output::Finished(finished) => self.finished.push(finished),
                 Output::Event(event) => self.events.push(event),
-                Output::Send(_) | Output::Hangup => self.outputs.push_back(output),
+                Output::Send(_) | Output::Rekey(_) | Output::Hangup => self.outputs.push_back(output),
             }
         }
     }

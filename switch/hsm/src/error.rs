@@ -3,7 +3,7 @@
 use keys::{DukptError, KeyAlgorithm, KeyBlockError, KeyError, KeyVersion, PinError};
 use thiserror::Error;
 
-use crate::name::KeyName;
+use crate::name::{KeyName, Owner};
 
 /// Why there is no answer. Never holds a key, a PIN or a right MAC.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -64,6 +64,9 @@ pub enum HsmError {
         /// How far above it may be.
         jump_max: u8,
     },
+    /// Messages of this owner carry no MACs, so that it has no key for them.
+    #[error("messages of {0} carry no MACs")]
+    NoLinkMac(Owner),
     /// Two parts of a key are the same: the key would be nothing, or one person's part alone.
     #[error("two parts are the same; each person brings another one")]
     PartsAlike,

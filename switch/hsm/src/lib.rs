@@ -9,7 +9,8 @@ mod slot;
 mod software;
 
 use keys::{
-    CheckValue, KeyAlgorithm, KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm, PinBlock, PinFormat, PinPan,
+    CheckValue, KeyAlgorithm, KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm, MacKey, MacPurpose, PinBlock,
+    PinFormat, PinPan,
 };
 
 pub use error::HsmError;
@@ -63,6 +64,39 @@ pub trait Hsm: Send + Sync {
     /// # Errors
     /// [`HsmError::NoKey`] of either, [`HsmError::KeyBlock`], [`HsmError::Away`].
     fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError>;
+
+    /// Makes the key behind the one that is there and keeps it beside that one: it reads PIN blocks and verifies MACs, and makes
+    /// none before [`Hsm::use_offered_key`]. One of this kind that was offered before is offered again: its answer may
+    /// have been lost. It stays until it is used, or a key of its version or above is.
+    ///
+    /// # Errors
+    /// [`HsmError::NoKey`] without an exchange key, [`HsmError::NotHere`] of a module that sends none, and as
+    /// [`Hsm::generate_key`] and [`Hsm::wrap_key`].
+    fn offer_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<Offer, HsmError>;
+
+    /// Takes the key of this check value that was offered into use: the other end has said that it has it.
+    ///
+    /// # Errors
+    /// [`HsmError::NoKey`]: none like that is offered. [`HsmError::File`], [`HsmError::Away`].
+    fn use_offered_key(
+        &self,
+        name: KeyName,
+        check_value: CheckValue,
+        now_s: i64,
+    ) -> Result<KeyInfo, HsmError>;
+
+    /// The keys of one direction's MACs, for a link that makes and checks them itself: ready for that, and without their bytes.
+    ///
+    /// # Errors
+    /// [`HsmError::Key`] of a key for something else, [`HsmError::NotHere`] of a module that has no part in links' MACs,
+    /// [`HsmError::Away`].
+    fn link_mac_keys(
+        &self,
+        name: &KeyName,
+        algorithm: MacAlgorithm,
+        purpose: MacPurpose,
+        now_s: i64,
+    ) -> Result<LinkMacKeys, HsmError>;
 
     /// What [`Hsm::unwrap_key`] would take in, by the keys in memory. Nothing is changed, and no file touched.
     ///
@@ -146,6 +180,38 @@ pub struct Wanted {
 impl Wanted {
     /// Whatever its role allows.
     pub const ANY: Wanted = Wanted { algorithm: None, jump_max: u8::MAX };
+}
+
+/// A key for the other end.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its block, under the exchange key that both ends share.
+    pub block: String,
+    /// Its version.
+    pub version: KeyVersion,
+    /// Its check value, which the other end's answer has to say.
+    pub check_value: CheckValue,
+}
+
+impl std::fmt::Debug for Offer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Offer(version {}, check value {})", self.version, self.check_value)
+    }
+}
+
+/// The keys of one direction's MACs; none where none was exchanged.
+#[derive(Clone, Debug, Default)]
+pub struct LinkMacKeys {
+    /// The one that makes MACs.
+    pub newest: Option<MacKey>,
+    /// There was one before it here.
+    pub has_before: bool,
+    /// The one before it, while that is good.
+    pub before: Option<MacKey>,
+    /// Until when the one before is good, wherever it came from: seconds since 1970.
+    pub before_until_s: i64,
+    /// One that the other end was offered, and may use already.
+    pub offered: Option<MacKey>,
 }
 
 /// What a key block holds.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keys::KeyUsage;
+use keys::{KeyUsage, ModeOfUse};
 
 /// The longest id of an owner: an institution's.
 pub const OWNER_CHARACTERS_MAX: usize = 11;
@@ -57,6 +57,17 @@ impl Owner {
         Owner::new(OwnerKind::Bank, id).filter(|_| id.iter().all(u8::is_ascii_digit))
     }
 
+    /// Its DE41, where it is a terminal.
+    pub fn terminal_id(self) -> Option<[u8; 8]> {
+        if self.kind == OwnerKind::Terminal { self.id.first_chunk().copied() } else { None }
+    }
+
+    /// Its digits, where it is a bank.
+    pub fn bank_id(&self) -> Option<&str> {
+        let digits = &self.id[..usize::from(self.length)];
+        if self.kind == OwnerKind::Bank { str::from_utf8(digits).ok() } else { None }
+    }
+
     pub(crate) fn kind(self) -> OwnerKind {
         self.kind
     }
@@ -86,6 +97,23 @@ impl KeyRole {
             KeyRole::MacToSwitch => "mac-to-switch",
             KeyRole::MacFromSwitch => "mac-from-switch",
             KeyRole::Derivation => "derivation",
+        }
+    }
+
+    /// What the key of a block that a terminal or bank sends says that it is for: PINs, or MACs of one direction, by its mode of
+    /// use at this end. Nothing of it is believed before the block is opened. `None` for any other.
+    pub fn brought(block: &[u8]) -> Option<KeyRole> {
+        let usage = KeyUsage::of_code(*block.get(5..)?.first_chunk()?)?;
+        let mode = ModeOfUse::of_code(*block.get(8)?)?;
+        match (usage, mode) {
+            (KeyUsage::PinEncryption, _) => Some(KeyRole::Pin),
+            (KeyUsage::Hmac | KeyUsage::Cmac | KeyUsage::RetailMac, ModeOfUse::Verify) => {
+                Some(KeyRole::MacToSwitch)
+            }
+            (KeyUsage::Hmac | KeyUsage::Cmac | KeyUsage::RetailMac, ModeOfUse::Generate) => {
+                Some(KeyRole::MacFromSwitch)
+            }
+            (_, _) => None,
         }
     }
 

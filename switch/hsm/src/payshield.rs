@@ -13,14 +13,15 @@ use std::time::Duration;
 
 use keys::{
     AesKsn, CheckValue, DukptError, KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm, KeyBlockError, KeyError,
-    KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm, PinBlock, PinError, PinFormat, TDES_KSN_BYTES, TdesKsn,
+    KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm, MacPurpose, PinBlock, PinError, PinFormat, TDES_KSN_BYTES,
+    TdesKsn,
 };
 
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole};
 use crate::sealed::{lock, sync_directory};
 use crate::software::{FIRST_VERSION, Import, KeyKind, may_serve, mode_of_new, usage_of_new};
-use crate::{Examined, Hsm, KeyCustody, KeyInfo, PinTranslation, Wanted};
+use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, Offer, PinTranslation, Wanted};
 
 use commands::{Asked, Made};
 use connection::{Answer, Pool};
@@ -307,6 +308,25 @@ impl Hsm for PayShield {
             return tokens.info(key);
         }
         self.change(|tokens| take(tokens, key, token, wanted))
+    }
+
+    fn offer_key(&self, _: KeyName, _: KeyKind, _: i64) -> Result<Offer, HsmError> {
+        Err(HsmError::NotHere("sending keys over links"))
+    }
+
+    fn use_offered_key(&self, _: KeyName, _: CheckValue, _: i64) -> Result<KeyInfo, HsmError> {
+        Err(HsmError::NotHere("sending keys over links"))
+    }
+
+    /// Links' MACs are under the keys of the key file: two commands for each message would be too many.
+    fn link_mac_keys(
+        &self,
+        _: &KeyName,
+        _: MacAlgorithm,
+        _: MacPurpose,
+        _: i64,
+    ) -> Result<LinkMacKeys, HsmError> {
+        Err(HsmError::NotHere("links' MACs"))
     }
 
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {

@@ -1,4 +1,5 @@
-//! What the software module holds: under each name the newest key and the one before it; and their bytes in the sealed file.
+//! What the software module holds: under each name the newest key, the one before it, and one that was offered to the other end
+//! and is not taken into use yet; and their bytes in the sealed file.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,13 @@ pub(crate) struct Slot {
 }
 
 /// All keys.
-pub(crate) type Slots = BTreeMap<KeyName, Slot>;
+#[derive(Clone, Default)]
+pub(crate) struct Slots {
+    /// Those in use.
+    pub(crate) held: BTreeMap<KeyName, Slot>,
+    /// Those that the other end was offered: they read, and make nothing before it has said that it has them.
+    pub(crate) offered: BTreeMap<KeyName, Held>,
+}
 
 impl Held {
     pub(crate) fn new(key: BoundKey, version: KeyVersion, since_s: i64) -> Result<Held, HsmError> {
@@ -65,32 +72,71 @@ impl Slot {
     }
 }
 
-/// Puts a key into its slot; the newest becomes the one before. The version has to be above the newest's.
-pub(crate) fn put(slots: &mut Slots, name: KeyName, held: Held) -> Result<KeyInfo, HsmError> {
-    if slots.len() >= KEYS_MAX && !slots.contains_key(&name) {
+impl Slots {
+    /// Names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.held.len() + self.offered.len()
+    }
+
+    /// The version behind all that were ever given to a key of this name.
+    pub(crate) fn next_version(&self, name: KeyName) -> Result<KeyVersion, HsmError> {
+        let newest = self.held.get(&name).map(|slot| slot.newest.version);
+        let offered = self.offered.get(&name).map(|held| held.version);
+        let last = newest.max(offered).unwrap_or(KeyVersion::UNUSED);
+        last.next().ok_or(HsmError::VersionsUsedUp(name))
+    }
+
+    /// The keys of a name that may have made what comes in, the likeliest first.
+    pub(crate) fn reading(&self, name: KeyName, now_s: i64) -> Result<Vec<&Held>, HsmError> {
+        let good = self.held.get(&name).into_iter().flat_map(|slot| slot.good(now_s));
+        let reading: Vec<&Held> = good.chain(self.offered.get(&name)).collect();
+        if reading.is_empty() { Err(HsmError::NoKey(name)) } else { Ok(reading) }
+    }
+}
+
+/// Keeps a key beside the newest of its name until it is taken into use, or another one is.
+pub(crate) fn offer(slots: &mut Slots, name: KeyName, held: Held) -> Result<(), HsmError> {
+    if slots.len() >= KEYS_MAX {
         return Err(HsmError::Full);
     }
-    let before = slots.get(&name).map(|slot| slot.newest.clone());
+    slots.offered.insert(name, held);
+    Ok(())
+}
+
+/// Puts a key into its slot; the newest becomes the one before. The version has to be above the newest's. What was offered and
+/// is not above it is void.
+pub(crate) fn put(slots: &mut Slots, name: KeyName, held: Held) -> Result<KeyInfo, HsmError> {
+    if slots.len() >= KEYS_MAX && !slots.held.contains_key(&name) {
+        return Err(HsmError::Full);
+    }
+    if slots.offered.get(&name).is_some_and(|offered| offered.version <= held.version) {
+        slots.offered.remove(&name);
+    }
+    let before = slots.held.get(&name).map(|slot| slot.newest.clone());
     if let Some(before) = before.as_ref().filter(|before| held.version <= before.version) {
         return Err(HsmError::Rollback { name, version: before.version });
     }
     let slot = Slot { newest: held, before };
     let info = slot.info(name);
-    slots.insert(name, slot);
+    slots.held.insert(name, slot);
     Ok(info)
 }
 
 /// A slot in the file: the name's length and text, how many keys, and of each version, usage, mode, algorithm, since when,
-/// its length and bytes.
+/// its length and bytes. A key that was offered has a slot of its own, with [`OFFERED`] in place of the number.
 pub(crate) fn encode(slots: &Slots) -> Zeroizing<Vec<u8>> {
     // Grown vectors leave copies of keys behind: the room is there from the start.
     let mut bytes = Zeroizing::new(Vec::with_capacity(slots.len() * SLOT_BYTES_MAX));
-    for (name, slot) in slots {
+    let held = slots.held.iter().map(|(name, slot)| {
+        (name, 1 + u8::from(slot.before.is_some()), [Some(&slot.newest), slot.before.as_ref()])
+    });
+    let offered = slots.offered.iter().map(|(name, held)| (name, OFFERED, [Some(held), None]));
+    for (name, what, keys) in held.chain(offered) {
         let name = name.to_string();
         bytes.push(name.len() as u8);
         bytes.extend_from_slice(name.as_bytes());
-        bytes.push(1 + u8::from(slot.before.is_some()));
-        for held in std::iter::once(&slot.newest).chain(&slot.before) {
+        bytes.push(what);
+        for held in keys.into_iter().flatten() {
             bytes.push(held.version.number());
             bytes.extend_from_slice(&held.key.usage().code());
             bytes.push(held.key.mode().code());
@@ -103,24 +149,37 @@ pub(crate) fn encode(slots: &Slots) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
+/// In the place of a slot's number of keys: one key, which was offered.
+const OFFERED: u8 = 3;
+
 /// Bytes of a slot in the file, at most: a name of 36 characters and two keys of 64 bytes.
 pub(crate) const SLOT_BYTES_MAX: usize = 2 + 36 + 2 * (14 + keys::KEY_BYTES_MAX);
 
 /// Reads what [`encode`] wrote; errors name the byte. It was sealed, so that only a program could have written it wrong.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Slots, String> {
     let mut rest = bytes;
-    let mut slots = Slots::new();
+    let mut slots = Slots::default();
     while !rest.is_empty() {
         let at = bytes.len() - rest.len();
-        let (name, slot) = slot(&mut rest).ok_or_else(|| format!("the sealed keys, byte {at}: no key"))?;
-        if slots.insert(name, slot).is_some() {
+        let (name, read) = slot(&mut rest).ok_or_else(|| format!("the sealed keys, byte {at}: no key"))?;
+        let stood = match read {
+            Read::Held(slot) => slots.held.insert(name, *slot).is_some(),
+            Read::Offered(held) => slots.offered.insert(name, *held).is_some(),
+        };
+        if stood {
             return Err(format!("the sealed keys, byte {at}: {name} stands twice"));
         }
     }
     Ok(slots)
 }
 
-fn slot(rest: &mut &[u8]) -> Option<(KeyName, Slot)> {
+/// What stands in the file under a name.
+enum Read {
+    Held(Box<Slot>),
+    Offered(Box<Held>),
+}
+
+fn slot(rest: &mut &[u8]) -> Option<(KeyName, Read)> {
     let [length] = take(rest)?;
     let name: KeyName = str::from_utf8(rest.split_off(..usize::from(length))?).ok()?.parse().ok()?;
     let [count] = take(rest)?;
@@ -128,9 +187,10 @@ fn slot(rest: &mut &[u8]) -> Option<(KeyName, Slot)> {
     let before = match count {
         1 => None,
         2 => Some(held(rest, name.role)?),
+        OFFERED => return Some((name, Read::Offered(Box::new(newest)))),
         _ => return None,
     };
-    Some((name, Slot { newest, before }))
+    Some((name, Read::Held(Box::new(Slot { newest, before }))))
 }
 
 fn held(rest: &mut &[u8], role: KeyRole) -> Option<Held> {

@@ -1,12 +1,11 @@
 //! The software module: keys in memory, and sealed in one file that is read again before each change.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keys::{
-    AesDukptKind, AesKsn, Attributes, BoundKey, DukptPurpose, Expected, Exportability,
+    AesDukptKind, AesKsn, Attributes, BoundKey, CheckValue, DukptPurpose, Expected, Exportability,
     KEY_BLOCK_RANDOM_BYTES, KEY_BYTES_MAX, KeyAlgorithm, KeyBlockError, KeyBlockKey, KeyError, KeyUsage,
     KeyVersion, MAC_BYTES, MacAlgorithm, MacKey, MacPurpose, ModeOfUse, PinBlock, PinError, PinKey,
     TDES_KSN_BYTES, TdesKsn, aes_dukpt_key, tdes_dukpt_key, translate_pin,
@@ -18,7 +17,7 @@ use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner, OwnerKind};
 use crate::sealed::{self, SealKey, Sealing, SyncDirectory, file_error, lock, random};
 use crate::slot::{self, Held, Slot, Slots};
-use crate::{Examined, Hsm, KeyCustody, KeyInfo, PinTranslation, Wanted};
+use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, OLD_KEY_LIFE_S, Offer, PinTranslation, Wanted};
 
 /// What a new key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl SoftwareHsm {
             return Err(file_error(path, "is there already"));
         }
         let seal = SealKey::new(&sealing).map_err(|reason| file_error(path, reason))?;
-        let slots = Slots::new();
+        let slots = Slots::default();
         sealed::write(path, &seal, slot::encode(&slots), sync_directory)
             .map_err(|reason| file_error(path, reason))?;
         Ok(SoftwareHsm::of(path, sealing, State { seal, slots }, sync_directory))
@@ -127,13 +126,30 @@ impl SoftwareHsm {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = lock(&self.path)?;
         let State { seal, mut slots } = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
-        let before: BTreeMap<KeyName, KeyVersion> =
-            slots.iter().map(|(name, slot)| (*name, slot.newest.version)).collect();
+        let before = slots.clone();
         let changed = change(&mut slots)?;
         sealed::write(&self.path, &seal, slot::encode(&slots), self.sync_directory)
             .map_err(|reason| file_error(&self.path, reason))?;
         let mut used = self.state().slots.clone();
-        used.extend(slots.into_iter().filter(|(name, slot)| before.get(name) != Some(&slot.newest.version)));
+        let version = |of: &Slots, name| of.held.get(name).map(|slot| slot.newest.version);
+        used.held.extend(
+            slots
+                .held
+                .iter()
+                .filter(|(name, slot)| version(&before, name) != Some(slot.newest.version))
+                .map(owned),
+        );
+        let offered = |of: &Slots, name| of.offered.get(name).map(|held| held.version);
+        for name in before.offered.keys().filter(|name| offered(&slots, name).is_none()) {
+            used.offered.remove(name);
+        }
+        used.offered.extend(
+            slots
+                .offered
+                .iter()
+                .filter(|(name, held)| offered(&before, name) != Some(held.version))
+                .map(owned),
+        );
         self.replace(State { seal, slots: used });
         Ok(changed)
     }
@@ -152,12 +168,13 @@ impl SoftwareHsm {
     }
 }
 
-/// One version above the newest.
+fn owned<T: Clone>((name, value): (&KeyName, &T)) -> (KeyName, T) {
+    (*name, value.clone())
+}
+
+/// One version above the newest, and above one that was offered.
 fn put_above(slots: &mut Slots, name: KeyName, key: BoundKey, now_s: i64) -> Result<KeyInfo, HsmError> {
-    let version = match slots.get(&name) {
-        Some(slot) => slot.newest.version.next().ok_or(HsmError::VersionsUsedUp(name))?,
-        None => KeyVersion::new(FIRST_VERSION).ok_or(HsmError::VersionsUsedUp(name))?,
-    };
+    let version = slots.next_version(name)?;
     slot::put(slots, name, Held::new(key, version, now_s)?)
 }
 
@@ -191,8 +208,8 @@ fn open(slots: &Slots, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Ope
     let usages = key.role.usages();
     let usage = said.filter(|usage| usages.contains(usage)).unwrap_or(usages[0]);
     let exchange = key.owner.key(KeyRole::Exchange);
-    let under = KeyBlockKey::new(&slots.get(&exchange).ok_or(HsmError::NoKey(exchange))?.newest.key)?;
-    let newest = slots.get(&key).map(|slot| &slot.newest);
+    let under = KeyBlockKey::new(&slots.held.get(&exchange).ok_or(HsmError::NoKey(exchange))?.newest.key)?;
+    let newest = slots.held.get(&key).map(|slot| &slot.newest);
     let version_min = newest.map_or(KeyVersion::UNUSED, |newest| newest.version);
     let taken = under.unwrap(block, Expected { usage, version_min })?;
     let version = taken.attributes.version;
@@ -267,11 +284,25 @@ impl State {
     }
 
     fn slot(&self, name: KeyName) -> Result<&Slot, HsmError> {
-        self.slots.get(&name).ok_or(HsmError::NoKey(name))
+        self.slots.held.get(&name).ok_or(HsmError::NoKey(name))
     }
 
     fn exchange(&self, owner: Owner) -> Result<KeyBlockKey, HsmError> {
-        Ok(KeyBlockKey::new(&self.slot(owner.key(KeyRole::Exchange))?.newest.key)?)
+        exchange(&self.slots, owner)
+    }
+
+    /// A key in a block for the other end.
+    fn wrap(&self, name: KeyName, held: &Held) -> Result<String, HsmError> {
+        let attributes = Attributes {
+            version: held.version,
+            exportability: Exportability::NonExportable,
+            optional: Vec::new(),
+        };
+        let random = random::<KEY_BLOCK_RANDOM_BYTES>().map_err(HsmError::Away)?;
+        let Held { key, .. } = held;
+        let theirs =
+            BoundKey::new(key.usage(), mode_of_theirs(name.role, key), key.algorithm(), key.bytes())?;
+        Ok(self.exchange(name.owner)?.wrap(&theirs, &attributes, &random)?)
     }
 
     fn bank_pin_key(&self, ask: &PinTranslation<'_>) -> Result<&PinKey, HsmError> {
@@ -291,7 +322,7 @@ impl Hsm for SoftwareHsm {
         let mut last = HsmError::Pin(PinError::Unreadable);
         match ask.ksn {
             Some(ksn) => {
-                for held in state.slot(ask.from.key(KeyRole::Derivation))?.good(now_s) {
+                for held in state.slots.reading(ask.from.key(KeyRole::Derivation), now_s)? {
                     match translate(&PinKey::new(&derived(&held.key, ksn)?)?) {
                         Ok(block) => return Ok(block),
                         Err(error) => last = error.into(),
@@ -299,7 +330,7 @@ impl Hsm for SoftwareHsm {
                 }
             }
             None => {
-                for from in state.slot(ask.from.key(KeyRole::Pin))?.good(now_s) {
+                for from in state.slots.reading(ask.from.key(KeyRole::Pin), now_s)? {
                     match from.pin.as_ref().map(translate) {
                         Some(Ok(block)) => return Ok(block),
                         Some(Err(error)) => last = error.into(),
@@ -325,7 +356,7 @@ impl Hsm for SoftwareHsm {
         mac: &[u8],
         now_s: i64,
     ) -> Result<(), HsmError> {
-        for held in self.state().slot(*key)?.good(now_s) {
+        for held in self.state().slots.reading(*key, now_s)? {
             if MacKey::bound(&held.key, algorithm, MacPurpose::Verify)?.verify(text, mac) {
                 return Ok(());
             }
@@ -334,26 +365,65 @@ impl Hsm for SoftwareHsm {
     }
 
     fn generate_key(&self, key: KeyName, kind: KeyKind, now_s: i64) -> Result<KeyInfo, HsmError> {
-        let KeyKind { algorithm, bytes } = kind;
-        if bytes > KEY_BYTES_MAX {
-            return Err(KeyError::Length { algorithm, bytes }.into());
-        }
-        let usage = usage_of_new(key.role, algorithm)?;
-        let random = Zeroizing::new(random::<KEY_BYTES_MAX>().map_err(HsmError::Away)?);
-        let made = BoundKey::from_random(usage, mode_of_new(key.role), algorithm, &random[..bytes])?;
+        let made = new_key(key.role, kind)?;
         self.put_next(key, now_s, |_| Ok(made))
     }
 
     fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError> {
         let state = self.state();
-        let newest = &state.slot(*key)?.newest;
-        let attributes = Attributes {
-            version: newest.version,
-            exportability: Exportability::NonExportable,
-            optional: Vec::new(),
-        };
-        let random = random::<KEY_BLOCK_RANDOM_BYTES>().map_err(HsmError::Away)?;
-        Ok(state.exchange(key.owner)?.wrap(&newest.key, &attributes, &random)?)
+        state.wrap(*key, &state.slot(*key)?.newest)
+    }
+
+    fn offer_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<Offer, HsmError> {
+        let is_wanted =
+            |held: &Held| held.key.algorithm() == kind.algorithm && held.key.bytes().len() == kind.bytes;
+        if !self.state().slots.offered.get(&name).is_some_and(is_wanted) {
+            let key = new_key(name.role, kind)?;
+            self.change(|slots| {
+                // One that could not leave is not kept.
+                exchange(slots, name.owner)?;
+                let version = slots.next_version(name)?;
+                slot::offer(slots, name, Held::new(key, version, now_s)?)
+            })?;
+        }
+        let state = self.state();
+        let held = state.slots.offered.get(&name).ok_or(HsmError::NoKey(name))?;
+        let block = state.wrap(name, held)?;
+        Ok(Offer { block, version: held.version, check_value: held.key.check_value() })
+    }
+
+    fn use_offered_key(
+        &self,
+        name: KeyName,
+        check_value: CheckValue,
+        now_s: i64,
+    ) -> Result<KeyInfo, HsmError> {
+        self.change(|slots| {
+            let offered = slots.offered.get(&name).filter(|held| held.key.check_value() == check_value);
+            let Held { key, version, .. } = offered.cloned().ok_or(HsmError::NoKey(name))?;
+            slot::put(slots, name, Held::new(key, version, now_s)?)
+        })
+    }
+
+    fn link_mac_keys(
+        &self,
+        name: &KeyName,
+        algorithm: MacAlgorithm,
+        purpose: MacPurpose,
+        now_s: i64,
+    ) -> Result<LinkMacKeys, HsmError> {
+        let state = self.state();
+        let prepared = |held: &Held| MacKey::bound(&held.key, algorithm, purpose);
+        let slot = state.slots.held.get(name);
+        let before = slot.and_then(|slot| slot.before.as_ref());
+        let until_s = slot.map_or(0, |slot| slot.newest.since_s.saturating_add(OLD_KEY_LIFE_S));
+        Ok(LinkMacKeys {
+            newest: slot.map(|slot| prepared(&slot.newest)).transpose()?,
+            has_before: before.is_some(),
+            before: before.filter(|_| now_s < until_s).map(prepared).transpose()?,
+            before_until_s: until_s,
+            offered: state.slots.offered.get(name).map(prepared).transpose()?,
+        })
     }
 
     fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError> {
@@ -377,11 +447,11 @@ impl Hsm for SoftwareHsm {
     }
 
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
-        Ok(self.state().slots.iter().map(|(name, slot)| slot.info(*name)).collect())
+        Ok(self.state().slots.held.iter().map(|(name, slot)| slot.info(*name)).collect())
     }
 
     fn key(&self, name: &KeyName) -> Result<Option<KeyInfo>, HsmError> {
-        Ok(self.state().slots.get(name).map(|slot| slot.info(*name)))
+        Ok(self.state().slots.held.get(name).map(|slot| slot.info(*name)))
     }
 
     fn reload(&self) -> Result<(), HsmError> {
@@ -412,6 +482,33 @@ impl KeyCustody for SoftwareHsm {
             keys.iter().map(take_one).collect()
         });
         taken.map_err(|error| (refused, error))
+    }
+}
+
+/// The key under which the others of an owner travel.
+fn exchange(slots: &Slots, owner: Owner) -> Result<KeyBlockKey, HsmError> {
+    let name = owner.key(KeyRole::Exchange);
+    Ok(KeyBlockKey::new(&slots.held.get(&name).ok_or(HsmError::NoKey(name))?.newest.key)?)
+}
+
+/// A key of random bytes.
+fn new_key(role: KeyRole, kind: KeyKind) -> Result<BoundKey, HsmError> {
+    let KeyKind { algorithm, bytes } = kind;
+    if bytes > KEY_BYTES_MAX {
+        return Err(KeyError::Length { algorithm, bytes }.into());
+    }
+    let usage = usage_of_new(role, algorithm)?;
+    let random = Zeroizing::new(random::<KEY_BYTES_MAX>().map_err(HsmError::Away)?);
+    Ok(BoundKey::from_random(usage, mode_of_new(role), algorithm, &random[..bytes])?)
+}
+
+/// What the other end does with a key: it makes the MACs that this one checks, and checks those that this one makes. So the
+/// mode of use in a block tells a direction's key from the other's.
+fn mode_of_theirs(role: KeyRole, key: &BoundKey) -> ModeOfUse {
+    match role {
+        KeyRole::MacToSwitch => ModeOfUse::Generate,
+        KeyRole::MacFromSwitch => ModeOfUse::Verify,
+        KeyRole::Exchange | KeyRole::Pin | KeyRole::Derivation => key.mode(),
     }
 }
 

@@ -9,10 +9,10 @@ use hsm::{
 };
 use keys::clear_pin::{ClearPin, encipher_clear_pin};
 use keys::{
-    AesDukptKind, AesKsn, Attributes, BoundKey, DukptPurpose, Exportability, KEY_BLOCK_RANDOM_BYTES,
-    KeyAlgorithm, KeyBlockError, KeyBlockKey, KeyError, KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm,
-    ModeOfUse, Padding, PinBlock, PinError, PinFormat, PinKey, PinPan, TdesKsn, aes_dukpt_key,
-    tdes_dukpt_key, translate_pin,
+    AesDukptKind, AesKsn, Attributes, BoundKey, CheckValue, DukptPurpose, Expected, Exportability,
+    KEY_BLOCK_RANDOM_BYTES, KeyAlgorithm, KeyBlockError, KeyBlockKey, KeyError, KeyUsage, KeyVersion,
+    MAC_BYTES, MacAlgorithm, MacPurpose, ModeOfUse, Padding, PinBlock, PinError, PinFormat, PinKey, PinPan,
+    TdesKsn, aes_dukpt_key, tdes_dukpt_key, translate_pin,
 };
 use zeroize::Zeroizing;
 
@@ -289,6 +289,125 @@ fn a_banks_key_that_makes_no_block_of_its_format_is_told_from_a_block_that_canno
     let reason = PinError::Algorithm { format: PinFormat::Iso4 };
     let unfit = translate(&module, &asked, None, PinFormat::Iso4, NOW_S).unwrap_err();
     assert_eq!(unfit, HsmError::Unfit { name, reason });
+}
+
+/// The first of two keys of 16 bytes that reads a PIN block of the terminal's.
+fn reads(module: &SoftwareHsm, key: &BoundKey, now_s: i64) -> bool {
+    let asked = block(&PinKey::new(key).unwrap(), PinFormat::Iso0);
+    translate(module, &asked, None, PinFormat::Iso0, now_s).is_ok()
+}
+
+/// Opens what a module has wrapped for the other end.
+fn opened(block: &str, usage: KeyUsage) -> BoundKey {
+    let exchange = key_of(&parts(0x44, 32), KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
+    let expected = Expected { usage, version_min: KeyVersion::UNUSED };
+    KeyBlockKey::new(&exchange).unwrap().unwrap(block.as_bytes(), expected).unwrap().key
+}
+
+#[test]
+fn a_key_that_was_offered_reads_and_makes_nothing_until_it_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    let (mine, theirs) = (terminal().key(KeyRole::Pin), bank().key(KeyRole::Pin));
+    assert!(matches!(module.offer_key(mine, TDES, NOW_S), Err(HsmError::NoKey(_))), "no exchange key");
+    for owner in [bank(), terminal()] {
+        let exchange = owner.key(KeyRole::Exchange);
+        module.import_parts(exchange, KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S).unwrap();
+        module.import_parts(owner.key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(0x11, 16), NOW_S).unwrap();
+    }
+    let usage = KeyUsage::PinEncryption;
+    let old = key_of(&parts(0x11, 16), usage, ModeOfUse::Both, KeyAlgorithm::Tdes);
+    let offer = module.offer_key(mine, TDES, NOW_S).unwrap();
+    let bank_offer = module.offer_key(theirs, TDES, NOW_S).unwrap();
+    assert!(!format!("{offer:?}").contains(&offer.block));
+    let new = opened(&offer.block, usage);
+    assert_eq!((offer.version.number(), offer.check_value), (2, new.check_value()));
+    let again = module.offer_key(mine, TDES, NOW_S + 9).unwrap();
+    assert_eq!((again.version, again.check_value), (offer.version, offer.check_value), "the same once more");
+
+    // A process that ends between the 0800 and its answer.
+    drop(module);
+    let module = SoftwareHsm::open(&dir.path().join("keys"), sealing()).unwrap();
+    assert!(reads(&module, &old, NOW_S) && reads(&module, &new, NOW_S));
+    let answer = translate(
+        &module,
+        &block(&PinKey::new(&old).unwrap(), PinFormat::Iso0),
+        None,
+        PinFormat::Iso0,
+        NOW_S,
+    );
+    let tdes = pin_key(&parts(0x77, 16), KeyAlgorithm::Tdes);
+    assert!(
+        holds_the_pin(&answer.unwrap(), &PinKey::new(&old).unwrap(), &tdes),
+        "to the bank under the old one"
+    );
+
+    let other = CheckValue::of_hex("1A2B3C").unwrap();
+    assert_eq!(module.use_offered_key(theirs, other, NOW_S), Err(HsmError::NoKey(theirs)));
+    let used = module.use_offered_key(theirs, bank_offer.check_value, NOW_S + 5).unwrap();
+    assert_eq!((used.version, used.since_s), (bank_offer.version, NOW_S + 5));
+    let to_bank = PinKey::new(&opened(&bank_offer.block, usage)).unwrap();
+    let answer = translate(
+        &module,
+        &block(&PinKey::new(&new).unwrap(), PinFormat::Iso0),
+        None,
+        PinFormat::Iso0,
+        NOW_S,
+    );
+    assert!(holds_the_pin(&answer.unwrap(), &to_bank, &tdes), "from then on under the new one");
+    assert!(module.use_offered_key(theirs, bank_offer.check_value, NOW_S).is_err(), "once");
+
+    module.use_offered_key(mine, offer.check_value, NOW_S).unwrap();
+    let end_s = NOW_S + OLD_KEY_LIFE_S;
+    for (key, now_s, is_read) in [(&old, end_s - 1, true), (&old, end_s, false), (&new, end_s, true)] {
+        assert_eq!(reads(&module, key, now_s), is_read);
+    }
+    // Another key above it makes what was offered void, and none comes twice.
+    let third = module.offer_key(mine, TDES, NOW_S).unwrap();
+    let fourth = module.generate_key(mine, TDES, NOW_S).unwrap();
+    assert_eq!((third.version.number(), fourth.version.number()), (3, 4));
+    assert!(module.use_offered_key(mine, third.check_value, NOW_S).is_err());
+    assert!(!reads(&module, &opened(&third.block, usage), NOW_S));
+}
+
+#[test]
+fn the_mode_of_use_in_a_block_says_which_directions_macs_a_key_is_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_exchange = |name: &str| {
+        let module = module(dir.path(), name);
+        let exchange = bank().key(KeyRole::Exchange);
+        module.import_parts(exchange, KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S).unwrap();
+        module
+    };
+    let here = with_exchange("here");
+    let kind = KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 };
+    let (to, from) = (bank().key(KeyRole::MacToSwitch), bank().key(KeyRole::MacFromSwitch));
+    // What goes to the one comes from the other.
+    for (name, opposite, purpose) in [(to, from, MacPurpose::Verify), (from, to, MacPurpose::Sign)] {
+        let there = with_exchange(name.role.name());
+        let keys = |at_s| here.link_mac_keys(&name, MacAlgorithm::HmacSha256, purpose, at_s).unwrap();
+        assert!(keys(NOW_S).newest.is_none());
+        let offer = here.offer_key(name, kind, NOW_S).unwrap();
+        assert!(keys(NOW_S).newest.is_none() && keys(NOW_S).offered.is_some());
+        assert_eq!(KeyRole::brought(offer.block.as_bytes()), Some(opposite.role));
+        let taken = there.unwrap_key(opposite, offer.block.as_bytes(), Wanted::ANY, NOW_S).unwrap();
+        assert_eq!(taken.check_value, offer.check_value);
+        let swapped = there.unwrap_key(name, offer.block.as_bytes(), Wanted::ANY, NOW_S).unwrap_err();
+        assert!(matches!(swapped, HsmError::Key(KeyError::Forbidden { .. })), "{swapped}");
+        let mac = here.mac(&name, MacAlgorithm::HmacSha256, b"0800");
+        assert_eq!(mac, Err(HsmError::NoKey(name)), "one that was only offered makes nothing");
+        here.use_offered_key(name, offer.check_value, NOW_S).unwrap();
+        assert!(keys(NOW_S).newest.is_some() && !keys(NOW_S).has_before && keys(NOW_S).offered.is_none());
+        here.generate_key(name, kind, NOW_S).unwrap();
+        assert!(keys(NOW_S).has_before && keys(NOW_S).before.is_some());
+        let end_s = NOW_S + OLD_KEY_LIFE_S;
+        assert!(keys(end_s).has_before && keys(end_s).before.is_none());
+        assert_eq!(keys(end_s).before_until_s, end_s);
+    }
+    for other in ["x", "D0112P0TB00N0000", "D0112M7HC00N0000", "D0112K1AB00N0000"] {
+        let expected = other.contains("P0").then_some(KeyRole::Pin);
+        assert_eq!(KeyRole::brought(other.as_bytes()), expected, "{other}");
+    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl MacAlgorithm {
     }
 
     /// The usage and algorithm of its keys.
-    fn kind(self) -> (KeyUsage, KeyAlgorithm) {
+    pub fn kind(self) -> (KeyUsage, KeyAlgorithm) {
         match self {
             MacAlgorithm::HmacSha256 => (KeyUsage::Hmac, KeyAlgorithm::Hmac),
             MacAlgorithm::AesCmac => (KeyUsage::Cmac, KeyAlgorithm::Aes),
@@ -85,6 +85,8 @@ enum Prepared {
     Hmac(Hmac<Sha256>),
     Cmac(Cmac),
     Retail(Arc<RetailMac>),
+    /// The first makes MACs, each of them checks.
+    Several(Arc<[MacKey]>),
 }
 
 impl MacKey {
@@ -128,6 +130,23 @@ impl MacKey {
         MacKey::bound(&BoundKey::new(usage, mode, kind, bytes)?, algorithm, purpose)
     }
 
+    /// One that checks MACs of any of these, the likeliest first, and makes those of the first; while a key is exchanged for
+    /// the next.
+    pub fn any_of(first: MacKey, others: impl IntoIterator<Item = MacKey>) -> MacKey {
+        let keys: Arc<[MacKey]> = std::iter::once(first.clone()).chain(others).collect();
+        if keys.len() == 1 { first } else { MacKey(Prepared::Several(keys)) }
+    }
+
+    /// The algorithm that it was prepared for.
+    pub fn algorithm(&self) -> MacAlgorithm {
+        match &self.0 {
+            Prepared::Hmac(_) => MacAlgorithm::HmacSha256,
+            Prepared::Cmac(_) => MacAlgorithm::AesCmac,
+            Prepared::Retail(key) => MacAlgorithm::Retail(key.padding()),
+            Prepared::Several(keys) => keys[0].algorithm(),
+        }
+    }
+
     /// The MAC over `bytes`.
     pub fn sign(&self, bytes: &[u8]) -> [u8; MAC_BYTES] {
         match &self.0 {
@@ -139,12 +158,16 @@ impl MacKey {
             }
             Prepared::Cmac(key) => *key.sign(bytes).first_chunk().expect("AES-CMAC has 16 bytes"),
             Prepared::Retail(key) => key.sign(bytes),
+            Prepared::Several(keys) => keys[0].sign(bytes),
         }
     }
 
     /// Compares in constant time.
     pub fn verify(&self, bytes: &[u8], mac: &[u8]) -> bool {
-        self.sign(bytes).ct_eq(mac).into()
+        match &self.0 {
+            Prepared::Several(keys) => keys.iter().any(|key| key.verify(bytes, mac)),
+            _ => self.sign(bytes).ct_eq(mac).into(),
+        }
     }
 }
 
@@ -235,6 +258,18 @@ mod tests {
         assert!(MacKey::new(&key).verify(b"0800", &mac));
         assert!(!MacKey::new(&key).verify(b"0801", &mac));
         assert!(!MacKey::new(&key).verify(b"0800", &mac[..7]));
+    }
+
+    #[test]
+    fn while_keys_change_each_of_them_checks_and_the_first_makes() {
+        let [newest, before, other] = [1, 2, 3].map(|byte| MacKey::new(&Key::new([byte; 32])));
+        let both = MacKey::any_of(newest.clone(), [before.clone()]);
+        assert_eq!(both.sign(b"0800"), newest.sign(b"0800"));
+        for (key, is_good) in [(&newest, true), (&before, true), (&other, false)] {
+            assert_eq!(both.verify(b"0800", &key.sign(b"0800")), is_good);
+        }
+        assert!(!MacKey::any_of(newest, []).verify(b"0800", &before.sign(b"0800")));
+        assert_eq!(both.algorithm(), MacAlgorithm::HmacSha256);
     }
 
     const OPENSSL_0800: [u8; 8] = [0x54, 0x69, 0xB7, 0xE7, 0x56, 0x36, 0xD3, 0x29];

@@ -29,6 +29,11 @@ impl RetailMac {
         RetailMac { left: des(&key[..8]), right: des(&key[8..]), padding }
     }
 
+    /// How it fills texts up.
+    pub(crate) fn padding(&self) -> Padding {
+        self.padding
+    }
+
     /// CBC under the left key, then the last block through the right and the left again.
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; DES_BLOCK] {
         let (blocks, rest) = bytes.as_chunks::<DES_BLOCK>();

@@ -148,11 +148,26 @@ impl Processor {
             return self.event(Event::FormatError(link, if message.has(11) { 7 } else { 11 }));
         };
         match mti {
+            810 if self.key_answered(KeyOwner::Bank(bank), &message) => {}
             810 => self.network_answer(bank, number, identity, &message),
             530 => self.totals_answered(link, bank, identity, &message),
             210 | 430 => self.bank_answer(link, bank, identity, message),
             _ => self.event(Event::FormatError(link, 0)),
         }
+    }
+
+    /// A name towards a bank that nothing else has.
+    pub(crate) fn new_bank_identity(&mut self, bank_id: Institution) -> BankIdentity {
+        let now = self.now_seconds();
+        let names = self.banks.get(&bank_id).map(|bank| &bank.names);
+        let is_taken = |name: BankIdentity| names.is_some_and(|names| names.contains(&name));
+        self.standing.next_bank_identity(bank_id, now, is_taken)
+    }
+
+    /// A connection that can carry what is for a bank.
+    pub(crate) fn ready_link(&mut self, bank_id: Institution) -> Option<LinkId> {
+        let number = self.banks.get_mut(&bank_id)?.next_link()?;
+        Some(LinkId::Bank(bank_id, number))
     }
 
     fn bank_identity(&self, message: &Message) -> Option<BankIdentity> {

@@ -5,7 +5,8 @@ use iso8583::Message;
 
 use crate::figures::Figures;
 use crate::ids::{AccountNumber, BankIdentity, Code, Day, Institution, Rrn, TerminalId, TxKey};
-use crate::key_exchange::{KeyRequest, KeyVerdict};
+use crate::key_exchange::{KeyOwner, KeyRequest, KeyVerdict};
+use crate::key_offers::{KeyNotSent, KeyOffer, OfferedKey};
 use crate::pin::{PinRequest, PinVerdict};
 use crate::record::{AskedAgain, Block, Evidence, Kind, Position, Record, Resolution, Side, Suspense};
 use crate::saf::SafRetry;
@@ -77,6 +78,10 @@ pub enum Input {
     KeyTaken(Ticket, KeyVerdict),
     /// The answer to [`Output::CountTotals`].
     TotalsCounted(Ticket, TotalsVerdict),
+    /// The answer to [`Output::OfferKey`]: the key in a block, or why there is none.
+    KeyOffered(Ticket, Result<KeyOffer, String>),
+    /// The answer to [`Output::UseOfferedKey`].
+    OfferedKeyUsed(Ticket, Result<(), String>),
     /// The moment named by `next_deadline` has come.
     Deadline,
     /// The log's disk has no more room than what is kept for the ends of transactions (`true`), or has room again. New
@@ -104,10 +109,18 @@ pub enum Output {
     AskAgain(Ticket, Box<Evidence>),
     /// Have the security module translate a PIN; answered once, by [`Input::PinTranslated`].
     TranslatePin(Ticket, Box<PinRequest>),
-    /// Have the security module take a PIN key in; answered once, by [`Input::KeyTaken`].
+    /// Have the security module take a key in; answered once, by [`Input::KeyTaken`].
     TakeKey(Ticket, Box<KeyRequest>),
     /// Count a member's totals of a day, from the log alone; answered once, by [`Input::TotalsCounted`].
     CountTotals(Ticket, TotalsQuestion),
+    /// Behind what was sent on this connection, its owner's link uses the keys that were taken in: the 0810 is still under
+    /// the keys of before.
+    UseKeys(LinkId, KeyOwner),
+    /// Have the security module make the next key and keep it beside the one in use; answered once, by
+    /// [`Input::KeyOffered`].
+    OfferKey(Ticket, OfferedKey),
+    /// Have it take the key of this check value into use; answered once, by [`Input::OfferedKeyUsed`].
+    UseOfferedKey(Ticket, OfferedKey, Box<str>),
     /// Close this connection: it said what no peer of ours says, or is silent.
     Close(LinkId),
     /// An operator's command is done, durable where it has to be; or why it was refused.
@@ -295,6 +308,8 @@ pub enum Command {
     Resolve(TxKey, Resolution),
     /// Take resting reversals up now; answered by [`Output::Retried`].
     SafRetry(SafRetry),
+    /// Send an owner its next key; done when it is in use at both ends.
+    SendKey(OfferedKey),
 }
 
 /// What metrics count and people may have to see. Those for which [`Event::is_alarm`] holds go to the log as warnings.
@@ -354,6 +369,10 @@ pub enum Event {
     TotalsUnanswered(Institution, Day),
     /// A request was refused before anything was recorded: too much is in flight, or the log's disk is full.
     Shed(TxKey),
+    /// A key that was sent is in use.
+    KeySent(OfferedKey),
+    /// A key that was sent is not: the one before it stays.
+    KeyNotSent(OfferedKey, KeyNotSent),
 }
 
 impl Event {
@@ -373,6 +392,7 @@ impl Event {
             | Event::ReversalRefused(..)
             | Event::ReversalSilent(_)
             | Event::ReversalUnsendable(_)
+            | Event::KeyNotSent(..)
             | Event::CashUnexplained(_)
             | Event::TotalsOutOfBalance(..)
             | Event::TotalsUnanswered(..) => true,
@@ -387,6 +407,7 @@ impl Event {
             | Event::BankAway(_)
             | Event::CutoverAcknowledged(..)
             | Event::TotalsInBalance(..)
+            | Event::KeySent(_)
             | Event::Shed(_) => false,
         }
     }

@@ -1,4 +1,4 @@
-//! 0800/101: a terminal or bank brings its next PIN key, under its exchange key (docs/interface.md#key-exchange).
+//! 0800/101: a terminal or bank brings its next key, under its exchange key (docs/interface.md#key-exchange).
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl fmt::Debug for KeyRequest {
 pub enum KeyVerdict {
     /// Taken in; its check value in hex digits.
     Taken(Box<str>),
-    /// No key block of the owner's, for something else than PINs, of another algorithm than its PIN blocks, or with a version
+    /// No key block of the owner's, for something else than PINs and MACs, of another algorithm than its PIN blocks, or with a version
     /// that does not follow the one that is there: 88.
     Refused,
     /// Keys are not exchanged here: 40.
@@ -66,7 +66,8 @@ impl Processor {
         let Some(block) = message.get(120).map(Box::from) else {
             return self.send(link, messages::bare(&message, Code::FORMAT));
         };
-        let has_one = self.exchanges.values().any(|exchange| exchange.owner == owner);
+        // One that comes while another is on its way to its sender would have its version.
+        let has_one = self.is_exchanging(owner) || self.offers.contains_key(&owner);
         if has_one || self.exchanges.len() >= KEY_EXCHANGES_MAX {
             return self.send(link, messages::bare(&message, Code::UNAVAILABLE));
         }
@@ -75,9 +76,14 @@ impl Processor {
         self.emit(Output::TakeKey(ticket, Box::new(KeyRequest { owner, block })));
     }
 
+    /// Whether a key that the owner has brought waits for the security module.
+    pub(crate) fn is_exchanging(&self, owner: KeyOwner) -> bool {
+        self.exchanges.values().any(|exchange| exchange.owner == owner)
+    }
+
     /// The security module's answer. The 0810 is still under the keys of before.
     pub(crate) fn key_taken(&mut self, ticket: Ticket, verdict: &KeyVerdict) {
-        let Some(Exchange { link, message, .. }) = self.exchanges.remove(&ticket) else { return };
+        let Some(Exchange { owner, link, message }) = self.exchanges.remove(&ticket) else { return };
         let code = match verdict {
             KeyVerdict::Taken(_) => Code::APPROVED,
             KeyVerdict::Refused => Code::PIN_BLOCK,
@@ -89,5 +95,8 @@ impl Processor {
             answer.set_text(120, check_value);
         }
         self.send(link, answer);
+        if matches!(verdict, KeyVerdict::Taken(_)) {
+            self.emit(Output::UseKeys(link, owner));
+        }
     }
 }

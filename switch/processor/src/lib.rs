@@ -16,6 +16,7 @@ mod ids;
 mod intake;
 mod io;
 mod key_exchange;
+mod key_offers;
 mod lifecycle;
 mod live;
 mod messages;
@@ -46,6 +47,7 @@ pub use io::{
     VerifyRequest,
 };
 pub use key_exchange::{KEY_EXCHANGES_MAX, KeyOwner, KeyRequest, KeyVerdict};
+pub use key_offers::{KEY_OFFER_TRIES_MAX, KEY_OFFERS_MAX, KeyNotSent, KeyOffer, OfferedKey, SentKey};
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 pub use live::SafStage;
 pub use pin::{Enciphered, PinRequest, PinVerdict};

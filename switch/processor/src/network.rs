@@ -27,6 +27,12 @@ pub(crate) struct Session {
     seed_ids: Seeds,
 }
 
+impl Session {
+    pub(crate) fn link(&self) -> LinkId {
+        self.link
+    }
+}
+
 impl Processor {
     pub(crate) fn link_up(&mut self, link: LinkId) {
         if let LinkId::Bank(bank, number) = link {
@@ -122,6 +128,7 @@ impl Processor {
             }
             Command::Resolve(key, resolution) => self.resolve(ticket, key, resolution),
             Command::SafRetry(which) => self.retry_reversals(ticket, which),
+            Command::SendKey(key) => self.send_key(ticket, key),
             Command::Drain => {
                 self.is_draining = true;
                 if let Some(earlier) = self.draining.replace(ticket) {

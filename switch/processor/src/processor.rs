@@ -18,7 +18,8 @@ use crate::entropy::Entropy;
 use crate::ids::{Code, Day, Institution, TerminalId, TxKey, UtcSeconds};
 use crate::intake::Incoming;
 use crate::io::{Event, Input, LinkId, Now, Output, Ticket, Used};
-use crate::key_exchange::Exchange;
+use crate::key_exchange::{Exchange, KeyOwner};
+use crate::key_offers::Offering;
 use crate::lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 use crate::live::{Live, Pause, SafStage};
 use crate::messages;
@@ -78,6 +79,10 @@ pub struct Processor {
     pub(crate) exchanges: BTreeMap<Ticket, Exchange>,
     /// Totals that are counted, answered and asked for.
     pub(crate) totals: TotalsDesk,
+    /// Keys on their way to their owners.
+    pub(crate) offers: BTreeMap<KeyOwner, Offering>,
+    /// DE11 of the last 0800 to a terminal.
+    pub(crate) last_key_stan: u32,
     pub(crate) banks: BTreeMap<Institution, Bank>,
     pub(crate) sessions: BTreeMap<TerminalId, Session>,
     /// Day's use of the limits that an open question to the log may not have seen.
@@ -113,6 +118,8 @@ pub(crate) enum Timer {
     Count(Ticket),
     /// The registry is asked about what went out in its stead.
     AskAgain,
+    /// The answer to a key that was sent.
+    KeyOffer(KeyOwner),
 }
 
 /// A question to the log.
@@ -194,6 +201,8 @@ impl Processor {
             pins: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             totals: TotalsDesk::default(),
+            offers: BTreeMap::new(),
+            last_key_stan: 0,
             banks: BTreeMap::new(),
             sessions: BTreeMap::new(),
             recent_spends: VecDeque::new(),
@@ -237,6 +246,8 @@ impl Processor {
             Input::PinTranslated(ticket, verdict) => self.pin_translated(ticket, verdict),
             Input::KeyTaken(ticket, verdict) => self.key_taken(ticket, &verdict),
             Input::TotalsCounted(ticket, verdict) => self.totals_counted(ticket, verdict),
+            Input::KeyOffered(ticket, offered) => self.key_offered(ticket, offered),
+            Input::OfferedKeyUsed(ticket, used) => self.offered_key_used(ticket, used),
             Input::Deadline => self.deadline(),
             Input::DiskFull(is_full) => self.is_disk_full = is_full,
             Input::Operator(ticket, command) => self.command(ticket, command),
@@ -347,6 +358,7 @@ impl Processor {
                 Timer::Totals(bank) => self.totals_timer(bank),
                 Timer::Count(ticket) => self.count_is_late(ticket),
                 Timer::AskAgain => self.ask_again_round(),
+                Timer::KeyOffer(owner) => self.key_offer_timer(owner),
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::io::{
     Authenticity, Event, Found, LinkId, LinkedAccount, Lookup, Output, OwnName, Ticket, Used, Verdict,
     VerifyRequest,
 };
+use crate::key_exchange::KeyOwner;
 use crate::lifecycle::{State, Trigger};
 use crate::live::{Asker, Live, Work};
 use crate::messages;
@@ -69,6 +70,9 @@ impl Processor {
             self.emit(Output::Close(link));
             return;
         };
+        if message.mti().value() == 810 && self.key_answered(KeyOwner::Terminal(terminal_id), &message) {
+            return;
+        }
         if message.mti().is_response() {
             self.event(Event::FormatError(link, 0));
             return;

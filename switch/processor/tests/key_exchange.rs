@@ -53,6 +53,7 @@ fn each_answer_of_the_module_has_its_code() {
             assert!(is_owner && *asked.block == *b"D0112", "{asked:?}");
             world.key_verdict(verdict.clone());
             assert_eq!(told(&mut world, link), (code.to_owned(), check_value.map(str::to_owned)));
+            assert_eq!(world.rekeyed.len(), usize::from(code == "00"), "behind the answer");
             assert!(world.log.is_empty());
         }
     }

@@ -295,11 +295,17 @@ pub enum KeysCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Make the next version of a key, and print its key block. The one before it is read for a day more.
-    #[command(after_help = "Example:\n  atm-switch keys rotate bank.970418.pin --config atm-switch.toml")]
+    /// Make the next version of a key, and print its key block, or have the running switch send it. The one before it is read for
+    /// a day more.
+    #[command(after_help = "Examples:
+  atm-switch keys rotate bank.970418.pin --config atm-switch.toml
+  atm-switch keys rotate terminal.HN000001.mac-to-switch --send --config atm-switch.toml")]
     Rotate {
         /// The key's name.
         name: String,
+        /// Have the running switch send it to its owner (0800/101), and use it once that has said that it is there.
+        #[arg(long, conflicts_with_all = ["algorithm", "bytes"])]
+        send: bool,
         /// Its kind; otherwise that of the one before it.
         #[command(flatten)]
         kind: KindArgs,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use iso8583::Message;
 use journal::{AppendError, Journal, LogEvent, SegmentLog};
-use processor::{Command, Event, Input, LinkId, Now, Output, Position, Processor, Record, Ticket};
+use processor::{Command, Event, Input, KeyOwner, LinkId, Now, Output, Position, Processor, Record, Ticket};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
@@ -19,7 +19,8 @@ use crate::bus::{
 use crate::clock::Clock;
 use crate::cutover::Acknowledgements;
 use crate::finder::Finders;
-use crate::key_keeper::KeyKeeper;
+use crate::key_keeper::{KeyKeeper, owner_of};
+use crate::links::macs::ExchangedMacs;
 use crate::links::outbox::{Mailbox, Outbox, Outgoing};
 use crate::observer::{Observer, is_bank};
 use crate::pins::Pins;
@@ -109,6 +110,7 @@ pub(crate) struct EventLoop {
     pub(crate) pins: Pins,
     pub(crate) keeper: KeyKeeper,
     pub(crate) totals: TotalsCounter,
+    pub(crate) macs: Arc<ExchangedMacs>,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Notify>,
@@ -300,6 +302,17 @@ impl Running {
                         self.own_inputs.push_back(Input::TotalsCounted(ticket, verdict));
                     }
                 }
+                Output::UseKeys(link, owner) => self.use_keys(link, owner),
+                Output::OfferKey(ticket, key) => {
+                    if let Some(refusal) = self.owned.keeper.offer(ticket, key) {
+                        self.own_inputs.push_back(Input::KeyOffered(ticket, Err(refusal)));
+                    }
+                }
+                Output::UseOfferedKey(ticket, key, check_value) => {
+                    if let Some(refusal) = self.owned.keeper.use_offered(ticket, key, check_value) {
+                        self.own_inputs.push_back(Input::OfferedKeyUsed(ticket, Err(refusal)));
+                    }
+                }
                 Output::Close(link) => self.close(link),
                 Output::Commanded(ticket, result) => self.commanded(ticket, result.map(|()| Done::Done)),
                 Output::Retried { ticket, taken, resting } => {
@@ -366,6 +379,16 @@ impl Running {
                 self.outgoing[outbox.thread()].1.push(Outgoing::Send(outbox.connection(), message));
             }
             None => self.observer.undeliverable.increment(1),
+        }
+    }
+
+    /// An owner's link goes by the keys that were taken in, behind the answer that says so.
+    fn use_keys(&mut self, link: LinkId, owner: KeyOwner) {
+        let Some(owner) = owner_of(owner) else { return };
+        let macs = Arc::clone(&self.owned.macs);
+        match self.outboxes.get(&link) {
+            Some(outbox) => self.outgoing[outbox.thread()].1.push(Outgoing::Rekey(macs, owner)),
+            None => macs.refresh(owner),
         }
     }
 

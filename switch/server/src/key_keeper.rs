@@ -1,15 +1,18 @@
-//! Has the security module take in the keys that terminals and banks bring, on a thread of its own and in a queue of its own:
-//! no PIN waits behind a key (docs/interface.md#key-exchange).
+//! Has the security module take in the keys that terminals and banks bring, and make those that they are sent, on a thread of its
+//! own and in a queue of its own: no PIN waits behind a key (docs/interface.md#key-exchange).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use hsm::{Examined, Hsm, HsmError, KeyName, KeyRole, Owner, Wanted};
-use keys::{KeyAlgorithm, PinFormat};
+use hsm::{Examined, Hsm, HsmError, KeyKind, KeyName, KeyRole, Offer, Owner, Wanted};
+use keys::{CheckValue, KeyAlgorithm, MacPurpose, PinFormat};
 use metrics::counter;
-use processor::{Input, KEY_EXCHANGES_MAX, KeyOwner, KeyRequest, KeyVerdict, Ticket};
+use processor::{
+    Input, KEY_EXCHANGES_MAX, KEY_OFFERS_MAX, KeyOffer, KeyOwner, KeyRequest, KeyVerdict, OfferedKey,
+    SentKey, Ticket,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -18,10 +21,17 @@ use crate::bus::Inbound;
 use crate::clock::Clock;
 use crate::config::PinFormats;
 use crate::current::Current;
+use crate::links::macs::ExchangedMacs;
+
+/// The first triple DES or AES key of an owner's has so many bytes.
+const NEW_KEY_BYTES: usize = 16;
 
 /// A key that comes over a link is at most so many versions above the one that is there: a peer that counts wrongly must not
 /// use up the 99 that there are. People may bring any (`atm-switch keys import`).
 pub(crate) const VERSION_JUMP_MAX: u8 = 10;
+
+/// Questions that wait for the module: all that the processor may have open.
+const WAITING_MAX: usize = KEY_EXCHANGES_MAX + KEY_OFFERS_MAX;
 
 /// Questions about keys that wait for the module; one more is answered 91.
 pub(crate) struct KeyKeeper {
@@ -30,8 +40,14 @@ pub(crate) struct KeyKeeper {
 
 struct Asked {
     ticket: Ticket,
-    request: Box<KeyRequest>,
+    what: What,
     at: Instant,
+}
+
+enum What {
+    Take(Box<KeyRequest>),
+    Offer(OfferedKey),
+    Use(OfferedKey, Box<str>),
 }
 
 /// What the thread works with.
@@ -40,6 +56,8 @@ pub(crate) struct Keeping {
     pub(crate) hsm: Arc<dyn Hsm>,
     /// A bank's key has the algorithm of its format.
     pub(crate) formats: Arc<Current<PinFormats>>,
+    /// A MAC key has the algorithm of its link.
+    pub(crate) macs: Arc<ExchangedMacs>,
     /// The wall clock of what is taken in.
     pub(crate) clock: Clock,
     /// Where the audit file is.
@@ -59,7 +77,7 @@ impl KeyKeeper {
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn start(keeping: Keeping, answers: &mpsc::Sender<Inbound>) -> Result<KeyKeeper, String> {
-        let (queue, waiting) = sync_channel(KEY_EXCHANGES_MAX);
+        let (queue, waiting) = sync_channel(WAITING_MAX);
         let answers = answers.clone();
         let thread = std::thread::Builder::new().name("hsm-keys".to_owned());
         thread
@@ -71,30 +89,66 @@ impl KeyKeeper {
     /// The verdict comes through the bus; at once where too many wait.
     pub(crate) fn take_key(&self, ticket: Ticket, request: Box<KeyRequest>) -> Option<KeyVerdict> {
         let Some(queue) = &self.queue else { return Some(KeyVerdict::NotHere) };
-        match queue.try_send(Asked { ticket, request, at: Instant::now() }) {
-            Ok(()) => None,
-            Err(TrySendError::Full(_)) => Some(KeyVerdict::Unavailable),
-            Err(TrySendError::Disconnected(_)) => unreachable!("the thread lives as long as the process"),
-        }
+        if put(queue, ticket, What::Take(request)) { None } else { Some(KeyVerdict::Unavailable) }
+    }
+
+    /// The key, or why there is none, comes through the bus; at once where there can be none.
+    pub(crate) fn offer(&self, ticket: Ticket, key: OfferedKey) -> Option<String> {
+        let Some(queue) = &self.queue else { return Some("the configuration has no [hsm]".to_owned()) };
+        if put(queue, ticket, What::Offer(key)) { None } else { Some(TOO_MANY.to_owned()) }
+    }
+
+    /// The same of what becomes of a key that its owner has.
+    pub(crate) fn use_offered(
+        &self,
+        ticket: Ticket,
+        key: OfferedKey,
+        check_value: Box<str>,
+    ) -> Option<String> {
+        let Some(queue) = &self.queue else { return Some("the configuration has no [hsm]".to_owned()) };
+        if put(queue, ticket, What::Use(key, check_value)) { None } else { Some(TOO_MANY.to_owned()) }
     }
 }
 
+/// `false`: too many wait.
+fn put(queue: &SyncSender<Asked>, ticket: Ticket, what: What) -> bool {
+    match queue.try_send(Asked { ticket, what, at: Instant::now() }) {
+        Ok(()) => true,
+        Err(TrySendError::Full(_)) => false,
+        Err(TrySendError::Disconnected(_)) => unreachable!("the thread lives as long as the process"),
+    }
+}
+
+const TOO_MANY: &str = "too many keys wait for the security module";
+
 impl Keeping {
     fn answer_all(&self, waiting: &Receiver<Asked>, answers: &mpsc::Sender<Inbound>) {
-        while let Ok(Asked { ticket, request, at }) = waiting.recv() {
+        while let Ok(Asked { ticket, what, at }) = waiting.recv() {
             let is_late = at.elapsed() > self.wait_max;
-            let verdict = if is_late { KeyVerdict::Unavailable } else { self.verdict(&request) };
-            let input = Input::KeyTaken(ticket, verdict);
+            let input = match what {
+                What::Take(_) if is_late => Input::KeyTaken(ticket, KeyVerdict::Unavailable),
+                What::Take(request) => Input::KeyTaken(ticket, self.verdict(&request)),
+                // Nobody at the other end waits for these yet, or it has the key already: late is better than not.
+                What::Offer(key) => Input::KeyOffered(ticket, self.offer(key)),
+                What::Use(key, check_value) => {
+                    Input::OfferedKeyUsed(ticket, self.use_offered(key, &check_value))
+                }
+            };
             if answers.blocking_send(Inbound::Input(Box::new(input))).is_err() {
                 return;
             }
         }
     }
 
-    /// A PIN key of its owner's, above the one that is there; nobody else's and nothing else.
+    /// A key of its owner's for PINs or MACs, above the one that is there; nobody else's and nothing else.
     fn verdict(&self, request: &KeyRequest) -> KeyVerdict {
-        let Some(owner) = owner_of(request.owner) else { return KeyVerdict::Refused };
-        let name = owner.key(KeyRole::Pin);
+        let owner = owner_of(request.owner);
+        let Some((owner, role)) = owner.zip(KeyRole::brought(&request.block)) else {
+            tracing::warn!(owner = ?request.owner, "a key is refused: no block of a key for PINs or one direction's MACs");
+            counter!("atm_switch_keys_refused_total").increment(1);
+            return KeyVerdict::Refused;
+        };
+        let name = owner.key(role);
         match self.take(name, request) {
             Ok(Examined { check_value, version, is_there }) => {
                 let (check_value, version) = (check_value.to_string(), version.to_string());
@@ -131,8 +185,7 @@ impl Keeping {
             })
         };
         self.audit(act("intent"))?;
-        let now_s = self.clock.now().wall_ms.div_euclid(1_000);
-        let taken = self.hsm.unwrap_key(name, &request.block, wanted, now_s);
+        let taken = self.hsm.unwrap_key(name, &request.block, wanted, self.now_s());
         let mut outcome = act(if taken.is_ok() { "done" } else { "failed" });
         if let Err(error) = &taken {
             outcome["error"] = json!(error.to_string());
@@ -144,9 +197,19 @@ impl Keeping {
         taken.map(|_| examined)
     }
 
-    /// What a PIN key of this owner has to be: a bank's for its format; else as the one that is there, and any where there is
-    /// none.
+    /// What a key of this owner has to be: for its link's MACs; for its bank's PIN format; else as the one that is there, and any
+    /// where there is none.
     fn algorithm(&self, name: &KeyName, owner: KeyOwner) -> Result<Option<KeyAlgorithm>, HsmError> {
+        if name.role != KeyRole::Pin {
+            let mac = self.macs.in_file(&name.owner).ok_or(HsmError::NoLinkMac(name.owner))?;
+            let algorithm = mac.verify.algorithm();
+            // A module that has no part in links' MACs says so, and its key would be nobody's.
+            let keys = self.hsm.link_mac_keys(name, algorithm, MacPurpose::Verify, self.now_s());
+            if let Err(error @ HsmError::NotHere(_)) = keys {
+                return Err(error);
+            }
+            return Ok(Some(algorithm.kind().1));
+        }
         let format = match owner {
             KeyOwner::Bank(bank) => self.formats.get().banks.get(&bank).copied(),
             KeyOwner::Terminal(_) => None,
@@ -157,10 +220,90 @@ impl Keeping {
         }
     }
 
+    /// Makes the next key of an owner's, durable beside the one in use, and wraps it.
+    fn offer(&self, key: OfferedKey) -> Result<KeyOffer, String> {
+        let name = name_of(key).ok_or("no owner of keys")?;
+        let failed = |error: HsmError| format!("{name}: {error}");
+        let kind = self.kind(name, key.owner)?;
+        let act = |stage: &str| json!({ "act": "keys send", "stage": stage, "key": name.to_string() });
+        self.audit(act("intent")).map_err(failed)?;
+        let offered = self.hsm.offer_key(name, kind, self.now_s());
+        let mut outcome = act(if offered.is_ok() { "offered" } else { "failed" });
+        match &offered {
+            Ok(offer) => {
+                outcome["version"] = json!(offer.version.to_string());
+                outcome["check_value"] = json!(offer.check_value.to_string());
+            }
+            Err(error) => outcome["error"] = json!(error.to_string()),
+        }
+        self.audit(outcome).map_err(failed)?;
+        let Offer { block, check_value, .. } = offered.map_err(failed)?;
+        // Its owner may use it from the moment that it has it.
+        self.macs.refresh(name.owner);
+        Ok(KeyOffer { block: block.into(), check_value: check_value.to_string().into() })
+    }
+
+    fn use_offered(&self, key: OfferedKey, check_value: &str) -> Result<(), String> {
+        let name = name_of(key).ok_or("no owner of keys")?;
+        let failed = |error: HsmError| format!("{name}: {error}");
+        let value = CheckValue::of_hex(check_value).ok_or("no check value")?;
+        let act = |stage: &str| json!({ "act": "keys use", "stage": stage, "key": name.to_string(), "check_value": check_value });
+        self.audit(act("intent")).map_err(failed)?;
+        let used = self.hsm.use_offered_key(name, value, self.now_s());
+        let mut outcome = act(if used.is_ok() { "done" } else { "failed" });
+        if let Err(error) = &used {
+            outcome["error"] = json!(error.to_string());
+        }
+        if let Err(error) = self.audit(outcome) {
+            tracing::error!(%error, "the outcome of a key that was sent");
+        }
+        used.map_err(failed)?;
+        self.macs.refresh(name.owner);
+        Ok(())
+    }
+
+    /// As the one in use; the first one of an owner's for its bank's PIN format, or for its link's MACs.
+    fn kind(&self, name: KeyName, owner: KeyOwner) -> Result<KeyKind, String> {
+        let failed = |error: HsmError| format!("{name}: {error}");
+        let exchange = self.hsm.key(&name.owner.key(KeyRole::Exchange)).map_err(failed)?;
+        let exchange = exchange.ok_or_else(|| {
+            format!("{name}: {}.exchange is missing, under which it would leave", name.owner)
+        })?;
+        let newest = self.hsm.key(&name).map_err(failed)?;
+        let wanted = self.algorithm(&name, owner).map_err(failed)?;
+        match (newest, wanted) {
+            (Some(key), wanted) if wanted.is_none_or(|wanted| wanted == key.algorithm) => {
+                Ok(KeyKind { algorithm: key.algorithm, bytes: key.bytes })
+            }
+            // None is stronger than the key that it travels under.
+            (_, Some(KeyAlgorithm::Hmac)) => {
+                Ok(KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: exchange.bytes })
+            }
+            (_, Some(algorithm)) => Ok(KeyKind { algorithm, bytes: NEW_KEY_BYTES }),
+            (_, None) => {
+                Err(format!("{name}: there is none whose kind it could have; import or generate the first"))
+            }
+        }
+    }
+
+    fn now_s(&self) -> i64 {
+        self.clock.now().wall_ms.div_euclid(1_000)
+    }
+
     fn audit(&self, act: Value) -> Result<(), HsmError> {
         let failed = |reason| HsmError::File { path: AUDIT_FILE.to_owned(), reason };
         audit(Path::new(&self.log_dir), act).map_err(failed)
     }
+}
+
+/// The key's name in the security module.
+fn name_of(key: OfferedKey) -> Option<KeyName> {
+    let role = match key.what {
+        SentKey::Pin => KeyRole::Pin,
+        SentKey::MacToSwitch => KeyRole::MacToSwitch,
+        SentKey::MacFromSwitch => KeyRole::MacFromSwitch,
+    };
+    owner_of(key.owner).map(|owner| owner.key(role))
 }
 
 /// The owner's name in the security module.

@@ -18,6 +18,7 @@ mod event_loop;
 mod finder;
 pub mod heads;
 mod key_keeper;
+mod key_rotation;
 pub mod keys_commands;
 pub mod links;
 pub mod log_commands;

@@ -179,7 +179,10 @@ fn keys(command: KeysCommand, out: &mut impl Write) -> Result<(), Failure> {
         KeysCommand::Generate { name, kind, config } => {
             keys_commands::generate(&settings(&config.file)?, &name, kind.kind(), out)?;
         }
-        KeysCommand::Rotate { name, kind, config } => {
+        KeysCommand::Rotate { name, send: true, config, .. } => {
+            ask(&config.file, &Request::KeysSend { key: name })?;
+        }
+        KeysCommand::Rotate { name, send: false, kind, config } => {
             keys_commands::rotate(&settings(&config.file)?, &name, kind.kind(), out)?;
         }
         KeysCommand::Export { name, config } => {

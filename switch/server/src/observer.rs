@@ -186,5 +186,7 @@ fn name(event: &Event) -> &'static str {
         Event::TotalsOutOfBalance(..) => "totals_out_of_balance",
         Event::TotalsUnanswered(..) => "totals_unanswered",
         Event::Shed(_) => "shed",
+        Event::KeySent(_) => "key_sent",
+        Event::KeyNotSent(..) => "key_not_sent",
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credential::CitizenNumber;
+use hsm::KeyName;
 use keys::DataKeys;
 use processor::{Block, BlockSubject, Command, Day, Institution, Resolution, SafRetry, TerminalId, TxKey};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::bus::{Done, Inbound, SafQuestion, SuspendedQuestion};
+use crate::key_rotation;
 use crate::saf_view;
 use crate::suspense_commands;
 
@@ -84,6 +86,12 @@ pub enum Request {
         by: String,
         /// Why.
         why: String,
+    },
+    /// Send an owner its next key; done when it is in use at both ends.
+    #[serde(rename = "keys-send")]
+    KeysSend {
+        /// `terminal.HN000001.pin`, `bank.970418.mac-to-switch`.
+        key: String,
     },
     /// Take resting reversals up now: one, a bank's, or all.
     #[serde(rename = "saf-retry")]
@@ -204,6 +212,10 @@ pub(crate) async fn answer(
             Command::SafRetry(SafRetry::Bank(bank.parse::<Institution>()?))
         }
         Request::SafRetry { key: None, bank: None } => Command::SafRetry(SafRetry::All),
+        Request::KeysSend { key } => {
+            let sent = key_rotation::offered(key.parse::<KeyName>()?);
+            Command::SendKey(sent.ok_or_else(|| format!("{key}: keys for PINs and MACs are sent, no other"))?)
+        }
         Request::Drain => Command::Drain,
         Request::Cutover { day } => Command::Cutover(day.parse::<Day>()?),
         Request::Block { subject, id, set } => {

@@ -194,6 +194,7 @@ fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
         HsmError::Exists(_)
         | HsmError::Unfit { .. }
         | HsmError::OtherAlgorithm { .. }
+        | HsmError::NoLinkMac(_)
         | HsmError::Jump { .. }
         | HsmError::Mac
         | HsmError::KeyBlock(_)
@@ -215,8 +216,8 @@ mod tests {
     use std::sync::mpsc as channel;
 
     use credential::{CitizenNumber, Pan};
-    use hsm::{Examined, KeyInfo, KeyKind, KeyRole, Wanted};
-    use keys::{MAC_BYTES, MacAlgorithm, PinError};
+    use hsm::{Examined, KeyInfo, KeyKind, KeyRole, LinkMacKeys, Offer, Wanted};
+    use keys::{CheckValue, MAC_BYTES, MacAlgorithm, MacPurpose, PinError};
     use processor::TerminalId;
 
     use super::*;
@@ -254,6 +255,24 @@ mod tests {
 
         fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError> {
             Err(HsmError::NoKey(*key))
+        }
+
+        fn offer_key(&self, key: KeyName, _: KeyKind, _: i64) -> Result<Offer, HsmError> {
+            Err(HsmError::NoKey(key))
+        }
+
+        fn use_offered_key(&self, key: KeyName, _: CheckValue, _: i64) -> Result<KeyInfo, HsmError> {
+            Err(HsmError::NoKey(key))
+        }
+
+        fn link_mac_keys(
+            &self,
+            _: &KeyName,
+            _: MacAlgorithm,
+            _: MacPurpose,
+            _: i64,
+        ) -> Result<LinkMacKeys, HsmError> {
+            Ok(LinkMacKeys::default())
         }
 
         fn examine_key(&self, key: KeyName, _: &[u8], _: Wanted) -> Result<Examined, HsmError> {

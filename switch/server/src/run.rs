@@ -1,6 +1,6 @@
 //! From a good configuration to a running switch and back: recover first, then accept; drain, then stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use casework::ActFile;
 use enrolment::Enrolment;
-use hsm::Hsm;
+use hsm::{Hsm, Owner};
 use journal::{Options, Recovered, SegmentLog};
+use keys::LinkMac;
 use processor::{Command, Institution, Now, Processor, TerminalId};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -29,8 +30,11 @@ use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::heads::{HeadsKeeper, HeadsSettings, check_second_place};
 use crate::key_keeper::{Keeping, KeyKeeper};
+use crate::key_rotation;
 use crate::links::bank::BankLink;
 use crate::links::door::{BankDoor, Handshakes, TerminalDoor};
+use crate::links::macs::ExchangedMacs;
+use crate::links::outbox::BankMac;
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
 use crate::operator;
@@ -114,7 +118,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     }
     let formats = Arc::new(Current::new(settings.pin_formats.clone()));
     let pins = pins(&settings, hsm.as_ref(), &formats, clock, &bus)?;
-    let keeper = key_keeper(&settings, hsm.as_ref(), &formats, clock, &bus)?;
+    let macs = Arc::new(ExchangedMacs::new(hsm.clone(), Arc::clone(&keys), bank_macs(&settings)));
+    let keeper = key_keeper(&settings, hsm.as_ref(), &formats, &macs, clock, &bus)?;
     let fees = settings.reconciliation.as_ref().map(|of| of.fees.clone()).unwrap_or_default();
     let totals = TotalsCounter::start(log.reader(), fees, settings.processor.first_day, &bus.others);
     let totals = totals.map_err(|error| format!("threads: {error}"))?;
@@ -150,6 +155,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         pins,
         keeper,
         totals,
+        macs: Arc::clone(&macs),
         acknowledgements,
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
@@ -179,10 +185,11 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let links = LinkThreads::start((cores() / 2).clamp(1, LINK_THREADS_MAX), LAST_WRITES_MAX);
     let links = links.map_err(|error| format!("threads: {error}"))?;
     let doors = Doors::new(&settings);
-    connect_banks(&settings, &links, &doors, &bus);
+    connect_banks(&settings, &links, &doors, &macs, &bus);
     let shared = Shared {
         settings: settings.terminals.clone(),
         keys: Arc::clone(&keys),
+        macs: Arc::clone(&macs),
         door: Arc::clone(&doors.terminals),
         handshakes: Handshakes::new(&settings.terminals),
         data: settings.keys.data.clone(),
@@ -194,7 +201,11 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let look_again = Arc::new(Notify::new());
     tokio::spawn(trust.run(Arc::clone(&look_again)));
     tokio::spawn(tls::watch(Arc::clone(&doors.certificates)));
-    let reloaded = Reloaded { keys, doors, hsm, formats, look_again };
+    tokio::spawn(Arc::clone(&macs).keep());
+    if let (Some(hsm), Some(own)) = (&hsm, settings.hsm.as_ref().filter(|own| own.rotate_days > 0)) {
+        tokio::spawn(key_rotation::keep(Arc::clone(hsm), own.rotate_days, bus.others.clone()));
+    }
+    let reloaded = Reloaded { keys, doors, hsm, formats, macs, look_again };
     tokio::spawn(reload_on_hangup(settings.file.clone(), reloaded, bus.clone()));
     health.set_ready(true);
     bound.tell(addresses, &settings)?;
@@ -271,15 +282,33 @@ fn start_event_loop(event_loop: EventLoop) -> Result<oneshot::Receiver<()>, Stri
     thread.map(|_| ended).map_err(|error| format!("threads: {error}"))
 }
 
-fn connect_banks(settings: &Settings, links: &LinkThreads, doors: &Doors, bus: &Bus) {
+/// The key file's MAC keys of the banks whose messages carry MACs.
+fn bank_macs(settings: &Settings) -> HashMap<Owner, LinkMac> {
+    let with_macs = settings.issuers.iter().filter(|(_, link)| link.mac);
+    let mac = |bank: &Institution| {
+        let id = bank.to_string();
+        Some((Owner::bank(id.as_bytes())?, settings.keys.banks.get(&id)?.clone()))
+    };
+    with_macs.filter_map(|(bank, _)| mac(bank)).collect()
+}
+
+fn connect_banks(
+    settings: &Settings,
+    links: &LinkThreads,
+    doors: &Doors,
+    macs: &Arc<ExchangedMacs>,
+    bus: &Bus,
+) {
     let mut threads = links.all().iter().cycle();
     for (bank, link) in &settings.issuers {
         let (Some(config), Some(door)) = (settings.processor.issuers.get(bank), doors.banks.get(bank)) else {
             continue;
         };
         let outbox_max = config.in_flight_max + config.reversals_in_flight_max + NETWORK_MESSAGES_MAX;
-        let mac = settings.keys.banks.get(&bank.to_string());
-        for link in BankLink::all(*bank, link, door, mac, outbox_max) {
+        let id = bank.to_string();
+        let mac = settings.keys.banks.get(&id).zip(Owner::bank(id.as_bytes()));
+        let mac = mac.map(|(file, owner)| BankMac { file: file.clone(), owner, exchanged: Arc::clone(macs) });
+        for link in BankLink::all(*bank, link, door, mac.as_ref(), outbox_max) {
             if let Some(thread) = threads.next() {
                 thread.spawn(link.keep(thread.clone(), bus.clone()));
             }
@@ -354,6 +383,7 @@ fn key_keeper(
     settings: &Settings,
     hsm: Option<&Arc<dyn Hsm>>,
     formats: &Arc<Current<PinFormats>>,
+    macs: &Arc<ExchangedMacs>,
     clock: Clock,
     bus: &Bus,
 ) -> Result<KeyKeeper, String> {
@@ -361,6 +391,7 @@ fn key_keeper(
     let keeping = Keeping {
         hsm: Arc::clone(hsm),
         formats: Arc::clone(formats),
+        macs: Arc::clone(macs),
         clock,
         log_dir: settings.switch.log_dir.clone(),
         wait_max: Duration::from_millis(settings.processor.timers.hsm_ms_max),
@@ -374,6 +405,7 @@ struct Reloaded {
     doors: Doors,
     hsm: Option<Arc<dyn Hsm>>,
     formats: Arc<Current<PinFormats>>,
+    macs: Arc<ExchangedMacs>,
     look_again: Arc<Notify>,
 }
 
@@ -392,6 +424,7 @@ impl Reloaded {
             security_module::check(&**hsm, &settings.pin_formats);
         }
         self.formats.replace(settings.pin_formats.clone());
+        self.macs.refresh_all();
     }
 }
 

@@ -287,6 +287,11 @@ impl World {
                 }
                 Some(Output::CountTotals(ticket, question)) => self.count_totals(ticket, question),
                 Some(Output::AskAgain(ticket, _)) => self.ask_again(ticket),
+                Some(Output::OfferKey(ticket, _)) => {
+                    let refused = Err("no security module".to_owned());
+                    process.processor.handle(now, Input::KeyOffered(ticket, refused));
+                }
+                Some(Output::UseKeys(..) | Output::UseOfferedKey(..)) => {}
                 Some(Output::TranslatePin(ticket, request)) => self.translate_pin(ticket, &request),
                 Some(Output::Close(link)) => self.switch_closes(link),
                 Some(Output::Commanded(..)) => self.commanded(),

@@ -170,6 +170,8 @@ impl World {
                         self.carry(conn, true, &message);
                     }
                 }
+                // Nor does a machine.
+                Output::Rekey(_) => {}
                 Output::Hangup => {
                     if let Some(conn) = site.conn.take() {
                         self.peer_closes(conn);
@@ -416,6 +418,8 @@ impl World {
                         self.carry(conn, true, &message);
                     }
                 }
+                // No bank of the town exchanges keys.
+                bank::Output::Rekey(_) => {}
                 bank::Output::Away(ms) => {
                     self.count(Fault::BankAway);
                     self.bank_goes(number, ms);
@@ -656,6 +660,7 @@ fn bank_of(plan: &Plan, number: usize, struck: Arc<[AtomicU64; BANK_FAULTS.len()
         repeats_refused: plan.seed.is_multiple_of(3),
         totals: if plan.totals { super::totals::manner(plan, number) } else { Default::default() },
         pins: super::pins::check(number),
+        exchange: None,
         faults: bank_faults(plan, number, struck),
     };
     let line = Line::Ledger(bank::Header {

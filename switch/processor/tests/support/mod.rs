@@ -7,9 +7,9 @@ use credential::{CitizenNumber, Pan, Pseudonym, Reference};
 use iso8583::{Message, Mti};
 use processor::{
     Authenticity, Body, Code, Command, Config, Day, Event, Evidence, Found, Input, Institution, IssuerConfig,
-    KeyRequest, KeyVerdict, LinkId, LinkedAccount, Lookup, Now, Output, OwnName, PinRequest, PinVerdict,
-    Processor, Record, RegistryWord, Standing, TerminalConfig, TerminalId, Ticket, Timers, TotalsQuestion,
-    TotalsVerdict, Transaction, TxKey, UtcSeconds, Verdict,
+    KeyOwner, KeyRequest, KeyVerdict, LinkId, LinkedAccount, Lookup, Now, OfferedKey, Output, OwnName,
+    PinRequest, PinVerdict, Processor, Record, RegistryWord, Standing, TerminalConfig, TerminalId, Ticket,
+    Timers, TotalsQuestion, TotalsVerdict, Transaction, TxKey, UtcSeconds, Verdict,
 };
 
 pub const BIDV: &str = "970418";
@@ -84,6 +84,12 @@ pub struct World {
     pub keys: Vec<(Ticket, KeyRequest)>,
     /// Totals that are to be counted.
     pub counts: Vec<(Ticket, TotalsQuestion)>,
+    /// Owners whose links use the keys that were taken in.
+    pub rekeyed: Vec<(LinkId, KeyOwner)>,
+    /// Keys that it is to make.
+    pub offers: Vec<(Ticket, OfferedKey)>,
+    /// Keys that it is to take into use, with their check values.
+    pub uses: Vec<(Ticket, OfferedKey, Box<str>)>,
     /// The seeds that the newest question to the verifier may use.
     pub seed_ids: Vec<[u8; 8]>,
     pub commanded: Vec<(Ticket, Result<(), String>)>,
@@ -133,6 +139,9 @@ impl World {
             pins: Vec::new(),
             keys: Vec::new(),
             counts: Vec::new(),
+            rekeyed: Vec::new(),
+            offers: Vec::new(),
+            uses: Vec::new(),
             seed_ids: Vec::new(),
             commanded: Vec::new(),
             retried: Vec::new(),
@@ -254,6 +263,9 @@ impl World {
             Output::TranslatePin(ticket, request) => self.pins.push((ticket, *request)),
             Output::TakeKey(ticket, request) => self.keys.push((ticket, *request)),
             Output::CountTotals(ticket, question) => self.counts.push((ticket, question)),
+            Output::UseKeys(link, owner) => self.rekeyed.push((link, owner)),
+            Output::OfferKey(ticket, key) => self.offers.push((ticket, key)),
+            Output::UseOfferedKey(ticket, key, value) => self.uses.push((ticket, key, value)),
             Output::Close(link) => self.closed.push(link),
             Output::Commanded(ticket, result) => self.commanded.push((ticket, result)),
             Output::Retried { taken, resting, .. } => self.retried.push((taken, resting)),

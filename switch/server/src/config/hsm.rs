@@ -23,6 +23,8 @@ pub struct HsmSettings {
     pub threads: usize,
     /// Questions that wait; one more is answered 91.
     pub waiting_max: usize,
+    /// Keys for PINs and MACs that are as old are sent anew by themselves; 0: by nobody.
+    pub rotate_days: u64,
 }
 
 /// The security module behind the trait `Hsm`.
@@ -73,8 +75,14 @@ pub(super) fn hsm(section: Section<'_>) -> Option<HsmSettings> {
     };
     let threads = section.number_or("threads", 2, 1..=64);
     let waiting_max = section.number_or("waiting_max", 4_096, 1..=1_000_000);
+    let rotate_days = section.number_or("rotate_days", 0, 0..=3_650);
     section.finish();
-    Some(HsmSettings { module: module?, threads: threads? as usize, waiting_max: waiting_max? as usize })
+    Some(HsmSettings {
+        module: module?,
+        threads: threads? as usize,
+        waiting_max: waiting_max? as usize,
+        rotate_days: rotate_days?,
+    })
 }
 
 /// Commands go in clear, PIN blocks and PANs in them: whatever is not on this machine stands behind a tunnel.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iso8583::Message;
-use keys::{LinkCodec, LinkMac, MacError, Received};
+use keys::{LinkCodec, MacError, Received};
 use processor::{Authenticity, Input, Institution, LinkId};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::door::BankDoor;
-use super::outbox::{LinkKeys, Writes};
+use super::outbox::{BankMac, LinkKeys, Writes};
 use super::stream::{self, Ended, Reader};
 use super::threads::LinkThread;
 use crate::bus::{Bus, Inbound, LAST_WRITE_MAX, tell};
@@ -41,7 +41,7 @@ pub struct BankLink {
     /// How its messages are written.
     pub codec: LinkCodec,
     /// The keys, where its messages carry MACs.
-    pub mac: Option<LinkMac>,
+    pub mac: Option<BankMac>,
     /// The first pause before another try.
     pub reconnect_ms_min: u64,
     /// The longest.
@@ -57,7 +57,7 @@ impl BankLink {
         bank: Institution,
         settings: &IssuerLinkSettings,
         door: &Arc<Current<BankDoor>>,
-        mac: Option<&LinkMac>,
+        mac: Option<&BankMac>,
         outbox_max: usize,
     ) -> Vec<BankLink> {
         let links = settings.addresses.iter().zip(0u8..).map(|(address, index)| BankLink {
@@ -124,7 +124,8 @@ impl BankLink {
 
     async fn read(&self, mut reader: Reader, bus: &Bus) -> Ended {
         loop {
-            let consumed = match self.codec.receive(&reader.buffer, |_| self.mac.as_ref()) {
+            let mac_now = self.mac.as_ref().map(BankMac::now);
+            let consumed = match self.codec.receive(&reader.buffer, |_| mac_now.as_deref()) {
                 Err(error) => return error.into(),
                 Ok(Received::Incomplete) => match reader.more(None).await {
                     Ok(()) => continue,

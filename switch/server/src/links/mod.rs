@@ -2,6 +2,7 @@
 
 pub mod bank;
 pub mod door;
+pub mod macs;
 pub mod networks;
 pub mod outbox;
 mod stream;

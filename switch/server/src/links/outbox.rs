@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use hsm::Owner;
 use iso8583::Message;
 use keys::{LinkCodec, LinkMac};
 use tokio::sync::Notify;
 
+use super::macs::{ExchangedMacs, MacNow};
 use super::terminal::{TerminalKeyMap, mac_of};
 use crate::stages::{self, Stage};
 
@@ -30,6 +32,8 @@ pub enum Outgoing {
     Send(ConnectionId, Message),
     /// What waits for the connection is written, then it is closed.
     Close(ConnectionId),
+    /// Behind what was sent before, an owner's MAC keys are those that the module has now.
+    Rekey(Arc<ExchangedMacs>, Owner),
 }
 
 /// What waits for one link thread. The event loop fills it a turn at a time, so that the thread is woken once for all.
@@ -142,17 +146,34 @@ impl Drop for Outbox {
 #[derive(Clone, Debug)]
 pub(super) enum LinkKeys {
     /// Of the terminal that the message names.
-    Terminals(Arc<TerminalKeyMap>),
+    Terminals(Arc<TerminalKeyMap>, Arc<ExchangedMacs>),
     /// Of the bank, where its messages carry MACs.
-    Bank(Option<LinkMac>),
+    Bank(Option<BankMac>),
 }
 
 impl LinkKeys {
-    pub(super) fn of(&self, message: &Message) -> Option<&LinkMac> {
+    pub(super) fn of(&self, message: &Message) -> Option<MacNow<'_>> {
         match self {
-            LinkKeys::Terminals(keys) => mac_of(keys, message),
-            LinkKeys::Bank(mac) => mac.as_ref(),
+            LinkKeys::Terminals(keys, macs) => mac_of(keys, macs, message),
+            LinkKeys::Bank(mac) => mac.as_ref().map(BankMac::now),
         }
+    }
+}
+
+/// The keys of a bank's link.
+#[derive(Clone, Debug)]
+pub struct BankMac {
+    /// The key file's.
+    pub file: LinkMac,
+    /// The bank, as the exchanged ones name it.
+    pub owner: Owner,
+    /// Those that were exchanged.
+    pub exchanged: Arc<ExchangedMacs>,
+}
+
+impl BankMac {
+    pub(super) fn now(&self) -> MacNow<'_> {
+        self.exchanged.of(&self.owner, &self.file)
     }
 }
 
@@ -217,7 +238,7 @@ impl Writes {
             return false;
         }
         let wake = queued.bytes.is_empty();
-        match self.codec.send(message, self.keys.of(message), &mut queued.bytes) {
+        match self.codec.send(message, self.keys.of(message).as_deref(), &mut queued.bytes) {
             Ok(()) => queued.messages += 1,
             Err(error) => tracing::error!(%error, mti = message.mti().value(), "a message cannot be written"),
         }
@@ -259,7 +280,7 @@ impl Writes {
     fn note_written(&self, queued: &mut Queued) {
         let (written, since) = (std::mem::take(&mut queued.writing), queued.writing_since.take());
         queued.messages -= written;
-        if let (LinkKeys::Terminals(_), Some(since)) = (&self.keys, since) {
+        if let (LinkKeys::Terminals(..), Some(since)) = (&self.keys, since) {
             let us = since.elapsed().as_micros() as u64;
             (0..written).for_each(|_| stages::own().note(Stage::Write, us));
         }

@@ -6,15 +6,17 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use credential::Pan;
+use hsm::Owner;
 use iso8583::Message;
 use iso8583::framing::Decoded;
-use keys::{DataKeys, LinkCodec, LinkMac, MacError, Received, TerminalKeys};
+use keys::{DataKeys, LinkCodec, MacError, Received, TerminalKeys};
 use processor::{Authenticity, Input, LinkId, TerminalId};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::door::{Caller, Callers, Handshakes, Speaker, TerminalDoor};
+use super::macs::{ExchangedMacs, MacNow};
 use super::outbox::{LinkKeys, Writes};
 use super::stream::{self, Ended, Reader};
 use super::threads::LinkThread;
@@ -59,6 +61,8 @@ pub struct Shared {
     pub settings: TerminalLinkSettings,
     /// Keys by DE41.
     pub keys: Arc<TerminalKeyStore>,
+    /// MAC keys that were exchanged since.
+    pub macs: Arc<ExchangedMacs>,
     /// Who may come in.
     pub door: Arc<Current<TerminalDoor>>,
     /// Handshakes under way.
@@ -186,7 +190,8 @@ async fn connection(
     drop(door);
     let keys = shared.keys.current();
     let codec = LinkCodec::terminal();
-    let writes = Writes::new(codec.clone(), LinkKeys::Terminals(Arc::clone(&keys)), TERMINAL_OUTBOX_MAX);
+    let link_keys = LinkKeys::Terminals(Arc::clone(&keys), Arc::clone(&shared.macs));
+    let writes = Writes::new(codec.clone(), link_keys, TERMINAL_OUTBOX_MAX);
     let writes = Arc::new(writes);
     let outbox = thread.add(Arc::clone(&writes));
     let connection = outbox.connection();
@@ -242,7 +247,14 @@ impl Incoming<'_> {
         // Of what stands in the buffer the last part came then: a message may have waited there for a full queue.
         let mut arrived_us = self.shared.clock.mono_us();
         loop {
-            let received = self.codec.receive(&self.reader.buffer, |message| mac_of(self.keys, message))?;
+            // The keys live for as long as the look at the message.
+            let (keys, macs, mut mac_now) = (self.keys, &self.shared.macs, None);
+            let slot = &mut mac_now;
+            let received = self.codec.receive(&self.reader.buffer, move |message| {
+                *slot = mac_of(keys, macs, message);
+                let found: &Option<MacNow<'_>> = slot;
+                found.as_deref()
+            })?;
             let consumed = match received {
                 Received::Incomplete => {
                     self.reader.more(first_until).await?;
@@ -261,7 +273,7 @@ impl Incoming<'_> {
                 Received::Message { consumed, message, mac } => {
                     keep_alives.count = 0;
                     self.reader.has_secrets = message.has_secrets();
-                    if mac_of(self.keys, &message).is_none() {
+                    if !self.knows(&message) {
                         return Err(Ended::Nameless);
                     }
                     // One terminal behind a concentrator does not cost the others their connection.
@@ -286,6 +298,11 @@ impl Incoming<'_> {
             };
             self.reader.take(consumed);
         }
+    }
+
+    /// Whether a message names a terminal of ours.
+    fn knows(&self, message: &Message) -> bool {
+        message.get(41).and_then(TerminalId::parse).is_some_and(|terminal| self.keys.contains_key(&terminal))
     }
 
     /// Whether the connection's certificate speaks for the terminal that a message names.
@@ -325,7 +342,7 @@ impl Incoming<'_> {
         };
         let read = self.codec.dialect.salvage(&self.reader.buffer[payload]);
         let Some(answer) = read.as_ref().and_then(format_error) else { return Err(Ended::Nameless) };
-        if mac_of(self.keys, &answer).is_none() || !self.may_speak_for(&answer) {
+        if !self.knows(&answer) || !self.may_speak_for(&answer) {
             return Err(Ended::Nameless);
         }
         if self.writes.queue(&answer, std::time::Instant::now()) { Ok(()) } else { Err(Ended::QueueFull) }
@@ -348,9 +365,13 @@ fn format_error(read: &Message) -> Option<Message> {
 }
 
 /// The keys of the terminal that a message names.
-pub(super) fn mac_of<'k>(keys: &'k TerminalKeyMap, message: &Message) -> Option<&'k LinkMac> {
+pub(super) fn mac_of<'k>(
+    keys: &'k TerminalKeyMap,
+    macs: &ExchangedMacs,
+    message: &Message,
+) -> Option<MacNow<'k>> {
     let terminal = TerminalId::parse(message.get(41)?)?;
-    keys.get(&terminal).map(|keys| &keys.mac)
+    keys.get(&terminal).map(|keys| macs.of(&Owner::terminal(&terminal.0), &keys.mac))
 }
 
 impl Shared {

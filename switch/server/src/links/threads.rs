@@ -139,6 +139,7 @@ fn queue_all(batch: &mut Vec<Outgoing>, since: std::time::Instant, connections: 
     let is_last = |outgoing: &Outgoing| match outgoing {
         Outgoing::Send(_, message) => matches!(message.mti().value(), 420 | 421),
         Outgoing::Close(_) => true,
+        Outgoing::Rekey(..) => false,
     };
     for last in [false, true] {
         for outgoing in batch.iter().filter(|outgoing| is_last(outgoing) == last) {
@@ -149,6 +150,7 @@ fn queue_all(batch: &mut Vec<Outgoing>, since: std::time::Instant, connections: 
                         metrics::counter!("atm_switch_messages_undeliverable_total").increment(1);
                     }
                 },
+                Outgoing::Rekey(macs, owner) => macs.refresh(*owner),
                 Outgoing::Close(connection) => {
                     open.writes.get(connection).into_iter().for_each(|writes| writes.close());
                 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hsm::Owner;
 use iso8583::{Dialect, Message, Mti};
 use keys::{Key, LinkCodec, LinkMac, MacKey, Received, TerminalKeys};
 use processor::{Input, Institution, LinkId, TerminalId};
@@ -18,7 +19,7 @@ use server::current::Current;
 use server::links::bank::BankLink;
 use server::links::door::{BankDoor, Handshakes, TerminalDoor};
 use server::links::networks::Networks;
-use server::links::outbox::{Outbox, Outgoing};
+use server::links::outbox::{BankMac, Outbox, Outgoing};
 use server::links::terminal::{self, Shared, TerminalKeyStore};
 use server::links::threads::LinkThreads;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -74,6 +75,7 @@ async fn listening(
     let door = Arc::new(Current::new(TerminalDoor::new(&settings)));
     let shared = Shared {
         keys: store,
+        macs: Arc::default(),
         door: Arc::clone(&door),
         handshakes: Handshakes::new(&settings),
         settings,
@@ -235,7 +237,11 @@ fn keep_bank_behind(address: String, door: BankDoor, bus: Bus) -> LinkThreads {
         address,
         door: Arc::new(Current::new(door)),
         codec: LinkCodec { dialect: Dialect::bcd_1987(), framing: iso8583::framing::Framing::Ascii4 },
-        mac: Some(switch_end()),
+        mac: Some(BankMac {
+            file: switch_end(),
+            owner: Owner::bank(b"970418").unwrap(),
+            exchanged: Arc::default(),
+        }),
         reconnect_ms_min: 1,
         reconnect_ms_max: 10,
         outbox_max: 8,

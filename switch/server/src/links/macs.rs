@@ -1,0 +1,215 @@
+//! The MAC keys of links: those of the key file, and in their place those that were exchanged, which change while a link is up
+//! (docs/decisions/0016-exchanged-macs.md).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hsm::{Hsm, HsmError, KeyRole, LinkMacKeys, Owner};
+use keys::{LinkMac, MacKey, MacPurpose};
+use processor::TerminalId;
+
+use super::terminal::TerminalKeyStore;
+
+/// How often it is looked for keys whose time is over: so late at most one is refused.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// MAC keys that were exchanged, by owner; whoever has none goes by the key file.
+#[derive(Default)]
+pub struct ExchangedMacs {
+    module: Option<Arc<dyn Hsm>>,
+    /// The key file's: what the first exchange of an owner starts from.
+    terminals: Arc<TerminalKeyStore>,
+    banks: HashMap<Owner, LinkMac>,
+    exchanged: RwLock<HashMap<Owner, Exchanged>>,
+}
+
+/// The keys of one owner.
+struct Exchanged {
+    mac: Arc<LinkMac>,
+    /// When one of them is good no longer, seconds since 1970.
+    until_s: Option<i64>,
+}
+
+/// The keys of a link at one moment.
+pub(super) enum MacNow<'k> {
+    File(&'k LinkMac),
+    Exchanged(Arc<LinkMac>),
+}
+
+impl Deref for MacNow<'_> {
+    type Target = LinkMac;
+
+    fn deref(&self) -> &LinkMac {
+        match self {
+            MacNow::File(mac) => mac,
+            MacNow::Exchanged(mac) => mac,
+        }
+    }
+}
+
+impl ExchangedMacs {
+    /// Those of a module, over the keys of the key file: of banks, whose messages carry MACs, and of all terminals.
+    pub fn new(
+        module: Option<Arc<dyn Hsm>>,
+        terminals: Arc<TerminalKeyStore>,
+        banks: HashMap<Owner, LinkMac>,
+    ) -> ExchangedMacs {
+        let macs = ExchangedMacs { module, terminals, banks, exchanged: RwLock::default() };
+        macs.refresh_all();
+        macs
+    }
+
+    /// An owner's keys, where some were exchanged; else these.
+    pub(super) fn of<'k>(&self, owner: &Owner, file: &'k LinkMac) -> MacNow<'k> {
+        let exchanged = self.exchanged.read().unwrap_or_else(PoisonError::into_inner);
+        match exchanged.get(owner) {
+            Some(exchanged) => MacNow::Exchanged(Arc::clone(&exchanged.mac)),
+            None => MacNow::File(file),
+        }
+    }
+
+    /// An owner's keys in the key file; `None` where its messages carry no MACs, or it is not known.
+    pub(crate) fn in_file(&self, owner: &Owner) -> Option<LinkMac> {
+        match owner.terminal_id() {
+            Some(id) => Some(self.terminals.current().get(&TerminalId::parse(&id)?)?.mac.clone()),
+            None => self.banks.get(owner).cloned(),
+        }
+    }
+
+    /// Takes up what the module has of an owner now. Where that cannot be had, what was in use stays.
+    pub fn refresh(&self, owner: Owner) {
+        let (Some(module), Some(file)) = (&self.module, self.in_file(&owner)) else { return };
+        match exchanged(&**module, owner, &file, now_s()) {
+            Ok(found) => {
+                let mut exchanged = self.exchanged.write().unwrap_or_else(PoisonError::into_inner);
+                match found {
+                    Some(found) => drop(exchanged.insert(owner, found)),
+                    None => drop(exchanged.remove(&owner)),
+                }
+            }
+            Err(error) => tracing::error!(%owner, %error, "exchanged MAC keys"),
+        }
+    }
+
+    /// The same of all: at a start, and when the configuration or the module was read again.
+    pub fn refresh_all(&self) {
+        if self.module.is_some() {
+            let terminals = self.terminals.current();
+            terminals.keys().for_each(|id| self.refresh(Owner::terminal(&id.0)));
+            self.banks.keys().for_each(|owner| self.refresh(*owner));
+        }
+    }
+
+    /// Takes keys out whose time is over, for as long as the process lives.
+    pub(crate) async fn keep(self: Arc<ExchangedMacs>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.refresh_ended(now_s());
+        }
+    }
+
+    fn refresh_ended(&self, now_s: i64) {
+        let exchanged = self.exchanged.read().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |(_, one): &(&Owner, &Exchanged)| one.until_s.is_some_and(|until_s| until_s <= now_s);
+        let ended: Vec<Owner> = exchanged.iter().filter(is_over).map(|(owner, _)| *owner).collect();
+        drop(exchanged);
+        ended.into_iter().for_each(|owner| self.refresh(owner));
+    }
+}
+
+/// What an owner's link goes by: `None` where nothing was exchanged.
+fn exchanged(
+    module: &dyn Hsm,
+    owner: Owner,
+    file: &LinkMac,
+    now_s: i64,
+) -> Result<Option<Exchanged>, HsmError> {
+    let algorithm = file.verify.algorithm();
+    let of = |role, purpose| match module.link_mac_keys(&owner.key(role), algorithm, purpose, now_s) {
+        Err(HsmError::NotHere(_)) => Ok(LinkMacKeys::default()),
+        keys => keys,
+    };
+    let to_switch = of(KeyRole::MacToSwitch, MacPurpose::Verify)?;
+    let from_switch = of(KeyRole::MacFromSwitch, MacPurpose::Sign)?;
+    Ok(joined(file, to_switch, from_switch, now_s))
+}
+
+/// The newest exchanged key makes MACs; those are checked by it, by the one before while that is good, and by one that was
+/// offered and may be in use at the other end. Before the first exchanged key stands the key file's.
+fn joined(file: &LinkMac, to_switch: LinkMacKeys, from_switch: LinkMacKeys, now_s: i64) -> Option<Exchanged> {
+    if to_switch.newest.is_none() && to_switch.offered.is_none() && from_switch.newest.is_none() {
+        return None;
+    }
+    let is_before_good = to_switch.newest.is_some() && now_s < to_switch.before_until_s;
+    let of_file = (is_before_good && !to_switch.has_before).then(|| file.verify.clone());
+    let first = to_switch.newest.unwrap_or_else(|| file.verify.clone());
+    let others = [to_switch.before, of_file, to_switch.offered];
+    let mac = LinkMac {
+        sign: from_switch.newest.unwrap_or_else(|| file.sign.clone()),
+        verify: MacKey::any_of(first, others.into_iter().flatten()),
+    };
+    Some(Exchanged { mac: Arc::new(mac), until_s: is_before_good.then_some(to_switch.before_until_s) })
+}
+
+fn now_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64
+}
+
+impl fmt::Debug for ExchangedMacs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ExchangedMacs")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use keys::Key;
+
+    use super::*;
+
+    const NOW_S: i64 = 1_000;
+
+    fn key(byte: u8) -> MacKey {
+        MacKey::new(&Key::new([byte; 32]))
+    }
+
+    /// Which of the keys 1 to 4 check, and which one makes MACs.
+    fn told(exchanged: Option<Exchanged>) -> String {
+        let Some(Exchanged { mac, until_s }) = exchanged else { return "the key file's".to_owned() };
+        let checks = (1..=4).filter(|byte| mac.verify.verify(b"0800", &key(*byte).sign(b"0800")));
+        let checks: Vec<String> = checks.map(|byte| byte.to_string()).collect();
+        let makes = (5..=6).find(|byte| mac.sign.sign(b"0800") == key(*byte).sign(b"0800")).unwrap();
+        format!("{} checks, {makes} makes, until {until_s:?}", checks.join("+"))
+    }
+
+    #[test]
+    fn the_key_of_before_is_good_for_its_window_and_what_was_offered_is_accepted() {
+        let file = LinkMac { sign: key(5), verify: key(1) };
+        let (none, open_s) = (LinkMacKeys::default, NOW_S + 1);
+        let newest = |until_s| LinkMacKeys { newest: Some(key(3)), before_until_s: until_s, ..none() };
+        let second =
+            |before: Option<MacKey>, until_s| LinkMacKeys { has_before: true, before, ..newest(until_s) };
+        for (to_switch, expected) in [
+            (none(), "the key file's"),
+            (LinkMacKeys { offered: Some(key(4)), ..none() }, "1+4 checks, 5 makes, until None"),
+            (newest(open_s), "1+3 checks, 5 makes, until Some(1001)"),
+            (newest(NOW_S), "3 checks, 5 makes, until None"),
+            (second(Some(key(2)), open_s), "2+3 checks, 5 makes, until Some(1001)"),
+            (second(None, NOW_S), "3 checks, 5 makes, until None"),
+            (
+                LinkMacKeys { offered: Some(key(4)), ..second(Some(key(2)), open_s) },
+                "2+3+4 checks, 5 makes, until Some(1001)",
+            ),
+        ] {
+            assert_eq!(told(joined(&file, to_switch, none(), NOW_S)), expected);
+        }
+        let from_switch = LinkMacKeys { newest: Some(key(6)), ..none() };
+        assert_eq!(told(joined(&file, none(), from_switch, NOW_S)), "1 checks, 6 makes, until None");
+        let offered = LinkMacKeys { offered: Some(key(6)), ..none() };
+        assert_eq!(told(joined(&file, none(), offered, NOW_S)), "the key file's", "it makes nothing yet");
+    }
+}
