@@ -2,6 +2,7 @@
 //!
 //! Every byte is either signed, equal to a signed copy, or a constant: none can be changed unnoticed.
 
+use mutant::Mutant;
 use std::fmt;
 use std::sync::Arc;
 
@@ -120,13 +121,14 @@ impl VerifiedSod {
         if !trust.algorithms().allow(algorithm) {
             return Err(SodError::NotAllowed(algorithm));
         }
-        if !signer.is_valid_at(now_s) {
+        if !signer.is_valid_at(now_s) && !mutant::is(Mutant::ExpiredSignerTaken) {
             return Err(SodError::SignerExpired);
         }
         if !authority.is_valid_at(now_s) {
             return Err(SodError::AuthorityExpired);
         }
-        if !signer.key.verifies(scheme, &parts.signed_bytes(), parts.signature) {
+        let is_signed = signer.key.verifies(scheme, &parts.signed_bytes(), parts.signature);
+        if !is_signed && !mutant::is(Mutant::SodSignatureUnchecked) {
             return Err(SodError::Signature);
         }
         let issuer = sha256(&signer.issuer);
@@ -426,6 +428,7 @@ fn authority_of(signer: &Certificate, trust: &TrustStore) -> Result<usize, SodEr
     for place in trust.candidates(signer) {
         match signer.signed_by(trust.authority(place), trust.algorithms()) {
             Ok(()) => return Ok(place),
+            Err(_) if mutant::is(Mutant::SignerOfAnybody) => return Ok(place),
             Err(error) => refused = SodError::Signer(error),
         }
     }

@@ -32,10 +32,22 @@ pub fn activate(mutant: Option<Mutant>) {
     active::NUMBER.store(number, std::sync::atomic::Ordering::Relaxed);
 }
 
+/// A program with broken rules compiled in begins with the one that this variable of its environment names.
+#[cfg(feature = "mutants")]
+pub const BROKEN_RULE: &str = "BROKEN_RULE";
+
 #[cfg(feature = "mutants")]
 mod active {
+    use std::sync::LazyLock;
     use std::sync::atomic::AtomicUsize;
 
-    /// 0: none; else one more than the rule's place in [`crate::Mutant::ALL`].
-    pub(crate) static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    use crate::Mutant;
+
+    /// 0: none; else one more than the rule's place in [`Mutant::ALL`].
+    pub(crate) static NUMBER: LazyLock<AtomicUsize> = LazyLock::new(|| {
+        let name = std::env::var(crate::BROKEN_RULE).ok();
+        let rule =
+            name.map(|name| Mutant::from_name(&name).unwrap_or_else(|| panic!("no broken rule `{name}`")));
+        AtomicUsize::new(rule.map_or(0, |rule| rule as usize + 1))
+    });
 }

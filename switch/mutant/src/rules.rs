@@ -420,4 +420,90 @@ mutants! {
         "What is sealed in a record is not bound to it (log: a piece opens in its own record alone).",
         fault: "a sealed piece behind another record's clear fields",
         shows: "one citizen's PAN and account beside another's transaction";
+
+    // Card, person and links: tests/tests/defences.rs finds them.
+    PanOfAnotherCard = "pan-of-another-card",
+        "The card's number is not compared with the PAN's (card and person).",
+        fault: "a card in somebody else's name",
+        shows: "a chip is found good for another citizen";
+    ExpiredCardTaken = "expired-card-taken",
+        "A card past its last day is taken (card and person).",
+        fault: "a card past its last day",
+        shows: "a chip is found good";
+    ChipKeyUnsigned = "chip-key-unsigned",
+        "A chip's key need not be what the SOD signs (card and person).",
+        fault: "a cloned chip with a key of its own",
+        shows: "a chip is found good";
+    ChipSignatureUnchecked = "chip-signature-unchecked",
+        "The chip's signature over the challenge is not verified (card and person).",
+        fault: "a copied card, a signature of another request",
+        shows: "a chip is found good";
+    SodSignatureUnchecked = "sod-signature-unchecked",
+        "The document signer's signature over the SOD is not verified (card and person).",
+        fault: "a SOD with a changed byte",
+        shows: "a SOD is found good";
+    SignerOfAnybody = "signer-of-anybody",
+        "An authority need not have signed the document signer's certificate (card and person).",
+        fault: "a signer of an authority of the same name",
+        shows: "a SOD is found good";
+    ExpiredSignerTaken = "expired-signer-taken",
+        "A document signer past its last day is taken (card and person).",
+        fault: "a signer past its last day",
+        shows: "a SOD is found good";
+    RevokedSignerTaken = "revoked-signer-taken",
+        "A revoked document signer is taken (card and person).",
+        fault: "a revoked signer",
+        shows: "a chip is found good";
+    ProofOfAnotherTime = "proof-of-another-time",
+        "A proof's DE7 may lie anywhere (card and person).",
+        fault: "a proof of another time",
+        shows: "it is checked further, instead of refused";
+    RegistrySignatureUnchecked = "registry-signature-unchecked",
+        "The signature of the registry's answer is not verified (card and person).",
+        fault: "a spoofed answer",
+        shows: "a verdict that the registry never gave";
+    RegistryAnswerToAnother = "registry-answer-to-another",
+        "The registry's answer may be to another request (card and person).",
+        fault: "an answer played again",
+        shows: "a verdict about somebody else";
+    RegistryAnswerOfAnotherTime = "registry-answer-of-another-time",
+        "The registry's answer may be stale, early or expired (card and person).",
+        fault: "an answer of another time",
+        shows: "a verdict that holds no longer";
+    RegistryReferenceAgain = "registry-reference-again",
+        "A reference of the registry may come twice (card and person).",
+        fault: "an answer played again",
+        shows: "a verdict twice";
+    VerifiedThoughDead = "verified-though-dead",
+        "VERIFIED counts whatever the statuses beside it say (card and person).",
+        fault: "an answer that contradicts itself",
+        shows: "a verdict for the dead";
+    RegistryAskedForEver = "registry-asked-for-ever",
+        "A registry that fails again and again is asked all the same (card and person).",
+        fault: "a registry that fails",
+        shows: "each request waits for it";
+    CertificateSpeaksForAll = "certificate-speaks-for-all",
+        "A certificate speaks for any terminal (links).",
+        fault: "a terminal's certificate in front of another terminal's keys",
+        shows: "a message of the other is taken";
+    CertificateOfNobody = "certificate-of-nobody",
+        "A certificate that names no terminal of ours is let in (links).",
+        fault: "a certificate of the right authority for nobody",
+        shows: "the connection stays open";
+    AddressNotLookedAt = "address-not-looked-at",
+        "Any address is let in (links).",
+        fault: "an address that is not allowed",
+        shows: "the connection stays open";
+    AddressTakesAll = "address-takes-all",
+        "An address may have any number of connections (links).",
+        fault: "one with its share",
+        shows: "the next stays open";
+    SlowPeerKept = "slow-peer-kept",
+        "A peer that is silent or slow is waited for (links).",
+        fault: "half frames, silence",
+        shows: "the connection stays open";
+    BytesWaitUnbounded = "bytes-wait-unbounded",
+        "Any number of bytes waits for a peer (links).",
+        fault: "a peer that does not read",
+        shows: "memory grows";
 }

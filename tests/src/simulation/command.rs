@@ -481,7 +481,7 @@ fn child(arguments: &Arguments) -> Command {
 const EQUIVALENT: [(Mutant, &str); 0] = [];
 
 /// Broken rules that no fault of the simulation touches, and the test that finds them instead (run by `tests/run mutants`).
-const FOUND_BY_A_TEST: [(Mutant, &str); 8] = [
+const FOUND_BY_A_TEST: [(Mutant, &str); 29] = [
     (Mutant::SignatureServesTwice, "switch/processor/tests/used_signature_mutant.rs"),
     (Mutant::StandInOverFloor, "switch/processor/tests/stand_in_mutant.rs"),
     (Mutant::StandInWithoutStatus, "switch/processor/tests/stand_in_mutant.rs"),
@@ -489,6 +489,27 @@ const FOUND_BY_A_TEST: [(Mutant, &str); 8] = [
     (Mutant::AbsentMacAccepted, "switch/keys/tests/link_mutants.rs"),
     (Mutant::KeyUsageIgnored, "switch/keys/tests/link_mutants.rs"),
     (Mutant::KeyComesBack, "switch/keys/tests/link_mutants.rs"),
+    (Mutant::PanOfAnotherCard, "tests/tests/defences/main.rs"),
+    (Mutant::ExpiredCardTaken, "tests/tests/defences/main.rs"),
+    (Mutant::ChipKeyUnsigned, "tests/tests/defences/main.rs"),
+    (Mutant::ChipSignatureUnchecked, "tests/tests/defences/main.rs"),
+    (Mutant::SodSignatureUnchecked, "tests/tests/defences/main.rs"),
+    (Mutant::SignerOfAnybody, "tests/tests/defences/main.rs"),
+    (Mutant::ExpiredSignerTaken, "tests/tests/defences/main.rs"),
+    (Mutant::RevokedSignerTaken, "tests/tests/defences/main.rs"),
+    (Mutant::ProofOfAnotherTime, "tests/tests/defences/main.rs"),
+    (Mutant::RegistrySignatureUnchecked, "tests/tests/defences/main.rs"),
+    (Mutant::RegistryAnswerToAnother, "tests/tests/defences/main.rs"),
+    (Mutant::RegistryAnswerOfAnotherTime, "tests/tests/defences/main.rs"),
+    (Mutant::RegistryReferenceAgain, "tests/tests/defences/main.rs"),
+    (Mutant::VerifiedThoughDead, "tests/tests/defences/main.rs"),
+    (Mutant::RegistryAskedForEver, "tests/tests/defences/main.rs"),
+    (Mutant::CertificateSpeaksForAll, "tests/tests/defences/main.rs"),
+    (Mutant::CertificateOfNobody, "tests/tests/defences/main.rs"),
+    (Mutant::AddressNotLookedAt, "tests/tests/defences/main.rs"),
+    (Mutant::AddressTakesAll, "tests/tests/defences/main.rs"),
+    (Mutant::SlowPeerKept, "tests/tests/defences/main.rs"),
+    (Mutant::BytesWaitUnbounded, "tests/tests/defences/main.rs"),
     (Mutant::SealedOpensAnywhere, "switch/journal/tests/sealed_mutant.rs"),
 ];
 

@@ -1,5 +1,6 @@
 //! What every connection does: bytes into frames with deadlines, queued messages into few writes.
 
+use mutant::Mutant;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -23,6 +24,9 @@ use super::outbox::{Closing, Next, Writes};
 
 /// Sent bytes that the peer has not acknowledged for so long end the connection (RFC 5482): a half-open peer.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// For so long a broken rule waits for a peer.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Bytes that are taken out of a TLS connection at once: what one record holds at most (RFC 8446, 5.1).
 const RECORD_BYTES_MAX: usize = 16_384;
@@ -180,6 +184,7 @@ impl Reader {
             Some(until) if until < deadline => (until, Ended::NothingAuthentic),
             Some(_) | None => (deadline, late),
         };
+        let deadline = if mutant::is(Mutant::SlowPeerKept) { deadline + DAY } else { deadline };
         match timeout_at(deadline, self.read_some()).await {
             Err(_) => Err(late),
             Ok(Err(error)) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! The circuit breaker: a registry that has failed so often in a row is left alone for a while. No I/O.
 
+use mutant::Mutant;
 use thiserror::Error;
 
 /// When to leave the registry alone.
@@ -65,6 +66,9 @@ impl Breaker {
     /// It has not.
     pub fn failed(&mut self, now_ms: u64) -> Option<Turn> {
         self.failures_in_row = self.failures_in_row.saturating_add(1);
+        if mutant::is(Mutant::RegistryAskedForEver) {
+            return None;
+        }
         let opens = self.failures_in_row >= self.bounds.failures_in_row_max && self.probe_at_ms.is_none();
         opens.then(|| {
             self.probe_at_ms = Some(now_ms + self.bounds.pause_ms);

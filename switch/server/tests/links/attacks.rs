@@ -184,7 +184,9 @@ async fn an_address_that_is_not_allowed_and_one_with_its_share_are_closed_unhear
     let (_, _first) = link_up(&mut end.advices).await;
     let _second = TcpStream::connect(address).await.unwrap();
     let (_, _second_up) = link_up(&mut end.advices).await;
-    until_closed(address, Vec::new(), Vec::new()).await;
+    let third = until_closed(address, Vec::new(), Vec::new());
+    tokio::time::timeout(PATIENCE, third).await.expect("closed at once, not at its deadline");
+    assert!(end.advices.try_recv().is_err(), "the event loop does not hear of it");
     drop(first);
     assert_eq!(told(&mut end.terminals).await, "link down");
     // The place is given back behind the news of it: whoever comes too early comes again.
@@ -204,7 +206,9 @@ async fn an_address_that_is_not_allowed_and_one_with_its_share_are_closed_unhear
 /// Few messages, each of the largest size: the bytes are bounded, not only their number.
 #[tokio::test]
 async fn bytes_that_wait_for_a_peer_are_bounded() {
-    let (address, _threads, mut end) = terminals().await;
+    // Nothing but the bound closes it.
+    let patient = TerminalLinkSettings { first_message_ms_max: 60_000, frame_ms_max: 60_000, ..settings() };
+    let (address, _threads, mut end, _) = listening(patient).await;
     let stream = TcpStream::connect(address).await.unwrap();
     let (_, outbox) = link_up(&mut end.advices).await;
     let mut large = echo("HN000001", 1);
