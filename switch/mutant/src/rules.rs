@@ -416,6 +416,14 @@ mutants! {
         "A key block of an earlier version is taken (security: no key comes back).",
         fault: "an earlier key block that is sent again",
         shows: "the key before is in use again";
+    KeyUsedUnconfirmed = "key-used-unconfirmed",
+        "A key that was sent is used at any 00, whatever check value it says (interface: key exchange).",
+        fault: "an 0810 that says another key's check value",
+        shows: "the two ends have different keys";
+    ForeignAnswered = "foreign-answered",
+        "A message for another than the connection has proved to be is answered (interface: TLS).",
+        fault: "a terminal's connection with another terminal's DE41",
+        shows: "an answer signed with the other terminal's key";
     SealedOpensAnywhere = "sealed-opens-anywhere",
         "What is sealed in a record is not bound to it (log: a piece opens in its own record alone).",
         fault: "a sealed piece behind another record's clear fields",

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use iso8583::{Message, Mti};
+use mutant::Mutant;
 
 use crate::ids::{BankIdentity, Code, UtcSeconds};
 use crate::io::{Event, LinkId, Output, Ticket};
@@ -183,7 +184,8 @@ impl Processor {
             return false;
         }
         let (what, until_us) = (*what, sent.until_us);
-        let is_same = message.text(120).is_some_and(|said| is_check_value(said, &sent.offer.check_value));
+        let is_same = message.text(120).is_some_and(|said| is_check_value(said, &sent.offer.check_value))
+            || mutant::is(Mutant::KeyUsedUnconfirmed);
         match message.get(39).and_then(Code::parse) {
             Some(Code::APPROVED) if is_same => {
                 let check_value = sent.offer.check_value.clone();

@@ -46,14 +46,16 @@ impl Processor {
         match authenticity {
             Authenticity::Authentic => {}
             Authenticity::Forged if mutant::is(Mutant::ForgedAnswerAccepted) => {}
-            Authenticity::Forged => {
+            Authenticity::Foreign if !mutant::is(Mutant::ForeignAnswered) => {
+                return self.event(Event::Forged(link));
+            }
+            Authenticity::Forged | Authenticity::Foreign => {
                 self.event(Event::Forged(link));
                 if matches!(link, LinkId::Terminal(_)) && !message.mti().is_response() {
                     self.send(link, messages::bare(&message, Code::PROOF));
                 }
                 return;
             }
-            Authenticity::Foreign => return self.event(Event::Forged(link)),
         }
         match link {
             LinkId::Terminal(_) => self.terminal_says(link, message, citizen),

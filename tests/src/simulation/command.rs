@@ -481,7 +481,7 @@ fn child(arguments: &Arguments) -> Command {
 const EQUIVALENT: [(Mutant, &str); 0] = [];
 
 /// Broken rules that no fault of the simulation touches, and the test that finds them instead (run by `tests/run mutants`).
-const FOUND_BY_A_TEST: [(Mutant, &str); 29] = [
+const FOUND_BY_A_TEST: [(Mutant, &str); 31] = [
     (Mutant::SignatureServesTwice, "switch/processor/tests/used_signature_mutant.rs"),
     (Mutant::StandInOverFloor, "switch/processor/tests/stand_in_mutant.rs"),
     (Mutant::StandInWithoutStatus, "switch/processor/tests/stand_in_mutant.rs"),
@@ -510,6 +510,8 @@ const FOUND_BY_A_TEST: [(Mutant, &str); 29] = [
     (Mutant::AddressTakesAll, "tests/tests/defences/main.rs"),
     (Mutant::SlowPeerKept, "tests/tests/defences/main.rs"),
     (Mutant::BytesWaitUnbounded, "tests/tests/defences/main.rs"),
+    (Mutant::KeyUsedUnconfirmed, "switch/processor/tests/key_mutants.rs"),
+    (Mutant::ForeignAnswered, "switch/processor/tests/key_mutants.rs"),
     (Mutant::SealedOpensAnywhere, "switch/journal/tests/sealed_mutant.rs"),
 ];
 

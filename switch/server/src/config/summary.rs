@@ -83,7 +83,11 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
                 format!("payShield at {addresses:?}, {}", tokens.display())
             }
         };
-        writeln!(out, "hsm         {module}, {} at once, {} wait", hsm.threads, hsm.waiting_max)?;
+        let rotation = match hsm.rotate_days {
+            0 => String::new(),
+            days => format!(", keys sent anew after {days} days"),
+        };
+        writeln!(out, "hsm         {module}, {} at once, {} wait{rotation}", hsm.threads, hsm.waiting_max)?;
     }
     for Watched { link, whose, validity } in settings.certificates() {
         let day = Day::of_unix_ms(validity.not_after_s.saturating_mul(1_000));
