@@ -64,15 +64,15 @@ pub struct ActFile {
 struct Whole {
     casework: Casework,
     acts: Vec<Act>,
-    /// The link behind each act.
-    links: Vec<[u8; 32]>,
+    /// The link behind each act, and the generation of K_log that made it: none is older than the one before it.
+    links: Vec<([u8; 32], u8)>,
     /// Bytes of whole lines; what a crash left of one more was told to nobody.
     bytes: u64,
 }
 
 impl Whole {
     fn link(&self) -> [u8; 32] {
-        self.links.last().copied().unwrap_or(FIRST)
+        self.links.last().map_or(FIRST, |(link, _)| *link)
     }
 }
 
@@ -168,6 +168,12 @@ impl ActFile {
         format!("{acts}\t{}\n", hex(&self.keys.chain(link, HEAD)))
     }
 
+    /// Whether it was written behind this link, under its generation of K_log or a higher one.
+    fn is_head(&self, head: &str, acts: u64, link: &[u8; 32], least: u8) -> bool {
+        let told = head.strip_prefix(&format!("{acts}\t")).and_then(|rest| unhex(rest.strip_suffix('\n')?));
+        told.is_some_and(|told| self.keys.chained_by(least, link, HEAD, &told).is_some())
+    }
+
     /// Without a head there is one act at most: the first, behind which a crash has come.
     fn check_head(&self, head: Option<&str>, whole: &Whole) -> Result<(), ActError> {
         let acts = whole.links.len() as u64;
@@ -183,7 +189,7 @@ impl ActFile {
         let link = usize::try_from(told - 1).ok().and_then(|last| whole.links.get(last));
         match link {
             None => Err(self.bad(acts + 1, "is gone, and what came behind it: the head tells of more acts")),
-            Some(link) if self.head_of(told, link) != head => {
+            Some((link, generation)) if !self.is_head(head, told, link, *generation) => {
                 Err(self.bad(told, "is not the line that the head was written behind"))
             }
             Some(_) => Ok(()),
@@ -195,9 +201,9 @@ impl ActFile {
             Whole { casework: Casework::default(), acts: Vec::new(), links: Vec::new(), bytes: 0 };
         for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
             let place = whole.casework.next() + 1;
-            let before = whole.link();
-            let act = self.checked(line, place, &before)?;
-            whole.links.push(self.link(&before, &act));
+            let generation = whole.links.last().map_or(0, |(_, generation)| *generation);
+            let (act, link, generation) = self.checked(line, place, &whole.link(), generation)?;
+            whole.links.push((link, generation));
             whole.bytes += line.len() as u64;
             whole.casework.apply(&act);
             whole.acts.push(act);
@@ -205,7 +211,13 @@ impl ActFile {
         Ok(whole)
     }
 
-    fn checked(&self, line: &[u8], place: u64, before: &[u8; 32]) -> Result<Act, ActError> {
+    fn checked(
+        &self,
+        line: &[u8],
+        place: u64,
+        before: &[u8; 32],
+        least: u8,
+    ) -> Result<(Act, [u8; 32], u8), ActError> {
         let (body, chain) = std::str::from_utf8(line)
             .ok()
             .and_then(|line| line.trim_end_matches('\n').rsplit_once('\t'))
@@ -214,10 +226,12 @@ impl ActFile {
         if act.number + 1 != place {
             return Err(self.bad(place, "has another number than its place: lines are gone or were moved"));
         }
-        if hex(&self.link(before, &act)) != chain || text(&act) != body {
-            return Err(self.bad(place, "does not follow from the line before it: it was changed"));
-        }
-        Ok(act)
+        let link = unhex(chain).filter(|_| text(&act) == body);
+        let chained = |link: &[u8; 32]| self.keys.chained_by(least, before, &chained_text(&act), link);
+        let followed = link.and_then(|link| Some((link, chained(&link)?)));
+        let (link, generation) = followed
+            .ok_or_else(|| self.bad(place, "does not follow from the line before it: it was changed"))?;
+        Ok((act, link, generation))
     }
 
     fn line(&self, before: &[u8; 32], act: &Act) -> String {
@@ -225,7 +239,7 @@ impl ActFile {
     }
 
     fn link(&self, before: &[u8; 32], act: &Act) -> [u8; 32] {
-        self.keys.chain(before, &[CHAINED, text(act).as_bytes()].concat())
+        self.keys.chain(before, &chained_text(act))
     }
 
     fn io(&self, error: std::io::Error) -> ActError {
@@ -240,6 +254,20 @@ impl ActFile {
 fn text(act: &Act) -> String {
     let value: Value = serde_json::to_value(act).expect("an act has texts alone for keys");
     value.to_string()
+}
+
+fn chained_text(act: &Act) -> Vec<u8> {
+    [CHAINED, text(act).as_bytes()].concat()
+}
+
+/// 64 hex digits, in digits and small letters: a link has one spelling.
+fn unhex(digits: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let is_hex = digits.len() == 64 && digits.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)).filter(|_| is_hex) {
+        *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
+    }
+    is_hex.then_some(bytes)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -295,6 +295,32 @@ fn a_line_is_laid_to_a_transaction_and_parted_by_hand() {
 }
 
 #[test]
+fn acts_are_chained_by_the_newest_k_log_and_by_no_older_one_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let under = |generations: &[u8]| {
+        let log = generations.iter().map(|it| (*it, Key::new([2 + *it; 32])));
+        ActFile::new(dir.path(), keys().with_chains(&log.collect()).unwrap())
+    };
+    let act = |generations: &[u8], who: &str, deed| under(generations).act(5, who, "::1", deed).unwrap();
+    act(&[1], "lan", propose(2_000_000));
+    act(&[1, 2], "minh", reject(0));
+    assert_eq!(under(&[1, 2]).read().unwrap().1.len(), 2);
+    let lost = under(&[1]).read().unwrap_err().to_string();
+    assert!(lost.contains(":2: does not follow"), "{lost}");
+
+    let text = fs::read_to_string(dir.path().join(ACTS_FILE)).unwrap();
+    let link = |line: &str| Key::from_hex(line.rsplit_once('\t').unwrap().1).unwrap();
+    let (body, _) = text.lines().next_back().unwrap().rsplit_once('\t').unwrap();
+    let third = body.replacen("\"number\":1", "\"number\":2", 1);
+    let chained = [b"atm-switch casework 1\0", third.as_bytes()].concat();
+    let before = *link(text.lines().next_back().unwrap()).bytes();
+    let forged = keys().chain(&before, &chained).map(|byte| format!("{byte:02x}")).concat();
+    fs::write(dir.path().join(ACTS_FILE), format!("{text}{third}\t{forged}\n")).unwrap();
+    let refused = under(&[1, 2]).read().unwrap_err().to_string();
+    assert!(refused.contains(":3: does not follow"), "by the old key: {refused}");
+}
+
+#[test]
 fn an_act_that_was_changed_moved_or_taken_out_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let acts = ActFile::new(dir.path(), keys());

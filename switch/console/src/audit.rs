@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use keys::DataKeys;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 /// The file's name in the console's directory.
@@ -150,35 +149,42 @@ impl Audit {
             Err(error) => return Err(self.io(error)),
         };
         let mut entries = Vec::new();
-        let mut before = FIRST;
+        let (mut before, mut generation) = (FIRST, 0);
         // An append that a crash has cut off was never told to anybody: it has no line's end.
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
             let number = entries.len() as u64;
-            let (entry, link) = self.check(line.trim_end_matches('\n'), number, &before)?;
-            before = link;
+            let entry = self.check(line.trim_end_matches('\n'), number, &mut before, &mut generation)?;
             entries.push(entry);
         }
         Ok(entries)
     }
 
-    fn check(&self, line: &str, number: u64, before: &[u8; 32]) -> Result<(Entry, [u8; 32]), AuditError> {
+    /// Checks a line against the link before it and the generation of K_log that made that, and moves both on.
+    fn check(
+        &self,
+        line: &str,
+        number: u64,
+        before: &mut [u8; 32],
+        generation: &mut u8,
+    ) -> Result<Entry, AuditError> {
         let place = number as usize + 1;
         let entry: Entry =
             serde_json::from_str(line).map_err(|_| self.bad(place, "is no line of an audit"))?;
         if entry.number != number {
             return Err(self.bad(place, "has another number than its place: lines are gone or were moved"));
         }
-        let link = self.link(before, &entry);
-        let same: bool = hex(&link).as_bytes().ct_eq(entry.chain.as_bytes()).into();
-        if !same || as_line(&entry) != line {
-            return Err(self.bad(place, "does not follow from the line before it: it was changed"));
-        }
-        Ok((entry, link))
+        let told = unhex(&entry.chain).filter(|_| as_line(&entry) == line);
+        let chained =
+            |told: &[u8; 32]| self.keys.chained_by(*generation, before, &chained_text(&entry), told);
+        let followed = told.and_then(|told| Some((told, chained(&told)?)));
+        let followed = followed
+            .ok_or_else(|| self.bad(place, "does not follow from the line before it: it was changed"))?;
+        (*before, *generation) = followed;
+        Ok(entry)
     }
 
     fn link(&self, before: &[u8; 32], entry: &Entry) -> [u8; 32] {
-        let bare = Entry { chain: String::new(), ..entry.clone() };
-        self.keys.chain(before, &[CHAINED, as_line(&bare).as_bytes()].concat())
+        self.keys.chain(before, &chained_text(entry))
     }
 
     /// The next line's number and the link that it follows. What a crash has left of a line is taken away.
@@ -209,6 +215,12 @@ impl Audit {
     fn bad(&self, line: usize, reason: &'static str) -> AuditError {
         AuditError::Line { path: self.path.clone(), line, reason }
     }
+}
+
+/// What is chained of an entry: all but its own link.
+fn chained_text(entry: &Entry) -> Vec<u8> {
+    let bare = Entry { chain: String::new(), ..entry.clone() };
+    [CHAINED, as_line(&bare).as_bytes()].concat()
 }
 
 fn as_line(entry: &Entry) -> String {
@@ -262,6 +274,38 @@ mod tests {
         let entries = audit.read().unwrap();
         let seen: Vec<(u64, &str)> = entries.iter().map(|entry| (entry.number, entry.on.as_str())).collect();
         assert_eq!(seen, [(0, "person 0"), (1, "person 1"), (2, "person 2")]);
+    }
+
+    #[test]
+    fn lines_are_chained_by_the_newest_k_log_and_those_before_by_their_own() {
+        let (dir, audit) = with_acts(2);
+        let of = |generation: u8| (generation, keys::Key::new([90 + generation; 32]));
+        let lines = || std::fs::read_to_string(dir.path().join(AUDIT_FILE)).unwrap();
+        let under = |generations: &[u8]| {
+            let log = generations.iter().map(|generation| of(*generation)).collect();
+            Audit::new(dir.path(), data_keys().with_chains(&log).unwrap())
+        };
+        let act = || Act {
+            at_ms: 5,
+            who: "lan",
+            from: "::1",
+            act: "log-in",
+            on: "a person",
+            before: Value::Null,
+            after: Value::Null,
+        };
+        std::fs::remove_file(dir.path().join(AUDIT_FILE)).unwrap();
+        under(&[1]).append(&act()).unwrap();
+        let first = lines();
+        under(&[1, 3]).append(&act()).unwrap();
+        under(&[1, 3]).append(&act()).unwrap();
+        assert_eq!(under(&[1, 3]).read().unwrap().len(), 3);
+        assert!(lines().starts_with(&first), "what was there is as it was");
+        assert!(under(&[1]).read().unwrap_err().to_string().contains(":2: does not follow"));
+        under(&[1]).append(&act()).unwrap();
+        let older = under(&[1, 3]).read().unwrap_err().to_string();
+        assert!(older.contains(":4: does not follow"), "an older key goes on with nothing: {older}");
+        drop(audit);
     }
 
     #[test]

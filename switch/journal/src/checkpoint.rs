@@ -24,14 +24,23 @@ pub(crate) struct Checkpoint<'s> {
     pub(crate) next: Position,
     /// The chain's head.
     pub(crate) link: Link,
+    /// The generation of K_log that made it: no record behind it has an older one. 0 where it was not written down.
+    #[serde(default)]
+    pub(crate) generation: u8,
     pub(crate) standing: Cow<'s, Standing>,
     /// The records of each open transaction.
     pub(crate) open: Vec<Vec<Place>>,
 }
 
 impl<'s> Checkpoint<'s> {
-    pub(crate) fn new(next: Position, link: Link, standing: &'s Standing, open: Vec<Vec<Place>>) -> Self {
-        Checkpoint { layout: LAYOUT, next, link, standing: Cow::Borrowed(standing), open }
+    pub(crate) fn new(
+        next: Position,
+        behind: (Link, u8),
+        standing: &'s Standing,
+        open: Vec<Vec<Place>>,
+    ) -> Self {
+        let (link, generation) = behind;
+        Checkpoint { layout: LAYOUT, next, link, generation, standing: Cow::Borrowed(standing), open }
     }
 
     /// Its bytes, as [`Checkpoint::newest`] reads them.
@@ -47,7 +56,7 @@ impl<'s> Checkpoint<'s> {
         Ok(bytes)
     }
 
-    /// The newest one that is whole and ours.
+    /// The newest one that is whole and ours: under the newest K_log, so that no older key vouches for what was before.
     pub(crate) fn newest(shelf: &dyn Shelf, keys: &DataKeys) -> io::Result<Option<Checkpoint<'static>>> {
         Ok(shelf.checkpoints()?.iter().find_map(|bytes| read(bytes, keys)))
     }

@@ -8,8 +8,8 @@ pub(crate) struct Fingerprints([u64; 2]);
 
 impl Fingerprints {
     pub(crate) fn new(keys: &DataKeys) -> Fingerprints {
-        // No link of the chain has this in front.
-        let key = keys.chain(b"atm-switch log index names  1   ", &[]);
+        // No link of the chain has this in front. Names on disks keep their fingerprints when K_log gets a new generation.
+        let key = keys.first_chain(b"atm-switch log index names  1   ", &[]);
         let word = |at: usize| key[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
         Fingerprints([word(0), word(8)])
     }

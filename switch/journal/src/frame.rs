@@ -5,8 +5,8 @@ use processor::{Position, Record};
 
 use crate::codec::{self, RECORD_BYTES_MAX};
 
-/// Bytes in front of a record's own: CRC-32 (4), chain link (32), length (4), frame version (1), position (8), synced
-/// position (8).
+/// Bytes in front of a record's own: CRC-32 (4), chain link (32), generation of K_log that made it, less 1 (1), length (3), frame
+/// version (1), position (8), synced position (8).
 pub(crate) const HEAD_BYTES: usize = 4 + LINK_BYTES + 4 + 1 + 8 + 8;
 
 /// No frame is longer.
@@ -23,7 +23,7 @@ pub(crate) type Link = [u8; LINK_BYTES];
 
 /// The link that the first record of a log follows.
 pub(crate) fn genesis(keys: &DataKeys) -> Link {
-    keys.chain(&[0; LINK_BYTES], b"atm-switch log 1")
+    keys.first_chain(&[0; LINK_BYTES], b"atm-switch log 1")
 }
 
 /// Appends a framed record and gives its link. `Err` names the field that is too long; nothing is appended then.
@@ -52,7 +52,9 @@ pub(crate) fn close(
     before: &Link,
     keys: &DataKeys,
 ) -> Link {
-    let length = (frame.len() - HEAD_BYTES) as u32;
+    // A record has fewer than 2^24 bytes.
+    let of_generation = u32::from(keys.chaining_generation() - 1) << 24;
+    let length = (frame.len() - HEAD_BYTES) as u32 | of_generation;
     let mut head = &mut frame[LINKED_FROM..HEAD_BYTES];
     for part in [&length.to_be_bytes()[..], &[FRAME_VERSION], &position.to_be_bytes(), &synced.to_be_bytes()]
     {
@@ -83,13 +85,24 @@ pub(crate) enum Next<'a> {
     Broken(&'static str),
 }
 
+/// Why a frame does not follow from the one before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unfollowed {
+    /// Its link is another.
+    Other,
+    /// The one before it has a newer K_log.
+    OlderKey,
+    /// There is no K_log of the generation that it names: nothing can be said of it.
+    NoKey,
+}
+
 /// Reads the frame at the front of `bytes`.
 pub(crate) fn read(bytes: &[u8]) -> Next<'_> {
     let Some(head) = bytes.get(..HEAD_BYTES) else {
         let blank = bytes.iter().all(|byte| *byte == 0);
         return if blank { Next::Blank } else { Next::Broken("its head is cut short") };
     };
-    let length = number(&head[LINKED_FROM..LINKED_FROM + 4]) as usize;
+    let length = number(&head[LINKED_FROM + 1..LINKED_FROM + 4]) as usize;
     if length == 0 && head.iter().all(|byte| *byte == 0) {
         return Next::Blank;
     }
@@ -119,6 +132,11 @@ impl<'a> Frame<'a> {
         number(&self.bytes[LINKED_FROM + 13..LINKED_FROM + 21])
     }
 
+    /// The generation of K_log that made its link.
+    pub(crate) fn generation(self) -> u8 {
+        generation(self.bytes)
+    }
+
     /// Bytes of the frame.
     pub(crate) fn len(self) -> usize {
         self.bytes.len()
@@ -129,10 +147,17 @@ impl<'a> Frame<'a> {
         &self.bytes[HEAD_BYTES..]
     }
 
-    /// The link that it carries, when it follows from `before`.
-    pub(crate) fn link_after(self, before: &Link, keys: &DataKeys) -> Option<Link> {
-        let link = keys.chain(before, &self.bytes[LINKED_FROM..]);
-        (link == self.bytes[CHECKED_FROM..LINKED_FROM]).then_some(link)
+    /// The link that it carries, when it follows from `before` under the K_log that it names, which is none older than the one
+    /// before it: who had an old key goes on with no log.
+    pub(crate) fn link_after(self, before: (&Link, u8), keys: &DataKeys) -> Result<Link, Unfollowed> {
+        let (link_before, generation_before) = before;
+        let generation = generation(self.bytes);
+        let link = keys.chain_of(generation, link_before, &self.bytes[LINKED_FROM..]);
+        let link = link.ok_or(Unfollowed::NoKey)?;
+        if generation < generation_before {
+            return Err(Unfollowed::OlderKey);
+        }
+        if link == self.bytes[CHECKED_FROM..LINKED_FROM] { Ok(link) } else { Err(Unfollowed::Other) }
     }
 }
 
@@ -148,9 +173,8 @@ pub(crate) fn highest_synced(bytes: &[u8], bad: Position) -> Position {
     let mut offset = 0;
     while offset + HEAD_BYTES <= bytes.len() {
         let rest = &bytes[offset..];
-        // A length above zero and below 2^16 has two zero bytes in front: most places are passed over here.
-        let looks =
-            rest[LINKED_FROM] == 0 && rest[LINKED_FROM + 1] == 0 && rest[LINKED_FROM + 4] == FRAME_VERSION;
+        // A length above zero and below 2^16 has a zero byte in front: most places are passed over here.
+        let looks = rest[LINKED_FROM + 1] == 0 && rest[LINKED_FROM + 4] == FRAME_VERSION;
         if looks
             && let Next::Frame(frame) = read(rest)
             && frame.position() > bad
@@ -170,8 +194,13 @@ pub(crate) fn link(bytes: &[u8]) -> Link {
     bytes.get(CHECKED_FROM..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default()
 }
 
+/// The generation of K_log that the frame in front names; nothing of it is checked. A last one would be 256, and no key's.
+pub(crate) fn generation(bytes: &[u8]) -> u8 {
+    bytes.get(LINKED_FROM).map_or(0, |less_1| less_1.wrapping_add(1))
+}
+
 /// Bytes of the frame in front, as its length says; nothing of it is checked.
 pub(crate) fn length(bytes: &[u8]) -> usize {
-    let length = bytes.get(LINKED_FROM..LINKED_FROM + 4).map_or(0, number);
+    let length = bytes.get(LINKED_FROM + 1..LINKED_FROM + 4).map_or(0, number);
     HEAD_BYTES.saturating_add(usize::try_from(length).unwrap_or(usize::MAX))
 }

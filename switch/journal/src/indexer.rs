@@ -10,7 +10,7 @@ use crate::codec::Unseal;
 use crate::error::ReadError;
 use crate::files::Files;
 use crate::fold::{Fold, FoldError, Placed};
-use crate::frame::Link;
+use crate::frame::{self, Link};
 use crate::index::NameIndex;
 use crate::memory::MemorySegment;
 use crate::names::{Namer, Place, SegmentNames};
@@ -55,7 +55,9 @@ pub(crate) fn index_segment(
     fold.forget_ended();
     if shared.index.out_of_use().is_none() {
         // A start believes a checkpoint only where the index knows the segments before it.
-        write_checkpoint(shared, next, link, fold, pace);
+        let last = segment.placed_frame(next.saturating_sub(1));
+        let generation = last.map_or(0, |(_, frame)| frame::generation(frame));
+        write_checkpoint(shared, next, (link, generation), fold, pace);
     }
     let mut state = shared.lock();
     state.sealed.pop_front();
@@ -63,11 +65,17 @@ pub(crate) fn index_segment(
     Ok(())
 }
 
-/// Writes down the sum of the segments before `next`.
-pub(crate) fn write_checkpoint(shared: &Shared, next: Position, link: Link, fold: &Fold, pace: &mut Pace) {
+/// Writes down the sum of the segments before `next`, and the link behind them with the generation of its K_log.
+pub(crate) fn write_checkpoint(
+    shared: &Shared,
+    next: Position,
+    behind: (Link, u8),
+    fold: &Fold,
+    pace: &mut Pace,
+) {
     let open = fold.open.values().filter(|_| !mutant::is(Mutant::CheckpointForgetsOpen));
     let open = open.map(|placed| placed.places.clone()).collect();
-    let checkpoint = Checkpoint::new(next, link, &fold.standing, open);
+    let checkpoint = Checkpoint::new(next, behind, &fold.standing, open);
     let bytes = checkpoint.to_bytes(&shared.keys, pace);
     if let Err(error) = bytes.and_then(|bytes| shared.files.shelf().put_checkpoint(next, &bytes)) {
         (shared.on_event)(LogEvent::CheckpointFailed(error.to_string()));

@@ -175,7 +175,8 @@ impl SegmentLog {
         let found = recover::recover(shelf, &options.keys)?;
         let file = storage.open(found.active.base()).map_err(|error| OpenError::io(&options.dir, error))?;
         let open = recover::opened(&found.fold, &found.files, &options.keys)?;
-        let (next, base, link) = (found.active.next(), found.active.base(), *found.active.link_before());
+        let (next, base) = (found.active.next(), found.active.base());
+        let behind = (*found.active.link_before(), found.generation_before);
         let state = State {
             active: found.active,
             sealed: Default::default(),
@@ -192,7 +193,7 @@ impl SegmentLog {
         let shared = Arc::new(shared);
         storage.note_synced(next);
         if found.checkpoint_due {
-            indexer::write_checkpoint(&shared, base, link, &found.sealed_fold, &mut Pace::at_once());
+            indexer::write_checkpoint(&shared, base, behind, &found.sealed_fold, &mut Pace::at_once());
         }
         let log = SegmentLog {
             shared,

@@ -41,6 +41,8 @@ pub(crate) struct Start {
     /// The sum over the sealed segments.
     pub(crate) sealed_fold: Fold,
     pub(crate) active: MemorySegment,
+    /// The generation of K_log of the record before the active segment; 0 where there is none.
+    pub(crate) generation_before: u8,
     pub(crate) head: Link,
     pub(crate) cut: Option<Cut>,
     pub(crate) index: Box<dyn NameIndex>,
@@ -99,6 +101,7 @@ pub(crate) fn recover(shelf: &Arc<dyn Shelf>, keys: &DataKeys) -> Result<Start, 
         began: 0,
         next: 0,
         link: frame::genesis(keys),
+        generation: 0,
         fold: Fold::default(),
         index: fed.index,
         filters: fed.filters,
@@ -189,6 +192,8 @@ struct Reading<'a> {
     /// The record that has to come next, and the chain's link before it.
     next: Position,
     link: Link,
+    /// The generation of K_log of the record before; 0 where it is not known.
+    generation: u8,
     fold: Fold,
     index: Box<dyn NameIndex>,
     filters: Filters,
@@ -199,7 +204,7 @@ impl Reading<'_> {
     /// Takes over what a checkpoint says of everything before it.
     fn begin_at(&mut self, checkpoint: Checkpoint<'_>) -> Result<(), OpenError> {
         (self.began, self.next) = (checkpoint.next, checkpoint.next);
-        self.link = checkpoint.link;
+        (self.link, self.generation) = (checkpoint.link, checkpoint.generation);
         self.fold.standing = checkpoint.standing.into_owned();
         let mut open = checkpoint.open;
         open.sort_unstable_by_key(|places| places.first().copied());
@@ -227,7 +232,8 @@ impl Reading<'_> {
         };
         // A last segment was made only when everything in front of it was synced.
         synced = synced.max(last);
-        let walk = Walk { shelf: self.shelf, keys: self.keys, next: self.next, link: self.link };
+        let Reading { shelf, keys, next, link, generation, .. } = self;
+        let walk = Walk { shelf, keys, next, link, generation };
         let (bytes, walked) = self.read_segments(walk, bases, last, synced)?;
         let cut = walked.broken.map(|reason| Cut { position: walked.next, reason: reason.to_owned() });
         let synced = synced.max(walked.synced);
@@ -240,7 +246,7 @@ impl Reading<'_> {
         };
         let sealed_fold = self.fold.clone();
         let checkpoint_due = base != self.began && walked.next > base;
-        let (link_before, link) = (self.link, walked.link);
+        let (link_before, generation_before, link) = (self.link, self.generation, walked.link);
         let mut active = MemorySegment::written(base, &link_before, bytes.clone());
         active.reserve(walked.frames.len());
         let namer = self.namer.clone();
@@ -256,6 +262,7 @@ impl Reading<'_> {
             fold: self.fold,
             sealed_fold,
             active,
+            generation_before,
             head: link,
             cut,
             index: self.index,
@@ -318,7 +325,7 @@ impl Reading<'_> {
             self.filters.push(filter);
         }
         self.fold.forget_ended();
-        (self.next, self.link) = (walked.next, walked.link);
+        (self.next, self.link, self.generation) = (walked.next, walked.link, walked.generation);
         Ok(())
     }
 
@@ -359,14 +366,14 @@ impl Reading<'_> {
     ) -> Result<(Position, Arc<Vec<u8>>, Walked), OpenError> {
         let failed = |error| OpenError::io(self.shelf.path(), error);
         let from = synced.clamp(base, whole.next);
-        let kept = walk(&bytes, base, Some(from), &self.link, self.keys);
+        let kept = walk(&bytes, base, Some(from), (&self.link, self.generation), self.keys);
         let mut anew = segment_head(from, &kept.link).to_vec();
         anew.extend_from_slice(&bytes[kept.end..]);
         match self.shelf.put_segment(from, &anew) {
             // What is allocated ahead is gone and the disk is full: the same bytes are written where they stand.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 self.shelf.rewrite_end(base, kept.end as u64, &bytes[kept.end..]).map_err(failed)?;
-                let walked = walk(&bytes, base, None, &self.link, self.keys);
+                let walked = walk(&bytes, base, None, (&self.link, self.generation), self.keys);
                 return Ok((base, bytes, walked));
             }
             put => put.map_err(failed)?,
@@ -376,7 +383,7 @@ impl Reading<'_> {
             self.add_sealed(base, &bytes[..kept.end], kept)?;
             self.files.push(from);
         }
-        let walked = walk(&anew, from, None, &self.link, self.keys);
+        let walked = walk(&anew, from, None, (&self.link, self.generation), self.keys);
         Ok((from, Arc::new(anew), walked))
     }
 
@@ -395,6 +402,7 @@ struct Walk<'a> {
     keys: &'a DataKeys,
     next: Position,
     link: Link,
+    generation: u8,
 }
 
 impl Walk<'_> {
@@ -411,7 +419,10 @@ impl Walk<'_> {
             return Err(missing(self.next, &path));
         }
         let mut bytes = self.shelf.read(base).map_err(|error| OpenError::io(&path, error))?;
-        let walked = walk(&bytes, base, following, &self.link, self.keys);
+        let walked = walk(&bytes, base, following, (&self.link, self.generation), self.keys);
+        if let Some(reason) = walked.broken.filter(|_| walked.is_keyless) {
+            return Err(OpenError::damaged(walked.next, &path, walked.end, reason));
+        }
         if walked.broken.is_some() && !mutant::is(Mutant::LaterRecordsNotBelieved) {
             synced = synced.max(frame::highest_synced(&bytes[walked.end..], walked.next));
         }
@@ -420,7 +431,7 @@ impl Walk<'_> {
             return Err(OpenError::damaged(walked.next, &path, walked.end, reason));
         }
         bytes.truncate(walked.end);
-        (self.next, self.link) = (walked.next, walked.link);
+        (self.next, self.link, self.generation) = (walked.next, walked.link, walked.generation);
         Ok((Arc::new(bytes), walked))
     }
 }

@@ -142,6 +142,7 @@ pub fn verify(dir: &Path, keys: &DataKeys, kept: &[Head]) -> Result<Report, Open
         keys,
         files: Files::new(Arc::new(directory.clone()), bases.clone()),
         heads,
+        generation: 0,
         fold: Fold::default(),
         report: Report {
             head: Head { records: 0, link: frame::genesis(keys) },
@@ -180,6 +181,8 @@ struct Check<'a> {
     files: Files,
     /// What the chain has to hold.
     heads: Vouching,
+    /// The generation of K_log of the last record that follows.
+    generation: u8,
     fold: Fold,
     report: Report,
 }
@@ -197,14 +200,15 @@ impl Check<'_> {
             return Ok(());
         }
         let bytes = fs::read(path).map_err(|error| OpenError::io(path, error))?;
-        let walked = walk(&bytes, base, following, &self.report.head.link, self.keys);
+        let walked = walk(&bytes, base, following, (&self.report.head.link, self.generation), self.keys);
+        self.generation = walked.generation;
         self.records(path, base, &bytes, &walked)?;
         if self.report.bad.is_some() {
             return Ok(());
         }
         if let Some(reason) = walked.broken {
             let known = frame::highest_synced(&bytes[walked.end..], walked.next).max(walked.synced);
-            if walked.next < known.max(vouched) || following.is_some() {
+            if walked.next < known.max(vouched) || following.is_some() || walked.is_keyless {
                 let (harm, reason) = match walked.end {
                     0 => harm_to_head(&bytes, base, reason),
                     end => harm(&bytes[end..], walked.next, reason),

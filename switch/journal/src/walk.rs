@@ -3,7 +3,7 @@
 use keys::DataKeys;
 use processor::Position;
 
-use crate::frame::{self, Link, Next};
+use crate::frame::{self, Link, Next, Unfollowed};
 use crate::storage::{SEGMENT_HEAD_BYTES, read_segment_head};
 
 /// A segment's frames as far as they follow from each other.
@@ -12,12 +12,16 @@ pub(crate) struct Walked {
     pub(crate) end: usize,
     pub(crate) next: Position,
     pub(crate) link: Link,
+    /// The generation of K_log of the last good frame, or of what stands before the segment; 0 before the first record.
+    pub(crate) generation: u8,
     /// The highest synced position that a good frame states.
     pub(crate) synced: Position,
     /// Length of each good frame.
     pub(crate) frames: Vec<u32>,
     /// Why the walk ended where something still stands, or where something is missing.
     pub(crate) broken: Option<&'static str>,
+    /// It ended at a frame whose K_log is not at hand: that says nothing about the frame, and nothing may be cut for it.
+    pub(crate) is_keyless: bool,
 }
 
 /// Follows a segment's frames from its head on, up to `following` or as far as they are good.
@@ -25,12 +29,21 @@ pub(crate) fn walk(
     bytes: &[u8],
     base: Position,
     following: Option<Position>,
-    before: &Link,
+    before: (&Link, u8),
     keys: &DataKeys,
 ) -> Walked {
-    let mut walked =
-        Walked { end: 0, next: base, link: *before, synced: 0, frames: Vec::new(), broken: None };
-    if read_segment_head(bytes, base) != Some(*before) {
+    let (link, generation) = before;
+    let mut walked = Walked {
+        end: 0,
+        next: base,
+        link: *link,
+        generation,
+        synced: 0,
+        frames: Vec::new(),
+        broken: None,
+        is_keyless: false,
+    };
+    if read_segment_head(bytes, base) != Some(*link) {
         walked.broken = Some("its segment's head does not follow from the record before it");
         return walked;
     }
@@ -49,11 +62,24 @@ pub(crate) fn walk(
                 break;
             }
         };
-        let link = frame.link_after(&walked.link, keys).filter(|_| frame.position() == walked.next);
-        let Some(link) = link else {
-            walked.broken = Some("it does not follow from the record before it");
-            break;
+        let followed = frame.link_after((&walked.link, walked.generation), keys);
+        walked.is_keyless = followed == Err(Unfollowed::NoKey);
+        let link = match followed {
+            Ok(link) if frame.position() == walked.next => link,
+            Ok(_) | Err(Unfollowed::Other) => {
+                walked.broken = Some("it does not follow from the record before it");
+                break;
+            }
+            Err(Unfollowed::OlderKey) => {
+                walked.broken = Some("it is chained under an older data.k_log than the record before it");
+                break;
+            }
+            Err(Unfollowed::NoKey) => {
+                walked.broken = Some("the key file has no data.k_log of its generation, or it was changed");
+                break;
+            }
         };
+        walked.generation = frame.generation();
         walked.frames.push(frame.len() as u32);
         walked.synced = walked.synced.max(frame.synced());
         walked.link = link;

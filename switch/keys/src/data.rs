@@ -20,17 +20,19 @@ pub const SEAL_TAG_BYTES: usize = 16;
 /// Bytes of a PAN that is sealed by itself, in records of version 1.
 pub const SEALED_PAN_BYTES: usize = PAN_DIGITS + SEAL_TAG_BYTES;
 
-/// Generations of K_enc are numbered from 1 to this.
-pub const K_ENC_GENERATION_MAX: u8 = u8::MAX;
+/// Generations of K_enc and of K_log are numbered from 1 to this.
+pub const GENERATION_MAX: u8 = u8::MAX;
 
-/// K_enc in its generations, K_pseudonym and K_log.
+/// K_enc and K_log in their generations, and K_pseudonym.
 #[derive(Clone)]
 pub struct DataKeys {
     seals: Arc<BTreeMap<u8, LessSafeKey>>,
     /// The newest of them.
     sealing: (u8, Arc<LessSafeKey>),
     pseudonym: Hmac<Sha256>,
-    log: Hmac<Sha256>,
+    chains: Arc<BTreeMap<u8, Hmac<Sha256>>>,
+    /// The newest of them.
+    chaining: (u8, Hmac<Sha256>),
 }
 
 /// What is sealed does not open.
@@ -45,14 +47,14 @@ pub enum OpenError {
 }
 
 impl DataKeys {
-    /// Prepares the three keys; K_enc is the first of its generations.
+    /// Prepares the three keys; K_enc and K_log are the first of their generations.
     pub fn new(encryption: &Key, pseudonym: &Key, log: &Key) -> DataKeys {
         DataKeys::with_generations(&BTreeMap::from([(1, encryption.clone())]), pseudonym, log)
             .expect("there is one generation")
     }
 
-    /// Prepares the keys: K_enc of the highest generation seals, each opens what it sealed. `None` where there is no
-    /// generation, or one 0.
+    /// Prepares the keys: K_enc of the highest generation seals, each opens what it sealed; K_log is the first of its
+    /// generations. `None` where there is no generation, or one 0.
     pub fn with_generations(encryption: &BTreeMap<u8, Key>, pseudonym: &Key, log: &Key) -> Option<DataKeys> {
         let hmac = |key: &Key| Hmac::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
         let seals: BTreeMap<u8, LessSafeKey> =
@@ -62,8 +64,29 @@ impl DataKeys {
             seals: Arc::new(seals),
             sealing: (*newest, Arc::new(seal_of(key))),
             pseudonym: hmac(pseudonym),
-            log: hmac(log),
+            chains: Arc::new(BTreeMap::from([(1, hmac(log))])),
+            chaining: (1, hmac(log)),
         })
+    }
+
+    /// The same with K_log in these generations: the highest chains what comes, each shows what it has chained. The lowest begins
+    /// the log. `None` where there is none, or one 0.
+    pub fn with_chains(self, log: &BTreeMap<u8, Key>) -> Option<DataKeys> {
+        let chains: BTreeMap<u8, Hmac<Sha256>> = log
+            .iter()
+            .map(|(generation, key)| {
+                let hmac = Hmac::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
+                (*generation, hmac)
+            })
+            .collect();
+        let (newest, hmac) = chains.last_key_value()?;
+        let chaining = (*newest, hmac.clone());
+        (!log.contains_key(&0)).then(|| DataKeys { chains: Arc::new(chains), chaining, ..self })
+    }
+
+    /// The generation of K_log that chains.
+    pub fn chaining_generation(&self) -> u8 {
+        self.chaining.0
     }
 
     /// The generation of K_enc that seals.
@@ -129,13 +152,34 @@ impl DataKeys {
         Pan::parse(self.open(1, nonce, place, &mut opened)?).map_err(|_| OpenError::Sealed)
     }
 
-    /// The next link of the log's chain: HMAC-SHA-256 under K_log over the link before it and the record's bytes.
+    /// The next link of the log's chain: HMAC-SHA-256 under the newest K_log over the link before it and the record's bytes.
     pub fn chain(&self, before: &[u8; 32], record: &[u8]) -> [u8; 32] {
-        let mut mac = self.log.clone();
-        mac.update(before);
-        mac.update(record);
-        mac.finalize().into_bytes().into()
+        link(&self.chaining.1, before, record)
     }
+
+    /// The same under the K_log of a generation; `None` where there is none.
+    pub fn chain_of(&self, generation: u8, before: &[u8; 32], record: &[u8]) -> Option<[u8; 32]> {
+        self.chains.get(&generation).map(|hmac| link(hmac, before, record))
+    }
+
+    /// The same under the lowest generation: for what has to stay as long as the log does.
+    pub fn first_chain(&self, before: &[u8; 32], record: &[u8]) -> [u8; 32] {
+        let first = self.chains.first_key_value().map_or(&self.chaining.1, |(_, hmac)| hmac);
+        link(first, before, record)
+    }
+
+    /// Which generation of K_log, `least` or a higher one, makes this link: for lines that do not say it. `None`: none does.
+    pub fn chained_by(&self, least: u8, before: &[u8; 32], record: &[u8], told: &[u8; 32]) -> Option<u8> {
+        let mut from = self.chains.range(least..);
+        from.find(|(_, hmac)| link(hmac, before, record) == *told).map(|(generation, _)| *generation)
+    }
+}
+
+fn link(hmac: &Hmac<Sha256>, before: &[u8; 32], record: &[u8]) -> [u8; 32] {
+    let mut mac = hmac.clone();
+    mac.update(before);
+    mac.update(record);
+    mac.finalize().into_bytes().into()
 }
 
 fn seal_of(key: &Key) -> LessSafeKey {
@@ -188,6 +232,29 @@ mod tests {
             let encryption = generations.iter().map(|generation| (*generation, Key::new([*generation; 32])));
             let key = Key::new([102; 32]);
             assert!(DataKeys::with_generations(&encryption.collect(), &key, &key).is_none());
+        }
+    }
+
+    #[test]
+    fn the_highest_generation_chains_and_each_shows_what_it_has_chained() {
+        let under = |generations: &[u8]| {
+            let log = generations.iter().map(|generation| (*generation, Key::new([*generation; 32])));
+            keys(&[1]).with_chains(&log.collect()).unwrap()
+        };
+        let (old, both) = (under(&[2]), under(&[2, 5]));
+        let [first, next] = [&old, &both].map(|keys| keys.chain(&[7; 32], b"record"));
+        assert_eq!((both.chaining_generation(), both.first_chain(&[7; 32], b"record")), (5, first));
+        assert_eq!(both.chain_of(2, &[7; 32], b"record"), Some(first));
+        assert_eq!(
+            (both.chain_of(5, &[7; 32], b"record"), old.chain_of(5, &[7; 32], b"")),
+            (Some(next), None)
+        );
+        assert_eq!(both.chained_by(0, &[7; 32], b"record", &first), Some(2));
+        assert_eq!(both.chained_by(3, &[7; 32], b"record", &first), None, "older than the line before it");
+        assert_eq!(both.chained_by(2, &[7; 32], b"record", &next), Some(5));
+        for generations in [&[][..], &[0, 1]] {
+            let log = generations.iter().map(|generation| (*generation, Key::new([*generation; 32])));
+            assert!(keys(&[1]).with_chains(&log.collect()).is_none());
         }
     }
 

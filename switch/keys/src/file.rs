@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::data::{DataKeys, K_ENC_GENERATION_MAX};
+use crate::data::{DataKeys, GENERATION_MAX};
 use crate::head_key::HeadKey;
 use crate::key::Key;
 use crate::mac::{LinkMac, MacAlgorithm, hex_bytes};
@@ -43,8 +43,8 @@ pub enum KeyFileError {
         /// What is wrong.
         reason: String,
     },
-    /// A generation that is not a number from 1 to [`K_ENC_GENERATION_MAX`], or none at all.
-    #[error("{path}: a generation of a key is a number from 1 to {K_ENC_GENERATION_MAX}")]
+    /// A generation that is not a number from 1 to [`GENERATION_MAX`], or none at all.
+    #[error("{path}: a generation of a key is a number from 1 to {GENERATION_MAX}")]
     Generation {
         /// The key's place in the file.
         path: String,
@@ -96,7 +96,7 @@ struct File {
 struct Data {
     k_enc: Generations,
     k_pseudonym: String,
-    k_log: String,
+    k_log: Generations,
     k_heads: Option<String>,
 }
 
@@ -132,7 +132,7 @@ impl KeyFile {
     /// [data]
     /// k_enc = { 1 = "…", 2 = "…" } # 64 hex digits each, and no two alike; `k_enc = "…"` is generation 1 alone
     /// k_pseudonym = "…"
-    /// k_log = "…"
+    /// k_log = "…"        # or a table of generations, as k_enc
     /// k_heads = "…"      # may be left out
     /// [terminal.HN000001]
     /// algorithm = "hmac-sha256"   # or aes-cmac, retail, retail-padding-2; may be left out
@@ -152,27 +152,13 @@ impl KeyFile {
             reason: error.message().lines().next().unwrap_or("not TOML").to_owned(),
         })?;
         let mut seen = Seen::new();
-        let mut encryption = BTreeMap::new();
-        match file.data.k_enc {
-            Generations::One(hex) => {
-                drop(encryption.insert(1, key(&mut seen, "data.k_enc".to_owned(), &hex)?))
-            }
-            Generations::Many(keys) => {
-                for (number, hex) in keys {
-                    let path = format!("data.k_enc.{number}");
-                    let generation = generation(&number);
-                    let generation =
-                        generation.ok_or_else(|| KeyFileError::Generation { path: path.clone() })?;
-                    encryption.insert(generation, key(&mut seen, path, &hex)?);
-                }
-            }
-        }
-        let data = DataKeys::with_generations(
-            &encryption,
-            &key(&mut seen, "data.k_pseudonym".to_owned(), &file.data.k_pseudonym)?,
-            &key(&mut seen, "data.k_log".to_owned(), &file.data.k_log)?,
-        );
-        let data = data.ok_or_else(|| KeyFileError::Generation { path: "data.k_enc".to_owned() })?;
+        let encryption = generations(&mut seen, "data.k_enc", file.data.k_enc)?;
+        let pseudonym = key(&mut seen, "data.k_pseudonym".to_owned(), &file.data.k_pseudonym)?;
+        let log = generations(&mut seen, "data.k_log", file.data.k_log)?;
+        let none = |path: &str| KeyFileError::Generation { path: path.to_owned() };
+        let first = log.values().next().ok_or_else(|| none("data.k_log"))?;
+        let data = DataKeys::with_generations(&encryption, &pseudonym, first).ok_or(none("data.k_enc"))?;
+        let data = data.with_chains(&log).ok_or(none("data.k_log"))?;
         let heads =
             file.data.k_heads.map(|hex| key(&mut seen, "data.k_heads".to_owned(), &hex)).transpose()?;
         let heads = heads.as_ref().map(HeadKey::new);
@@ -191,6 +177,22 @@ impl KeyFile {
             banks.insert(id.clone(), mac);
         }
         Ok(KeyFile { data, heads, terminals, banks })
+    }
+}
+
+/// The keys of a table by their generation, or the one that is the first.
+fn generations(seen: &mut Seen, path: &str, written: Generations) -> Result<BTreeMap<u8, Key>, KeyFileError> {
+    match written {
+        Generations::One(hex) => Ok(BTreeMap::from([(1, key(seen, path.to_owned(), &hex)?)])),
+        Generations::Many(keys) => {
+            let one = |(number, hex): (String, String)| {
+                let path = format!("{path}.{number}");
+                let generation = generation(&number);
+                let generation = generation.ok_or_else(|| KeyFileError::Generation { path: path.clone() })?;
+                Ok((generation, key(seen, path, &hex)?))
+            };
+            keys.into_iter().map(one).collect()
+        }
     }
 }
 
@@ -285,6 +287,14 @@ mod tests {
         }
         assert_eq!(parse("k_enc = {}").unwrap_err(), generation("data.k_enc"));
         assert_eq!(many("3", 2).unwrap_err(), KeyFileError::Twice { path: "data.k_pseudonym".to_owned() });
+        let k_log = format!("k_log = \"{}\"", "03".repeat(32));
+        let both = format!("k_log = {{ 1 = \"{}\", 2 = \"{}\" }}", "03".repeat(32), "0a".repeat(32));
+        let text = text(&"05".repeat(32));
+        assert_eq!(KeyFile::parse(&text.replace(&k_log, &both)).unwrap().data.chaining_generation(), 2);
+        assert_eq!(
+            KeyFile::parse(&text.replace(&k_log, "k_log = {}")).unwrap_err(),
+            generation("data.k_log")
+        );
         let error = parse("k_enc = 5").unwrap_err();
         assert!(error.to_string().contains("a key, or a table of keys by their generation"), "{error}");
     }

@@ -22,7 +22,7 @@ mod usage;
 
 pub use bound_key::{BoundKey, KEY_BYTES_MAX, KeyError};
 pub use check_value::{CHECK_VALUE_BYTES_MIN, CheckValue};
-pub use data::{DataKeys, K_ENC_GENERATION_MAX, OpenError, PAN_DIGITS, SEAL_TAG_BYTES, SEALED_PAN_BYTES};
+pub use data::{DataKeys, GENERATION_MAX, OpenError, PAN_DIGITS, SEAL_TAG_BYTES, SEALED_PAN_BYTES};
 pub use dukpt_aes::{
     AES_COUNTER_BITS_MAX, AES_KSN_BYTES, AesDukptKind, AesKsn, DukptError, DukptPurpose,
     INITIAL_KEY_ID_BYTES, aes_dukpt_initial_key, aes_dukpt_key,

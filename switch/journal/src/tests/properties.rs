@@ -293,8 +293,8 @@ proptest! {
         let link = frame::write(&record, position, synced, &before, &keys, &mut bytes).unwrap();
         let Next::Frame(read) = frame::read(&bytes) else { panic!("a frame") };
         prop_assert_eq!((read.position(), read.synced(), read.len()), (position, synced, bytes.len()));
-        prop_assert_eq!(read.link_after(&before, &keys), Some(link));
-        prop_assert_eq!(read.link_after(&link, &keys), None);
+        prop_assert_eq!(read.link_after((&before, 1), &keys), Ok(link));
+        prop_assert_eq!(read.link_after((&link, 0), &keys), Err(frame::Unfollowed::Other));
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
         prop_assert!(!matches!(frame::read(&bytes), Next::Frame(_)), "byte {}", at);
