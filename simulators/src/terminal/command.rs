@@ -36,8 +36,11 @@ pub struct Visit {
     #[arg(long, default_value_t = 0)]
     amount: u64,
     /// Number of the citizen in the synthetic population.
-    #[arg(long)]
-    citizen: u64,
+    #[arg(long, required_unless_present = "say")]
+    citizen: Option<u64>,
+    /// With `--what totals`: an element of the 0500, as `97=C0000000002000000`; as often as there are any.
+    #[arg(long, required_if_eq("what", "totals"), value_parser = element)]
+    say: Vec<(u8, Box<str>)>,
     /// The proof travels in the 0200, without a verification before it.
     #[arg(long)]
     one_step: bool,
@@ -66,6 +69,13 @@ enum Wanted {
     Balance,
     MiniStatement,
     Transfer,
+    Totals,
+}
+
+/// `ELEMENT=VALUE`.
+fn element(text: &str) -> Result<(u8, Box<str>), String> {
+    let read = text.split_once('=').and_then(|(element, value)| Some((element.parse().ok()?, value.into())));
+    read.ok_or_else(|| format!("`{text}` is no ELEMENT=VALUE"))
 }
 
 /// Starts the terminal, lets the visit happen, waits for its advice. The end goes to standard output, then every
@@ -75,12 +85,16 @@ enum Wanted {
 /// A configuration that is refused, a citizen that does not exist, notes that cannot make the amount.
 pub async fn run(visit: Visit) -> Result<bool, Box<dyn Error>> {
     let settings = settings::load(&visit.config)?;
-    if visit.citizen >= CITIZENS_MAX {
-        return Err(format!("citizen {}: a population has {CITIZENS_MAX}", visit.citizen).into());
+    if visit.what == Wanted::Totals {
+        return say_totals(settings.setup, visit.say).await;
+    }
+    let citizen = visit.citizen.ok_or("--citizen is missing")?;
+    if citizen >= CITIZENS_MAX {
+        return Err(format!("citizen {citizen}: a population has {CITIZENS_MAX}").into());
     }
     let country = Country::new(settings.population_seed);
-    let pan = Pan::new(settings.iin, &country.citizen(visit.citizen).number);
-    let card = Card { pan, chip: Arc::new(country.chip(visit.citizen)) };
+    let pan = Pan::new(settings.iin, &country.citizen(citizen).number);
+    let card = Card { pan, chip: Arc::new(country.chip(citizen)) };
     let order = order(visit, card, Pins::new(settings.population_seed).of(pan.digits()))?;
     let terminal = driver::start(settings.setup)?;
     let finished = terminal.perform(order).await?;
@@ -95,12 +109,24 @@ pub async fn run(visit: Visit) -> Result<bool, Box<dyn Error>> {
     Ok(matches!(finished.outcome, Outcome::Whole))
 }
 
+/// Says totals and prints the 0510, an element a line. True when they are in balance.
+async fn say_totals(setup: driver::Setup, elements: Vec<(u8, Box<str>)>) -> Result<bool, Box<dyn Error>> {
+    let terminal = driver::start(setup)?;
+    let answer = terminal.say_totals(elements).await?.ok_or("the switch does not answer")?;
+    let mut out = io::stdout().lock();
+    for (element, value) in answer.elements().filter(|(element, _)| !matches!(element, 64 | 128)) {
+        writeln!(out, "DE{element} {}", String::from_utf8_lossy(value))?;
+    }
+    Ok(answer.text(66) == Some("1"))
+}
+
 fn order(visit: Visit, card: Card, right_pin: Pin) -> Result<Order, Box<dyn Error>> {
     let what = match visit.what {
         Wanted::Withdrawal => What::Withdrawal,
         Wanted::Deposit => What::Deposit,
         Wanted::Balance => What::Balance,
         Wanted::MiniStatement => What::MiniStatement,
+        Wanted::Totals => return Err("totals are no visit".into()),
         Wanted::Transfer => What::Transfer { to_account: visit.to_account.ok_or("--to-account is missing")? },
     };
     let notes = match visit.what {
@@ -108,7 +134,9 @@ fn order(visit: Visit, card: Card, right_pin: Pin) -> Result<Order, Box<dyn Erro
             let pocket = Notes([200; 4]);
             Some(mix(visit.amount, &pocket, 200).ok_or("no 200 notes make this amount")?)
         }
-        Wanted::Withdrawal | Wanted::Balance | Wanted::MiniStatement | Wanted::Transfer => None,
+        Wanted::Withdrawal | Wanted::Balance | Wanted::MiniStatement | Wanted::Transfer | Wanted::Totals => {
+            None
+        }
     };
     let pin = match visit.pin.as_deref() {
         Some("-") => None,

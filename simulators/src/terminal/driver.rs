@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use iso8583::Message;
 use keys::{LinkCodec, LinkMac};
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -23,6 +24,7 @@ use super::io::{Event, Input, Now, Output};
 use super::machine::Terminal;
 use super::notes::Notes;
 use super::order::{Finished, Order};
+use super::totals::TotalsElements;
 use super::vault::{Contents, Movement};
 
 /// So many citizens queue at one machine; the next waits in [`Handle::perform`].
@@ -105,6 +107,7 @@ impl Drop for Task {
 enum Job {
     Order(Box<Order>, oneshot::Sender<Finished>),
     Service(Notes, oneshot::Sender<()>),
+    Totals(TotalsElements, oneshot::Sender<Option<Box<Message>>>),
 }
 
 /// Starts a terminal inside the tokio runtime around the call.
@@ -127,6 +130,7 @@ pub fn start(setup: Setup) -> Result<Handle, ConfigError> {
         clock,
         queue,
         served: None,
+        said: None,
         standing: standing_out,
         told: Arc::clone(&told),
     };
@@ -158,6 +162,16 @@ impl Handle {
         let (done, finished) = oneshot::channel();
         self.jobs.send(Job::Service(notes, done)).await.map_err(|_| Stopped)?;
         finished.await.map_err(|_| Stopped)
+    }
+
+    /// Says totals of the acquirer's day; the 0510, or none where the switch does not answer.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn say_totals(&self, elements: TotalsElements) -> Result<Option<Box<Message>>, Stopped> {
+        let (done, answered) = oneshot::channel();
+        self.jobs.send(Job::Totals(elements, done)).await.map_err(|_| Stopped)?;
+        answered.await.map_err(|_| Stopped)
     }
 
     /// Waits until nobody is served and the switch has answered every advice. Visits that still queue are not waited
@@ -222,6 +236,8 @@ struct Driver {
     queue: mpsc::Receiver<Job>,
     /// Who waits for the end of the visit that is under way.
     served: Option<oneshot::Sender<Finished>>,
+    /// Who waits for the answer to totals.
+    said: Option<oneshot::Sender<Option<Box<Message>>>>,
     standing: watch::Sender<Standing>,
     told: Arc<Mutex<Told>>,
     /// The next pause before dialling.
@@ -261,6 +277,11 @@ impl Driver {
                 Woken::Job(Some(Job::Order(order, done))) => {
                     self.served = Some(done);
                     Input::Order(order)
+                }
+                Woken::Job(Some(Job::Totals(elements, done))) => {
+                    // Whoever waited for others is told that nobody answers.
+                    self.said.replace(done).into_iter().for_each(|before| drop(before.send(None)));
+                    Input::Totals(elements)
                 }
                 Woken::Job(Some(Job::Service(notes, done))) => {
                     // Nobody is served, so it is done when the machine has taken it.
@@ -336,6 +357,12 @@ impl Driver {
                         self.redial_ms = self.setup.redial_ms_min;
                     }
                     self.tell(|told| *told.events.entry(event).or_insert(0) += 1);
+                }
+                Output::Totals(answer) => {
+                    if let Some(said) = self.said.take_if(|_| answer.is_some() || !self.machine.says_totals())
+                    {
+                        let _unheard = said.send(answer);
+                    }
                 }
                 Output::Finished(finished) => {
                     if let Some(served) = self.served.take() {

@@ -6,6 +6,7 @@ use crate::exchange::TakenKey;
 
 use super::notes::Notes;
 use super::order::{Finished, Order};
+use super::totals::TotalsElements;
 use super::vault::Movement;
 
 /// The two clocks, handed in with every input.
@@ -28,6 +29,8 @@ pub enum Input {
     Received(Box<Message>),
     /// A citizen comes.
     Order(Box<Order>),
+    /// The acquirer says what its day comes to, over this machine.
+    Totals(TotalsElements),
     /// A service team fills and empties the cassettes until they hold this.
     Service(Notes),
     /// The moment named by `next_deadline` has come.
@@ -47,6 +50,8 @@ pub enum Output {
     Moved(Movement),
     /// A visit is over.
     Finished(Finished),
+    /// The 0510 to the totals that were said; none where nobody answers.
+    Totals(Option<Box<Message>>),
     /// Something to count.
     Event(Event),
 }

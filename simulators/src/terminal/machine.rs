@@ -15,6 +15,7 @@ use super::memory::{End, Memory};
 use super::message::{self, Original, Reason};
 use super::notes::{Notes, mix};
 use super::order::{Fault, Finished, NotTried, Order, Outcome, Point, Steps, Told, What};
+use super::totals::Saying;
 use super::vault::{Contents, MovementKind};
 
 pub(super) const APPROVED: [u8; 2] = *b"00";
@@ -34,6 +35,8 @@ pub struct Terminal {
     pub(super) serving: Option<Serving>,
     /// What the cassettes shall hold once the citizen has gone.
     service: Option<Notes>,
+    /// Totals that are being said.
+    pub(super) saying: Option<Saying>,
     pub(super) dead: bool,
     pub(super) outputs: VecDeque<Output>,
 }
@@ -121,6 +124,7 @@ impl Terminal {
             seed: None,
             serving: None,
             service: None,
+            saying: None,
             dead: false,
             outputs: VecDeque::new(),
         }
@@ -135,6 +139,7 @@ impl Terminal {
             Input::LinkDown => self.link_lost(),
             Input::Received(message) => self.received(&message, now),
             Input::Service(notes) => self.service = Some(notes),
+            Input::Totals(elements) => self.say_totals(&elements, now),
             Input::Deadline => {}
         }
         if !self.dead {
@@ -164,7 +169,8 @@ impl Terminal {
             ),
         };
         let serving = self.serving.as_ref().map(|serving| serving.deadline_us);
-        [link, advices, serving].into_iter().flatten().min()
+        let totals = self.totals_due_us().filter(|_| matches!(self.link, Link::Up { .. }));
+        [link, advices, serving, totals].into_iter().flatten().min()
     }
 
     /// What lies where.
@@ -325,6 +331,7 @@ impl Terminal {
             (110, Some(code)) => self.verification_answer(message, code, now),
             (210, Some(code)) => self.financial_answer(message, code, now),
             (230 | 430, Some(code)) => self.advice_answer(message, code),
+            (510, Some(code)) => self.totals_answer(message, code),
             _ => self.event(Event::Stray),
         }
     }
@@ -497,6 +504,7 @@ impl Terminal {
             for message in self.memory.advices.take_due(now.mono_us, &timers) {
                 self.send(message, now);
             }
+            self.totals_tick(now);
         }
     }
 
@@ -546,7 +554,7 @@ impl Terminal {
         self.memory.new_key(mti, &self.config.acquirer, &self.config.de41(), now.wall_ms)
     }
 
-    fn send(&mut self, message: Message, now: Now) {
+    pub(super) fn send(&mut self, message: Message, now: Now) {
         if let Link::Up { quiet_since_us, .. } = &mut self.link {
             *quiet_since_us = now.mono_us;
         }
@@ -602,7 +610,7 @@ fn original_of(key: &TxKey, message: &Message) -> Original {
 }
 
 /// DE7, DE11 and DE41 are the key's.
-fn is_named(message: &Message, key: &TxKey) -> bool {
+pub(super) fn is_named(message: &Message, key: &TxKey) -> bool {
     message.number(11) == Some(key.stan.into())
         && message.text(7) == Some(&key.de7())
         && message.text(41) == Some(&key.terminal)

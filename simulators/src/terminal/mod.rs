@@ -17,6 +17,7 @@ mod settings;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod vault;
 
 pub use advice::ADVICES_MAX;
@@ -32,4 +33,5 @@ pub use memory::Memory;
 pub use notes::{DENOMINATIONS_VND, Notes, mix};
 pub use order::{Card, Fault, Finished, LinkedAccount, NotTried, Order, Outcome, Point, Steps, Told, What};
 pub use settings::{Settings, SettingsError, load, matching_faces};
+pub use totals::{TOTALS_TRIES_MAX, TotalsElements};
 pub use vault::{Contents, Impossible, Movement, MovementKind, net_out_vnd, read_movements, write_movements};

@@ -107,7 +107,9 @@ impl Bench {
                 Output::Moved(movement) => self.movements.push(movement),
                 Output::Finished(finished) => self.finished.push(finished),
                 Output::Event(event) => self.events.push(event),
-                Output::Send(_) | Output::Rekey(_) | Output::Hangup => self.outputs.push_back(output),
+                Output::Send(_) | Output::Rekey(_) | Output::Hangup | Output::Totals(_) => {
+                    self.outputs.push_back(output)
+                }
             }
         }
     }
@@ -731,4 +733,42 @@ fn a_setting_that_no_element_can_carry_is_named() {
         let error = Terminal::new(config).unwrap_err();
         assert!(error.to_string().starts_with(name), "{error}");
     }
+}
+
+/// The 0510 that came out.
+fn told(bench: &mut Bench) -> Option<Box<Message>> {
+    match bench.outputs.pop_front() {
+        Some(Output::Totals(answer)) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn totals_are_said_until_they_are_answered() {
+    let says = || Input::Totals(vec![(15, "0503".into()), (97, "C0000000002000000".into())]);
+    let mut bench = Bench::open();
+    bench.input(says());
+    let wait = config().timers.answer_ms_max;
+    bench.run(&format!(
+        "> 0500 41=HN000001 15=0503 97=C0000000002000000\n\
+         < 0510 91\n\
+         after {wait}\n\
+         > 0501 97=C0000000002000000"
+    ));
+    let answer = bench.answer("0510 00 first 66=1".split(' '));
+    bench.input(Input::Received(Box::new(answer)));
+    assert_eq!(told(&mut bench).unwrap().text(66), Some("1"));
+    // A second answer is of nothing that waits.
+    bench.run("< 0510 00 first 66=1");
+    assert_eq!(bench.events.last(), Some(&Event::Stray));
+
+    // Without a connection they wait; nobody waits for ever.
+    bench.run("down");
+    bench.input(says());
+    bench.run("up\n> 0800 70=001\n< 0810 00\n> 0500 15=0503");
+    for _ in 1..TOTALS_TRIES_MAX {
+        bench.run(&format!("after {wait}\n> 0501 15=0503"));
+    }
+    bench.pass(wait);
+    assert!(told(&mut bench).is_none());
 }

@@ -202,7 +202,7 @@ impl World {
                         self.schedule_visit(number);
                     }
                 }
-                Output::Event(_) => {}
+                Output::Totals(_) | Output::Event(_) => {}
             }
         }
     }
