@@ -73,6 +73,8 @@ pub struct Processor {
     pub(crate) asks_again: BTreeMap<Ticket, TxKey>,
     /// The next round of such questions, monotonic microseconds.
     pub(crate) ask_again_at_us: Option<u64>,
+    /// Where the last round ended.
+    pub(crate) asked_again_last: Option<TxKey>,
     /// Questions to the security module.
     pub(crate) pins: BTreeMap<Ticket, TxKey>,
     /// Key exchanges that wait for it.
@@ -198,6 +200,7 @@ impl Processor {
             verifies: BTreeMap::new(),
             asks_again: BTreeMap::new(),
             ask_again_at_us: None,
+            asked_again_last: None,
             pins: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             totals: TotalsDesk::default(),

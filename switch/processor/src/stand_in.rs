@@ -113,8 +113,13 @@ impl Processor {
         self.ask_again_at_us = None;
         let free = ASKED_AGAIN_AT_ONCE_MAX.saturating_sub(self.asks_again.len());
         let under_way: Vec<TxKey> = self.asks_again.values().copied().collect();
-        let owing = self.standing.stand_ins.0.keys().filter(|key| !under_way.contains(key));
-        let next: Vec<TxKey> = owing.take(free).copied().collect();
+        // Behind the last one that was asked: what the registry never answers does not keep the others from being asked.
+        let last = self.asked_again_last;
+        let keys = || self.standing.stand_ins.0.keys().copied();
+        let behind = keys().filter(|key| Some(*key) > last).chain(keys().filter(|key| Some(*key) <= last));
+        let owing = behind.filter(|key| !under_way.contains(key));
+        let next: Vec<TxKey> = owing.take(free).collect();
+        self.asked_again_last = next.last().copied().or(self.asked_again_last);
         for key in next {
             match self.live.get(&key).and_then(|live| owed(&live.transaction)) {
                 Some(evidence) => self.put_again(key, evidence),
@@ -158,6 +163,10 @@ impl Processor {
     }
 
     fn record_asked_again(&mut self, key: TxKey, said: AskedAgain) {
+        if !self.standing.stand_ins.0.contains_key(&key) {
+            // A slow look-up had it asked twice.
+            return self.release(key);
+        }
         let refused = said.refused;
         let suspense = refused.map(|_| Suspense::Claim);
         let record = Record {

@@ -229,3 +229,46 @@ fn an_answer_while_the_transaction_is_still_under_way_is_recorded_too() {
     assert_eq!(world.transaction(&request).state, State::Reversed);
     assert!(world.records(&request).contains("ASKED-AGAIN"));
 }
+
+#[test]
+fn what_the_registry_never_answers_keeps_no_other_from_being_asked() {
+    let owed_max = ASKED_AGAIN_AT_ONCE_MAX + 5;
+    let mut config = standing_in();
+    config.stand_in.as_mut().unwrap().owed_max = owed_max;
+    let mut world = World::with(config);
+    let accounts = world.accounts[&citizen(1).1].clone();
+    for who in 10..10 + owed_max as u32 {
+        world.accounts.insert(citizen(who).1, accounts.clone());
+        stood_in(&mut world, who, BIDV);
+    }
+    world.pass_ms(ASK_AGAIN_MS);
+    // None of the first round has an answer.
+    for (ticket, _) in std::mem::take(&mut world.asks_again) {
+        world.input(Input::AskedAgain(ticket, None));
+    }
+    world.pass_ms(ASK_AGAIN_MS);
+    (0..5).for_each(|_| say(&mut world, 0, None));
+    assert_eq!(
+        world.processor.standing().stand_ins.len(),
+        ASKED_AGAIN_AT_ONCE_MAX,
+        "the last five were asked first"
+    );
+}
+
+#[test]
+fn an_answer_that_comes_twice_is_recorded_once() {
+    let mut world = World::with(standing_in());
+    let request = stood_in(&mut world, 1, BIDV);
+    world.holds_finds = true;
+    world.pass_ms(ASK_AGAIN_MS);
+    world.pass_ms(ASK_AGAIN_MS);
+    world.holds_finds = false;
+    for (ticket, lookup) in std::mem::take(&mut world.finds) {
+        let found = world.find(&lookup);
+        world.input(Input::Found(ticket, Box::new(found)));
+    }
+    while !world.asks_again.is_empty() {
+        say(&mut world, 0, None);
+    }
+    assert_eq!(world.records(&request).matches("ASKED-AGAIN").count(), 1);
+}

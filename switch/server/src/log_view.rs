@@ -1,6 +1,6 @@
 //! Records of the log as lines for people: nothing in them has to be masked (docs/operations.md#log).
 
-use processor::{Advice, BankIdentity, Body, Record, Request, Suspense, UtcSeconds};
+use processor::{Advice, BankIdentity, Body, Code, Record, Request, Suspense, UtcSeconds};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -51,6 +51,7 @@ fn gist(body: &Body) -> String {
         ),
         Body::Resolution(resolution) => format!(" by {}: {}", resolution.by, resolution.why),
         Body::AskedAgain(asked) => match asked.refused {
+            Some(Code::UNAVAILABLE) => " the registry says nothing that can be believed".to_owned(),
             Some(code) => format!(" the registry would have refused with {code}"),
             None => " the registry agrees".to_owned(),
         },

@@ -161,14 +161,20 @@ pub fn status(answer: &Answer, now_ms: i64) -> Option<Option<KnownStatus>> {
     }
 }
 
-/// What the registry said about a withdrawal that went out in its stead; `None` while it is away.
+/// What the registry said about a withdrawal that went out in its stead; `None` while it is away. Where it is there and says
+/// nothing that can be believed, a person has to find out: 91, and nothing signed.
 pub fn asked_again(answer: Answer, of: &Evidence) -> Option<AskedAgain> {
-    let refused = match answer.outcome {
+    let refused = match &answer.outcome {
         Outcome::Verified { .. } => None,
-        Outcome::Refused(code) => Some(code),
-        Outcome::Unavailable(_) => return None,
+        Outcome::Refused(code) => Some(*code),
+        Outcome::Unavailable(reason)
+            if reason.is_away() || matches!(reason, Reason::Overload | Reason::Paused(_)) =>
+        {
+            return None;
+        }
+        Outcome::Unavailable(_) => Some(Code::UNAVAILABLE),
     };
-    let evidence = Evidence { registry: RegistryWord::Signed(answer.jws?), ..of.clone() };
+    let evidence = Evidence { registry: RegistryWord::Signed(answer.jws.unwrap_or_default()), ..of.clone() };
     Some(AskedAgain { refused, evidence })
 }
 
@@ -193,9 +199,7 @@ pub fn verdict(answer: Answer, chip: &CheckedChip) -> Verdict {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use credential::{Algorithms, PanError};
-    use iso8583::{Message, Mti};
-    use processor::{Class, Institution, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
+    use credential::PanError;
 
     use super::*;
 

@@ -276,13 +276,14 @@ async fn what_was_kept_of_a_question_is_put_again_when_the_registry_is_back() {
 #[test]
 fn only_a_registry_that_is_not_there_is_away() {
     let away = [
-        Reason::Paused(Paused),
+        Reason::Paused(Paused { was_away: true }),
         Reason::Late,
         Reason::Transport(String::new()),
         Reason::Said,
         Reason::Status(503),
     ];
     let there = [
+        Reason::Paused(Paused { was_away: false }),
         Reason::Overload,
         Reason::Status(307),
         Reason::Status(401),
@@ -372,7 +373,10 @@ async fn a_registry_that_fails_too_often_is_left_alone_until_a_probe_is_answered
     }
     handle.set_fault(None);
     let paused = shy.verify(&question(2)).await;
-    assert_eq!((paused.outcome, paused.jws), (Outcome::Unavailable(Reason::Paused(Paused)), None));
+    assert_eq!(
+        (paused.outcome, paused.jws),
+        (Outcome::Unavailable(Reason::Paused(Paused { was_away: true })), None)
+    );
     assert!(shy.is_left_alone());
 
     let breaker = BreakerBounds { failures_in_row_max: 1, pause_ms: 1 };
@@ -394,6 +398,44 @@ async fn a_registry_that_fails_too_often_is_left_alone_until_a_probe_is_answered
     handle.set_fault(Some(Fault::Wrong(Wrong::VerifiedDead)));
     assert_eq!(probing.verify(&question(8)).await.outcome, Outcome::Unavailable(Reason::Contradiction));
     assert!(!probing.is_left_alone());
+}
+
+/// Whoever can spoil its answers does not bring the switch to stand in for it, however often.
+#[tokio::test]
+async fn a_registry_that_was_left_alone_for_spoiled_answers_is_not_away() {
+    let (handle, settings) = started().await;
+    let breaker = BreakerBounds { failures_in_row_max: 3, pause_ms: 3_600_000 };
+    let is_away =
+        |answer: &Answer| matches!(&answer.outcome, Outcome::Unavailable(reason) if reason.is_away());
+    for (faults, expected) in [
+        ([Fault::Gone, Fault::Gone, Fault::Gone], true),
+        ([Fault::Gone, Fault::Wrong(Wrong::Kid), Fault::Gone], false),
+        ([Fault::Wrong(Wrong::Signature); 3], false),
+    ] {
+        let client = client(&settings, RegistryBounds { breaker, ..BOUNDS });
+        for fault in faults {
+            handle.set_fault(Some(fault));
+            client.verify(&question(1)).await;
+        }
+        assert!(client.is_left_alone());
+        assert_eq!(is_away(&client.verify(&question(2)).await), expected, "{faults:?}");
+    }
+}
+
+/// What is asked again costs the citizens at the machines nothing.
+#[tokio::test]
+async fn questions_put_again_do_not_bring_the_registry_to_be_left_alone() {
+    let (handle, settings) = started().await;
+    let breaker = BreakerBounds { failures_in_row_max: 1, pause_ms: 3_600_000 };
+    let client = client(&settings, RegistryBounds { breaker, ..BOUNDS });
+    let kept = client.keep(&question(1));
+    for fault in [Fault::Gone, Fault::Wrong(Wrong::Kid)] {
+        handle.set_fault(Some(fault));
+        assert!(matches!(client.verify_again(&kept).await.outcome, Outcome::Unavailable(_)));
+        assert!(!client.is_left_alone());
+    }
+    handle.set_fault(None);
+    assert_eq!(client.verify(&question(2)).await.outcome, VERIFIED);
 }
 
 #[tokio::test]

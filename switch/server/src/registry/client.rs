@@ -115,7 +115,9 @@ impl RegistryClient {
 
     /// Asks and judges. Always answers within [`RegistryBounds::timeout_ms`]; may be dropped at any time.
     pub async fn verify(&self, question: &RegistryQuestion) -> Answer {
-        self.put(|chance, now_s| Ok(self.contract.ask(question, chance, now_s))).await
+        let answer = self.put(|chance, now_s| Ok(self.contract.ask(question, chance, now_s))).await;
+        self.note(&answer);
+        answer
     }
 
     /// What is kept of a question, to be put again when the registry is back.
@@ -124,9 +126,14 @@ impl RegistryClient {
     }
 
     /// Asks about a withdrawal that went out in the registry's stead, by what was kept of the question; as
-    /// [`RegistryClient::verify`].
+    /// [`RegistryClient::verify`], but that no failure counts for the breaker: what the registry does not want to speak of
+    /// any more says nothing about the citizen at the machine.
     pub async fn verify_again(&self, kept: &[u8]) -> Answer {
-        self.put(|chance, now_s| self.contract.ask_again(kept, chance, now_s)).await
+        let answer = self.put(|chance, now_s| self.contract.ask_again(kept, chance, now_s)).await;
+        if matches!(answer.outcome, Outcome::Verified { .. } | Outcome::Refused(_)) {
+            self.note(&answer);
+        }
+        answer
     }
 
     async fn put(&self, ask: impl FnOnce(&[u8; 32], i64) -> Result<Asked, Reason>) -> Answer {
@@ -142,9 +149,7 @@ impl RegistryClient {
             Ok(asked) => asked,
             Err(reason) => return Answer::unavailable(reason),
         };
-        let answer = self.answer(&asked).await;
-        self.note(&answer);
-        answer
+        self.answer(&asked).await
     }
 
     /// Whether the registry is left alone, because it has failed too often in a row.
@@ -166,8 +171,9 @@ impl RegistryClient {
     fn note(&self, answer: &Answer) {
         let turn = match &answer.outcome {
             Outcome::Verified { .. } | Outcome::Refused(_) => self.breaker().answered(),
-            Outcome::Unavailable(Reason::Contradiction) => None,
-            Outcome::Unavailable(_) => self.breaker().failed(self.mono_ms()),
+            // Not asked, or said of one citizen.
+            Outcome::Unavailable(Reason::Overload | Reason::Paused(_) | Reason::Contradiction) => None,
+            Outcome::Unavailable(reason) => self.breaker().failed(self.mono_ms(), reason.is_away()),
         };
         let Some(turn) = turn else { return };
         match turn {

@@ -316,7 +316,8 @@ impl Reason {
     /// The registry is not there, rather than there and not to be believed: only then may the switch stand in for it.
     pub fn is_away(&self) -> bool {
         match self {
-            Reason::Paused(_) | Reason::Late | Reason::Transport(_) | Reason::Said => true,
+            Reason::Paused(paused) => paused.was_away,
+            Reason::Late | Reason::Transport(_) | Reason::Said => true,
             Reason::Status(status) => (500..=599).contains(status),
             Reason::Overload
             | Reason::TooLong
