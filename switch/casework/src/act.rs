@@ -85,6 +85,10 @@ fn is_one(parts: &u32) -> bool {
     *parts == 1
 }
 
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 /// The exception that somebody had before them: what was decided of it says nothing of another one in the same place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +99,8 @@ pub struct About {
     pub day: Day,
     /// Its bank, where it has one.
     pub bank: Option<Institution>,
-    /// Whose terminal it is, where that is known: an adjustment of the bank is this one's with the other sign.
+    /// Whose terminal it is, where that is known or the maker of an adjustment has named it: an adjustment of the bank is this one's with the other
+    /// sign.
     pub acquirer: Option<Institution>,
     /// Its terminal, where it has one.
     pub terminal: Option<TerminalId>,
@@ -107,10 +112,13 @@ pub struct About {
     pub ours_minor: i64,
     /// What the other side has.
     pub theirs_minor: i64,
+    /// No side showed it any more: what was decided was said of what is booked upon it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_gone: bool,
 }
 
 impl About {
-    /// What is known of an exception.
+    /// What is known of an exception that is there.
     pub fn of(exception: &Exception) -> About {
         About {
             kind: exception.kind,
@@ -122,6 +130,7 @@ impl About {
             at_s: exception.at_s,
             ours_minor: exception.ours_minor,
             theirs_minor: exception.theirs_minor,
+            is_gone: false,
         }
     }
 

@@ -101,6 +101,8 @@ impl ActFile {
 
     /// Does something: checks it against all that was done, records it, and gives how everything stands then. It is durable when this returns.
     ///
+    /// The head is written behind the line: where that fails the act stands all the same, a warning tells of it, and the next act writes the head of both.
+    ///
     /// # Errors
     /// [`ActError`]; nothing was recorded.
     pub fn act(&self, at_ms: i64, who: &str, from: &str, deed: Deed) -> Result<Casework, ActError> {
@@ -112,7 +114,8 @@ impl ActFile {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| self.io(error))?;
         let whole = self.whole(&bytes)?;
-        self.check_head(self.head()?.as_deref(), &whole)?;
+        let head = self.head()?;
+        self.check_head(head.as_deref(), &whole)?;
         let link = whole.link();
         let Whole { mut casework, bytes: whole_bytes, .. } = whole;
         casework.check(who, &deed)?;
@@ -130,14 +133,25 @@ impl ActFile {
         if line.len() > LINE_BYTES_MAX {
             return Err(self.bad(act.number + 1, "would be longer than a line may be"));
         }
+        // Before the line: several lines without a head are refused, and a line that is durable was recorded.
+        if head.is_none() {
+            self.keep_head(act.number, &link).map_err(|error| self.io(error))?;
+        }
+        if head.is_none() || whole_bytes == 0 {
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| self.io(error))?;
+        }
         if whole_bytes < bytes.len() as u64 {
             file.set_len(whole_bytes).map_err(|error| self.io(error))?;
         }
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| self.io(error))?;
-        if act.number == 0 {
-            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| self.io(error))?;
+        if let Err(error) = file.write_all(line.as_bytes()).and_then(|()| file.sync_all()) {
+            // It is told as not recorded, and must not be read back.
+            file.set_len(whole_bytes).ok();
+            return Err(self.io(error));
         }
-        self.keep_head(act.number + 1, &self.link(&link, &act))?;
+        if let Err(error) = self.keep_head(act.number + 1, &self.link(&link, &act)) {
+            let file = HEAD_FILE;
+            tracing::warn!(file, %error, act = act.number, "an act is recorded, and the head tells of fewer");
+        }
         casework.apply(&act);
         Ok(casework)
     }
@@ -151,17 +165,14 @@ impl ActFile {
     }
 
     /// Written behind the act: a crash between leaves a head that tells of fewer acts than there are.
-    fn keep_head(&self, acts: u64, link: &[u8; 32]) -> Result<(), ActError> {
+    fn keep_head(&self, acts: u64, link: &[u8; 32]) -> std::io::Result<()> {
         let path = self.path.with_file_name(HEAD_FILE);
         let part = path.with_extension("part");
-        let write = || {
-            let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part);
-            let mut file = opened?;
-            file.write_all(self.head_of(acts, link).as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&part, &path)
-        };
-        write().map_err(|error| self.io(error))
+        let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part);
+        let mut file = opened?;
+        file.write_all(self.head_of(acts, link).as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&part, &path)
     }
 
     fn head_of(&self, acts: u64, link: &[u8; 32]) -> String {
@@ -174,7 +185,7 @@ impl ActFile {
         told.is_some_and(|told| self.keys.chained_by(least, link, HEAD, &told).is_some())
     }
 
-    /// Without a head there is one act at most: the first, behind which a crash has come.
+    /// Without a head there is one act at most: a head of none stands there before the first. Lines ahead of the head follow from those that it tells of.
     fn check_head(&self, head: Option<&str>, whole: &Whole) -> Result<(), ActError> {
         let acts = whole.links.len() as u64;
         let Some(head) = head else {
@@ -185,11 +196,14 @@ impl ActFile {
             };
         };
         let told = head.split('\t').next().and_then(|text| text.parse::<u64>().ok());
-        let told = told.filter(|told| *told > 0).ok_or_else(|| self.bad(acts, "has a head that is none"))?;
-        let link = usize::try_from(told - 1).ok().and_then(|last| whole.links.get(last));
+        let told = told.ok_or_else(|| self.bad(acts, "has a head that is none"))?;
+        let link = match told {
+            0 => Some((FIRST, 0)),
+            _ => usize::try_from(told - 1).ok().and_then(|last| whole.links.get(last).copied()),
+        };
         match link {
             None => Err(self.bad(acts + 1, "is gone, and what came behind it: the head tells of more acts")),
-            Some((link, generation)) if !self.is_head(head, told, link, *generation) => {
+            Some((link, generation)) if !self.is_head(head, told, &link, generation) => {
                 Err(self.bad(told, "is not the line that the head was written behind"))
             }
             Some(_) => Ok(()),

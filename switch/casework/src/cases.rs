@@ -154,6 +154,11 @@ pub enum Refused {
     /// A refund or adjustment that names nobody.
     #[error("a refund or an adjustment names the bank that pays or is paid")]
     NoBank,
+    /// An adjustment that would stand in one file alone: the files of all members would not come to nothing.
+    #[error(
+        "an adjustment names the acquirer on its other side: the case does not say whose terminal it was"
+    )]
+    NobodyOpposite,
     /// The checker has seen another proposal than that which stands there.
     #[error("another proposal stands there by now: look at it first")]
     OtherProposal,
@@ -328,6 +333,9 @@ impl Casework {
                 }
                 if *resolution != Resolution::Accept && bank.is_none() {
                     return Err(Refused::NoBank);
+                }
+                if resolution.is_between_members() && about.acquirer.is_none() {
+                    return Err(Refused::NobodyOpposite);
                 }
             }
             Deed::Approve { proposal, .. } | Deed::Reject { proposal, .. } => {
@@ -571,13 +579,13 @@ impl Case {
     }
 }
 
-/// A case that was resolved, of an exception of another kind or amount than this one.
+/// A case that was resolved, of an exception of another kind or amount than this one, or of one that was there and is gone.
 fn is_resolved_of_another(case: Option<&Case>, about: &About) -> bool {
     let resolved = case.filter(|case| case.state == CaseState::Resolved);
     let before = resolved.and_then(|case| case.about.as_ref());
     before.is_some_and(|before| {
-        (before.kind, before.ours_minor, before.theirs_minor)
-            != (about.kind, about.ours_minor, about.theirs_minor)
+        (before.kind, before.ours_minor, before.theirs_minor, before.is_gone)
+            != (about.kind, about.ours_minor, about.theirs_minor, about.is_gone)
     })
 }
 

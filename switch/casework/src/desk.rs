@@ -18,7 +18,7 @@ use reconciliation::{
     Misfit, Posting, Rules, Sheet, cash_exceptions, differences,
 };
 
-use crate::act::Deed;
+use crate::act::{About, Deed};
 use crate::act_file::{ActError, ActFile};
 use crate::cases::{Case, CaseState, Casework};
 use crate::due::DueRules;
@@ -143,8 +143,11 @@ impl Desk {
     pub fn take(&self, arrival: &Arrival<'_>) -> Result<(u64, i64), DeskError> {
         let (casework, _) = self.acts.read()?;
         let digest = Digest::of(arrival.bytes);
-        let read = self
-            .read_file(arrival.bytes, arrival.key, arrival.layout)
+        // Not where a taken file is read again: what was taken before this was checked stays readable.
+        let read = arrival
+            .key
+            .check()
+            .and_then(|()| self.read_file(arrival.bytes, arrival.key, arrival.layout))
             .and_then(|lines| casework.intake().check(digest, arrival.key).map(|()| lines));
         let lines = match read {
             Ok(lines) => lines,
@@ -175,7 +178,7 @@ impl Desk {
         lines_max: usize,
     ) -> Result<Preview, DeskError> {
         let (casework, _) = self.acts.read()?;
-        let read = self.read_file(bytes, key, layout);
+        let read = key.check().and_then(|()| self.read_file(bytes, key, layout));
         let free = casework.intake().check(Digest::of(bytes), key);
         let refusal = match read {
             Ok(lines) => {
@@ -513,20 +516,34 @@ fn gone((id, case): (&CaseId, &Case)) -> Option<Exception> {
 }
 
 impl Row {
-    /// Somebody still has to do something: nobody has resolved it, or what was resolved was another exception in its place.
+    /// Somebody still has to do something: nobody has resolved it, what was resolved was another exception in its place, or what was booked stands
+    /// alone.
     pub fn is_open(&self) -> bool {
-        self.case.state != CaseState::Resolved || self.is_another()
+        self.case.state != CaseState::Resolved || self.is_another() || self.stands_alone()
     }
 
-    /// What people have decided was said of another exception in its place: of another kind, or of other amounts.
+    /// What was booked stands though no side shows the exception any more: what came late has made it good once more. Until it is taken back, or
+    /// accepted as it is.
+    pub fn stands_alone(&self) -> bool {
+        let is_accepted = self.case.about.as_ref().is_some_and(|about| about.is_gone);
+        self.is_gone && !self.case.standing.is_empty() && !is_accepted
+    }
+
+    /// The row as somebody has it before them: what is decided is said of this.
+    pub fn about(&self) -> About {
+        About { is_gone: self.is_gone, ..About::of(&self.exception) }
+    }
+
+    /// What people have decided was said of another exception in its place: of another kind, of other amounts, or of one that was gone.
     pub fn is_another(&self) -> bool {
-        !self.is_gone && self.case.about.as_ref().is_some_and(|about| !about.is(&self.exception))
+        let is_other = |about: &About| about.is_gone || !about.is(&self.exception);
+        !self.is_gone && self.case.about.as_ref().is_some_and(is_other)
     }
 
-    /// Where the case stands, as a list shows it: one that was resolved of another exception is open.
+    /// Where the case stands, as a list shows it: one that was resolved and has something to be done again is open.
     pub fn state(&self) -> CaseState {
         match self.case.state {
-            CaseState::Resolved if self.is_another() => CaseState::Open,
+            CaseState::Resolved if self.is_open() => CaseState::Open,
             state => state,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exchange::{Digest, FileKey, JournalFile, PostingFile};
+use exchange::{Digest, FileKey, FileKind, JournalFile, PostingFile};
 use processor::{Day, TerminalId};
 use reconciliation::{Book, Counter, Full, Matcher, Rules};
 
@@ -91,7 +91,8 @@ impl Matching {
         Ok(())
     }
 
-    /// A machine that has done nothing has a journal of its day too, where the file is named by it.
+    /// A machine that has done nothing has a journal of its day too, where the file is named by it. A line of another day says nothing of that day's
+    /// journal.
     pub(crate) fn journal(&mut self, digest: Digest, key: FileKey, file: &JournalFile) -> Result<(), Full> {
         for line in &file.lines {
             match self.holds(line.day) {
@@ -100,7 +101,8 @@ impl Matching {
             }
         }
         let named = key.terminal.map(|terminal| (terminal, key.day));
-        self.parts.insert(key, file.machines.iter().copied().chain(named).collect());
+        let of_day = file.machines.iter().copied().filter(|(_, day)| *day == key.day);
+        self.parts.insert(key, of_day.chain(named).collect());
         self.given.insert(digest);
         Ok(())
     }
@@ -119,7 +121,8 @@ impl Matching {
         let whole: Vec<FileKey> = self.parts.keys().copied().filter(|key| casework.is_whole(*key)).collect();
         for key in whole {
             let machines = self.parts.remove(&key).unwrap_or_default();
-            key.bank.into_iter().for_each(|bank| self.matcher.bank_file_is_here(bank, key.day));
+            let posted = key.bank.filter(|_| key.kind == FileKind::Postings);
+            posted.into_iter().for_each(|bank| self.matcher.bank_file_is_here(bank, key.day));
             machines.into_iter().for_each(|(terminal, day)| self.matcher.journal_is_here(terminal, day));
         }
     }

@@ -44,6 +44,7 @@ fn about(kind: Kind, ours_minor: i64) -> Box<About> {
         at_s: 1_777_777_200,
         ours_minor,
         theirs_minor: 0,
+        is_gone: false,
     })
 }
 
@@ -191,15 +192,19 @@ fn what_was_booked_is_taken_back_by_two() {
 #[test]
 fn a_refund_or_an_adjustment_names_a_bank_and_an_undo_is_not_proposed() {
     let dir = tempfile::tempdir().unwrap();
-    let with = |resolution, bank| Deed::Propose {
+    let opposite = |resolution, bank, acquirer: Option<Institution>| Deed::Propose {
         case: case(),
-        about: about(Kind::CashShort, 500_000),
+        about: Box::new(About { acquirer, ..*about(Kind::CashShort, 500_000) }),
         resolution,
         amount_minor: 500_000,
         bank,
         why: "counted".into(),
     };
+    let with = |resolution, bank| opposite(resolution, bank, None);
     const NO_BANK: &str = "a refund or an adjustment names the bank that pays or is paid";
+    // It stood in the file of one member alone.
+    const NOBODY: &str =
+        "an adjustment names the acquirer on its other side: the case does not say whose terminal it was";
     let rows = vec![
         ("lan", with(Resolution::Refund, None), Err(NO_BANK)),
         ("lan", with(Resolution::Adjustment, None), Err(NO_BANK)),
@@ -208,7 +213,14 @@ fn a_refund_or_an_adjustment_names_a_bank_and_an_undo_is_not_proposed() {
             with(Resolution::Undo, Some(bank())),
             Err("what was booked is taken back by reopening its case"),
         ),
-        ("lan", with(Resolution::Adjustment, Some(bank())), Ok(CaseState::Proposed)),
+        ("lan", with(Resolution::Adjustment, Some(bank())), Err(NOBODY)),
+        (
+            "lan",
+            opposite(Resolution::Adjustment, Some(bank()), ACQUIRER.parse().ok()),
+            Ok(CaseState::Proposed),
+        ),
+        ("lan", reopen(), Ok(CaseState::Open)),
+        ("lan", with(Resolution::Refund, Some(bank())), Ok(CaseState::Proposed)),
     ];
     walk(&ActFile::new(dir.path(), keys()), rows);
 }
@@ -225,7 +237,7 @@ fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight
     let id = exception.case;
     let propose = |exception: &Exception, amount_minor| Deed::Propose {
         case: id,
-        about: Box::new(About::of(exception)),
+        about: Box::new(About { acquirer: ACQUIRER.parse().ok(), ..About::of(exception) }),
         resolution: Resolution::Adjustment,
         amount_minor,
         bank: Some(bank()),
@@ -252,7 +264,7 @@ fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight
     let empty = Matching::new(Rules::default());
     let book = Book::new(FeeTable::default(), None);
     let row = bare.rows(&casework, &book, &empty).unwrap().remove(0);
-    assert_eq!((row.exception.case, row.is_gone, row.is_open()), (id, true, false));
+    assert_eq!((row.exception.case, row.is_gone, row.is_open()), (id, true, true));
     assert_eq!(row.exception.bank, Some(bank()));
     let casework =
         acts.act(9, "lan", "::1", Deed::Reopen { case: id, why: "both were wrong".into() }).unwrap();
@@ -260,6 +272,59 @@ fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight
     let casework = acts.act(9, "minh", "::1", Deed::Approve { case: id, proposal: 5 }).unwrap();
     assert_eq!(booked(&casework), [2_000_000, 1_000_000, -2_000_000, -1_000_000]);
     assert!(bare.rows(&casework, &book, &empty).unwrap().is_empty(), "nothing hangs on it any more");
+}
+
+/// A correction was booked, then the bank's late part or a late reversal made the same good: both stood, and nothing was open.
+#[test]
+fn what_is_booked_of_an_exception_that_is_gone_is_open_until_it_is_taken_back_or_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let acts = desk.acts();
+    let of = day("2026-05-03");
+    let mut book = Book::new(FeeTable::default(), Some(of));
+    (1..=2).for_each(|number| told(&mut book, 10 * number, of));
+    let posted = |position: u64| GOOD.replace("612300000001", &format!("6123{position:08}"));
+    let look = || {
+        let casework = acts.read().unwrap().0;
+        let matching = desk.matched(&casework, &mut book.clone(), Rules::default(), NOW_S).unwrap();
+        desk.rows(&casework, &book, &matching).unwrap()
+    };
+    let act = |who: &str, deed: Deed| acts.act(5, who, "::1", deed).map(|casework| casework.next() - 1);
+    let propose = |row: &Row, resolution, amount_minor| Deed::Propose {
+        case: row.exception.case,
+        about: Box::new(row.about()),
+        resolution,
+        amount_minor,
+        bank: row.exception.bank,
+        why: "as it is".into(),
+    };
+    let stands = |row: &Row| (row.is_gone, row.is_open(), row.state());
+    take_as(&desk, &posted(10), key(1), 1).unwrap();
+    let row = look().remove(0);
+    assert_eq!(row.exception.kind, Kind::MissingAtBank);
+    let case = row.exception.case;
+    let proposal =
+        act("lan", propose(&row, Resolution::Adjustment, row.exception.adjustment_minor())).unwrap();
+    act("minh", Deed::Approve { case, proposal }).unwrap();
+    assert_eq!(stands(&look()[0]), (false, false, CaseState::Resolved));
+
+    take_as(&desk, &posted(20), key(2), 1).unwrap();
+    let row = look().remove(0);
+    assert_eq!(stands(&row), (true, true, CaseState::Open));
+    // Accepted as it is by two; a refusal leaves it open.
+    let proposal = act("lan", propose(&row, Resolution::Accept, 0)).unwrap();
+    assert_eq!(stands(&look()[0]), (true, true, CaseState::Proposed));
+    act("minh", Deed::Reject { case, proposal, why: "twice".into() }).unwrap();
+    assert_eq!(stands(&look()[0]), (true, true, CaseState::Open));
+    let proposal = act("lan", propose(&row, Resolution::Accept, 0)).unwrap();
+    act("minh", Deed::Approve { case, proposal }).unwrap();
+    assert_eq!(stands(&look()[0]), (true, false, CaseState::Resolved));
+    assert!(act("lan", propose(&row, Resolution::Accept, 0)).is_err(), "it is accepted already");
+    // What was accepted can still be taken back, by two.
+    let proposal = act("lan", Deed::Reopen { case, why: "twice".into() }).unwrap();
+    let casework = acts.act(6, "minh", "::1", Deed::Approve { case, proposal }).unwrap();
+    assert_eq!(booked(&casework), [-2_000_000, 2_000_000]);
+    assert!(look().is_empty(), "nothing hangs on it any more");
 }
 
 #[test]
@@ -398,6 +463,39 @@ fn acts_that_were_cut_from_the_end_are_missed() {
     fs::write(&head, &told).unwrap();
     assert_eq!(acts.read().unwrap().1.len(), 5);
     assert_eq!(acts.act(7, "lan", "::1", assign(5)).unwrap().next(), 6);
+}
+
+/// An act was told as not recorded when its head could not be written, though it stood there; two of them on a new installation, and all was refused.
+#[test]
+fn an_act_whose_head_cannot_be_written_stands_and_the_next_one_writes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let assign = |number: u64| {
+        let owner = Some(format!("clerk {number}"));
+        acts.act(5, "lan", "::1", Deed::Assign { case: case(), owner }).map(|casework| casework.next())
+    };
+    let head = || fs::read_to_string(dir.path().join(HEAD_FILE)).unwrap();
+    // Where the head's part would be written stands a directory.
+    let in_the_way = dir.path().join("casework.part");
+    fs::create_dir(&in_the_way).unwrap();
+    assert!(assign(0).is_err() && assign(0).is_err());
+    assert_eq!(acts.read().unwrap().1.len(), 0, "what was told as not recorded is not");
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(assign(0).unwrap(), 1);
+    let of_one = head();
+    fs::create_dir(&in_the_way).unwrap();
+    assert_eq!((assign(1).unwrap(), assign(2).unwrap()), (2, 3));
+    assert_eq!((acts.read().unwrap().1.len(), head()), (3, of_one));
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(assign(3).unwrap(), 4);
+    assert!(head().starts_with("4\t"), "{}", head());
+    // A head of none is as good as any: what follows from it is taken, and it is not written by hand.
+    let other = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(other.path(), keys());
+    acts.act(5, "lan", "::1", Deed::Assign { case: case(), owner: None }).unwrap();
+    fs::write(other.path().join(HEAD_FILE), "0\t00\n").unwrap();
+    let error = acts.read().unwrap_err().to_string();
+    assert!(error.ends_with(":0: is not the line that the head was written behind"), "{error}");
 }
 
 #[test]
@@ -776,6 +874,65 @@ fn the_journal_of_a_machine_that_did_nothing_is_here() {
     let terminal = Some(TerminalId(*b"HN000001"));
     take_as(&desk, &text, FileKey { kind: FileKind::Journal, bank: None, terminal, ..key(1) }, 1).unwrap();
     assert_eq!(kinds(&desk.acts().read().unwrap().0, &mut book), ["missing_in_journal"]);
+}
+
+/// A line of another day in a machine's file said that that day's journal was here, and whatever else the machine had done then was missing.
+#[test]
+fn a_stray_line_of_another_day_says_nothing_of_that_day_s_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let next = day(SECOND);
+    let mut book = Book::new(FeeTable::default(), Some(day(FIRST)));
+    told(&mut book, 1, day(FIRST));
+    cut_over(&mut book, 9, next);
+    told(&mut book, 11, next);
+    let line = |of: Day, position: u64| {
+        format!("HN000001,{of},6123{position:08},{position:06},,{of} 08:00:09,2000000,2000000,704,taken\n")
+    };
+    let text = JOURNAL_COLUMNS.join(",") + "\n" + &line(day(FIRST), 1) + &line(next, 99);
+    take_as(&desk, &text, FileKey { kind: FileKind::Journal, bank: None, ..key(1) }, 1).unwrap();
+    let casework = desk.acts().read().unwrap().0;
+    let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
+    let rows = desk.rows(&casework, &book, &matching).unwrap();
+    let kinds: Vec<&str> = rows.iter().map(|row| row.exception.kind.name()).collect();
+    assert_eq!(kinds, ["missing_at_switch"], "the stray line alone");
+}
+
+/// A journal that was handed in with a bank said that the bank's postings were here; postings with a machine stood beside those without.
+#[test]
+fn a_bank_is_named_of_postings_alone_and_a_machine_of_journals_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let of = day(FIRST);
+    let mut book = Book::new(FeeTable::default(), Some(of));
+    told(&mut book, 1, of);
+    let journal = JOURNAL_COLUMNS.join(",")
+        + "\n"
+        + &format!("HN000001,{of},612300000001,000001,,{of} 08:00:09,2000000,2000000,704,taken\n");
+    let terminal = Some(TerminalId(*b"HN000001"));
+    let of_bank = FileKey { kind: FileKind::Journal, ..key(1) };
+    let of_machine = FileKey { terminal, ..key(1) };
+    for (key, field, of_what) in [
+        (of_bank, "bank", "postings"),
+        (FileKey { kind: FileKind::Counters, ..key(1) }, "bank", "postings"),
+        (of_machine, "terminal", "journals"),
+        (FileKey { kind: FileKind::Counters, bank: None, ..of_machine }, "terminal", "journals"),
+    ] {
+        let text = if key.kind == FileKind::Postings { GOOD } else { &journal };
+        let expected =
+            format!("unreadable_line: line 0, {field}: ``: it is named of {of_what} alone: leave it out");
+        let shown = desk.preview(text.as_bytes(), key, None, 5).unwrap().refusal.unwrap();
+        assert_eq!(shown.to_string(), expected);
+        assert_eq!(take_as(&desk, text, key, 1).unwrap_err().to_string(), expected);
+    }
+    // One that was taken before this was checked is still read, and says nothing of the bank's postings.
+    let digest = Digest::of(journal.as_bytes());
+    fs::create_dir_all(dir.path().join(FILES_DIR)).unwrap();
+    fs::write(dir.path().join(FILES_DIR).join(digest.to_string()), &journal).unwrap();
+    let taken = Deed::Take { digest, key: of_bank, layout: None, count: 1, sum_minor: 2_000_000, parts: 1 };
+    let casework = desk.acts().act(5, "lan", "::1", taken).unwrap();
+    let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
+    assert_eq!((matching.matcher.summary().cash_lines, matching.matcher.exceptions()), (1, vec![]));
 }
 
 /// No business day is opened on a Sunday: what a bank posted on one was never an exception.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use casework::{
-    Act, Casework, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Row, claims,
+    Act, Casework, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Refused, Row, claims,
     settlement,
 };
 use exchange::Settlement;
@@ -260,14 +260,17 @@ impl Desks {
         Ok(settlement(&casework, &state.book, switch, currency, day, bank))
     }
 
-    /// The act that closes a day at the end of what is read. Waits for a disk.
+    /// The act that closes a day at the end of the log. Waits for a disk.
     ///
     /// # Errors
-    /// [`TellError`].
+    /// [`TellError`]; refused where the log is not read to its end: what is not read yet would come too late for its own day.
     pub(crate) fn close(&self, log: &LogReader, day: Day) -> Result<Deed, TellError> {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
-        self.read_on(&mut state, &casework, log)?;
+        if !self.read_on(&mut state, &casework, log)? {
+            let reason = "the log is not read to its end yet; try again in a moment";
+            return Err(casework::ActError::Refused(Refused::Day { day, reason }).into());
+        }
         let fees = self.settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
         Ok(casework.close(&state.book, day, fees).map_err(casework::ActError::Refused)?)
     }
@@ -434,6 +437,32 @@ mod tests {
             }
         };
         assert_eq!((whole.rows.len(), whole.summary.ours), (1, 500));
+    }
+
+    /// A day was closed at the end of what had been read of it, and the rest of its records came too late.
+    #[test]
+    fn no_day_is_closed_before_the_log_is_read_whole() {
+        let uses: Vec<Use> = (1..=500).map(|stan| Use { stan, ..Use::default() }).collect();
+        let next = Day::of_unix_ms(day().begins_ms() + 86_400_000);
+        let log = LogOf::uses_and_then(&uses, &[next]);
+        let dir = tempfile::tempdir().unwrap();
+        let slow = Desks { reading_max: Duration::ZERO, ..desks(dir.path()) };
+        let mut refused = 0;
+        let position = loop {
+            match slow.close(&log.reader(), day()) {
+                Ok(Deed::Close { position, .. }) => break position,
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => {
+                    let expected = format!(
+                        "business day {}: the log is not read to its end yet; try again in a moment",
+                        day()
+                    );
+                    assert_eq!(error.to_string(), expected);
+                    refused += 1;
+                }
+            }
+        };
+        assert!(refused > 0 && position == log.reader().synced(), "{refused} {position}");
     }
 
     /// What was begun a moment ago was shown as if nobody knew its end.

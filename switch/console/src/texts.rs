@@ -246,8 +246,11 @@ texts! {
     resolution_adjustment: "Điều chỉnh giữa thành viên", "Adjust between members";
     resolution_undo: "Huỷ bút toán đã ghi", "Take back what was booked";
     case_is_gone: "Không bên nào còn nêu khác biệt này; vụ việc ở đây vì đã có bút toán, đề nghị hoặc tranh chấp.", "No side shows this any more; the case is here because something was booked, proposed or disputed.";
+    case_stands_alone: "Khoản đã ghi vẫn còn trong khi không bên nào còn nêu khác biệt: tệp hoặc bút toán đến muộn đã bù lại lần nữa. Hãy mở lại để đảo bút toán, hoặc đề nghị chấp nhận như hiện có.", "What was booked stands though no side shows the exception any more: what came late has made it good once more. Reopen it to take it back, or propose to accept it as it is.";
     case_is_another: "Khác biệt này không phải là khác biệt đã được xử lý ở đây trước đó: loại hoặc số tiền đã đổi.", "This is not the exception that was worked on here before: its kind or amounts have changed.";
     passed_over: "{} tệp hoặc dòng thuộc những ngày quá cũ không được đối chiếu.", "{} files or lines are of days that are no longer held, and are not matched.";
+    acquirer_missing: "Vụ việc không cho biết máy của ngân hàng nào: hãy chọn ngân hàng ở phía bên kia của bút toán điều chỉnh.", "The case does not say whose terminal it was: choose the acquirer on the other side of the adjustment.";
+    acquirer_opposite: "Ngân hàng sở hữu máy (khi điều chỉnh)", "Acquirer (of an adjustment)";
     bank_missing: "Hãy chọn ngân hàng trả hoặc nhận khoản này.", "Choose the bank that pays or is paid.";
     note: "Ghi chú hoặc lý do", "Note or reason";
     notes: "Ghi chú", "Notes";

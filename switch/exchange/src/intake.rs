@@ -78,6 +78,24 @@ pub struct FileKey {
     pub part: u32,
 }
 
+impl FileKey {
+    /// A bank is named of postings alone and a machine of journals alone: named elsewhere it would make another place of the same one.
+    ///
+    /// # Errors
+    /// [`Refusal`] of what is named and does not belong there.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match self.kind {
+            FileKind::Journal | FileKind::Counters if self.bank.is_some() => {
+                Err(Refusal::place("bank", "it is named of postings alone: leave it out"))
+            }
+            FileKind::Postings | FileKind::Counters if self.terminal.is_some() => {
+                Err(Refusal::place("terminal", "it is named of journals alone: leave it out"))
+            }
+            FileKind::Postings | FileKind::Journal | FileKind::Counters => Ok(()),
+        }
+    }
+}
+
 /// The files that were taken.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Intake {

@@ -14,7 +14,8 @@ use crate::sheet::{Entry, Sheet, State};
 /// So many transactions are held at once: for one more the oldest days are let go.
 pub const TRANSACTIONS_MAX: usize = 20_000_000;
 
-/// Of so many days single transactions are held, the open one among them; of those before, what they came to.
+/// Of so many days single transactions are held, the open one among them, and of more where the oldest is not closed; of those before, what they
+/// came to.
 pub const DAYS_HELD: usize = 62;
 
 /// How much a book holds.
@@ -181,12 +182,16 @@ impl Book {
         self.told.values().map(|told| &told.ours).filter(|ours| ours.gross_minor != 0)
     }
 
-    /// Lets go of what ended in days before this one, and still stands in what they came to. A record that comes later of it is counted by no
-    /// day, and told by [`Book::left_out`].
+    /// Lets go of what ended in days before this one, and still stands in what they came to; what settles in this one or later is a line of a file of
+    /// a day that is held. A record that comes later of it is counted by no day, and told by [`Book::left_out`].
     fn let_go_before(&mut self, day: Day) {
         self.held_from = self.held_from.max(Some(day));
-        let is_held =
-            |told: &Told| told.ours.day >= day || matches!(told.ours.ended, Ended::Unknown | Ended::Approved);
+        let settles_later = |told: &Told| {
+            let counted = [told.counted, told.given_back];
+            counted.into_iter().flatten().any(|counted| counted.settles >= day)
+        };
+        let has_no_end = |told: &Told| matches!(told.ours.ended, Ended::Unknown | Ended::Approved);
+        let is_held = |told: &Told| told.ours.day >= day || has_no_end(told) || settles_later(told);
         self.told.retain(|_, told| is_held(told));
         let told = &self.told;
         self.changed.retain(|key| told.contains_key(key));
@@ -304,11 +309,20 @@ impl Book {
         sheet.opened = Some((position, at_ms));
         self.sheets.insert(day, sheet);
         self.open = Some(day);
-        if let Some(first) = self.sheets.keys().rev().nth(self.held.days.saturating_sub(1)).copied()
-            && self.sheets.len() > self.held.days
+        let first = self.sheets.keys().rev().nth(self.held.days.saturating_sub(1)).copied();
+        let first = first.map(|first| self.first_to_close().map_or(first, |to_close| to_close.min(first)));
+        if let Some(first) =
+            first.filter(|first| self.sheets.keys().next().is_some_and(|oldest| oldest < first))
         {
             self.let_go_before(first);
         }
+    }
+
+    /// The oldest day that is not closed, where people close days at all: its files are still to be made.
+    fn first_to_close(&self) -> Option<Day> {
+        let mut sheets = self.sheets.values();
+        let is_closing = self.sheets.values().any(|sheet| sheet.closed.is_some());
+        sheets.find(|sheet| is_closing && sheet.closed.is_none()).map(|sheet| sheet.day)
     }
 
     fn begin(&mut self, position: Position, key: TxKey, at_ms: i64, intent: &Intent) -> Result<(), Broken> {

@@ -356,6 +356,7 @@ impl Matcher {
 
     fn of_line(&self, line: u32, kind: Kind, rule: Option<Rule>) -> Exception {
         let stored = &self.store[line];
+        let partner = (stored.partner != NONE).then(|| &self.store[stored.partner]);
         let aspect = if stored.side == Side::Machine { Aspect::Machine } else { Aspect::Bank };
         let id = self.store.id(line);
         Exception {
@@ -363,7 +364,7 @@ impl Matcher {
             kind,
             day: stored.day,
             bank: (stored.side == Side::Bank).then(|| self.store.bank(line)),
-            acquirer: None,
+            acquirer: partner.and_then(|our| self.store.banks.get(usize::from(our.acquirer)).copied()),
             terminal: self.store.terminal(line),
             rrn: self.store.rrn(line),
             at_s: i64::from(stored.at_s),

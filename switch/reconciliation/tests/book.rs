@@ -9,7 +9,9 @@ use processor::{
     TerminalId, Totals, TotalsStep, Transaction, TxKey, UtcSeconds,
 };
 use reconciliation::calendar::Calendar;
-use reconciliation::{Book, Claimed, Ended, Fee, FeeTable, Held, Ours, State as DayState, differences};
+use reconciliation::{
+    Book, Claimed, Detail, Ended, Fee, FeeTable, Held, Ours, State as DayState, differences,
+};
 
 const AT_MS: i64 = 1_777_777_200_000;
 
@@ -234,28 +236,67 @@ fn what_comes_behind_the_close_is_an_adjustment_of_the_open_day() {
     assert_eq!(both(&book), both(&read(&records, None)));
 }
 
+/// What the lines of a day come to.
+fn listed(book: &Book, of: Day) -> i64 {
+    let owed = |detail: &Detail| match (detail.entry.asked, detail.entry.is_reversal) {
+        (Kind::Withdrawal | Kind::Deposit, false) => detail.entry.amount_minor,
+        (Kind::Withdrawal | Kind::Deposit, true) => -detail.entry.amount_minor,
+        _ => 0,
+    };
+    book.details(of, bank("970415")).iter().map(|detail| owed(detail) + detail.fee_minor).sum()
+}
+
 /// What the settlement file lists comes to what the sheet says, day by day.
 #[test]
 fn details_come_to_the_totals() {
     for close in [None, Some(("2026-05-03", 9))] {
         let book = read(&two_days(), close);
         for sheet in book.sheets() {
-            let details = book.details(sheet.day, bank("970415"));
-            let owed: i64 = details
-                .iter()
-                .filter(|detail| matches!(detail.entry.asked, Kind::Withdrawal | Kind::Deposit))
-                .map(|detail| {
-                    if detail.entry.is_reversal {
-                        -detail.entry.amount_minor
-                    } else {
-                        detail.entry.amount_minor
-                    }
-                })
-                .sum();
-            let fees: i64 = details.iter().map(|detail| detail.fee_minor).sum();
-            assert_eq!(owed + fees, sheet.members[&bank("970415")].net_minor(), "{}", sheet.day);
+            assert_eq!(listed(&book, sheet.day), sheet.members[&bank("970415")].net_minor(), "{}", sheet.day);
         }
     }
+}
+
+/// What began in a day before those that are held, and was reversed or settled in one of them, was let go: that day's file lacked its lines.
+#[test]
+fn what_settles_in_a_day_that_is_held_is_held_whatever_day_it_began_in() {
+    let mut records = two_days();
+    records.extend(log(vec![(0, Body::Cutover(day("2026-05-05")))]));
+    for close in [None, Some(("2026-05-03", 9))] {
+        let mut book = Book::new(fees(), None).holding(Held { days: 2, ..Held::default() });
+        for (position, record) in (0..).zip(&records) {
+            if let Some((of, at)) = close.filter(|(_, at)| *at == position) {
+                book.close(day(of), at, AT_MS);
+            }
+            book.apply(position, record).unwrap();
+        }
+        let second = day("2026-05-04");
+        assert_eq!(book.held_from(), Some(second));
+        assert_eq!(listed(&book, second), book.sheet(second).unwrap().members[&bank("970415")].net_minor());
+    }
+}
+
+/// A day was let go before its files were made: they could not be made any more.
+#[test]
+fn a_day_that_is_not_closed_is_not_let_go_where_days_are_closed() {
+    let days = ["2026-05-03", "2026-05-04", "2026-05-05", "2026-05-06", "2026-05-07"];
+    let held_from = |closed: &[&str]| {
+        let mut book = Book::new(fees(), None).holding(Held { days: 2, ..Held::default() });
+        let mut seen = Vec::new();
+        for (position, of) in (0..).zip(days) {
+            book.apply(position, &log(vec![(0, Body::Cutover(day(of)))])[0]).unwrap();
+            // Each as soon as it is over, but for the last.
+            let over = closed.iter().filter(|one| **one < of);
+            over.for_each(|one| book.close(day(one), position, AT_MS));
+            seen.push(book.held_from().map(|from| from.to_string()));
+        }
+        seen
+    };
+    let told = |rows: [Option<&str>; 5]| rows.map(|row| row.map(str::to_owned)).to_vec();
+    let [_, second, third, fourth, _] = days.map(Some);
+    assert_eq!(held_from(&[]), told([None, None, second, third, fourth]), "nobody closes days here");
+    assert_eq!(held_from(&days[..4]), told([None, None, second, third, fourth]));
+    assert_eq!(held_from(&days[..1]), told([None, None, second, second, second]));
 }
 
 #[test]

@@ -146,6 +146,20 @@ fn each_exception_has_its_kind() {
     }
 }
 
+/// A line of its own said never whose terminal it was: an adjustment of it stood in one member's file alone.
+#[test]
+fn a_line_s_exception_has_the_acquirer_of_its_transaction() {
+    let acquirer = |says: &[Say]| {
+        let found = matched(says).exceptions();
+        let [exception] = found.as_slice() else { panic!("{found:?}") };
+        exception.acquirer
+    };
+    let machine = Say::Machine(cash(1));
+    let twice = [Say::Ours(ours(1)), machine, Say::Bank(posting(1)), Say::Bank(again(posting(1)))];
+    assert_eq!(acquirer(&twice), Some(ours(1).acquirer));
+    assert_eq!(acquirer(&[Say::Bank(posting(1))]), None, "it belongs to nothing");
+}
+
 /// Two of one amount at one terminal in one minute.
 fn twins() -> Vec<Say> {
     let second = Ours { at_s: ours(5).at_s + 30, ..ours(6) };

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use casework::{About, Deed, Resolution, Row};
+use casework::{Deed, Resolution, Row};
 use console::Permission;
 use processor::{Day, Institution};
 use reconciliation::{CaseId, Decision, LineId};
@@ -33,15 +33,16 @@ pub fn act(settings: &Settings, command: &CaseCommand, out: &mut impl Write) -> 
 }
 
 fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) -> Result<Deed, String> {
-    let about = || Box::new(About::of(&row.exception));
+    let about = || Box::new(row.about());
     let deed = match command {
-        CaseCommand::Propose { resolution, amount, bank, why, .. } => {
+        CaseCommand::Propose { resolution, amount, bank, acquirer, why, .. } => {
             let known = Resolution::PROPOSED.into_iter().find(|known| known.name() == resolution);
             let resolution =
                 known.ok_or_else(|| format!("`{resolution}` is none of refund, adjustment, accept"))?;
-            let named = bank.as_deref().map(str::parse::<Institution>).transpose()?;
-            if let Some(bank) = named.filter(|bank| !is_member(settings, *bank)) {
-                return Err(format!("{bank} is no member of this switch"));
+            let named = member(settings, bank.as_deref())?;
+            let opposite = member(settings, acquirer.as_deref())?;
+            if opposite.is_some() && row.exception.acquirer.is_some() {
+                return Err("the case says itself whose terminal it was: leave --acquirer out".to_owned());
             }
             let amount_minor = amount.unwrap_or(match resolution {
                 Resolution::Accept | Resolution::Undo => 0,
@@ -49,7 +50,9 @@ fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) 
                 Resolution::Adjustment => row.exception.adjustment_minor(),
             });
             let bank = named.or(row.exception.bank);
-            Deed::Propose { case, about: about(), resolution, amount_minor, bank, why: why.clone() }
+            let mut about = about();
+            about.acquirer = about.acquirer.or(opposite);
+            Deed::Propose { case, about, resolution, amount_minor, bank, why: why.clone() }
         }
         CaseCommand::Approve { proposal, .. } => Deed::Approve { case, proposal: *proposal },
         CaseCommand::Reject { proposal, why, .. } => {
@@ -61,6 +64,14 @@ fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) 
         CaseCommand::Note { text, .. } => Deed::Note { case, text: text.clone() },
     };
     Ok(deed)
+}
+
+fn member(settings: &Settings, text: Option<&str>) -> Result<Option<Institution>, String> {
+    let named = text.map(str::parse::<Institution>).transpose()?;
+    match named.filter(|member| !is_member(settings, *member)) {
+        Some(stranger) => Err(format!("{stranger} is no member of this switch")),
+        None => Ok(named),
+    }
 }
 
 /// Only what is an exception, or was one that something hangs on, can be a case.

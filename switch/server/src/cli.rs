@@ -515,6 +515,9 @@ pub enum CaseCommand {
         /// The bank that pays or is paid; the exception's own without it.
         #[arg(long)]
         bank: Option<String>,
+        /// The acquirer on the other side of an adjustment, where the case does not say whose terminal it was.
+        #[arg(long)]
+        acquirer: Option<String>,
         /// Why.
         #[arg(long)]
         why: String,
@@ -606,10 +609,10 @@ pub struct ImportArgs {
     /// The business day that it is for.
     #[arg(long)]
     pub day: String,
-    /// Whose postings.
+    /// Whose postings; of postings alone.
     #[arg(long)]
     pub bank: Option<String>,
-    /// The machine, of a raw journal.
+    /// The machine, of a raw journal or one that has no line; of journals alone.
     #[arg(long)]
     pub terminal: Option<String>,
     /// Of several files for one day the number.

@@ -43,10 +43,12 @@ pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> R
     };
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
     let layout = args.layout.as_deref().map(|name| layout_of(&casework, name)).transpose()?;
+    let key = FileKey { kind, bank, terminal, day, part: args.part };
+    // A slip in the command is none of the file's: it is told, and nothing is recorded.
+    key.check().map_err(|refusal| refusal.to_string())?;
     if args.preview {
         return preview(&bytes, bank, day, layout.as_ref(), out);
     }
-    let key = FileKey { kind, bank, terminal, day, part: args.part };
     let from = COMMAND_LINE;
     let arrival = Arrival {
         bytes: &bytes,

@@ -90,7 +90,7 @@ fn plan(fields: &Fields, seen: &Seen, console: &Console, visitor: &Visitor) -> R
             owner: fields.text("owner").to_owned(),
             ..Doing::default()
         };
-        let (deed, _) = doing.deed(&row.exception, &visitor.person.name, &banks).ok_or(t.act_bad)?;
+        let (deed, _) = doing.deed(row, &visitor.person.name, &banks).ok_or(t.act_bad)?;
         let is_refund = matches!(&deed, Deed::Propose { resolution: Resolution::Refund, .. });
         if is_refund && Resolution::offered(row.exception.kind) != Some(Resolution::Refund) {
             plan.left.push((row.clone(), t.bulk_not_offered.to_owned()));

@@ -7,10 +7,10 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{About, ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
+use casework::{ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
 use processor::{Day, Institution};
-use reconciliation::{CaseId, Exception, Kind, LineId};
+use reconciliation::{CaseId, Kind, LineId};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
@@ -418,6 +418,8 @@ struct CasePage {
     warning: Option<&'static str>,
     /// Banks to choose from, where the exception names none.
     payers: Vec<Choice>,
+    /// Acquirers to choose from, where the exception does not say whose terminal it was.
+    acquirers: Vec<Choice>,
     notes: Vec<NoteRow>,
     acts: Vec<ActRow>,
     resolutions: Vec<Choice>,
@@ -428,6 +430,8 @@ struct CasePage {
     is_open: bool,
     is_proposed: bool,
     is_disputed: bool,
+    /// What was booked stands though no side shows the exception.
+    stands_alone: bool,
     is_own_proposal: bool,
 }
 
@@ -473,7 +477,10 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
     let exception = &row.exception;
     let me = visitor.person.name.as_str();
     let proposal = row.case.proposal.as_ref();
-    let chosen = Resolution::offered(exception.kind).unwrap_or(Resolution::Adjustment);
+    let chosen = match row.stands_alone() {
+        true => Resolution::Accept,
+        false => Resolution::offered(exception.kind).unwrap_or(Resolution::Adjustment),
+    };
     let resolutions = Resolution::PROPOSED;
     let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
     let text = |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
@@ -490,9 +497,14 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         }),
         rule: exception.rule.map(|rule| t.rule(rule)),
         warning: match (row.is_gone, row.is_another()) {
+            (true, _) if row.stands_alone() => Some(t.case_stands_alone),
             (true, _) => Some(t.case_is_gone),
             (false, true) => Some(t.case_is_another),
             (false, false) => None,
+        },
+        acquirers: match exception.acquirer {
+            Some(_) => Vec::new(),
+            None => Choice::banks(console, ""),
         },
         payers: match exception.bank {
             Some(_) => Vec::new(),
@@ -545,6 +557,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         is_open: row.state() == CaseState::Open && !row.is_gone,
         is_proposed: row.case.state == CaseState::Proposed,
         is_disputed: row.case.state == CaseState::Disputed,
+        stands_alone: row.state() == CaseState::Open && row.stands_alone(),
         is_own_proposal: proposal.is_some_and(|proposal| proposal.maker == me),
         row: ShownRow::new(row, console, today, t),
     })
@@ -562,6 +575,8 @@ pub(crate) struct Doing {
     pub(crate) proposal: String,
     /// The bank that pays or is paid, where the exception names none.
     pub(crate) bank: String,
+    /// The acquirer on the other side of an adjustment, where the exception names none.
+    pub(crate) acquirer: String,
     /// Who gets the case, where somebody else is to have it.
     pub(crate) owner: String,
 }
@@ -570,10 +585,11 @@ impl Doing {
     /// What is asked for, and who may do such a thing.
     pub(crate) fn deed(
         &self,
-        exception: &Exception,
+        row: &Row,
         me: &str,
         banks: &BTreeSet<Institution>,
     ) -> Option<(Deed, Permission)> {
+        let exception = &row.exception;
         let case = exception.case;
         let text = self.text.trim().to_owned();
         let deed = match self.act.as_str() {
@@ -581,7 +597,7 @@ impl Doing {
             "assign" => Deed::Assign { case, owner: Some(self.owner.clone()) },
             "release" => Deed::Assign { case, owner: None },
             "note" => Deed::Note { case, text },
-            "dispute" => Deed::Dispute { case, about: Box::new(About::of(exception)), why: text },
+            "dispute" => Deed::Dispute { case, about: Box::new(row.about()), why: text },
             "reopen" => Deed::Reopen { case, why: text },
             "approve" | "reject" => {
                 // No act has the number of who names none.
@@ -599,9 +615,11 @@ impl Doing {
                     Resolution::Accept => 0,
                     _ => whole_amount(&self.amount)?,
                 };
-                let chosen = self.bank.parse::<Institution>().ok().filter(|bank| banks.contains(bank));
-                let bank = exception.bank.or(chosen);
-                let about = Box::new(About::of(exception));
+                let chosen =
+                    |field: &str| field.parse::<Institution>().ok().filter(|bank| banks.contains(bank));
+                let bank = exception.bank.or(chosen(&self.bank));
+                let mut about = Box::new(row.about());
+                about.acquirer = about.acquirer.or(chosen(&self.acquirer));
                 Deed::Propose { case, about, resolution, amount_minor, bank, why: text }
             }
             _ => return None,
@@ -623,7 +641,7 @@ pub(crate) async fn act(
     let seen = seen(&console, &visitor).await?;
     let found = seen.rows.iter().find(|row| row.exception.case == case).ok_or_else(not_found)?;
     let banks = console.settings.banks.keys().copied().collect();
-    let Some((deed, permission)) = doing.deed(&found.exception, &visitor.person.name, &banks) else {
+    let Some((deed, permission)) = doing.deed(found, &visitor.person.name, &banks) else {
         return again(&console, &visitor, &doing.id, t.act_bad.to_owned()).await;
     };
     need(&console, &visitor, permission)?;
@@ -644,6 +662,7 @@ pub(crate) fn refusal_words(refused: &NotDone, t: &Texts) -> String {
         NotDone::OwnProposal(_) => t.not_own_proposal.to_owned(),
         NotDone::State { .. } | NotDone::OtherProposal => t.case_moved_on.to_owned(),
         NotDone::NoBank => t.bank_missing.to_owned(),
+        NotDone::NobodyOpposite => t.acquirer_missing.to_owned(),
         NotDone::Text(_, most) => with(t.text_bad, most),
         NotDone::Amount(_) => t.amount_bad.to_owned(),
         other => other.to_string(),
