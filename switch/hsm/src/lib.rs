@@ -52,7 +52,7 @@ pub trait Hsm: Send + Sync {
     ) -> Result<(), HsmError>;
 
     /// Makes a new key of random bytes, one version above the one that is there; that one stays good for
-    /// [`OLD_KEY_LIFE_S`].
+    /// [`OLD_KEY_LIFE_S`], which begins for keys that their owners make MACs with at [`Hsm::mac_keys_seen`].
     ///
     /// # Errors
     /// [`HsmError::Key`] of a kind that the role has not, [`HsmError::VersionsUsedUp`], [`HsmError::Full`],
@@ -86,9 +86,10 @@ pub trait Hsm: Send + Sync {
     ) -> Result<KeyInfo, HsmError>;
 
     /// The keys of one direction's MACs, for a link that makes and checks them itself: ready for that, and without their bytes.
+    /// Keys of another algorithm are left out, but for the newest.
     ///
     /// # Errors
-    /// [`HsmError::Key`] of a key for something else, [`HsmError::NotHere`] of a module that has no part in links' MACs,
+    /// [`HsmError::Key`] of a newest key for something else, [`HsmError::NotHere`] of a module that has no part in links' MACs,
     /// [`HsmError::Away`].
     fn link_mac_keys(
         &self,
@@ -97,6 +98,13 @@ pub trait Hsm: Send + Sync {
         purpose: MacPurpose,
         now_s: i64,
     ) -> Result<LinkMacKeys, HsmError>;
+
+    /// Notes of keys that their owners make MACs with that one under the newest was seen: the day of the key before it begins. What
+    /// was noted before, and what is no longer the newest, changes nothing.
+    ///
+    /// # Errors
+    /// [`HsmError::NotHere`] of a module that has no part in links' MACs, [`HsmError::File`], [`HsmError::Away`].
+    fn mac_keys_seen(&self, names: &[KeyName], now_s: i64) -> Result<(), HsmError>;
 
     /// What [`Hsm::unwrap_key`] would take in, by the keys in memory. Nothing is changed, and no file touched.
     ///
@@ -204,12 +212,14 @@ impl std::fmt::Debug for Offer {
 pub struct LinkMacKeys {
     /// The one that makes MACs.
     pub newest: Option<MacKey>,
-    /// There was one before it here.
+    /// There was one before it here, of the link's algorithm, that was seen in use.
     pub has_before: bool,
     /// The one before it, while that is good.
     pub before: Option<MacKey>,
-    /// Until when the one before is good, wherever it came from: seconds since 1970.
+    /// Until when the one before is good, wherever it came from: seconds since 1970; `i64::MAX` while none is seen.
     pub before_until_s: i64,
+    /// A MAC under the newest was seen, or need not be.
+    pub is_seen: bool,
     /// One that the other end was offered, and may use already.
     pub offered: Option<MacKey>,
 }
@@ -242,13 +252,16 @@ pub struct KeyInfo {
     pub check_value: CheckValue,
     /// Since when it is used, seconds since 1970.
     pub since_s: i64,
+    /// From when on the day of the key before it counts, seconds since 1970; `None`: its owner makes MACs with it, and none was seen
+    /// yet.
+    pub proven_s: Option<i64>,
     /// The key before it: version, check value.
     pub before: Option<(KeyVersion, CheckValue)>,
 }
 
 impl KeyInfo {
-    /// Until when the key before it is good, seconds since 1970.
-    pub fn before_until_s(&self) -> i64 {
-        self.since_s.saturating_add(OLD_KEY_LIFE_S)
+    /// Until when the key before it is good, seconds since 1970; `None`: that is not known yet.
+    pub fn before_until_s(&self) -> Option<i64> {
+        self.proven_s.map(|proven_s| proven_s.saturating_add(OLD_KEY_LIFE_S))
     }
 }

@@ -32,7 +32,7 @@ use tokens::{Token, Tokens};
 #[derive(Clone, Debug)]
 pub struct PayShieldSettings {
     /// Its addresses, or those of several that share their LMK: the one that has answered last is asked first, then the
-    /// others, each for an equal share of what is left of `answer_max`.
+    /// others, each for an equal share of what is left of `answer_max`. One that says how it stands itself is as one that is away.
     pub addresses: Vec<SocketAddr>,
     /// Connections at once; who finds none free waits, within the deadline.
     pub connections_max: usize,
@@ -326,6 +326,10 @@ impl Hsm for PayShield {
         _: MacPurpose,
         _: i64,
     ) -> Result<LinkMacKeys, HsmError> {
+        Err(HsmError::NotHere("links' MACs"))
+    }
+
+    fn mac_keys_seen(&self, _: &[KeyName], _: i64) -> Result<(), HsmError> {
         Err(HsmError::NotHere("links' MACs"))
     }
 

@@ -13,8 +13,8 @@ use crate::name::{KeyName, KeyRole};
 /// Keys of one module; the next is refused. Five for each of 100,000 terminals, and some for banks.
 pub const KEYS_MAX: usize = 600_000;
 
-/// The key before the newest is good for so long after the newest came: messages under way, and a partner who has not
-/// taken the new one yet. One day.
+/// The key before the newest is good for so long after the newest came, or, where its owner makes MACs with it, after the first of
+/// those was seen: messages under way, and a partner who has not taken the new one yet. One day.
 pub const OLD_KEY_LIFE_S: i64 = 86_400;
 
 /// One key of a slot, ready for use.
@@ -32,6 +32,9 @@ pub(crate) struct Held {
 pub(crate) struct Slot {
     pub(crate) newest: Held,
     pub(crate) before: Option<Held>,
+    /// From when on the day of the one before counts, seconds since 1970: since the newest came; of a key with which its owner makes
+    /// MACs, since one of them was seen. `None`: none was seen yet, and the answer that says that the newest is here may be lost.
+    pub(crate) proven_s: Option<i64>,
 }
 
 /// All keys.
@@ -53,8 +56,19 @@ impl Held {
 impl Slot {
     /// The keys that are good now, the newest first.
     pub(crate) fn good(&self, now_s: i64) -> impl Iterator<Item = &Held> {
-        let until_s = self.newest.since_s.saturating_add(OLD_KEY_LIFE_S);
+        let until_s = self.before_until_s();
         std::iter::once(&self.newest).chain(self.before.as_ref().filter(move |_| now_s < until_s))
+    }
+
+    /// A new slot's, or that of one whose newest has changed.
+    fn new(name: KeyName, newest: Held, before: Option<Held>) -> Slot {
+        let proven_s = (name.role != KeyRole::MacToSwitch).then_some(newest.since_s);
+        Slot { newest, before, proven_s }
+    }
+
+    /// Until when the key before the newest is good, seconds since 1970.
+    pub(crate) fn before_until_s(&self) -> i64 {
+        self.proven_s.map_or(i64::MAX, |proven_s| proven_s.saturating_add(OLD_KEY_LIFE_S))
     }
 
     pub(crate) fn info(&self, name: KeyName) -> KeyInfo {
@@ -67,6 +81,7 @@ impl Slot {
             version: newest.version,
             check_value: newest.key.check_value(),
             since_s: newest.since_s,
+            proven_s: self.proven_s,
             before: self.before.as_ref().map(|before| (before.version, before.key.check_value())),
         }
     }
@@ -103,8 +118,8 @@ pub(crate) fn offer(slots: &mut Slots, name: KeyName, held: Held) -> Result<(), 
     Ok(())
 }
 
-/// Puts a key into its slot; the newest becomes the one before. The version has to be above the newest's. What was offered and
-/// is not above it is void.
+/// Puts a key into its slot; the newest becomes the one before, but where nobody was seen to use it: then the one before it stays,
+/// for its owner uses that. The version has to be above the newest's. What was offered and is not above it is void.
 pub(crate) fn put(slots: &mut Slots, name: KeyName, held: Held) -> Result<KeyInfo, HsmError> {
     if slots.len() >= KEYS_MAX && !slots.held.contains_key(&name) {
         return Err(HsmError::Full);
@@ -112,26 +127,36 @@ pub(crate) fn put(slots: &mut Slots, name: KeyName, held: Held) -> Result<KeyInf
     if slots.offered.get(&name).is_some_and(|offered| offered.version <= held.version) {
         slots.offered.remove(&name);
     }
-    let before = slots.held.get(&name).map(|slot| slot.newest.clone());
-    if let Some(before) = before.as_ref().filter(|before| held.version <= before.version) {
-        return Err(HsmError::Rollback { name, version: before.version });
+    let stood = slots.held.get(&name);
+    if let Some(newest) = stood.map(|slot| &slot.newest).filter(|newest| held.version <= newest.version) {
+        return Err(HsmError::Rollback { name, version: newest.version });
     }
-    let slot = Slot { newest: held, before };
+    let before = match stood {
+        Some(slot) if slot.proven_s.is_none() => slot.before.clone(),
+        slot => slot.map(|slot| slot.newest.clone()),
+    };
+    let slot = Slot::new(name, held, before);
     let info = slot.info(name);
     slots.held.insert(name, slot);
     Ok(info)
 }
 
 /// A slot in the file: the name's length and text, how many keys, and of each version, usage, mode, algorithm, since when,
-/// its length and bytes. A key that was offered has a slot of its own, with [`OFFERED`] in place of the number.
+/// its length and bytes. A key that was offered has a slot of its own, with [`OFFERED`] in place of the number. With [`WATCHED`] in it
+/// stands behind the keys from when on the day of the one before counts.
 pub(crate) fn encode(slots: &Slots) -> Zeroizing<Vec<u8>> {
     // Grown vectors leave copies of keys behind: the room is there from the start.
     let mut bytes = Zeroizing::new(Vec::with_capacity(slots.len() * SLOT_BYTES_MAX));
     let held = slots.held.iter().map(|(name, slot)| {
-        (name, 1 + u8::from(slot.before.is_some()), [Some(&slot.newest), slot.before.as_ref()])
+        let count = 1 + u8::from(slot.before.is_some());
+        let keys = [Some(&slot.newest), slot.before.as_ref()];
+        match name.role {
+            KeyRole::MacToSwitch => (name, count | WATCHED, keys, Some(slot.proven_s.unwrap_or(NOT_PROVEN))),
+            _ => (name, count, keys, None),
+        }
     });
-    let offered = slots.offered.iter().map(|(name, held)| (name, OFFERED, [Some(held), None]));
-    for (name, what, keys) in held.chain(offered) {
+    let offered = slots.offered.iter().map(|(name, held)| (name, OFFERED, [Some(held), None], None));
+    for (name, what, keys, proven_s) in held.chain(offered) {
         let name = name.to_string();
         bytes.push(name.len() as u8);
         bytes.extend_from_slice(name.as_bytes());
@@ -145,6 +170,7 @@ pub(crate) fn encode(slots: &Slots) -> Zeroizing<Vec<u8>> {
             bytes.push(held.key.bytes().len() as u8);
             bytes.extend_from_slice(held.key.bytes());
         }
+        bytes.extend_from_slice(proven_s.map(i64::to_be_bytes).as_ref().map_or(&[], |bytes| &bytes[..]));
     }
     bytes
 }
@@ -152,8 +178,14 @@ pub(crate) fn encode(slots: &Slots) -> Zeroizing<Vec<u8>> {
 /// In the place of a slot's number of keys: one key, which was offered.
 const OFFERED: u8 = 3;
 
-/// Bytes of a slot in the file, at most: a name of 36 characters and two keys of 64 bytes.
-pub(crate) const SLOT_BYTES_MAX: usize = 2 + 36 + 2 * (14 + keys::KEY_BYTES_MAX);
+/// In the number of keys: it stands behind them from when on the day of the one before counts. Without it, since the newest came.
+const WATCHED: u8 = 0x10;
+
+/// In place of that time: no MAC under the newest was seen yet.
+const NOT_PROVEN: i64 = i64::MAX;
+
+/// Bytes of a slot in the file, at most: a name of 36 characters, two keys of 64 bytes, a time.
+pub(crate) const SLOT_BYTES_MAX: usize = 2 + 36 + 2 * (14 + keys::KEY_BYTES_MAX) + 8;
 
 /// Reads what [`encode`] wrote; errors name the byte. It was sealed, so that only a program could have written it wrong.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Slots, String> {
@@ -184,13 +216,17 @@ fn slot(rest: &mut &[u8]) -> Option<(KeyName, Read)> {
     let name: KeyName = str::from_utf8(rest.split_off(..usize::from(length))?).ok()?.parse().ok()?;
     let [count] = take(rest)?;
     let newest = held(rest, name.role)?;
-    let before = match count {
+    let before = match count & !WATCHED {
         1 => None,
         2 => Some(held(rest, name.role)?),
-        OFFERED => return Some((name, Read::Offered(Box::new(newest)))),
+        OFFERED if count == OFFERED => return Some((name, Read::Offered(Box::new(newest)))),
         _ => return None,
     };
-    Some((name, Read::Held(Box::new(Slot { newest, before }))))
+    let proven_s = match count & WATCHED {
+        0 => Some(newest.since_s),
+        _ => Some(i64::from_be_bytes(take(rest)?)).filter(|proven_s| *proven_s != NOT_PROVEN),
+    };
+    Some((name, Read::Held(Box::new(Slot { newest, before, proven_s }))))
 }
 
 fn held(rest: &mut &[u8], role: KeyRole) -> Option<Held> {

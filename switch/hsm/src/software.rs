@@ -17,7 +17,7 @@ use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner, OwnerKind};
 use crate::sealed::{self, SealKey, Sealing, SyncDirectory, file_error, lock, random};
 use crate::slot::{self, Held, Slot, Slots};
-use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, OLD_KEY_LIFE_S, Offer, PinTranslation, Wanted};
+use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, Offer, PinTranslation, Wanted};
 
 /// What a new key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,35 +121,38 @@ impl SoftwareHsm {
 
     /// Changes the file, which is read again first: no change of another process is lost. A second process that changes it
     /// at the same time is refused. What is used from then on is what this changed: what others have put into the file is for
-    /// [`Hsm::reload`], when both ends have it.
+    /// [`Hsm::reload`], when both ends have it, but for keys that are offered. A change that changes nothing writes nothing.
     fn change<T>(&self, change: impl FnOnce(&mut Slots) -> Result<T, HsmError>) -> Result<T, HsmError> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = lock(&self.path)?;
         let State { seal, mut slots } = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
         let before = slots.clone();
         let changed = change(&mut slots)?;
-        sealed::write(&self.path, &seal, slot::encode(&slots), self.sync_directory)
-            .map_err(|reason| file_error(&self.path, reason))?;
+        let (clear, stood) = (slot::encode(&slots), slot::encode(&before));
+        if *clear != *stood {
+            sealed::write(&self.path, &seal, clear, self.sync_directory)
+                .map_err(|reason| file_error(&self.path, reason))?;
+        }
         let mut used = self.state().slots.clone();
-        let version = |of: &Slots, name| of.held.get(name).map(|slot| slot.newest.version);
+        let version = |of: &Slots, name| of.held.get(name).map(|slot| (slot.newest.version, slot.proven_s));
         used.held.extend(
-            slots
-                .held
-                .iter()
-                .filter(|(name, slot)| version(&before, name) != Some(slot.newest.version))
-                .map(owned),
+            slots.held.iter().filter(|(name, _)| version(&before, name) != version(&slots, name)).map(owned),
         );
-        let offered = |of: &Slots, name| of.offered.get(name).map(|held| held.version);
-        for name in before.offered.keys().filter(|name| offered(&slots, name).is_none()) {
+        // One that was offered here, and taken into use by another process: its owner has it.
+        let is_used = |name: &KeyName, held: &Held| {
+            slots.held.get(name).filter(|slot| is_same(&slot.newest.key, &held.key)).cloned()
+        };
+        let taken: Vec<(KeyName, Slot)> =
+            used.offered.iter().filter_map(|(name, held)| Some((*name, is_used(name, held)?))).collect();
+        for (name, slot) in taken {
+            used.offered.remove(&name);
+            used.held.insert(name, slot);
+        }
+        for name in before.offered.keys().filter(|name| !slots.offered.contains_key(name)) {
             used.offered.remove(name);
         }
-        used.offered.extend(
-            slots
-                .offered
-                .iter()
-                .filter(|(name, held)| offered(&before, name) != Some(held.version))
-                .map(owned),
-        );
+        // Whoever has offered them: they read, and make nothing.
+        used.offered.extend(slots.offered.iter().map(owned));
         self.replace(State { seal, slots: used });
         Ok(changed)
     }
@@ -377,18 +380,19 @@ impl Hsm for SoftwareHsm {
     fn offer_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<Offer, HsmError> {
         let is_wanted =
             |held: &Held| held.key.algorithm() == kind.algorithm && held.key.bytes().len() == kind.bytes;
-        if !self.state().slots.offered.get(&name).is_some_and(is_wanted) {
-            let key = new_key(name.role, kind)?;
-            self.change(|slots| {
-                // One that could not leave is not kept.
-                exchange(slots, name.owner)?;
-                let version = slots.next_version(name)?;
-                slot::offer(slots, name, Held::new(key, version, now_s)?)
-            })?;
-        }
-        let state = self.state();
-        let held = state.slots.offered.get(&name).ok_or(HsmError::NoKey(name))?;
-        let block = state.wrap(name, held)?;
+        // By what the file says: another process may have taken it into use, or brought one above it.
+        let held = self.change(|slots| {
+            if let Some(held) = slots.offered.get(&name).filter(|held| is_wanted(held)) {
+                return Ok(held.clone());
+            }
+            // One that could not leave is not kept.
+            exchange(slots, name.owner)?;
+            let version = slots.next_version(name)?;
+            let held = Held::new(new_key(name.role, kind)?, version, now_s)?;
+            slot::offer(slots, name, held.clone())?;
+            Ok(held)
+        })?;
+        let block = self.state().wrap(name, &held)?;
         Ok(Offer { block, version: held.version, check_value: held.key.check_value() })
     }
 
@@ -415,14 +419,32 @@ impl Hsm for SoftwareHsm {
         let state = self.state();
         let prepared = |held: &Held| MacKey::bound(&held.key, algorithm, purpose);
         let slot = state.slots.held.get(name);
-        let before = slot.and_then(|slot| slot.before.as_ref());
-        let until_s = slot.map_or(0, |slot| slot.newest.since_s.saturating_add(OLD_KEY_LIFE_S));
+        // Of an algorithm that the link had once: it has made none of this link's MACs, and hinders nobody.
+        let of_link = |held: &Held| prepared(held).ok();
+        let before = slot.and_then(|slot| slot.before.as_ref()).and_then(of_link);
+        let until_s = slot.map_or(0, Slot::before_until_s);
         Ok(LinkMacKeys {
             newest: slot.map(|slot| prepared(&slot.newest)).transpose()?,
             has_before: before.is_some(),
-            before: before.filter(|_| now_s < until_s).map(prepared).transpose()?,
+            before: before.filter(|_| now_s < until_s),
             before_until_s: until_s,
-            offered: state.slots.offered.get(name).map(prepared).transpose()?,
+            is_seen: slot.is_none_or(|slot| slot.proven_s.is_some()),
+            offered: state.slots.offered.get(name).and_then(of_link),
+        })
+    }
+
+    fn mac_keys_seen(&self, names: &[KeyName], now_s: i64) -> Result<(), HsmError> {
+        let state = self.state();
+        self.change(|slots| {
+            for name in names {
+                // Another process may have brought one above it, which nobody has seen.
+                let seen = state.slots.held.get(name).map(|slot| slot.newest.version);
+                if let Some(slot) = slots.held.get_mut(name).filter(|slot| Some(slot.newest.version) == seen)
+                {
+                    slot.proven_s.get_or_insert(now_s);
+                }
+            }
+            Ok(())
         })
     }
 

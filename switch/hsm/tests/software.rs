@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use hsm::{
-    Examined, Hsm, HsmError, KeyKind, KeyName, KeyRole, OLD_KEY_LIFE_S, Owner, PinTranslation, Sealing,
-    SoftwareHsm, Wanted,
+    Examined, Hsm, HsmError, KeyKind, KeyName, KeyRole, LinkMacKeys, OLD_KEY_LIFE_S, Owner, PinTranslation,
+    Sealing, SoftwareHsm, Wanted,
 };
 use keys::clear_pin::{ClearPin, encipher_clear_pin};
 use keys::{
@@ -165,7 +165,7 @@ fn the_key_before_the_newest_is_good_for_its_window_and_no_longer() {
     assert_eq!((first.version.number(), second.version.number()), (1, 2));
     assert_eq!(second.before, Some((first.version, first.check_value)));
     let of = |value| block(&pin_key(&parts(value, 16), algorithm), PinFormat::Iso0);
-    let ends_s = second.before_until_s();
+    let ends_s = second.before_until_s().unwrap();
     assert_eq!(ends_s, NOW_S + 5 + OLD_KEY_LIFE_S);
     for (value, now_s, is_good) in
         [(0x12, NOW_S, true), (0x11, ends_s - 1, true), (0x11, ends_s, false), (0x12, ends_s, true)]
@@ -398,8 +398,10 @@ fn the_mode_of_use_in_a_block_says_which_directions_macs_a_key_is_for() {
         assert_eq!(mac, Err(HsmError::NoKey(name)), "one that was only offered makes nothing");
         here.use_offered_key(name, offer.check_value, NOW_S).unwrap();
         assert!(keys(NOW_S).newest.is_some() && !keys(NOW_S).has_before && keys(NOW_S).offered.is_none());
+        here.mac_keys_seen(&[name], NOW_S).unwrap();
         here.generate_key(name, kind, NOW_S).unwrap();
         assert!(keys(NOW_S).has_before && keys(NOW_S).before.is_some());
+        here.mac_keys_seen(&[name], NOW_S).unwrap();
         let end_s = NOW_S + OLD_KEY_LIFE_S;
         assert!(keys(end_s).has_before && keys(end_s).before.is_none());
         assert_eq!(keys(end_s).before_until_s, end_s);
@@ -408,6 +410,102 @@ fn the_mode_of_use_in_a_block_says_which_directions_macs_a_key_is_for() {
         let expected = other.contains("P0").then_some(KeyRole::Pin);
         assert_eq!(KeyRole::brought(other.as_bytes()), expected, "{other}");
     }
+}
+
+/// One of an algorithm that the link had once kept all of an owner's keys from being taken up, and locked it out.
+#[test]
+fn a_links_keys_of_another_algorithm_are_left_out_but_for_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    let exchange = bank().key(KeyRole::Exchange);
+    module.import_parts(exchange, KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S).unwrap();
+    let name = bank().key(KeyRole::MacToSwitch);
+    let hmac = KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 };
+    let keys = |algorithm| module.link_mac_keys(&name, algorithm, MacPurpose::Verify, NOW_S);
+    module.generate_key(name, hmac, NOW_S).unwrap();
+    module.mac_keys_seen(&[name], NOW_S).unwrap();
+    assert!(matches!(keys(MacAlgorithm::AesCmac), Err(HsmError::Key(_))), "the newest has to serve");
+    module.generate_key(name, AES, NOW_S).unwrap();
+    module.offer_key(name, hmac, NOW_S).unwrap();
+    let told = |keys: LinkMacKeys| {
+        (keys.newest.is_some(), keys.has_before, keys.before.is_some(), keys.offered.is_some())
+    };
+    assert_eq!(told(keys(MacAlgorithm::AesCmac).unwrap()), (true, false, false, false));
+    module.offer_key(name, AES, NOW_S).unwrap();
+    module.mac_keys_seen(&[name], NOW_S).unwrap();
+    module.generate_key(name, AES, NOW_S).unwrap();
+    module.offer_key(name, AES, NOW_S).unwrap();
+    assert_eq!(told(keys(MacAlgorithm::AesCmac).unwrap()), (true, true, true, true));
+}
+
+/// A peer whose 0810 was lost, and that went on with the old key, was once locked out after a day.
+#[test]
+fn the_day_of_an_old_mac_key_begins_when_its_owner_is_seen_to_use_the_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let mut module = module(dir.path(), "keys");
+    let kind = KeyKind { algorithm: KeyAlgorithm::Hmac, bytes: 32 };
+    let (to, from) = (bank().key(KeyRole::MacToSwitch), bank().key(KeyRole::MacFromSwitch));
+    let algorithm = MacAlgorithm::HmacSha256;
+    module.generate_key(to, kind, NOW_S).unwrap();
+    let old = module.mac(&to, algorithm, b"0800").unwrap();
+    module.mac_keys_seen(&[to], NOW_S).unwrap();
+    // The second to the switch is never seen in use: the first stays until the third is.
+    for name in [to, to, from, from] {
+        module.generate_key(name, kind, NOW_S).unwrap();
+    }
+    let is_good = |module: &SoftwareHsm, now_s| {
+        let keys = module.link_mac_keys(&to, algorithm, MacPurpose::Verify, now_s).unwrap();
+        assert_eq!(keys.before.is_some(), module.verify_mac(&to, algorithm, b"0800", &old, now_s).is_ok());
+        keys.before.is_some()
+    };
+    let until_s = |module: &SoftwareHsm, name| module.key(&name).unwrap().unwrap().before_until_s();
+    let later_s = NOW_S + 30 * OLD_KEY_LIFE_S;
+    for _ in 0..2 {
+        assert!(is_good(&module, later_s));
+        assert_eq!((until_s(&module, to), until_s(&module, from)), (None, Some(NOW_S + OLD_KEY_LIFE_S)));
+        module = SoftwareHsm::open(&path, sealing()).unwrap();
+    }
+    // Another process brings the next: it is not that one that was seen.
+    let other = SoftwareHsm::open(&path, sealing()).unwrap();
+    other.generate_key(from, kind, NOW_S).unwrap();
+    for at_s in [later_s, later_s + 9] {
+        module.mac_keys_seen(&[to, from, terminal().key(KeyRole::MacToSwitch)], at_s).unwrap();
+        for module in [&module, &SoftwareHsm::open(&path, sealing()).unwrap()] {
+            assert_eq!(until_s(module, to), Some(later_s + OLD_KEY_LIFE_S), "the first one counts");
+            assert!(is_good(module, later_s + OLD_KEY_LIFE_S - 1));
+            assert!(!is_good(module, later_s + OLD_KEY_LIFE_S));
+        }
+    }
+    other.reload().unwrap();
+    other.generate_key(to, kind, later_s).unwrap();
+    module.mac_keys_seen(&[to], later_s).unwrap();
+    assert_eq!(until_s(&SoftwareHsm::open(&path, sealing()).unwrap(), to), None, "its next was not seen");
+}
+
+/// A key that another process has taken into use, or made void, was once sent again.
+#[test]
+fn a_key_is_offered_by_what_the_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = module(dir.path(), "keys");
+    let exchange = bank().key(KeyRole::Exchange);
+    running.import_parts(exchange, KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S).unwrap();
+    let name = bank().key(KeyRole::Pin);
+    let first = running.offer_key(name, TDES, NOW_S).unwrap();
+    let other = SoftwareHsm::open(&dir.path().join("keys"), sealing()).unwrap();
+    other.use_offered_key(name, first.check_value, NOW_S).unwrap();
+    let second = running.offer_key(name, TDES, NOW_S).unwrap();
+    assert_eq!((first.version.number(), second.version.number()), (1, 2));
+    let in_use = running.key(&name).unwrap().unwrap();
+    assert_eq!((in_use.version, in_use.check_value), (first.version, first.check_value));
+    let file = std::fs::read(dir.path().join("keys")).unwrap();
+    let again = other.offer_key(name, TDES, NOW_S).unwrap();
+    assert_eq!(again.check_value, second.check_value, "what the one has offered, the other offers again");
+    assert_eq!(std::fs::read(dir.path().join("keys")).unwrap(), file, "and writes nothing");
+    let usage = KeyUsage::PinEncryption;
+    assert_eq!(opened(&again.block, usage).bytes(), opened(&second.block, usage).bytes());
+    let used = running.use_offered_key(name, second.check_value, NOW_S).unwrap();
+    assert_eq!(used.before, Some((first.version, first.check_value)));
 }
 
 #[test]
@@ -426,9 +524,11 @@ fn macs_are_made_and_checked_by_keys_of_their_algorithm() {
         let mac = module.mac(&key, algorithm, b"text").unwrap();
         assert_eq!(module.verify_mac(&key, algorithm, b"text", &mac, NOW_S), Ok(()));
         assert_eq!(module.verify_mac(&key, algorithm, b"texts", &mac, NOW_S), Err(HsmError::Mac));
+        module.mac_keys_seen(&[key], NOW_S).unwrap();
         module.generate_key(key, kind, NOW_S).unwrap();
         assert_ne!(module.mac(&key, algorithm, b"text").unwrap(), mac, "the newest signs");
         assert_eq!(module.verify_mac(&key, algorithm, b"text", &mac, NOW_S), Ok(()));
+        module.mac_keys_seen(&[key], NOW_S).unwrap();
         let late_s = NOW_S + OLD_KEY_LIFE_S;
         assert_eq!(module.verify_mac(&key, algorithm, b"text", &mac, late_s), Err(HsmError::Mac));
         for (_, other) in kinds.into_iter().filter(|(_, other)| *other != algorithm) {

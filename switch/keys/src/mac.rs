@@ -1,6 +1,7 @@
 //! The link MAC (docs/interface.md#mac), one key per direction: HMAC-SHA-256 unless the link's policy names another.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use iso8583::View;
@@ -87,6 +88,8 @@ enum Prepared {
     Retail(Arc<RetailMac>),
     /// The first makes MACs, each of them checks.
     Several(Arc<[MacKey]>),
+    /// One that notes that it has found a MAC right.
+    Noting(Arc<MacKey>, Arc<AtomicBool>),
 }
 
 impl MacKey {
@@ -137,6 +140,11 @@ impl MacKey {
         if keys.len() == 1 { first } else { MacKey(Prepared::Several(keys)) }
     }
 
+    /// The same key, which sets this once it has found a MAC right: the other end has it, and makes MACs with it.
+    pub fn noting(self, found_one: Arc<AtomicBool>) -> MacKey {
+        MacKey(Prepared::Noting(Arc::new(self), found_one))
+    }
+
     /// The algorithm that it was prepared for.
     pub fn algorithm(&self) -> MacAlgorithm {
         match &self.0 {
@@ -144,6 +152,7 @@ impl MacKey {
             Prepared::Cmac(_) => MacAlgorithm::AesCmac,
             Prepared::Retail(key) => MacAlgorithm::Retail(key.padding()),
             Prepared::Several(keys) => keys[0].algorithm(),
+            Prepared::Noting(key, _) => key.algorithm(),
         }
     }
 
@@ -159,6 +168,7 @@ impl MacKey {
             Prepared::Cmac(key) => *key.sign(bytes).first_chunk().expect("AES-CMAC has 16 bytes"),
             Prepared::Retail(key) => key.sign(bytes),
             Prepared::Several(keys) => keys[0].sign(bytes),
+            Prepared::Noting(key, _) => key.sign(bytes),
         }
     }
 
@@ -166,6 +176,13 @@ impl MacKey {
     pub fn verify(&self, bytes: &[u8], mac: &[u8]) -> bool {
         match &self.0 {
             Prepared::Several(keys) => keys.iter().any(|key| key.verify(bytes, mac)),
+            Prepared::Noting(key, found_one) => {
+                let is_right = key.verify(bytes, mac);
+                if is_right {
+                    found_one.store(true, Ordering::Relaxed);
+                }
+                is_right
+            }
             _ => self.sign(bytes).ct_eq(mac).into(),
         }
     }
@@ -269,6 +286,23 @@ mod tests {
             assert_eq!(both.verify(b"0800", &key.sign(b"0800")), is_good);
         }
         assert!(!MacKey::any_of(newest, []).verify(b"0800", &before.sign(b"0800")));
+        assert_eq!(both.algorithm(), MacAlgorithm::HmacSha256);
+    }
+
+    #[test]
+    fn a_key_that_notes_says_when_it_was_found_in_use_itself() {
+        let [newest, before] = [1, 2].map(|byte| MacKey::new(&Key::new([byte; 32])));
+        let found_one = Arc::new(AtomicBool::new(false));
+        let both = MacKey::any_of(newest.clone().noting(Arc::clone(&found_one)), [before.clone()]);
+        for (mac, is_good, is_noted) in [
+            (before.sign(b"0800"), true, false),
+            ([0; MAC_BYTES], false, false),
+            (newest.sign(b"0800"), true, true),
+        ] {
+            assert_eq!(both.verify(b"0800", &mac), is_good);
+            assert_eq!(found_one.load(Ordering::Relaxed), is_noted);
+        }
+        assert_eq!(both.sign(b"0800"), newest.sign(b"0800"));
         assert_eq!(both.algorithm(), MacAlgorithm::HmacSha256);
     }
 

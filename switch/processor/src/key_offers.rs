@@ -18,6 +18,9 @@ pub const KEY_OFFERS_MAX: usize = 256;
 /// stays in use.
 pub const KEY_OFFER_TRIES_MAX: u32 = 3;
 
+/// Why a command to send a key is refused where its owner cannot be reached; nothing has been made then.
+pub const KEY_OWNER_AWAY: &str = "not connected and signed on";
+
 /// What a key that is sent is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SentKey {
@@ -116,7 +119,7 @@ impl Processor {
         } else if self.offers.len() >= KEY_OFFERS_MAX {
             Some(format!("{KEY_OFFERS_MAX} keys are on their way"))
         } else if self.link_to(owner).is_none() {
-            Some("not connected and signed on".to_owned())
+            Some(KEY_OWNER_AWAY.to_owned())
         } else {
             None
         };

@@ -47,7 +47,9 @@ pub use io::{
     VerifyRequest,
 };
 pub use key_exchange::{KEY_EXCHANGES_MAX, KeyOwner, KeyRequest, KeyVerdict};
-pub use key_offers::{KEY_OFFER_TRIES_MAX, KEY_OFFERS_MAX, KeyNotSent, KeyOffer, OfferedKey, SentKey};
+pub use key_offers::{
+    KEY_OFFER_TRIES_MAX, KEY_OFFERS_MAX, KEY_OWNER_AWAY, KeyNotSent, KeyOffer, OfferedKey, SentKey,
+};
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 pub use live::SafStage;
 pub use pin::{Enciphered, PinRequest, PinVerdict};
@@ -61,7 +63,7 @@ pub use saf::{RETRIED_MAX, SafBank, SafEntry, SafFault, SafFaultSeen, SafFaults,
 pub use stand_in::{ASKED_AGAIN_AT_ONCE_MAX, STAND_INS_MAX, StandIns};
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
 pub use suspense::{SUSPENDED_MAX, Suspended, SuspendedSet};
-pub use totals::{TOTALS_COUNTING_MAX, TOTALS_TRIES_MAX};
+pub use totals::{TOTALS_COUNTING_MAX, TOTALS_COUNTING_OF_MEMBER_MAX, TOTALS_TRIES_MAX};
 pub use totals_kept::{EndedDay, TOTALS_REMEMBERED_MAX, TotalsKept};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};
 pub use used_proofs::{PROOF_AGE_MS_MAX, USED_PROOFS_MAX, UsedProofs};

@@ -18,6 +18,9 @@ use crate::record::{Body, Position, Record, Side, Totals, TotalsStep};
 /// Totals that wait to be counted; the next 0500 or 0520 is answered 91.
 pub const TOTALS_COUNTING_MAX: usize = 256;
 
+/// Of these, one member's on one side; its next is answered 91: it takes no other's place.
+pub const TOTALS_COUNTING_OF_MEMBER_MAX: usize = 4;
+
 /// A 0520 that a bank leaves unanswered is sent so often; then it is given up, and a person has to look.
 pub const TOTALS_TRIES_MAX: u32 = 10;
 
@@ -130,9 +133,16 @@ impl Processor {
             // Its answer is on the way; the sender repeats where it is lost.
             return;
         }
+        let is_members = |waiting: &&Counting| match waiting {
+            Counting::Said(said) => (said.totals.side, said.totals.member) == (name.0, name.1),
+            Counting::Ask(..) => false,
+        };
+        let of_member = self.totals.counting.values().filter(is_members).count();
+        let is_full =
+            self.totals.counting.len() >= TOTALS_COUNTING_MAX || of_member >= TOTALS_COUNTING_OF_MEMBER_MAX;
         let refusal = match self.is_disk_full {
             true => Some(Code::UNSAFE),
-            false => (self.totals.counting.len() >= TOTALS_COUNTING_MAX).then_some(Code::UNAVAILABLE),
+            false => is_full.then_some(Code::UNAVAILABLE),
         };
         if let Some(code) = refusal {
             return self.send(link, not_compared(&message, code));

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{BankIdentity, Day, Institution, TerminalId};
 use crate::record::{Side, Totals, TotalsStep};
 
-/// So many answers to members' 0500 and 0520 are remembered; a repeat of an older one is taken as new.
-pub const TOTALS_REMEMBERED_MAX: usize = 1_000;
+/// So many answers to 0500 and 0520 are remembered of each member on each side; a repeat of an older one is taken as new. One member
+/// lets no other's be forgotten, and members are those of the configuration.
+pub const TOTALS_REMEMBERED_MAX: usize = 32;
 
 /// Part of the fold over all records.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -34,8 +35,11 @@ impl TotalsKept {
     pub fn apply(&mut self, totals: &Totals) {
         match totals.step {
             TotalsStep::Said => {
-                if self.said.len() >= TOTALS_REMEMBERED_MAX {
-                    self.said.pop_front();
+                let is_members = |said: &Totals| (said.side, said.member) == (totals.side, totals.member);
+                while self.said.iter().filter(|said| is_members(said)).count() >= TOTALS_REMEMBERED_MAX
+                    && let Some(oldest) = self.said.iter().position(is_members)
+                {
+                    self.said.remove(oldest);
                 }
                 self.said.push_back(totals.clone());
             }

@@ -5,8 +5,8 @@ mod support;
 
 use iso8583::{Message, Mti};
 use processor::{
-    Body, Command, Config, Event, Figures, Input, Side, TOTALS_COUNTING_MAX, TOTALS_TRIES_MAX, Totals,
-    TotalsStep, TotalsVerdict,
+    Body, Command, Config, Event, Figures, Input, Side, TOTALS_COUNTING_OF_MEMBER_MAX, TOTALS_REMEMBERED_MAX,
+    TOTALS_TRIES_MAX, Totals, TotalsStep, TotalsVerdict,
 };
 use support::*;
 
@@ -160,7 +160,7 @@ fn what_cannot_be_compared_is_not_recorded() {
 #[test]
 fn counting_is_bounded_and_its_wait_too() {
     let mut world = World::new();
-    for _ in 0..TOTALS_COUNTING_MAX {
+    for _ in 0..TOTALS_COUNTING_OF_MEMBER_MAX {
         let message = said(&mut world, &IN_BALANCE);
         world.terminal(message);
     }
@@ -169,7 +169,10 @@ fn counting_is_bounded_and_its_wait_too() {
     world.terminal(one_more);
     assert_eq!(world.code(510), "91");
     world.pass_ms(25_000);
-    assert_eq!(world.sent.iter().filter(|(_, it)| it.text(39) == Some("91")).count(), TOTALS_COUNTING_MAX);
+    assert_eq!(
+        world.sent.iter().filter(|(_, it)| it.text(39) == Some("91")).count(),
+        TOTALS_COUNTING_OF_MEMBER_MAX
+    );
     let verdict = counted(&world);
     world.counted(verdict);
     assert!(totals(&world).is_empty(), "a count that comes too late counts for nobody");
@@ -181,6 +184,62 @@ fn counting_is_bounded_and_its_wait_too() {
     let verdict = counted(&world);
     world.counted(verdict);
     assert_eq!(world.code(510), "96", "a full disk takes what ends transactions alone");
+}
+
+/// A bank's 0520 that says only its net.
+fn said_by_bank(world: &World, stan: u64) -> Message {
+    let mut message = Message::new(Mti::new(520));
+    message
+        .set(7, &world.de7())
+        .set_number(11, stan, 6)
+        .set_text(15, "0503")
+        .set_text(97, "C0000000004006600");
+    message
+}
+
+/// One member that said totals without end once had all others' answered 91, and their answers forgotten.
+#[test]
+fn one_member_takes_no_other_s_place_and_lets_no_other_s_answer_be_forgotten() {
+    let mut world = World::new();
+    let first = said_by_bank(&world, 1);
+    world.bank(VIETCOMBANK, first.clone());
+    let verdict = counted(&world);
+    world.counted(verdict);
+    let answer = world.taken(bank_link(VIETCOMBANK), 530).1;
+
+    let mut remembered = Vec::new();
+    for stan in 0..=TOTALS_REMEMBERED_MAX as u64 {
+        let message = said_by_bank(&world, 100 + stan);
+        world.bank(BIDV, message.clone());
+        let verdict = counted(&world);
+        world.counted(verdict);
+        remembered.push((message, world.taken(bank_link(BIDV), 530).1));
+    }
+    for (message, answer) in remembered.iter().skip(1) {
+        world.bank(BIDV, message.clone());
+        assert_eq!(world.taken(bank_link(BIDV), 530).1, *answer);
+    }
+    assert!(world.counts.is_empty(), "repeats are not counted anew");
+    world.bank(BIDV, remembered[0].0.clone());
+    assert_eq!(world.counts.len(), 1, "the oldest is new again");
+    world.bank(VIETCOMBANK, first);
+    assert_eq!(world.taken(bank_link(VIETCOMBANK), 530).1, answer, "the other member's stands");
+
+    for stan in 0..TOTALS_COUNTING_OF_MEMBER_MAX as u64 {
+        let message = said_by_bank(&world, 200 + stan);
+        world.bank(BIDV, message);
+    }
+    assert_eq!(world.taken(bank_link(BIDV), 530).1.text(39), Some("91"), "one of its own waits already");
+    assert_eq!(world.counts.len(), TOTALS_COUNTING_OF_MEMBER_MAX);
+    for other in [VIETCOMBANK, BIDV] {
+        let message = said_by_bank(&world, 300);
+        let terminal = said(&mut world, &IN_BALANCE);
+        match other {
+            BIDV => world.terminal(terminal),
+            _ => world.bank(VIETCOMBANK, message),
+        }
+    }
+    assert_eq!(world.counts.len(), TOTALS_COUNTING_OF_MEMBER_MAX + 2, "others' wait, BIDV's as acquirer too");
 }
 
 /// Both banks are asked for their totals.

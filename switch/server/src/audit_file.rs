@@ -1,10 +1,10 @@
 //! The audit file: acts of people that change or look at what the log does not record, a JSON line each.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use processor::UtcSeconds;
 use serde_json::{Value, json};
@@ -16,6 +16,12 @@ pub const AUDIT_FILE: &str = "audit.log";
 
 /// No act's line is longer: so much of the file's end is looked through for the beginning of a torn line.
 const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// Whoever else writes is waited for so long; then the act is refused. An act takes a sync, a full disk's longer ones included.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The file's lock is looked at so often meanwhile.
+const LOCK_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// So much of what was cut away is told, in characters.
 const CUT_TOLD_MAX: usize = 200;
@@ -59,7 +65,7 @@ pub(crate) fn mend(log_dir: &Path) -> Result<(), String> {
 
 /// Mends the end, then appends. Whoever else writes waits meanwhile.
 fn append(file: &mut File, acts: Vec<Value>) -> std::io::Result<()> {
-    file.lock()?;
+    lock(file)?;
     let mut text = String::new();
     match torn(file)? {
         Torn::Nothing => {}
@@ -76,6 +82,21 @@ fn append(file: &mut File, acts: Vec<Value>) -> std::io::Result<()> {
     }
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// Locks the file until it is closed.
+fn lock(file: &File) -> std::io::Result<()> {
+    let until = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_LOOK_EVERY),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(ErrorKind::WouldBlock, "another process holds it locked"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }
 
 /// What is wrong with the file's end.
@@ -135,6 +156,20 @@ mod tests {
         let act =
             |line: &str| serde_json::from_str::<Value>(line).unwrap()["act"].as_str().unwrap().to_owned();
         text.lines().map(act).collect()
+    }
+
+    #[test]
+    fn a_lock_that_another_process_keeps_is_not_waited_for_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        audit(dir.path(), json!({ "act": "one" })).unwrap();
+        let other = File::open(dir.path().join(AUDIT_FILE)).unwrap();
+        other.lock().unwrap();
+        for refused in [mend(dir.path()), audit(dir.path(), json!({ "act": "two" }))] {
+            assert!(refused.unwrap_err().ends_with("another process holds it locked"));
+        }
+        drop(other);
+        audit(dir.path(), json!({ "act": "three" })).unwrap();
+        assert_eq!(acts(dir.path()), ["one", "three"]);
     }
 
     #[test]

@@ -313,6 +313,20 @@ pub enum KeysCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Take a key into use that was sent to its owner, who has it, and whose answer was lost: the switch takes it up at SIGHUP.
+    #[command(
+        after_help = "Example:\n  atm-switch keys use bank.970418.mac-from-switch --check-value 1A2B3C --config atm-switch.toml"
+    )]
+    Use {
+        /// The key's name.
+        name: String,
+        /// The whole check value of the key, as audit.log and its owner say it.
+        #[arg(long, value_name = "KCV")]
+        check_value: String,
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Print the newest key's block again, under its owner's exchange key.
     #[command(after_help = "Example:\n  atm-switch keys export bank.970418.pin --config atm-switch.toml")]
     Export {

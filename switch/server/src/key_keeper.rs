@@ -185,6 +185,7 @@ impl Keeping {
             })
         };
         self.audit(act("intent"))?;
+        self.macs.note_seen(self.now_s());
         let taken = self.hsm.unwrap_key(name, &request.block, wanted, self.now_s());
         let mut outcome = act(if taken.is_ok() { "done" } else { "failed" });
         if let Err(error) = &taken {
@@ -249,6 +250,7 @@ impl Keeping {
         let value = CheckValue::of_hex(check_value).ok_or("no check value")?;
         let act = |stage: &str| json!({ "act": "keys use", "stage": stage, "key": name.to_string(), "check_value": check_value });
         self.audit(act("intent")).map_err(failed)?;
+        self.macs.note_seen(self.now_s());
         let used = self.hsm.use_offered_key(name, value, self.now_s());
         let mut outcome = act(if used.is_ok() { "done" } else { "failed" });
         if let Err(error) = &used {

@@ -1,11 +1,11 @@
 //! Sends terminals and banks their next keys by itself, when those in use are old enough (docs/operations.md#exchanged-keys).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hsm::{Hsm, KeyInfo, KeyName, KeyRole, Owner};
-use processor::{Command, KeyOwner, OfferedKey, SentKey, TerminalId};
+use processor::{Command, KEY_OWNER_AWAY, KeyOwner, OfferedKey, SentKey, TerminalId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::Inbound;
@@ -13,13 +13,23 @@ use crate::bus::Inbound;
 /// Keys are looked through so often: one is sent so late at most, where its owner is connected.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
-/// Keys that one look sends at most, one after the other, the oldest first; the others are for the next.
+/// Keys that one look sends at most, one after the other, the oldest first; the others are for the next, which goes on behind them.
 const SENT_PER_LOOK_MAX: usize = 1_000;
+
+/// Owners that one look asks for at most, those included that are not connected.
+const ASKED_PER_LOOK_MAX: usize = 20_000;
+
+/// An owner that was sent a key in vain is left alone for so long: others are not kept waiting by it.
+const REST_S: i64 = DAY_S;
 
 const DAY_S: i64 = 86_400;
 
+/// A key by its age: since when it is used, seconds since 1970.
+type Aged = (i64, KeyName);
+
 /// Sends what is due, until the event loop ends.
 pub(crate) async fn keep(hsm: Arc<dyn Hsm>, days: u64, loop_queue: mpsc::Sender<Inbound>) {
+    let mut round = Round::default();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let module = Arc::clone(&hsm);
@@ -31,36 +41,74 @@ pub(crate) async fn keep(hsm: Arc<dyn Hsm>, days: u64, loop_queue: mpsc::Sender<
             }
             Err(_) => return,
         };
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
-        for name in due(&keys, now_s, days) {
-            let Some(key) = offered(name) else { continue };
+        let mut sent = 0;
+        for aged in round.due(&keys, now_s(), days) {
+            if sent >= SENT_PER_LOOK_MAX {
+                break;
+            }
+            if round.resting.contains_key(&aged.1.owner) {
+                continue;
+            }
+            let Some(key) = offered(aged.1) else { continue };
             let (answer, done) = oneshot::channel();
             if loop_queue.send(Inbound::Operator(Command::SendKey(key), answer)).await.is_err() {
                 return;
             }
-            match done.await {
-                Ok(Ok(_)) => tracing::info!(%name, "a new key was sent, and is in use"),
-                Ok(Err(reason)) => tracing::info!(%name, reason, "a key is due, and was not sent"),
-                Err(_) => return,
-            }
+            let Ok(outcome) = done.await else { return };
+            sent += usize::from(round.told(aged, outcome.map(drop), now_s()));
         }
     }
 }
 
-/// The keys that are as old as that, of owners that have an exchange key, the oldest first.
-fn due(keys: &[KeyInfo], now_s: i64, days: u64) -> Vec<KeyName> {
-    let reachable: BTreeSet<Owner> =
-        keys.iter().filter(|key| key.name.role == KeyRole::Exchange).map(|key| key.name.owner).collect();
-    let age_s_min = DAY_S.saturating_mul(days as i64);
-    let is_due = |key: &&KeyInfo| {
-        let is_sent = !matches!(key.name.role, KeyRole::Exchange | KeyRole::Derivation);
-        is_sent && reachable.contains(&key.name.owner) && now_s - key.since_s >= age_s_min
-    };
-    let mut due: Vec<(i64, KeyName)> =
-        keys.iter().filter(is_due).map(|key| (key.since_s, key.name)).collect();
-    due.sort_unstable();
-    due.truncate(SENT_PER_LOOK_MAX);
-    due.into_iter().map(|(_, name)| name).collect()
+/// How far the keys were gone through, and whom to leave alone.
+#[derive(Default)]
+struct Round {
+    /// The key that was asked for last: the next look begins behind it.
+    last: Option<Aged>,
+    /// Owners that rest, and until when, seconds since 1970.
+    resting: BTreeMap<Owner, i64>,
+}
+
+impl Round {
+    /// The keys that are as old as that, of owners that have an exchange key and do not rest: the oldest first, from where the last
+    /// look ended, and around.
+    fn due(&mut self, keys: &[KeyInfo], now_s: i64, days: u64) -> Vec<Aged> {
+        self.resting.retain(|_, until_s| now_s < *until_s);
+        let reachable: BTreeSet<Owner> =
+            keys.iter().filter(|key| key.name.role == KeyRole::Exchange).map(|key| key.name.owner).collect();
+        let age_s_min = DAY_S.saturating_mul(days as i64);
+        let is_due = |key: &&KeyInfo| {
+            let (owner, role) = (key.name.owner, key.name.role);
+            let is_sent = !matches!(role, KeyRole::Exchange | KeyRole::Derivation);
+            let is_reached = reachable.contains(&owner) && !self.resting.contains_key(&owner);
+            is_sent && is_reached && now_s - key.since_s >= age_s_min
+        };
+        let mut due: Vec<Aged> = keys.iter().filter(is_due).map(|key| (key.since_s, key.name)).collect();
+        due.sort_unstable();
+        let begin = due.partition_point(|aged| self.last.is_some_and(|last| *aged <= last));
+        due.rotate_left(begin);
+        due.truncate(ASKED_PER_LOOK_MAX);
+        due
+    }
+
+    /// Notes what became of a key; `true`: it was sent, in vain or not.
+    fn told(&mut self, aged: Aged, outcome: Result<(), String>, now_s: i64) -> bool {
+        let name = aged.1;
+        self.last = Some(aged);
+        match outcome {
+            Ok(_) => tracing::info!(%name, "a new key was sent, and is in use"),
+            Err(reason) if reason == KEY_OWNER_AWAY => return false,
+            Err(reason) => {
+                self.resting.insert(name.owner, now_s.saturating_add(REST_S));
+                tracing::info!(%name, reason, "a key is due, and was not sent; its owner rests a day");
+            }
+        }
+        true
+    }
+}
+
+fn now_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64
 }
 
 /// A key as the processor names it; `None` of one that is not sent.
@@ -94,6 +142,7 @@ mod tests {
             version: KeyVersion::new(1).unwrap(),
             check_value: CheckValue::of_hex("1A2B3C").unwrap(),
             since_s,
+            proven_s: Some(since_s),
             before: None,
         }
     }
@@ -110,10 +159,35 @@ mod tests {
             key("terminal.HN000001.derivation", 0),
         ];
         let names = |days| -> Vec<String> {
-            due(&keys, 20 + 7 * DAY_S, days).iter().map(ToString::to_string).collect()
+            let due = Round::default().due(&keys, 20 + 7 * DAY_S, days);
+            due.iter().map(|(_, name)| name.to_string()).collect()
         };
         assert_eq!(names(7), ["bank.970418.mac-to-switch", "bank.970418.pin"]);
         assert!(names(8).is_empty());
+    }
+
+    /// Those that are away, or never answer, once stood in front of all others at each look.
+    #[test]
+    fn nobody_is_kept_waiting_by_those_that_are_away_or_do_not_answer() {
+        let mut keys = Vec::new();
+        for (bank, since_s) in [("1", 0), ("2", 1), ("3", 2), ("4", 3)] {
+            keys.push(key(&format!("bank.{bank}.exchange"), 0));
+            keys.push(key(&format!("bank.{bank}.pin"), since_s));
+        }
+        let mut round = Round::default();
+        let banks = |due: &[Aged]| -> Vec<String> {
+            due.iter().map(|(_, name)| name.owner.bank_id().unwrap().to_owned()).collect()
+        };
+        let now_s = 9 * DAY_S;
+        let due = round.due(&keys, now_s, 7);
+        assert_eq!(banks(&due), ["1", "2", "3", "4"]);
+        assert!(!round.told(due[0], Err(KEY_OWNER_AWAY.to_owned()), now_s), "it counts for nothing");
+        assert!(round.told(due[1], Err("no answer after 3 times".to_owned()), now_s));
+        let due = round.due(&keys, now_s + 1, 7);
+        assert_eq!(banks(&due), ["3", "4", "1"], "from there on, and the one that was given up rests");
+        assert!(round.told(due[0], Ok(()), now_s + 1));
+        assert_eq!(banks(&round.due(&keys, now_s + REST_S - 1, 7)), ["4", "1", "3"]);
+        assert_eq!(banks(&round.due(&keys, now_s + REST_S, 7)), ["4", "1", "2", "3"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hsm::{HsmError, Import, KeyCustody, KeyInfo, KeyKind, KeyName, KeyRole, PayShield, SoftwareHsm};
-use keys::{KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm};
+use keys::{CheckValue, KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm};
 use processor::UtcSeconds;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -130,6 +130,31 @@ pub fn rotate(
     make(settings, &*hsm, name, kind.unwrap_or(same), "keys rotate", out)
 }
 
+/// Takes a key into use that the switch has sent, and whose 0810 it never saw: its owner has said otherwise that it has it.
+///
+/// # Errors
+/// No key of this check value is offered under this name; a payShield, whose keys are not sent.
+pub fn use_offered(
+    settings: &Settings,
+    name: &str,
+    check_value: &str,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let (hsm, name) = (open(settings)?, name.parse::<KeyName>()?);
+    let value = CheckValue::of_hex(check_value)
+        .ok_or_else(|| format!("`{check_value}` is no check value in hex digits"))?;
+    let used = audited(settings, "keys use", &[name], || {
+        let used = hsm.use_offered_key(name, value, now_s());
+        let none =
+            || format!("{name}: no key of check value {value} is offered; audit.log says which were sent");
+        Ok(vec![used.map_err(|error| match error {
+            HsmError::NoKey(_) => none(),
+            error => error.to_string(),
+        })?])
+    })?;
+    tell(&used, out)
+}
+
 /// Prints the newest key's block, under its owner's exchange key.
 ///
 /// # Errors
@@ -241,8 +266,11 @@ fn line(key: &KeyInfo) -> String {
         key.name, key.version, key.algorithm, key.bytes, key.check_value
     );
     if let Some((version, check_value)) = &key.before {
-        let until = utc(UtcSeconds(key.before_until_s()));
-        text += &format!("  before it version {version}, check value {check_value}, read until {until}");
+        let until = match key.before_until_s() {
+            Some(until_s) => format!("until {}", utc(UtcSeconds(until_s))),
+            None => "until a day after the first message under this one".to_owned(),
+        };
+        text += &format!("  before it version {version}, check value {check_value}, read {until}");
     }
     text + "\n"
 }
@@ -250,7 +278,7 @@ fn line(key: &KeyInfo) -> String {
 fn object(key: &KeyInfo) -> Value {
     let [front, back] = key.usage.code();
     let before = key.before.as_ref().map(|(version, check_value)| {
-        let until = utc(UtcSeconds(key.before_until_s()));
+        let until = key.before_until_s().map(|until_s| utc(UtcSeconds(until_s)));
         json!({ "version": version.to_string(), "check_value": check_value.to_string(), "until": until })
     });
     json!({

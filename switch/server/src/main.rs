@@ -185,6 +185,9 @@ fn keys(command: KeysCommand, out: &mut impl Write) -> Result<(), Failure> {
         KeysCommand::Rotate { name, send: false, kind, config } => {
             keys_commands::rotate(&settings(&config.file)?, &name, kind.kind(), out)?;
         }
+        KeysCommand::Use { name, check_value, config } => {
+            keys_commands::use_offered(&settings(&config.file)?, &name, &check_value, out)?;
+        }
         KeysCommand::Export { name, config } => {
             keys_commands::export(&settings(&config.file)?, &name, out)?;
         }

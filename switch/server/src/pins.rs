@@ -275,6 +275,10 @@ mod tests {
             Ok(LinkMacKeys::default())
         }
 
+        fn mac_keys_seen(&self, _: &[KeyName], _: i64) -> Result<(), HsmError> {
+            Ok(())
+        }
+
         fn examine_key(&self, key: KeyName, _: &[u8], _: Wanted) -> Result<Examined, HsmError> {
             Err(HsmError::NoKey(key))
         }

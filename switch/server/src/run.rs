@@ -93,7 +93,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let opened = SegmentLog::open(options, Box::new(move |event| news.told(event)));
     let (log, recovered) = opened.map_err(|error| format!("log: {error}"))?;
     tell_recovered(&recovered, &settings);
-    audit_file::mend(&settings.switch.log_dir)?;
+    mend_audit(&settings.switch.log_dir);
     refuse_without_reserve(&log, &log_news)?;
     let now = clock.now();
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
@@ -216,6 +216,14 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         keeper.end();
     }
     result
+}
+
+/// A torn end may have been left by a full disk, which may be full still: money goes on, and acts of people are refused until it
+/// can be mended, by the next of them.
+fn mend_audit(log_dir: &Path) {
+    if let Err(error) = audit_file::mend(log_dir) {
+        tracing::error!(%error, "the audit file's end cannot be mended; acts that it has to record are refused until it can");
+    }
 }
 
 fn tell_recovered(recovered: &Recovered, settings: &Settings) {

@@ -34,7 +34,7 @@ pub fn open(settings: &HsmSettings, answer_max: Duration) -> Result<Arc<dyn Hsm>
     }
 }
 
-/// A payShield as the configuration has it, with a connection for each thread.
+/// A payShield as the configuration has it, with a connection for each thread, and one for keys: no PIN waits behind one.
 pub(crate) fn payshield(
     addresses: &[SocketAddr],
     tokens: &Path,
@@ -42,7 +42,7 @@ pub(crate) fn payshield(
     answer_max: Duration,
 ) -> PayShieldSettings {
     let (addresses, tokens) = (addresses.to_vec(), tokens.to_owned());
-    PayShieldSettings { addresses, connections_max: threads, answer_max, tokens }
+    PayShieldSettings { addresses, connections_max: threads + 1, answer_max, tokens }
 }
 
 /// Tells of banks that want PINs and have no key for their format: these alone are 91, and a right key serves as soon as it
@@ -92,6 +92,12 @@ fn banks_without_key(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn keys_have_a_connection_of_their_own_beside_those_of_pins() {
+        let of = payshield(&[], Path::new("payshield.keys"), 2, Duration::from_secs(1));
+        assert_eq!(of.connections_max, 3);
+    }
 
     /// One bank's key of the wrong algorithm once refused the start of the whole switch.
     #[test]

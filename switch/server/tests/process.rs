@@ -584,6 +584,24 @@ fn accounts_are_imported_and_every_look_is_recorded() {
     assert!(!audit.contains("001203000001"), "a citizen is a pseudonym in the audit file");
 }
 
+/// A full disk that had torn the audit file, and was full still, once kept the switch from starting.
+#[test]
+fn an_audit_file_that_cannot_be_mended_is_an_alarm_and_keeps_no_switch_from_starting() {
+    let mut switch = Switch::new();
+    let whole = std::fs::read(switch.path("log/audit.log")).unwrap();
+    let torn = vec![b'x'; 1 << 21];
+    std::fs::write(switch.path("log/audit.log"), &torn).unwrap();
+    switch.start();
+    let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
+    assert_eq!(stderr.matches("the audit file's end cannot be mended").count(), 1, "{stderr}");
+    assert_eq!(std::fs::read(switch.path("log/audit.log")).unwrap(), torn);
+    let refused = switch.command(&["enrolment", "show", "001203000001"]);
+    assert!(!refused.status.success(), "nothing is shown without a record of it");
+    std::fs::write(switch.path("log/audit.log"), whole).unwrap();
+    switch.told(&["enrolment", "show", "001203000001"]);
+    assert!(switch.end("TERM").success());
+}
+
 #[test]
 fn a_bad_configuration_is_told_line_by_line() {
     let switch = Switch::new();
@@ -739,6 +757,41 @@ fn keys_of_a_payshield_are_made_taken_in_rotated_and_listed_by_the_same_commands
     for act in ["keys create", "keys import", "keys generate", "keys rotate", "keys export"] {
         assert!(audit.contains(act), "{act}");
     }
+}
+
+#[test]
+fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
+    let switch = Switch::new();
+    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    config += "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\nkey_file = \"hsm.key\"\n";
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    write(switch.dir.path(), "hsm.key", &"35".repeat(32));
+    switch.told(&["keys", "create"]);
+    for (part, digits) in [("first", "5A"), ("second", "3C")] {
+        write(switch.dir.path(), part, &digits.repeat(32));
+    }
+    let (first, second) = (switch.path("first"), switch.path("second"));
+    let parts = ["--part", first.to_str().unwrap(), "--part", second.to_str().unwrap()];
+    switch.told(&[&["keys", "import", "bank.970418.exchange"][..], &parts].concat());
+    // As a running switch has left it, which gave the exchange up.
+    let sealing = hsm::Sealing::key_file("35".repeat(32).as_bytes()).unwrap();
+    let module = hsm::SoftwareHsm::open(&switch.path("hsm.keys"), sealing).unwrap();
+    let name = "bank.970418.mac-from-switch";
+    let kind = hsm::KeyKind { algorithm: keys::KeyAlgorithm::Hmac, bytes: 32 };
+    let offer = hsm::Hsm::offer_key(&module, name.parse().unwrap(), kind, 1).unwrap();
+    let take = |check_value: &str| switch.command(&["keys", "use", name, "--check-value", check_value]);
+    for (wrong, reason) in [("1A2B3C", "no key of check value 1A2B3C is offered"), ("x", "is no check value")]
+    {
+        let refused = String::from_utf8(take(wrong).stderr).unwrap();
+        assert!(refused.contains(reason), "{refused}");
+    }
+    let value = offer.check_value.to_string();
+    let used = String::from_utf8(take(&value).stdout).unwrap();
+    assert!(used.starts_with(name) && used.contains("version 01") && used.contains(&value), "{used}");
+    assert!(!take(&value).status.success(), "once");
+    assert!(switch.told(&["keys", "list"]).contains(&used));
+    let audit = std::fs::read_to_string(switch.path("log/audit.log")).unwrap();
+    assert_eq!(audit.matches("keys use").count(), 6, "{audit}");
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::commands;
+
 /// Characters in front of each command, which the answer gives back.
 pub const PAYSHIELD_HEADER_BYTES: usize = 4;
 /// A longer answer is none of ours.
@@ -26,7 +28,7 @@ pub(super) struct Pool {
     held: Mutex<Held>,
     freed: Condvar,
     commands: AtomicU32,
-    /// The place of the address that has answered last: a box that only accepts is never it.
+    /// The place of the address that has answered last: a box that only accepts, or has no keys, is never it.
     good: AtomicUsize,
 }
 
@@ -62,16 +64,21 @@ impl Pool {
 
     /// One command: error code and data. The address that has answered last is asked first, then the others, each for an equal
     /// share of what is left of the deadline: of two, the first has half of it. A command may so be done by two boxes, and has
-    /// to be one that does no harm twice.
+    /// to be one that does no harm twice. A box that says how it stands itself (no LMK, not authorised) is passed over as one that is
+    /// away; its answer is given only where no other has a better one.
     pub(super) fn ask(&self, command: &str, fields: &[u8]) -> Result<Answer, String> {
         let until = Instant::now() + self.answer_max;
         let good = self.good.load(Ordering::Relaxed);
         let mut failed = Vec::new();
+        let mut of_a_box = None;
         for turn in 0..self.addresses.len() {
             let place = (good + turn) % self.addresses.len();
             let Some(left) = left(until) else { break };
             let share_until = Instant::now() + left / (self.addresses.len() - turn) as u32;
             match self.ask_at(place, command, fields, share_until) {
+                Ok(answer) if commands::is_of_the_box(answer.0) => {
+                    of_a_box.get_or_insert(answer);
+                }
                 Ok(answer) => {
                     self.good.store(place, Ordering::Relaxed);
                     return Ok(answer);
@@ -79,7 +86,8 @@ impl Pool {
                 Err(reason) => failed.push(format!("{}: {reason}", self.addresses[place])),
             }
         }
-        Err(if failed.is_empty() { "it has no address".to_owned() } else { failed.join("; ") })
+        let reason = || if failed.is_empty() { "it has no address".to_owned() } else { failed.join("; ") };
+        of_a_box.ok_or_else(reason)
     }
 
     /// The same of one address. A connection that has failed is closed, so that an answer that is late is nobody's. Where it
@@ -97,7 +105,8 @@ impl Pool {
                 }
             }
             drop(held);
-            self.freed.notify_one();
+            // More than one may have been closed.
+            self.freed.notify_all();
             if answered.is_ok() || !was_idle || left(until).is_none() {
                 return answered;
             }
@@ -207,7 +216,10 @@ fn read(stream: &mut TcpStream, mut into: &mut [u8], until: Instant) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::parsed;
+    #![allow(clippy::unwrap_used)]
+    use std::net::TcpListener;
+
+    use super::*;
 
     #[test]
     fn an_answer_is_that_of_its_command() {
@@ -216,6 +228,53 @@ mod tests {
         assert_eq!(parsed(b"0001A7B8", "0001", "A6"), Some((*b"B8", Vec::new())));
         for other in [&b"0002CB00"[..], b"0001CD00", b"0001CBx0", b"0001CB+1", b"0001CB0", b""] {
             assert_eq!(parsed(other, "0001", "CA"), None);
+        }
+    }
+
+    /// A box that answers every B2 with this code, on each of its connections.
+    fn answering(code: &'static [u8; 2]) -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                std::thread::spawn(move || {
+                    let mut asked = [0; LENGTH_BYTES + PAYSHIELD_HEADER_BYTES + 2];
+                    while stream.read_exact(&mut asked).is_ok() {
+                        let mut answer = vec![0, ANSWER_BYTES_MIN as u8];
+                        answer.extend_from_slice(&asked[LENGTH_BYTES..LENGTH_BYTES + PAYSHIELD_HEADER_BYTES]);
+                        answer.extend_from_slice(b"B3");
+                        answer.extend_from_slice(code);
+                        stream.write_all(&answer).unwrap();
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    /// Nobody listens there.
+    fn away() -> SocketAddr {
+        TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+    }
+
+    /// A box without an LMK once stayed the first to be asked, and the healthy one behind it never was.
+    #[test]
+    fn a_box_that_says_it_cannot_is_passed_over_for_one_that_can() {
+        type Boxes = Vec<SocketAddr>;
+        let cases: [(Boxes, &[u8; 2], usize); 5] = [
+            (vec![answering(b"13"), answering(b"00")], b"00", 1),
+            (vec![answering(b"68"), away(), answering(b"20")], b"20", 2),
+            (vec![answering(b"12"), answering(b"13")], b"12", 0),
+            (vec![away(), answering(b"13")], b"13", 0),
+            (vec![answering(b"20"), answering(b"00")], b"20", 0),
+        ];
+        for (boxes, expected, good) in cases {
+            let pool = Pool::new(&boxes, 4, Duration::from_secs(30));
+            for _ in 0..2 {
+                assert_eq!(pool.ask("B2", &[]).unwrap().0, *expected);
+                assert_eq!(pool.good.load(Ordering::Relaxed), good, "{}", boxes.len());
+            }
         }
     }
 }

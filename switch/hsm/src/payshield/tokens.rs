@@ -175,6 +175,7 @@ impl Slot {
             version: newest.version,
             check_value: newest.check_value,
             since_s: newest.since_s,
+            proven_s: Some(newest.since_s),
             before: before.as_ref().map(|before| (before.version, before.check_value)),
         }
     }

@@ -76,6 +76,12 @@ pub(super) fn hsm(section: Section<'_>) -> Option<HsmSettings> {
     let threads = section.number_or("threads", 2, 1..=64);
     let waiting_max = section.number_or("waiting_max", 4_096, 1..=1_000_000);
     let rotate_days = section.number_or("rotate_days", 0, 0..=3_650);
+    if is_software == Some(false) && rotate_days.is_some_and(|days| days > 0) {
+        section.refuse(
+            "rotate_days",
+            "goes with kind = \"software\": a payShield's keys are not sent over links",
+        );
+    }
     section.finish();
     Some(HsmSettings {
         module: module?,
