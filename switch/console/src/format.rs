@@ -36,7 +36,8 @@ pub(crate) fn signed(minor: i64, currency: u16) -> String {
 
 fn vietnam(at_ms: i64) -> Option<OffsetDateTime> {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok()?;
-    Some(at.to_offset(UtcOffset::from_whole_seconds(VIETNAM_S).ok()?))
+    // The calendar's last seven hours are none in Việt Nam.
+    at.checked_to_offset(UtcOffset::from_whole_seconds(VIETNAM_S).ok()?)
 }
 
 fn shown(at_ms: i64, items: &(impl time::formatting::Formattable + ?Sized)) -> String {
@@ -108,6 +109,15 @@ mod tests {
         }
         assert_eq!(amount(22_730_000_000, 704), "22.730.000.000\u{a0}₫");
         assert_eq!(amount(1_050, 840), "1.050\u{a0}(840)");
+    }
+
+    /// A line of a file may stand there: showing it ended the program.
+    #[test]
+    fn a_moment_that_the_calendar_has_not_here_is_shown_as_none() {
+        // 9999-12-31T16:59:59Z, and the last second of UTC.
+        assert_eq!(date_time(253_402_275_599_000), "31/12/9999 23:59:59");
+        assert_eq!(date_time(253_402_300_799_000), "–");
+        assert_eq!(date_time(i64::MAX), "–");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod refusal;
 mod rows;
 mod settlement;
 mod values;
+mod workbook;
 
 pub use camt::{Camt, CamtError, write_camt};
 pub use counters::read_counters;
@@ -28,3 +29,6 @@ pub use raw_journal::{Patterns, read_raw_journal};
 pub use refusal::{REJECTS_MAX, Refusal, Reject};
 pub use rows::{CELL_BYTES_MAX, COLUMNS_MAX, FILE_BYTES_MAX, LINES_MAX};
 pub use settlement::{Adjustment, Settlement};
+pub use workbook::{
+    WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, WORKBOOK_TEXTS_MAX,
+};

@@ -2,13 +2,14 @@
 
 use std::io::Cursor;
 
-use calamine::{Data, Reader, Xlsx};
+use calamine::{Data, DataRef, Reader, Xlsx};
 use processor::Day;
 use reconciliation::Kind;
 use time::{Date, Duration, Month, PrimitiveDateTime, Time};
 
 use crate::mapping::Form;
 use crate::refusal::{Refusal, Reject, Rejects};
+use crate::workbook::look_through;
 
 /// A larger file is refused: half a day of a country in one bank.
 pub const FILE_BYTES_MAX: usize = 1 << 30;
@@ -207,6 +208,7 @@ fn sheet_rows(
     take: Take<'_>,
 ) -> Result<(), Refusal> {
     let refused = |what: &str, reason: String| Refusal::whole(Kind::UnreadableLine, what, "", reason);
+    look_through(bytes).map_err(|reason| refused("workbook", reason))?;
     let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(bytes))
         .map_err(|error: calamine::XlsxError| refused("workbook", error.to_string()))?;
     let name = match sheet {
@@ -244,7 +246,7 @@ fn sheet_rows(
             }
         }
         let Some(cell) = cell else { break };
-        sheet_row.put(cell.get_position(), Data::from(cell.get_value().clone()));
+        sheet_row.put(cell.get_position(), cell.get_value());
     }
     match begin {
         Some(_) => Err(refused("sheet", "it is empty".to_owned())),
@@ -262,16 +264,29 @@ struct SheetRow {
 }
 
 impl SheetRow {
-    fn put(&mut self, (row, column): (u32, u32), value: Data) {
+    fn put(&mut self, (row, column): (u32, u32), value: &DataRef<'_>) {
         self.line = Some(u64::from(row) + 1);
         let column = (column as usize).min(COLUMNS_MAX);
         if self.texts.len() <= column {
             self.texts.resize(column + 1, String::new());
             self.moments.resize(column + 1, None);
         }
-        self.texts[column] = cell_text(&value);
-        self.moments[column] = Moment::of(&value);
+        (self.texts[column], self.moments[column]) = match value {
+            // Many cells may have one long text, of which no copy is kept for each.
+            DataRef::String(text) => (cut(text).to_owned(), None),
+            DataRef::SharedString(text) => (cut(text).to_owned(), None),
+            other => {
+                let value = Data::from(other.clone());
+                (cell_text(&value), Moment::of(&value))
+            }
+        };
     }
+}
+
+/// As much of a cell as shows that it is too long, where it is.
+fn cut(text: &str) -> &str {
+    let end = (CELL_BYTES_MAX + 1..text.len()).find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// What a workbook keeps as a date, a time of day or both: whatever a layout says of how dates are written, it is this one.
@@ -284,8 +299,8 @@ impl Moment {
         let (year, month, day, hour, minute, second, milli) = at.to_ymd_hms_milli();
         let date = Date::from_calendar_date(year.into(), Month::try_from(month).ok()?, day.max(1)).ok()?;
         let at = PrimitiveDateTime::new(date, Time::from_hms(hour, minute, second).ok()?);
-        // A part of a day is no whole number of milliseconds.
-        Some(Moment(at + Duration::seconds(i64::from(milli >= 500))))
+        // A part of a day is no whole number of milliseconds. Behind the calendar's last second there is none.
+        at.checked_add(Duration::seconds(i64::from(milli >= 500))).map(Moment)
     }
 
     /// Its day.

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Cursor, Read as _, Write as _};
+
 use exchange::{
     Columns, Control, Digest, FileKey, FileKind, Form, Intake, Mapping, Patterns, REJECTS_MAX, Refusal,
-    preview_postings, read_counters, read_journal, read_postings, read_raw_journal,
+    WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, preview_postings, read_counters,
+    read_journal, read_postings, read_raw_journal,
 };
 use processor::{Day, Institution};
 use reconciliation::{Kind, Posting};
@@ -244,6 +247,130 @@ fn a_cell_far_out_takes_no_room_and_its_row_is_refused() {
         Mapping { form: Form::Xlsx { sheet: None, header: true }, columns, control: None, ..normal };
     let refusal = read_postings(&bytes, &mapping, bank(), day()).unwrap_err();
     assert_eq!(told(&refusal), ["1048576 line ``: 100 columns are the most"]);
+}
+
+/// A workbook of one good line, one of whose parts is another, added or in place of its own, with so many blanks behind it. Packed lightly.
+fn workbook_with(name: &str, blanks: u64, part: impl FnOnce(String) -> String) -> Vec<u8> {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, heading) in (0u16..).zip(["at", "amount"]) {
+        sheet.write_string(0, column, heading).unwrap();
+    }
+    sheet.write_string(1, 0, "2026-05-03 07:00:00").unwrap();
+    sheet.write_number(1, 1, 2_000_000.0).unwrap();
+    let bytes = book.save_to_buffer().unwrap();
+    let mut from = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut to = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_level(Some(1));
+    let mut own = String::new();
+    for index in 0..from.len() {
+        let part = from.by_index(index).unwrap();
+        if part.name().unwrap() == name {
+            own = std::io::read_to_string(part).unwrap();
+        } else {
+            to.raw_copy_file(part).unwrap();
+        }
+    }
+    to.start_file(name, options).unwrap();
+    to.write_all(part(own).as_bytes()).unwrap();
+    std::io::copy(&mut std::io::repeat(b' ').take(blanks), &mut to).unwrap();
+    to.finish().unwrap().into_inner()
+}
+
+fn read_at_and_amount(bytes: &[u8]) -> Result<exchange::PostingFile, Refusal> {
+    let normal = Mapping::normal();
+    let columns = Columns {
+        direction: None,
+        rrn: None,
+        terminal: None,
+        stan: None,
+        sequence: None,
+        day: None,
+        currency: None,
+        count: None,
+        ..normal.columns.clone()
+    };
+    let mapping =
+        Mapping { form: Form::Xlsx { sheet: None, header: true }, columns, control: None, ..normal };
+    read_postings(bytes, &mapping, bank(), day())
+}
+
+const TEXTS: &str = "xl/sharedStrings.xml";
+const STYLES: &str = "xl/styles.xml";
+
+/// Room was made for as many texts as the workbook said, and there is no such room: the program ended.
+#[test]
+fn a_workbook_that_says_it_has_more_texts_than_it_may_is_refused() {
+    let stating = |count: &str| {
+        workbook_with(TEXTS, 0, |own| {
+            assert!(own.contains("uniqueCount=\"3\""), "{own}");
+            own.replace("uniqueCount=\"3\"", &format!("uniqueCount = '{count}'"))
+        })
+    };
+    assert_eq!(read_at_and_amount(&stating("4000000")).unwrap().postings.len(), 1);
+    for count in ["4000001", "1152921504606846975", "00018446744073709551615", "99999999999999999999999"] {
+        let refusal = read_at_and_amount(&stating(count)).unwrap_err();
+        let reason = "0 workbook ``: it says that it has more than 4000000 texts";
+        assert_eq!(told(&refusal), [reason], "{count}");
+    }
+}
+
+/// A few kilobytes unpacked to all of the memory.
+#[test]
+fn a_workbook_that_unpacks_to_more_than_it_may_is_refused() {
+    for (name, bytes_max, reason) in [
+        (TEXTS, WORKBOOK_TEXTS_BYTES_MAX, "its texts unpack to more than 134217728 bytes"),
+        (STYLES, WORKBOOK_STYLES_BYTES_MAX, "its styles unpack to more than 8388608 bytes"),
+        ("xl/media/image1.png", WORKBOOK_BYTES_MAX, "it unpacks to more than 536870912 bytes"),
+    ] {
+        let bytes = workbook_with(name, bytes_max + 1, |own| own);
+        assert!(bytes.len() < 8 << 20, "{name}: {}", bytes.len());
+        let refusal = read_at_and_amount(&bytes).unwrap_err();
+        assert_eq!(told(&refusal), [format!("0 workbook ``: {reason}")], "{name}");
+    }
+    let bytes = workbook_with("xl/media/image1.png", 1 << 20, |own| own);
+    assert_eq!(read_at_and_amount(&bytes).unwrap().postings.len(), 1);
+}
+
+/// Each format of a cell took copies of its names, and names had no end.
+#[test]
+fn a_workbook_with_too_many_formats_or_too_long_a_name_of_one_is_refused() {
+    let styled = |more: String| {
+        workbook_with(STYLES, 0, |own| own.replace("</cellXfs>", &format!("{more}</cellXfs>")))
+    };
+    for (more, reason) in [
+        ("<xf fontId=\"0\"/>".repeat(65_536), "it has more than 65536 formats of cells"),
+        (format!("<xf numFmtId=\"{}\"/>", "1".repeat(2_048)), "a tag of its styles has more than 2048 bytes"),
+    ] {
+        let refusal = read_at_and_amount(&styled(more)).unwrap_err();
+        assert_eq!(told(&refusal), [format!("0 workbook ``: {reason}")]);
+    }
+    assert!(read_at_and_amount(&styled("<xf fontId=\"0\"/>".repeat(1_000))).is_ok());
+}
+
+/// A second behind the last of the calendar ended the program.
+#[test]
+fn the_last_second_of_the_calendar_has_none_behind_it() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, heading) in (0u16..).zip(["at", "amount"]) {
+        sheet.write_string(0, column, heading).unwrap();
+    }
+    let date = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
+    sheet.write_number_with_format(1, 0, 2_958_465.999_998, &date).unwrap();
+    sheet.write_number(1, 1, 2_000_000.0).unwrap();
+    let read = read_at_and_amount(&book.save_to_buffer().unwrap()).unwrap();
+    // 9999-12-31 23:59:59 in Việt Nam.
+    assert_eq!(read.postings[0].at_s, 253_402_275_599);
+}
+
+/// Of a text that is too long a copy was kept for each of its cells.
+#[test]
+fn a_cell_of_a_workbook_that_is_too_long_is_refused_with_its_row() {
+    let long = "đ".repeat(600);
+    let bytes = workbook_with(TEXTS, 0, |own| own.replace("2026-05-03 07:00:00", &long));
+    let reasons = [format!("2 line `{}`: 1000 bytes are the most of a value", "đ".repeat(40))];
+    assert_eq!(told(&read_at_and_amount(&bytes).unwrap_err()), reasons);
 }
 
 #[test]
