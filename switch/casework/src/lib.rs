@@ -17,4 +17,4 @@ pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Closed, PARTS_MAX,
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
 pub use due::{AGE_BANDS, DueRules, age_band};
 pub use matching::{Matching, PassedOver};
-pub use settlement::{NoSettlement, settlement};
+pub use settlement::{NoSettlement, settlement, settling};

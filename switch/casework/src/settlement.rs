@@ -1,8 +1,10 @@
 //! What a closed day comes to for a bank, with what two people have agreed on until its close: what files out are made of.
 
+use std::collections::BTreeSet;
+
 use exchange::{Adjustment, Settlement};
 use processor::{Day, Institution};
-use reconciliation::Book;
+use reconciliation::{Book, Sheet};
 
 use crate::cases::{Booked, Casework};
 
@@ -49,6 +51,18 @@ pub fn settlement(
         adjustments: booked.flat_map(|booked| adjustments(booked, bank)).collect(),
     };
     Ok((settlement, closed_at_ms.div_euclid(1_000)))
+}
+
+/// Who has files of a day: issuers and acquirers of what the log has, whoever owes or is owed, and who is named by what was booked into the day.
+pub fn settling(casework: &Casework, sheet: &Sheet) -> BTreeSet<Institution> {
+    let booked = casework.booked().iter().filter(|booked| casework.settles_in(booked.act) == Some(sheet.day));
+    let named = booked.flat_map(|booked| {
+        let proposal = &booked.proposal;
+        let acquirer = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
+        proposal.bank.into_iter().chain(acquirer)
+    });
+    let net = sheet.net_positions();
+    sheet.members.keys().chain(sheet.acquirers.keys()).chain(net.keys()).copied().chain(named).collect()
 }
 
 /// What was booked as the bank's file has it: its own, and with the other sign that of a bank whose citizen was at its terminal. A refund is the

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use casework::{
     Act, Casework, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Refused, Row, claims,
-    settlement,
+    settlement, settling,
 };
 use exchange::Settlement;
 use journal::{LogReader, ReadError};
@@ -66,6 +66,8 @@ pub(crate) struct Told {
     pub(crate) sheets: Vec<Sheet>,
     /// What members claim of each day.
     pub(crate) claims: BTreeMap<Day, BTreeMap<(Side, Institution), Claimed>>,
+    /// Whose files each closed day has.
+    pub(crate) settling: BTreeMap<Day, BTreeSet<Institution>>,
     /// Records read, and records that are there.
     pub(crate) read: (Position, Position),
     /// Records that came so late that no day has them.
@@ -164,9 +166,12 @@ impl Desks {
         }
         sheets.reverse();
         let claims = sheets.iter().map(|sheet| (sheet.day, claims(&casework, sheet))).collect();
+        let closed = sheets.iter().filter(|sheet| sheet.closed.is_some());
+        let settling = closed.map(|sheet| (sheet.day, settling(&casework, sheet))).collect();
         Ok(Told {
             sheets,
             claims,
+            settling,
             read: (state.book.next(), log.synced()),
             left_out: state.book.left_out() + state.broken,
         })

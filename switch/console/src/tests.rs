@@ -695,6 +695,70 @@ async fn what_cannot_be_done_to_one_of_many_is_told_of_that_one_and_the_others_a
     assert!(house.acts().pop().unwrap().starts_with("minh refused: maker is never checker"));
 }
 
+/// The list of what waits had amounts of log and bank alone: what was approved in bulk stood on no page.
+#[tokio::test]
+async fn a_checker_sees_of_each_proposal_what_it_comes_to_before_approving_many() {
+    let house = with_a_day();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    for ((pick, ..), (amount, why)) in
+        house.cases("missing_at_bank").iter().zip([("1230000", "posted+short"), ("456000", "branch+says+so")])
+    {
+        let fields = format!("id={pick}&act=propose&resolution=adjustment&amount={amount}&text={why}");
+        let done = clerk.post("/case/act", &fields).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.page);
+    }
+    let page = checker.get("/approvals").await.page;
+    let rows: Vec<&str> = page.split("<tr data-row>").skip(1).collect();
+    assert_eq!(rows.len(), 2, "{page}");
+    for (amount, why) in [("1.230.000", "posted short"), ("456.000", "branch says so")] {
+        let row = rows.iter().find(|row| row.contains(why)).unwrap();
+        for shown in [amount, "Điều chỉnh giữa thành viên", "VietinBank (970415)", "970418", ">lan<"]
+        {
+            assert!(row.contains(shown), "{shown}: {row}");
+        }
+    }
+}
+
+/// A proposal of an exception that is not there any more, or that is another by now, was approved among the others.
+#[tokio::test]
+async fn what_is_gone_is_left_out_of_a_bulk_approval_and_said() {
+    let house = with_a_day();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let missing = "missing_at_bank";
+    let propose =
+        format!("{}act=propose&resolution=accept&text=posted+next+day&at=/exceptions", house.picks(missing));
+    assert_eq!(clerk.post("/exceptions/act", &propose).await.status, StatusCode::SEE_OTHER);
+    let picks = house.picks(missing);
+    // The bank's next file has the second withdrawal: what was missing is there.
+    let rrn = String::from_utf8(house.log.rrn(2).0.to_vec()).unwrap();
+    let line = format!("2026-05-04 08:01:01,2000000,D,{rrn},HN000001,,,,,");
+    let key = exchange::FileKey {
+        kind: exchange::FileKind::Postings,
+        bank: "970415".parse().ok(),
+        terminal: None,
+        day: crate::testing::day(),
+        part: 2,
+    };
+    let bytes = postings(&[&line], "1,2000000");
+    let arrival = casework::Arrival {
+        bytes: &bytes,
+        key,
+        layout: None,
+        parts: 2,
+        at_ms: 5,
+        who: "uid 1000",
+        from: "command line",
+    };
+    house.console.days.desk().unwrap().take(&arrival).unwrap();
+    let gone = "Không bên nào còn nêu khác biệt này";
+    assert_eq!(checker.get("/approvals").await.page.matches(gone).count(), 1);
+    let left = checker.post("/exceptions/act", &(picks + "act=approve&at=/approvals")).await.page;
+    assert!(left.contains("Đã ghi lại cho 3 vụ việc") && left.contains(gone), "{left}");
+    assert_eq!(left.matches("data-row").count(), 1);
+    let states: Vec<String> = house.cases(missing).into_iter().map(|(_, state, _)| state).collect();
+    assert_eq!(states.iter().filter(|state| *state == "proposed").count(), 1, "{states:?}");
+}
+
 #[tokio::test]
 async fn an_act_on_many_that_is_not_understood_or_not_allowed_does_nothing() {
     let house = with_a_day();
@@ -834,6 +898,9 @@ async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
     assert!(
         page.contains("form=settlement") && page.contains("form=camt053") && !page.contains("/day/settle")
     );
+    // Files were offered for issuers alone: the bank whose machine it was has some too.
+    assert!(page.contains("bank=970415&amp;form=") || page.contains("bank=970415&#38;form="), "{page}");
+    assert!(page.contains("bank=970418&amp;form=") || page.contains("bank=970418&#38;form="), "{page}");
     let text = clerk.get(&format!("{file}settlement")).await.page;
     assert!(text.starts_with("H|ATM-SETTLEMENT|2|switch-1|970415|2026-05-04|704\n"), "{text}");
     assert!(

@@ -234,6 +234,8 @@ texts! {
     release: "Thôi phụ trách", "Release it";
     propose: "Đề xuất", "Propose";
     proposed: "Đề xuất kết thúc", "Proposed end";
+    proposed_amount: "Số tiền đề xuất", "Proposed amount";
+    payer: "Ngân hàng trả hoặc nhận", "Bank that pays or is paid";
     maker: "Người đề xuất", "Maker";
     checked_by: "Người duyệt", "Checked by";
     approve: "Duyệt", "Approve";

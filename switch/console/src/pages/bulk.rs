@@ -91,9 +91,13 @@ fn plan(fields: &Fields, seen: &Seen, console: &Console, visitor: &Visitor) -> R
             ..Doing::default()
         };
         let (deed, _) = doing.deed(row, &visitor.person.name, &banks).ok_or(t.act_bad)?;
+        let stale = cases::warning(row, t).filter(|_| matches!(&deed, Deed::Approve { .. }));
         let is_refund = matches!(&deed, Deed::Propose { resolution: Resolution::Refund, .. });
         if is_refund && Resolution::offered(row.exception.kind) != Some(Resolution::Refund) {
             plan.left.push((row.clone(), t.bulk_not_offered.to_owned()));
+        } else if let Some(warning) = stale {
+            // Whoever approves it all the same does so on the case's own page, which says so.
+            plan.left.push((row.clone(), warning.to_owned()));
         } else {
             plan.todo.push((row.clone(), deed));
         }

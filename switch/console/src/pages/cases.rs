@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{ActError, CaseState, Deed, DeskError, Refused as NotDone, Resolution, Row};
+use casework::{ActError, CaseState, Deed, DeskError, Proposal, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
 use processor::{Day, Institution};
 use reconciliation::{CaseId, Kind, LineId};
@@ -132,6 +132,10 @@ pub(crate) struct ShownRow {
     due: String,
     is_late: bool,
     age: String,
+    /// What a checker is asked to approve.
+    proposal: Option<ProposalShown>,
+    /// Something about the case that must not be overlooked.
+    warning: Option<&'static str>,
 }
 
 impl ShownRow {
@@ -161,7 +165,19 @@ impl ShownRow {
             due: format::day(row.due),
             is_late: row.is_open() && today.days_after(row.due) > 0,
             age: with(t.days, row.age_days(today)),
+            proposal: row.case.proposal.as_ref().map(|proposal| ProposalShown::new(proposal, console, t)),
+            warning: warning(row, t),
         }
+    }
+}
+
+/// Why what is here is not what was worked on, where it is not.
+pub(crate) fn warning(row: &Row, t: &Texts) -> Option<&'static str> {
+    match (row.is_gone, row.is_another()) {
+        (true, _) if row.stands_alone() => Some(t.case_stands_alone),
+        (true, _) => Some(t.case_is_gone),
+        (false, true) => Some(t.case_is_another),
+        (false, false) => None,
     }
 }
 
@@ -438,11 +454,30 @@ struct CasePage {
 struct ProposalShown {
     act: u64,
     bank: Option<String>,
+    /// The acquirer on the other side of an adjustment.
+    acquirer: Option<String>,
     maker: String,
     resolution: &'static str,
     amount: String,
     why: String,
     checker: Option<String>,
+}
+
+impl ProposalShown {
+    fn new(proposal: &Proposal, console: &Console, t: &Texts) -> ProposalShown {
+        let name = |bank: Institution| bank_name(&bank.to_string(), &console.settings);
+        let acquirer = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
+        ProposalShown {
+            act: proposal.act,
+            bank: proposal.bank.map(name),
+            acquirer: acquirer.map(name),
+            maker: proposal.maker.clone(),
+            resolution: resolution_words(proposal.resolution, t),
+            amount: format::signed(proposal.amount_minor, console.settings.currency),
+            why: proposal.why.clone(),
+            checker: proposal.checker.clone(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -482,7 +517,6 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         false => Resolution::offered(exception.kind).unwrap_or(Resolution::Adjustment),
     };
     let resolutions = Resolution::PROPOSED;
-    let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
     let text = |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
     let acts = row.case.acts.iter().filter_map(|number| seen.acts.get(usize::try_from(*number).ok()?));
     Ok(CasePage {
@@ -496,12 +530,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             std::format!("/workbench{}", query(&[("bank", &*bank), ("day", &*day)]))
         }),
         rule: exception.rule.map(|rule| t.rule(rule)),
-        warning: match (row.is_gone, row.is_another()) {
-            (true, _) if row.stands_alone() => Some(t.case_stands_alone),
-            (true, _) => Some(t.case_is_gone),
-            (false, true) => Some(t.case_is_another),
-            (false, false) => None,
-        },
+        warning: warning(row, t),
         acquirers: match exception.acquirer {
             Some(_) => Vec::new(),
             None => Choice::banks(console, ""),
@@ -510,15 +539,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             Some(_) => Vec::new(),
             None => Choice::banks(console, ""),
         },
-        proposal: proposal.map(|proposal| ProposalShown {
-            act: proposal.act,
-            bank: proposal.bank.as_ref().map(name),
-            maker: proposal.maker.clone(),
-            resolution: resolution_words(proposal.resolution, t),
-            amount: format::signed(proposal.amount_minor, console.settings.currency),
-            why: proposal.why.clone(),
-            checker: proposal.checker.clone(),
-        }),
+        proposal: proposal.map(|proposal| ProposalShown::new(proposal, console, t)),
         notes: row
             .case
             .notes

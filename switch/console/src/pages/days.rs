@@ -501,16 +501,18 @@ async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Re
         return Err(missing(visitor));
     };
     let may_settle = visitor.has_desk && visitor.may(Permission::Check);
-    let is_closed = matches!(sheet.state, DayState::Closed | DayState::Settled);
     let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
     let link = |sheet: &Sheet| std::format!("/totals?day={}", sheet.day);
     let owed = sheet.owed.iter().filter(|(_, owed)| owed.amount_minor != 0 || owed.fee_minor != 0);
     Ok(TotalsPage {
         shell: Shell::of(visitor, Section::Totals, t.totals),
-        files: match is_closed {
-            true => sheet.members.keys().map(|bank| BankFiles::new(bank, sheet.day, console, t)).collect(),
-            false => Vec::new(),
-        },
+        files: told
+            .settling
+            .get(&sheet.day)
+            .into_iter()
+            .flatten()
+            .map(|bank| BankFiles::new(bank, sheet.day, console, t))
+            .collect(),
         to_settle: (may_settle && sheet.state == DayState::Closed).then(|| sheet.day.to_string()),
         reading: (!told.is_whole()).then(|| with(t.still_reading, told.percent())),
         day: format::day(sheet.day),
