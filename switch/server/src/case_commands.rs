@@ -1,6 +1,6 @@
 //! `atm-switch recon propose|approve|reject|dispute|reopen|assign|note`, and lines laid and parted by hand: acts on cases, as in the console.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use casework::{Deed, Resolution, Row};
 use console::Permission;
@@ -15,15 +15,32 @@ use crate::recon_commands::{is_member, row_json};
 
 /// Does something to a case: checked against all acts, recorded and durable when this returns. Prints how the case stands then, as `exceptions` does.
 ///
+/// Who is maker or checker has proved to be a person of the console, by a password in the first line of `input`: the command line's user is all of them,
+/// or none.
+///
 /// # Errors
-/// Whoever acts may not; the case is no exception; the act is refused; as [`crate::recon_commands::matched`].
-pub fn act(settings: &Settings, command: &CaseCommand, out: &mut impl Write) -> Result<(), String> {
+/// Whoever acts may not, or is nobody where it takes a person; the case is no exception; the act is refused; as
+/// [`crate::recon_commands::matched`].
+pub fn act(
+    settings: &Settings,
+    command: &CaseCommand,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), String> {
     let seat = Seat::new(settings)?;
-    let permission = match command {
-        CaseCommand::Approve { .. } | CaseCommand::Reject { .. } => Permission::Check,
-        _ => Permission::Work,
+    let (permission, takes_person) = match command {
+        CaseCommand::Approve { .. } | CaseCommand::Reject { .. } => (Permission::Check, true),
+        CaseCommand::Propose { .. } | CaseCommand::Reopen { .. } => (Permission::Work, true),
+        CaseCommand::Dispute { .. } | CaseCommand::Assign { .. } | CaseCommand::Note { .. } => {
+            (Permission::Work, false)
+        }
     };
-    let by = seat.by(command.on().person.as_deref(), permission)?;
+    let person = command.on().person.as_deref();
+    if takes_person && person.is_none() {
+        let reason = "it takes a person: --as NAME, and the password as the first line of standard input";
+        return Err(reason.to_owned());
+    }
+    let by = seat.by(person, permission, input)?;
     let case: CaseId = command.on().case.parse()?;
     let before = row_of(seat.joined()?, case)?;
     let deed = deed_of(settings, command, case, &before)?;
@@ -99,10 +116,11 @@ pub fn by_hand(
     settings: &Settings,
     pair: Pair<'_>,
     person: Option<&str>,
+    input: &mut impl Read,
     out: &mut impl Write,
 ) -> Result<(), String> {
     let seat = Seat::new(settings)?;
-    let by = seat.by(person, Permission::Work)?;
+    let by = seat.by(person, Permission::Work, input)?;
     let (line, ours): (LineId, LineId) = (pair.line.parse()?, pair.ours.parse()?);
     let decision = match pair.is_match {
         true => Decision::Match { line, ours },

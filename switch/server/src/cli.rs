@@ -449,7 +449,8 @@ pub enum ReconCommand {
         line: Option<String>,
         /// A transaction, by its id.
         ours: Option<String>,
-        /// Who lays it, by the name in the console's file of people; the user of the command line without it.
+        /// Who lays it, by the name in the console's file of people; the password is the first line of standard input. The
+        /// user of the command line without it.
         #[arg(long = "as", requires = "line")]
         person: Option<String>,
         /// One JSON object.
@@ -468,7 +469,8 @@ pub enum ReconCommand {
         line: String,
         /// The transaction, by its id.
         ours: String,
-        /// Who parts them, by the name in the console's file of people; the user of the command line without it.
+        /// Who parts them, by the name in the console's file of people; the password is the first line of standard input. The
+        /// user of the command line without it.
         #[arg(long = "as")]
         person: Option<String>,
         /// The switch that is meant.
@@ -502,7 +504,8 @@ pub enum ReconCommand {
 pub struct CaseArgs {
     /// The case, by its id as `exceptions --json` prints it.
     pub case: String,
-    /// Who does it, by the name in the console's file of people, whose roles count; the user of the command line without it.
+    /// Who does it, by the name in the console's file of people, whose roles count; the password is the first line of standard input. The user of
+    /// the command line without it, who neither proposes, approves, rejects nor opens again.
     #[arg(long = "as")]
     pub person: Option<String>,
     /// The switch that is meant.

@@ -1,5 +1,6 @@
 //! Log, files and acts of a configuration joined: what `day` and `recon` commands show.
 
+use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use casework::{ActFile, Casework, Deed, Desk, Matching, Row};
@@ -9,7 +10,7 @@ use console::Permission;
 
 use crate::config::{ReconciliationSettings, Settings};
 use crate::log_commands::files;
-use crate::people_commands::people;
+use crate::people_commands::{password, people};
 use crate::process_memory;
 
 /// The desk of a configuration, and who uses it.
@@ -61,12 +62,17 @@ impl<'a> Seat<'a> {
         self.acts().act(now_ms(), &self.who, COMMAND_LINE, deed).map_err(|error| error.to_string())
     }
 
-    /// Does something in a person's name, whose roles are those of the console's file of people. Without a name the command line's user does it, who
-    /// has the files anyway.
+    /// Does something in a person's name, whose roles are those of the console's file of people and whose password is the first line of `input`. Without
+    /// a name the command line's user does it, who has the files anyway.
     ///
     /// # Errors
-    /// Nobody has the name, or the roles do not allow it; it is refused.
-    pub(crate) fn by(&self, person: Option<&str>, permission: Permission) -> Result<By, String> {
+    /// Nobody has the name, the roles do not allow it, or it is not the person's password, which is recorded; it is refused.
+    pub(crate) fn by(
+        &self,
+        person: Option<&str>,
+        permission: Permission,
+        input: &mut impl Read,
+    ) -> Result<By, String> {
         let Some(name) = person else {
             return Ok(By { who: self.who.clone(), from: COMMAND_LINE.to_owned() });
         };
@@ -77,7 +83,11 @@ impl<'a> Seat<'a> {
             let roles: Vec<&str> = permission.roles().iter().map(|role| role.name()).collect();
             return Err(format!("{name} may not do this: it is for {}", roles.join(", ")));
         }
-        Ok(By { who: found.name, from: format!("{COMMAND_LINE}, {}", self.who) })
+        let by = console::By { who: &self.who, from: COMMAND_LINE, at_ms: now_ms() };
+        match people.is_password(&found, &password(input)?, by).map_err(|error| error.to_string())? {
+            true => Ok(By { who: found.name, from: format!("{COMMAND_LINE}, {}", self.who) }),
+            false => Err(format!("it is not the password of {name}: it is the first line of standard input")),
+        }
     }
 
     /// What the log comes to, with the days as people have closed them.

@@ -137,6 +137,7 @@ fn day(command: DayCommand, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn recon(command: ReconCommand, out: &mut impl Write) -> Result<(), Failure> {
+    let input = &mut std::io::stdin().lock();
     match command {
         ReconCommand::Import(args) => recon_commands::import(&settings(&args.config.file)?, &args, out)?,
         ReconCommand::Layout { name, file, config } => {
@@ -144,17 +145,17 @@ fn recon(command: ReconCommand, out: &mut impl Write) -> Result<(), Failure> {
         }
         ReconCommand::Match { line: Some(line), ours: Some(ours), person, config, .. } => {
             let pair = Pair { line: &line, ours: &ours, is_match: true };
-            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), out)?;
+            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), input, out)?;
         }
         ReconCommand::Match { json, config, .. } => {
             recon_commands::matched(&settings(&config.file)?, json, out)?;
         }
         ReconCommand::Part { line, ours, person, config } => {
             let pair = Pair { line: &line, ours: &ours, is_match: false };
-            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), out)?;
+            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), input, out)?;
         }
         ReconCommand::Case(command) => {
-            case_commands::act(&settings(&command.on().config.file)?, &command, out)?;
+            case_commands::act(&settings(&command.on().config.file)?, &command, input, out)?;
         }
         ReconCommand::Exceptions { filter, config } => {
             recon_commands::exceptions(&settings(&config.file)?, &filter, out)?;

@@ -127,7 +127,7 @@ fn acting<E: std::fmt::Display>(act: impl FnOnce(By<'_>) -> Result<(), E>) -> Re
 }
 
 /// The first line, without its end.
-fn password(input: &mut impl Read) -> Result<Password, String> {
+pub(crate) fn password(input: &mut impl Read) -> Result<Password, String> {
     let mut text = String::new();
     let read = input.take(PASSWORD_BYTES_MAX as u64 + 2).read_to_string(&mut text);
     read.map_err(|error| format!("standard input: {error}"))?;

@@ -73,15 +73,23 @@ impl Desk {
         command.args(arguments).arg("--config").arg(config).current_dir(self.dir.path()).output().unwrap()
     }
 
-    fn told_with(&self, arguments: &[&str], input: &str) {
+    /// What stands in the pipe is there whether it is read or not.
+    fn command_with(&self, arguments: &[&str], input: &str) -> Output {
         use std::io::Write as _;
+        use std::process::Stdio;
         let config = self.path("atm-switch.toml");
         let mut command = Command::new(PROGRAM);
         command.args(arguments).arg("--config").arg(config).current_dir(self.dir.path());
-        let mut child =
-            command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success(), "{arguments:?}");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that refuses before it reads closes the pipe.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    fn told_with(&self, arguments: &[&str], input: &str) {
+        let output = self.command_with(arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn told(&self, arguments: &[&str]) -> String {
@@ -352,6 +360,9 @@ fn the_list_of_exceptions_is_written_as_csv_and_as_a_workbook() {
     assert!(std::fs::read(desk.path("all.xlsx")).unwrap().starts_with(b"PK"));
 }
 
+/// Of everybody.
+const PASSWORD: &str = "correct horse battery staple\n";
+
 /// Rights are those of the console's file of people, and makers never check, on the command line too.
 #[test]
 fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
@@ -363,18 +374,15 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
         &(config + "[console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n"),
     );
     for (name, role) in [("lan", "clerk"), ("minh", "checker"), ("an", "auditor")] {
-        desk.told_with(
-            &["people", "add", name, "--full-name", name, "--role", role],
-            "correct horse battery staple\n",
-        );
+        desk.told_with(&["people", "add", name, "--full-name", name, "--role", role], PASSWORD);
     }
     assert!(desk.import("banks/970418-2026-05-03.csv"));
     let listed =
         desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--bank", "970418", "--open"]);
     let case = listed[0]["case"].as_str().unwrap().to_owned();
-    let run = |person: &str, deed: &[&str]| {
+    let run_with = |password: &str, who: &[&str], deed: &[&str]| {
         let (verb, more) = deed.split_first().unwrap();
-        let output = desk.command(&[&["recon", verb, &case, "--as", person], more].concat());
+        let output = desk.command_with(&[&["recon", verb, &case], who, more].concat(), password);
         match output.status.success() {
             true => Ok(serde_json::from_slice::<Value>(&output.stdout).unwrap()),
             false => Err(String::from_utf8_lossy(&output.stderr)
@@ -383,12 +391,31 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
                 .to_owned()),
         }
     };
+    let run = |person: &str, deed: &[&str]| run_with(PASSWORD, &["--as", person], deed);
     let state = |told: Result<Value, String>| told.map(|case| case["state"].as_str().unwrap().to_owned());
     let is = |state: &str| Ok(state.to_owned());
     let role = |name: &str, roles: &str| Err(format!("{name} may not do this: it is for {roles}"));
     assert_eq!(state(run("an", &["note", "--text", "x"])), role("an", "clerk, checker"));
     assert_eq!(state(run("nobody", &["note", "--text", "x"])), Err("nobody is called nobody".to_owned()));
     assert_eq!(state(run("lan", &["assign", "--owner", "lan"])), is("open"));
+    // One person was maker and checker by another's name, or by none: whose name it is has to be proved.
+    let nobody = "it takes a person: --as NAME, and the password as the first line of standard input";
+    let wrong =
+        |name: &str| Err(format!("it is not the password of {name}: it is the first line of standard input"));
+    let propose = ["propose", "--resolution", "accept", "--why", "x"];
+    for deed in [
+        &propose[..],
+        &["approve", "--proposal", "1"],
+        &["reject", "--proposal", "1", "--why", "x"],
+        &["reopen", "--why", "x"],
+    ] {
+        assert_eq!(state(run_with(PASSWORD, &[], deed)), Err(nobody.to_owned()), "{deed:?}");
+    }
+    assert_eq!(state(run_with("another one entirely\n", &["--as", "lan"], &propose)), wrong("lan"));
+    assert_eq!(state(run_with("", &["--as", "minh"], &["note", "--text", "x"])), wrong("minh"));
+    let audit = desk.told(&["people", "audit"]);
+    assert_eq!(audit.matches("(command line) log-in failed: ").count(), 2, "{audit}");
+    assert_eq!(state(run_with("", &[], &["note", "--text", "asked the bank"])), is("open"));
     let proposed =
         run("lan", &["propose", "--resolution", "adjustment", "--why", "the bank has it not"]).unwrap();
     let proposal = proposed["proposal"]["act"].to_string();
@@ -415,11 +442,13 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
     let pairs = desk.json(&["recon", "exceptions", "--kind", "amount_over", "--bank", "970418"]);
     let (line, over) = (pairs[0]["lines"][0].as_str().unwrap(), pairs[0]["case"].as_str().unwrap());
     let ours = over.trim_end_matches("-bank");
-    desk.told(&["recon", "part", line, ours, "--as", "lan"]);
+    desk.told_with(&["recon", "part", line, ours, "--as", "lan"], PASSWORD);
     let open = |kind: &str| {
         desk.json(&["recon", "exceptions", "--kind", kind, "--bank", "970418"]).as_array().unwrap().len()
     };
     assert_eq!(open("amount_over"), pairs.as_array().unwrap().len() - 1);
-    desk.told(&["recon", "match", line, ours, "--as", "lan"]);
+    let unproved = desk.command_with(&["recon", "match", line, ours, "--as", "lan"], "");
+    assert!(!unproved.status.success());
+    desk.told_with(&["recon", "match", line, ours, "--as", "lan"], PASSWORD);
     assert_eq!(open("amount_over"), pairs.as_array().unwrap().len());
 }
