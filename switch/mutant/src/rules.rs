@@ -429,7 +429,7 @@ mutants! {
         fault: "a sealed piece behind another record's clear fields",
         shows: "one citizen's PAN and account beside another's transaction";
 
-    // Card, person and links: tests/tests/defences.rs finds them.
+    // Card, person and links: tests/tests/defences/main.rs finds them.
     PanOfAnotherCard = "pan-of-another-card",
         "The card's number is not compared with the PAN's (card and person).",
         fault: "a card in somebody else's name",
