@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use exchange::{Digest, FileKey, Intake, Layout};
+use mutant::Mutant;
 use processor::{Day, Institution, Position};
 use reconciliation::{Book, CaseId, Claimed, DECISIONS_MAX, Decision, FeeTable, Kind, LineId, State};
 use serde::{Deserialize, Serialize};
@@ -341,10 +342,12 @@ impl Casework {
             Deed::Approve { proposal, .. } | Deed::Reject { proposal, .. } => {
                 must_be(CaseState::Proposed)?;
                 let found = case.and_then(|case| case.proposal.as_ref());
-                if found.is_some_and(|found| found.maker == who) {
+                let is_own = found.is_some_and(|found| found.maker == who);
+                if is_own && !mutant::is(Mutant::OwnProposalChecked) {
                     return Err(Refused::OwnProposal(who.to_owned()));
                 }
-                if found.is_none_or(|found| found.act != *proposal) {
+                let is_another = found.is_none_or(|found| found.act != *proposal);
+                if is_another && !mutant::is(Mutant::OtherProposalChecked) {
                     return Err(Refused::OtherProposal);
                 }
                 if let Deed::Reject { why, .. } = deed {
@@ -512,6 +515,10 @@ impl Casework {
             Deed::Reopen { why, .. } => {
                 let undo = case.undo(act.number, &act.who, why);
                 match undo {
+                    Some(_) if mutant::is(Mutant::BookedUndoneByOne) => {
+                        case.standing.clear();
+                        case.step_back();
+                    }
                     Some(undo) => case.propose(undo),
                     None => case.step_back(),
                 }

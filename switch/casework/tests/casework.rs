@@ -974,3 +974,15 @@ fn what_is_offered_and_how_old_a_case_is() {
     let bands = [0, 1, 2, 10, 30, 31].map(age_band);
     assert_eq!(bands, ["0-1", "0-1", "2-5", "6-10", "11-30", "31+"]);
 }
+
+/// Rules that are broken one at a time (docs/mutants.md), and the tests here that miss them.
+#[cfg(feature = "mutants")]
+#[test]
+fn each_rule_that_is_broken_is_missed() {
+    use mutant::Mutant;
+
+    mutant::each_is_missed(&[
+        (Mutant::OwnProposalChecked, &["what_was_booked_is_taken_back_by_two"]),
+        (Mutant::BookedUndoneByOne, &["what_was_booked_is_taken_back_by_two"]),
+    ]);
+}

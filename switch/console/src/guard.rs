@@ -14,6 +14,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use multer::{Constraints, Multipart, SizeLimit};
+use mutant::Mutant;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -73,7 +74,9 @@ pub(crate) async fn guard(State(console): State<Arc<Console>>, request: Request,
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    if !mutant::is(Mutant::PolicyLeftOut) {
+        set(header::CONTENT_SECURITY_POLICY, POLICY);
+    }
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "same-origin");
     set(header::X_FRAME_OPTIONS, "DENY");
@@ -115,7 +118,7 @@ async fn guarded(console: &Arc<Console>, request: Request) -> Result<Request, Re
         Some(visitor) => {
             request.extensions_mut().insert(visitor);
         }
-        None if is_public(&path) => {}
+        None if is_public(&path) || mutant::is(Mutant::PageWithoutSession) => {}
         None if by_itself => return Err(StatusCode::UNAUTHORIZED.into_response()),
         None => {
             let back = problem::encoded(&guest.here);
@@ -156,7 +159,9 @@ fn visitor(
         tracing::error!(%error, "the console's people cannot be read: nobody is let in");
         Refused::from(problem::page(guest, None, Problem::Failed(String::new())))
     })?;
-    let still = found.filter(|person| !person.disabled && person.password.mark() == mark);
+    let still = found.filter(|person| {
+        !person.disabled && person.password.mark() == mark || mutant::is(Mutant::ShutOutStaysIn)
+    });
     if still.is_none() {
         console.sessions.end(&id);
     }
@@ -216,7 +221,8 @@ async fn checked_form(
         return uploaded(console, visitor, request, refused).await;
     }
     let (parts, body) = request.into_parts();
-    let bytes = match timeout(FORM_MAX, to_bytes(body, FORM_BYTES_MAX)).await {
+    let bytes_max = if mutant::is(Mutant::FormOfAnySize) { usize::MAX } else { FORM_BYTES_MAX };
+    let bytes = match timeout(waited(FORM_MAX), to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return Err(problem::page(guest, visitor, Problem::TooLarge)),
         Err(_) => return Err(problem::page(guest, visitor, Problem::Slow)),
@@ -246,13 +252,14 @@ async fn uploaded(
     let (mut parts, body) = request.into_parts();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
     let Ok(boundary) = multer::parse_boundary(kind) else { return Err(problem(Problem::Form)) };
+    let bytes_max = if mutant::is(Mutant::FileOfAnySize) { u64::MAX / 2 } else { UPLOAD_BYTES_MAX as u64 };
     let limits = SizeLimit::new()
-        .whole_stream((UPLOAD_BYTES_MAX + FORM_BYTES_MAX) as u64)
+        .whole_stream(bytes_max + FORM_BYTES_MAX as u64)
         .per_field(UPLOAD_FIELD_BYTES_MAX as u64)
-        .for_field("file", UPLOAD_BYTES_MAX as u64);
+        .for_field("file", bytes_max);
     let constraints = Constraints::new().size_limit(limits);
     let form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
-    let upload = match timeout(UPLOAD_MAX, read_upload(form, Arc::new(turn))).await {
+    let upload = match timeout(waited(UPLOAD_MAX), read_upload(form, Arc::new(turn))).await {
         Ok(Ok(upload)) => upload,
         Ok(Err(multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. })) => {
             return Err(problem(Problem::TooLarge));
@@ -265,6 +272,11 @@ async fn uploaded(
     }
     parts.extensions.insert(upload);
     Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// How long a body is waited for that has to be whole within this time.
+fn waited(within: Duration) -> Duration {
+    if mutant::is(Mutant::BodyWaitedFor) { within * 100 } else { within }
 }
 
 /// Of fields of one name the last counts.
@@ -288,6 +300,9 @@ async fn read_upload(
 
 /// By the Origin where the browser says it, which it does for every form; else by Sec-Fetch-Site. Without both: no.
 fn is_from_here(console: &Console, headers: &HeaderMap) -> bool {
+    if mutant::is(Mutant::FormFromElsewhere) {
+        return true;
+    }
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let fetched = text(HeaderName::from_static("sec-fetch-site"));
     if fetched.is_some_and(|site| site != "same-origin") {
@@ -314,6 +329,7 @@ fn is_known_host(console: &Console, headers: &HeaderMap) -> bool {
     let ip = settings.listen.ip();
     let address = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
     name == address
+        || mutant::is(Mutant::HostNotLookedAt)
         || (ip.is_loopback() && name.eq_ignore_ascii_case("localhost"))
         || settings.names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -5,6 +5,8 @@
 mod address;
 mod app;
 mod audit;
+#[cfg(all(test, feature = "mutants"))]
+mod broken_rules;
 mod desk;
 mod evidence;
 mod format;

@@ -184,11 +184,13 @@ mod tests {
         for _ in 0..CONNECTIONS_OF_ONE_MAX {
             inside.push(TcpStream::connect(at).await.unwrap());
         }
-        let mut over = TcpStream::connect(at).await.unwrap();
-        let said = over.read(&mut [0; 1]).await;
-        assert!(said.is_err() || said.is_ok_and(|bytes| bytes == 0), "it is closed unheard");
-        let mut last = inside.pop().unwrap();
         let request = format!("GET /log-in HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        let mut over = TcpStream::connect(at).await.unwrap();
+        let _ = over.write_all(request.as_bytes()).await;
+        let mut said = String::new();
+        let _ = over.read_to_string(&mut said).await;
+        assert_eq!(said, "", "it is closed unheard");
+        let mut last = inside.pop().unwrap();
         last.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         last.read_to_string(&mut answer).await.unwrap();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
+use mutant::Mutant;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -98,6 +99,7 @@ impl CsrfToken {
 
     pub(crate) fn is(&self, field: &str) -> bool {
         unhex(field).is_some_and(|bytes: [u8; 32]| bytes.ct_eq(&self.0).into())
+            || mutant::is(Mutant::FormWithoutToken)
     }
 }
 
@@ -158,12 +160,12 @@ impl Sessions {
             sessions.remove(&hash);
             return Known::No;
         }
-        if session.place != place {
+        if session.place != place && !mutant::is(Mutant::SessionOfAnyPlace) {
             let person = session.person.clone();
             sessions.remove(&hash);
             return Known::Stolen { person };
         }
-        if !stays_idle {
+        if !stays_idle || mutant::is(Mutant::SessionKeptByPage) {
             session.seen_ms = now_ms;
         }
         Known::Yes { person: session.person.clone(), mark: session.mark, csrf: CsrfToken(session.csrf) }
@@ -192,8 +194,9 @@ impl Sessions {
 }
 
 fn has_ended(session: &Session, bounds: &SessionBounds, now_ms: u64) -> bool {
-    now_ms.saturating_sub(session.seen_ms) >= bounds.idle_ms_max
-        || now_ms.saturating_sub(session.began_ms) >= bounds.whole_ms_max
+    let is_over = now_ms.saturating_sub(session.seen_ms) >= bounds.idle_ms_max
+        || now_ms.saturating_sub(session.began_ms) >= bounds.whole_ms_max;
+    is_over && !mutant::is(Mutant::SessionWithoutEnd)
 }
 
 #[cfg(test)]

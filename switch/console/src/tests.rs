@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::app::{CITIZENS_AN_HOUR_MAX, Clock, Console, NUMBERS_AN_HOUR_MAX};
-use crate::gate::{FAILURES_FREE, WAIT_MS_MIN};
+use crate::gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, WAIT_MS_MIN};
 use crate::guard::Peer;
 use crate::pages::router;
 use crate::password::PasswordHash;
@@ -549,9 +549,10 @@ async fn a_maker_never_checks_whatever_the_roles_and_the_try_is_recorded() {
         "no button is offered"
     );
     for act in ["approve", "reject"] {
-        let refused = checker.post("/case/act", &format!("id={id}&act={act}&text=mine")).await;
-        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(house.acts().pop().unwrap().starts_with("minh refused: maker is never checker"));
+        let fields = format!("id={id}&act={act}&text=mine&{}", house.proposal());
+        let refused = checker.post("/case/act", &fields).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{act}");
+        assert!(house.acts().pop().unwrap().starts_with("minh refused: maker is never checker"), "{act}");
     }
     let clerk = house.logged_in("lan").await;
     let jump = clerk.post("/case/act", &format!("id={id}&act=approve")).await;
@@ -1090,9 +1091,12 @@ async fn a_form_or_file_that_does_not_come_or_is_too_large_is_dropped() {
     let clerk = house.logged_in("lan").await;
     let form = clerk.request("POST", "/case/act").header(header::ORIGIN, "http://127.0.0.1:8600");
     let form = form.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    // The clock stands still but for what is waited for.
+    let began = tokio::time::Instant::now();
     let slow = clerk.send(form.body(Body::new(Endless)).unwrap()).await;
-    assert_eq!(slow.status, StatusCode::REQUEST_TIMEOUT);
-    assert_eq!(clerk.load_body(Body::new(Endless)).await.status, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!((slow.status, began.elapsed().as_secs()), (StatusCode::REQUEST_TIMEOUT, 10));
+    let slow = clerk.load_body(Body::new(Endless)).await;
+    assert_eq!((slow.status, began.elapsed().as_secs()), (StatusCode::REQUEST_TIMEOUT, 10 + 120));
     let large = vec![b'x'; crate::UPLOAD_BYTES_MAX + 1];
     let too_large = clerk.load(&POSTINGS_OF_THE_DAY, &large).await;
     assert_eq!(too_large.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -1268,6 +1272,26 @@ async fn log_ins_are_bounded_for_each_person_with_a_stated_wait() {
         house.acts().iter().filter(|act| *act == "lan log-in failed lan").count(),
         FAILURES_FREE as usize
     );
+}
+
+/// Attack: guessing passwords of many, or by names that nobody has, from as many addresses as a house of IPv6 has.
+#[tokio::test]
+async fn guesses_for_many_names_from_one_house_wait_too() {
+    let house = House::new();
+    let from = |network: u16, last: u16| Browser {
+        address: IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, last]),
+        ..house.browser(1)
+    };
+    for guess in 0..ADDRESS_FAILURES_FREE as u16 {
+        let failed = from(7, guess).log_in(&format!("name{guess}"), "not the password").await;
+        assert_eq!(failed.status, StatusCode::UNAUTHORIZED, "{guess}");
+    }
+    let waiting = from(7, 9_999).log_in("lan", PASSWORD).await;
+    assert_eq!(waiting.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(waiting.page.contains("sau 30 giây"), "{}", waiting.page);
+    assert_eq!(from(8, 1).log_in("lan", PASSWORD).await.status, StatusCode::SEE_OTHER, "the house beside it");
+    house.pass(WAIT_MS_MIN);
+    assert_eq!(from(7, 1).log_in("lan", PASSWORD).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
+use mutant::Mutant;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use zip::ZipArchive;
@@ -39,7 +40,7 @@ pub(crate) fn look_through(bytes: &[u8]) -> Result<(), String> {
         };
         let unpacked = io::copy(&mut part.by_ref().take(left.min(own_max) + 1), &mut io::sink());
         let unpacked = unpacked.map_err(|error| error.to_string())?;
-        if unpacked > own_max {
+        if unpacked > own_max && !mutant::is(Mutant::WorkbookOfAnySize) {
             return Err(format!("{what} to more than {own_max} bytes"));
         }
         left = left
@@ -80,7 +81,8 @@ fn texts(part: impl BufRead) -> Result<(), String> {
             return Ok(true);
         }
         let mut stated = tag.attributes_raw().split("uniqueCount").skip(1).map(first_number);
-        match stated.any(|count| count > WORKBOOK_TEXTS_MAX) {
+        let is_too_many = stated.any(|count| count > WORKBOOK_TEXTS_MAX);
+        match is_too_many && !mutant::is(Mutant::WorkbookCountBelieved) {
             true => Err(format!("it says that it has more than {WORKBOOK_TEXTS_MAX} texts")),
             false => Ok(false),
         }
@@ -95,6 +97,9 @@ fn first_number(text: &str) -> u64 {
 }
 
 fn styles(part: impl BufRead) -> Result<(), String> {
+    if mutant::is(Mutant::WorkbookStylesUnbounded) {
+        return Ok(());
+    }
     let mut formats = 0;
     each_tag(part, |tag| {
         formats += usize::from(tag.local_name().as_ref() == "xf");

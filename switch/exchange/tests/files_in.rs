@@ -487,3 +487,21 @@ fn counters_are_read_in_notes() {
     let refusal = read_counters(text.replace("250", "x").as_bytes(), 420).unwrap_err();
     assert_eq!(told(&refusal), ["2 dispensed `x`: it is not a whole number, or too large"]);
 }
+
+/// Rules that are broken one at a time (docs/mutants.md), and the tests here that miss them.
+#[cfg(feature = "mutants")]
+#[test]
+fn each_rule_that_is_broken_is_missed() {
+    use mutant::Mutant;
+
+    mutant::each_is_missed(&[
+        (Mutant::WorkbookOfAnySize, &["a_workbook_that_unpacks_to_more_than_it_may_is_refused"]),
+        (Mutant::WorkbookCountBelieved, &["a_workbook_that_says_it_has_more_texts_than_it_may_is_refused"]),
+        (
+            Mutant::WorkbookStylesUnbounded,
+            &["a_workbook_with_too_many_formats_or_too_long_a_name_of_one_is_refused"],
+        ),
+        (Mutant::CellOfAnyLength, &["a_cell_of_a_workbook_that_is_too_long_is_refused_with_its_row"]),
+        (Mutant::CalendarWithoutEnd, &["the_last_second_of_the_calendar_has_none_behind_it"]),
+    ]);
+}

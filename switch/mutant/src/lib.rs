@@ -1,11 +1,15 @@
-//! Broken rules, compiled for tests alone: each breaks one rule of docs/lifecycle.md in one place, and the simulation
-//! has to find it.
+//! Broken rules, compiled for tests alone: each breaks one rule of docs/lifecycle.md or docs/security.md in one place, and
+//! the simulation, or the tests that stand for it, have to find it.
 //!
 //! Without the feature `mutants` nothing is left of them: [`is`] is the constant `false`. With it one rule at a time is
 //! broken, for the whole process, by `activate`.
 
+#[cfg(feature = "mutants")]
+mod missed;
 mod rules;
 
+#[cfg(feature = "mutants")]
+pub use missed::each_is_missed;
 pub use rules::Mutant;
 
 /// Whether broken rules are compiled in. The program that serves asserts that they are not.

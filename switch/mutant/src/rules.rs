@@ -514,4 +514,170 @@ mutants! {
         "Any number of bytes waits for a peer (links).",
         fault: "a peer that does not read",
         shows: "memory grows";
+
+    // The console: switch/console/src/broken_rules.rs finds them, and tests of casework and exchange.
+    RoleNotAsked = "role-not-asked",
+        "A page or form is for any role (console: role jump).",
+        fault: "a page or form of another role, by its address",
+        shows: "it is shown and done";
+    OwnProposalChecked = "own-proposal-checked",
+        "A maker may check their own proposal (console: maker is never checker).",
+        fault: "an approval by the maker",
+        shows: "money moves by one person alone";
+    OtherProposalChecked = "other-proposal-checked",
+        "An approval counts for whatever proposal stands there (console: what the checker has seen).",
+        fault: "a proposal that is put under the checker's click",
+        shows: "what nobody has looked at is approved";
+    BookedUndoneByOne = "booked-undone-by-one",
+        "What was booked is taken back by its reopening alone (console: by two).",
+        fault: "a case with something booked, reopened",
+        shows: "nothing is booked any more, by one person";
+    ProposalNotShown = "proposal-not-shown",
+        "The list of what waits does not say what each proposal comes to (console: bulk approval).",
+        fault: "many proposals at once",
+        shows: "amounts are approved that stand on no page";
+    GoneApprovedInBulk = "gone-approved-in-bulk",
+        "What is gone or another by now is approved among the others (console: bulk approval).",
+        fault: "a file that comes between proposal and approval",
+        shows: "a proposal upon nothing is resolved";
+    PageWithoutSession = "page-without-session",
+        "Any page goes on without a session (console: no session).",
+        fault: "a request without a cookie",
+        shows: "no log-in page comes";
+    FormFromElsewhere = "form-from-elsewhere",
+        "A form may come from any page (console: CSRF).",
+        fault: "a form from another site, port or scheme",
+        shows: "it is done";
+    FormWithoutToken = "form-without-token",
+        "A form needs no token (console: CSRF).",
+        fault: "a form without its token, or with another session's",
+        shows: "it is done";
+    HostNotLookedAt = "host-not-looked-at",
+        "A request may be for any host (console: DNS rebinding).",
+        fault: "somebody else's name that points here",
+        shows: "the page comes";
+    SessionOfAnyPlace = "session-of-any-place",
+        "A session may be used from anywhere (console: session theft).",
+        fault: "a cookie from another address or browser",
+        shows: "both are in";
+    CookieInReach = "cookie-in-reach",
+        "The session's cookie is for scripts and other sites too (console: session theft).",
+        fault: "a log-in",
+        shows: "a cookie without HttpOnly and SameSite";
+    OldSessionKept = "old-session-kept",
+        "A log-in leaves the session before it alive (console: session fixation).",
+        fault: "a second log-in of one browser",
+        shows: "the session before it is in";
+    SessionWithoutEnd = "session-without-end",
+        "A session never ends by itself (console: a session left open).",
+        fault: "a quarter of an hour without a request",
+        shows: "it is in";
+    SessionKeptByPage = "session-kept-by-page",
+        "What a page asks by itself keeps a session alive (console: a session left open).",
+        fault: "the Live page, left open",
+        shows: "it is in for a shift";
+    LogOutKeepsSession = "log-out-keeps-session",
+        "Logging out takes the cookie alone (console: a session left open).",
+        fault: "the cookie, sent again",
+        shows: "it is in";
+    ShutOutStaysIn = "shut-out-stays-in",
+        "A session outlives its person's rights and password (console: a session left open).",
+        fault: "somebody who is shut out, another password",
+        shows: "the session is in";
+    GuessesUnbounded = "guesses-unbounded",
+        "No failed log-in makes the next one wait (console: guessing passwords).",
+        fault: "guesses for one person",
+        shows: "each is looked at";
+    FailuresOfAddressUncounted = "failures-of-address-uncounted",
+        "Failed log-ins are counted by name alone (console: guessing passwords).",
+        fault: "guesses for many names from one address",
+        shows: "each is looked at";
+    UnknownNameTold = "unknown-name-told",
+        "A failed log-in says that nobody has the name (console: guessing passwords).",
+        fault: "a log-in by a name that nobody has",
+        shows: "another answer than to a wrong password";
+    UnknownNameRecorded = "unknown-name-recorded",
+        "A name that nobody has is recorded as it was typed (console: guessing passwords).",
+        fault: "a password, typed into the field of the name",
+        shows: "it stands in the audit";
+    LooksUnbounded = "looks-unbounded",
+        "Looks at numbers and searches for citizens have no bound (console: bulk look-up).",
+        fault: "more within an hour than there may be",
+        shows: "each is shown";
+    LookWithoutReason = "look-without-reason",
+        "A full number needs no reason (console: bulk look-up).",
+        fault: "a look without a reason",
+        shows: "the number is shown";
+    LookNotRecorded = "look-not-recorded",
+        "A look at a full number is not recorded (console: bulk look-up).",
+        fault: "any look",
+        shows: "the audit does not have it";
+    NumberInAddress = "number-in-address",
+        "A search for a citizen goes on by the number (console: numbers in addresses).",
+        fault: "any search for a citizen",
+        shows: "the number stands in the address";
+    TextsNotEscaped = "texts-not-escaped",
+        "What was typed or sent is put on the page as it is (console: script).",
+        fault: "a tag in a field",
+        shows: "it is a tag on the page";
+    PolicyLeftOut = "policy-left-out",
+        "Pages come without a policy for scripts (console: script).",
+        fault: "any page",
+        shows: "no Content-Security-Policy";
+    FormulaInACell = "formula-in-a-cell",
+        "A cell of a list is written as it is (console: formula).",
+        fault: "a value that begins as a formula",
+        shows: "a spreadsheet computes it";
+    BackToAnywhere = "back-to-anywhere",
+        "Whoever comes back comes back to any page (console: open redirect).",
+        fault: "a page of somebody else's to come back to",
+        shows: "the browser is sent there";
+    BodyWaitedFor = "body-waited-for",
+        "A form or file is waited for, however long it takes (console: a body that never ends).",
+        fault: "a body of which nothing comes",
+        shows: "its place is taken for a hundred times as long";
+    FormOfAnySize = "form-of-any-size",
+        "A form may have any size (console: a body that is endless).",
+        fault: "a form of 100,000 bytes",
+        shows: "it is read";
+    FileOfAnySize = "file-of-any-size",
+        "A file may have any size (console: a body that is endless).",
+        fault: "a file of more than 64 MiB",
+        shows: "it is read";
+    BrowserTakesAll = "browser-takes-all",
+        "An address may have any number of browsers' connections (console: connections).",
+        fault: "one with its share",
+        shows: "the next is answered";
+    HouseOfManyAddresses = "house-of-many-addresses",
+        "Each address of an IPv6 house counts by itself (console: connections, guessing passwords).",
+        fault: "other addresses of one house",
+        shows: "each has its bounds anew";
+    WorkbookOfAnySize = "workbook-of-any-size",
+        "A workbook may unpack to any size (console: workbooks).",
+        fault: "a few kilobytes that unpack to all of the memory",
+        shows: "it is read";
+    WorkbookCountBelieved = "workbook-count-believed",
+        "A workbook's own count of its texts is believed (console: workbooks).",
+        fault: "a count that there is no memory for",
+        shows: "room is made for it";
+    WorkbookStylesUnbounded = "workbook-styles-unbounded",
+        "A workbook's styles have no bounds (console: workbooks).",
+        fault: "many formats, or a long name of one",
+        shows: "each takes copies";
+    CellOfAnyLength = "cell-of-any-length",
+        "A cell may have any length (console: workbooks).",
+        fault: "a long text that many cells have",
+        shows: "each takes a copy";
+    CalendarWithoutEnd = "calendar-without-end",
+        "A moment is rounded up behind the calendar's last (console: a cell that ends the program).",
+        fault: "the last second of the year 9999",
+        shows: "the program ends";
+    WaitingFileOfAnybody = "waiting-file-of-anybody",
+        "A file that waits is anybody's who knows its name (console: somebody else's file).",
+        fault: "another person's click",
+        shows: "it is taken";
+    AuditChainUnchecked = "audit-chain-unchecked",
+        "A line of the audit need not follow from the one before it (console: the audit edited).",
+        fault: "a line that was edited",
+        shows: "the audit is read as whole";
 }

@@ -8,6 +8,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, Deed, DeskError, Refused as NotDone, Resolution, Row};
+use mutant::Mutant;
 use processor::Institution;
 
 use crate::app::{Console, Visitor};
@@ -91,7 +92,8 @@ fn plan(fields: &Fields, seen: &Seen, console: &Console, visitor: &Visitor) -> R
             ..Doing::default()
         };
         let (deed, _) = doing.deed(row, &visitor.person.name, &banks).ok_or(t.act_bad)?;
-        let stale = cases::warning(row, t).filter(|_| matches!(&deed, Deed::Approve { .. }));
+        let stale = cases::warning(row, t)
+            .filter(|_| matches!(&deed, Deed::Approve { .. }) && !mutant::is(Mutant::GoneApprovedInBulk));
         let is_refund = matches!(&deed, Deed::Propose { resolution: Resolution::Refund, .. });
         if is_refund && Resolution::offered(row.exception.kind) != Some(Resolution::Refund) {
             plan.left.push((row.clone(), t.bulk_not_offered.to_owned()));

@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, CaseState, Deed, DeskError, Proposal, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
+use mutant::Mutant;
 use processor::{Day, Institution};
 use reconciliation::{CaseId, Kind, LineId};
 use serde::Deserialize;
@@ -165,7 +166,12 @@ impl ShownRow {
             due: format::day(row.due),
             is_late: row.is_open() && today.days_after(row.due) > 0,
             age: with(t.days, row.age_days(today)),
-            proposal: row.case.proposal.as_ref().map(|proposal| ProposalShown::new(proposal, console, t)),
+            proposal: row
+                .case
+                .proposal
+                .as_ref()
+                .filter(|_| !mutant::is(Mutant::ProposalNotShown))
+                .map(|proposal| ProposalShown::new(proposal, console, t)),
             warning: warning(row, t),
         }
     }

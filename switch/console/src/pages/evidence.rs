@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use journal::Told;
+use mutant::Mutant;
 use processor::{Resolution, TxKey};
 use serde::Deserialize;
 use serde_json::json;
@@ -91,7 +92,8 @@ impl WithReason {
     /// As a RESOLUTION takes it.
     fn reason(&self) -> Option<&str> {
         let why = self.why.trim();
-        Resolution::new("-", why).is_ok().then_some(why)
+        let is_good = Resolution::new("-", why).is_ok() || mutant::is(Mutant::LookWithoutReason);
+        is_good.then_some(why)
     }
 }
 
@@ -114,9 +116,11 @@ pub(crate) async fn see_number(
         return Ok(problem::bounded(page.shell));
     }
     let citizen = request.content.citizen.to_string();
-    let recorded =
-        visitor.record(&console, "citizen number seen", &key, json!({ "citizen": citizen, "why": why }));
-    recorded.map_err(|error| failed(&visitor, error))?;
+    if !mutant::is(Mutant::LookNotRecorded) {
+        let recorded =
+            visitor.record(&console, "citizen number seen", &key, json!({ "citizen": citizen, "why": why }));
+        recorded.map_err(|error| failed(&visitor, error))?;
+    }
     let number = request.pan.citizen_number();
     page.number = Some(String::from_utf8_lossy(number.digits()).into_owned());
     Ok(shown(&page))

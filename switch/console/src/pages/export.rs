@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use mutant::Mutant;
 
 pub(crate) const CSV: &str = "text/csv; charset=utf-8";
 pub(crate) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -46,7 +47,8 @@ impl Csv {
 
     /// A cell that a spreadsheet would compute gets a ' in front: what terminals and banks send may stand in it.
     fn cell(&mut self, cell: &str) {
-        let computed = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let computed =
+            cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !mutant::is(Mutant::FormulaInACell);
         if computed || cell.contains([',', '"', '\n', '\r']) {
             self.0.push('"');
             if computed {

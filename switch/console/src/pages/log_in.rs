@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Extension, Form};
+use mutant::Mutant;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -118,20 +119,26 @@ pub(crate) async fn log_in(
     });
     let right = right.await.unwrap_or(false);
     let Some(person) = person.clone().filter(|person| right && !person.disabled) else {
-        console.by_address.failed(&network, now_ms);
+        if !mutant::is(Mutant::FailuresOfAddressUncounted) {
+            console.by_address.failed(&network, now_ms);
+        }
         // A name that nobody has may be a password that was typed into the wrong field.
-        let who = person.as_ref().map_or("-", |person| person.name.as_str());
+        let nobody = if mutant::is(Mutant::UnknownNameRecorded) { name.as_str() } else { "-" };
+        let who = person.as_ref().map_or(nobody, |person| person.name.as_str());
         console.record_refusal(
             person.as_ref().map(|person| person.name.as_str()),
             guest.address,
             "log-in failed",
             who,
         );
-        return again(StatusCode::UNAUTHORIZED, t.log_in_failed.to_owned());
+        let is_told = person.is_none() && mutant::is(Mutant::UnknownNameTold);
+        let status = if is_told { StatusCode::NOT_FOUND } else { StatusCode::UNAUTHORIZED };
+        return again(status, t.log_in_failed.to_owned());
     };
     console.by_name.succeeded(&name);
     // Whatever id the browser came with is of no use any more: the new one is nobody else's choice.
-    if let Some(old) = cookie(&headers, cookie_name(&console)).and_then(SessionId::parse) {
+    let old = cookie(&headers, cookie_name(&console)).and_then(SessionId::parse);
+    if let Some(old) = old.filter(|_| !mutant::is(Mutant::OldSessionKept)) {
         console.sessions.end(&old);
     }
     if let Err(error) = console.record(&person.name, guest.address, "log-in", &person.name, Value::Null) {
@@ -152,7 +159,8 @@ pub(crate) async fn log_out(
     visitor: Visitor,
     headers: HeaderMap,
 ) -> Response {
-    if let Some(id) = cookie(&headers, cookie_name(&console)).and_then(SessionId::parse) {
+    let id = cookie(&headers, cookie_name(&console)).and_then(SessionId::parse);
+    if let Some(id) = id.filter(|_| !mutant::is(Mutant::LogOutKeepsSession)) {
         console.sessions.end(&id);
     }
     if let Err(error) = visitor.record(&console, "log-out", &visitor.person.name, Value::Null) {
@@ -166,7 +174,9 @@ pub(crate) async fn log_out(
 fn set_cookie(console: &Console, response: &mut Response, value: &str, more: &str) {
     let secure = if console.settings.tls.is_some() { "; Secure" } else { "" };
     let name = cookie_name(console);
-    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
+    let bounds =
+        if mutant::is(Mutant::CookieInReach) { "SameSite=None" } else { "HttpOnly; SameSite=Strict" };
+    let cookie = format!("{name}={value}; Path=/; {bounds}{secure}{more}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

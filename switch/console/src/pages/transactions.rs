@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use credential::{CitizenNumber, Pseudonym};
+use mutant::Mutant;
 use processor::{Institution, Kind, State as TransactionState, TerminalId};
 use serde::Deserialize;
 
@@ -403,7 +404,8 @@ pub(crate) async fn find_citizen(
     }
     let citizen = console.keys.pseudonym(&number);
     visitor.record_citizen_search(&console, &citizen).map_err(|error| failed(&visitor, error))?;
-    Ok(Redirect::to(&format!("/transactions?citizen={citizen}")).into_response())
+    let named = if mutant::is(Mutant::NumberInAddress) { digits } else { citizen.to_string() };
+    Ok(Redirect::to(&format!("/transactions?citizen={named}")).into_response())
 }
 
 #[cfg(test)]
