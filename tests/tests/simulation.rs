@@ -51,6 +51,14 @@ fn a_day_without_faults_is_calm() {
     }
 }
 
+/// Script 5 has totals; a start that stopped while it allocated its reserve went on before, on a disk that stood still.
+#[test]
+fn banks_are_asked_for_totals_behind_a_start_that_stops_while_it_allocates() {
+    let crashed = crash(5, 1500);
+    assert_eq!(crashed.points, 1500);
+    assert!(crashed.violations.is_empty(), "{:?}", crashed.violations.first());
+}
+
 #[test]
 fn a_script_survives_a_crash_at_each_of_its_steps() {
     for script in [1, 2] {

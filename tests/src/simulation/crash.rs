@@ -63,8 +63,6 @@ fn script(seed: u64) -> Plan {
     plan.terminals = 2;
     plan.rate_thousandths = 150;
     plan.pause_ms = 300;
-    // Crash points of days with totals are not clean yet (docs/reliability.md#crash-points).
-    plan.totals = false;
     plan
 }
 

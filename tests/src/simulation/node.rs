@@ -104,20 +104,21 @@ impl World {
         }
         let steps_before = self.disk.steps();
         let opened = SteppedLog::open(&self.log_options(), &self.disk);
+        // Also where the log opened: what it could not allocate it takes for a full disk, on a machine that stands still.
+        if self.disk.is_stopped() {
+            self.count(Fault::RecoveryCrash);
+            self.note(|_| "the machine stops in the middle of the start".to_owned());
+            let survival = aimed.map_or_else(|| self.survival(), |aimed| aimed.survival);
+            if aimed.is_some() || self.crash_chance.percent(70) {
+                self.disk.lose_power(survival);
+                self.crashed_by_power = true;
+            } else {
+                self.disk.restart();
+            }
+            return self.after_ms(500, Event::Restart);
+        }
         let (log, recovered) = match opened {
             Ok(opened) => opened,
-            Err(_) if self.disk.is_stopped() => {
-                self.count(Fault::RecoveryCrash);
-                self.note(|_| "the machine stops in the middle of the start".to_owned());
-                let survival = aimed.map_or_else(|| self.survival(), |aimed| aimed.survival);
-                if aimed.is_some() || self.crash_chance.percent(70) {
-                    self.disk.lose_power(survival);
-                    self.crashed_by_power = true;
-                } else {
-                    self.disk.restart();
-                }
-                return self.after_ms(500, Event::Restart);
-            }
             Err(error) => return self.refuses_to_start(&error),
         };
         self.disk.stop_at(None);
