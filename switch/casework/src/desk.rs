@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use exchange::{
     Digest, FileKey, FileKind, Layout, Mapping, Refusal, preview_postings, read_counters, read_journal,
@@ -208,34 +209,6 @@ impl Desk {
         })
     }
 
-    /// Folds a log's records, given from the first on and in order, into a book, with its days as people and members have acted on them: a close is laid
-    /// in where it belongs.
-    ///
-    /// # Errors
-    /// [`reconciliation::Broken`].
-    pub fn fold<E: From<reconciliation::Broken>>(
-        casework: &Casework,
-        book: &mut Book,
-        records: impl Iterator<Item = Result<(processor::Position, processor::Record), E>>,
-    ) -> Result<(), E> {
-        let mut closes: Vec<_> =
-            casework.closed().iter().map(|(day, closed)| (closed.position, *day, closed.at_ms)).collect();
-        closes.sort_unstable();
-        casework.closed().iter().for_each(|(day, closed)| book.fix_fees(*day, closed.fees.clone()));
-        let mut closes = closes.into_iter().peekable();
-        for next in records {
-            let (position, record) = next?;
-            while let Some((at, day, at_ms)) = closes.next_if(|(at, _, _)| *at <= position) {
-                book.close(day, at, at_ms);
-            }
-            book.apply(position, &record)?;
-        }
-        closes.for_each(|(at, day, at_ms)| book.close(day, at, at_ms));
-        casework.settled().keys().for_each(|day| book.settle(*day));
-        casework.acknowledged().iter().for_each(|((day, bank), at_ms)| book.acknowledge(*day, *bank, *at_ms));
-        Ok(())
-    }
-
     /// A matcher that has been given all of it and has run, and the counters; `now_s` is seconds since 1970.
     ///
     /// # Errors
@@ -348,7 +321,7 @@ impl Desk {
         at_ms: i64,
         who: &str,
         from: &str,
-    ) -> Result<Casework, DeskError> {
+    ) -> Result<Arc<Casework>, DeskError> {
         matcher.may_decide(decision)?;
         let deed = match decision {
             Decision::Match { line, ours } => Deed::Match { line, ours },

@@ -1,19 +1,21 @@
 //! What people do to days, files and cases: each act a chained record; and the desk that joins log, files and acts.
 //!
-//! [`Casework`] is the fold of all acts: it says what may be done and by whom. [`ActFile`] keeps them on disk, [`Desk`] joins them with
-//! the files that were taken and with the log's [`reconciliation::Book`].
+//! [`Casework`] is the fold of all acts: it says what may be done and by whom. [`ActFile`] keeps them on disk, [`Days`] lays them into the log's
+//! [`reconciliation::Book`], [`Desk`] joins both with the files that were taken.
 
 mod act;
 mod act_file;
 mod cases;
+mod days;
 mod desk;
 mod due;
 mod matching;
 mod settlement;
 
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
-pub use act_file::{ACTS_FILE, ActError, ActFile, HEAD_FILE};
+pub use act_file::{ACTS_FILE, ActError, ActFile, Acts, HEAD_FILE};
 pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Closed, PARTS_MAX, Proposal, Refused};
+pub use days::Days;
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
 pub use due::{AGE_BANDS, DueRules, age_band};
 pub use matching::{Matching, PassedOver};

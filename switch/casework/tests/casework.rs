@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fs;
 
 use casework::{
-    ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Deed, Desk, DeskError, DueRules, FILES_DIR,
-    HEAD_FILE, Matching, PassedOver, Resolution, Row, age_band, settlement,
+    ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Days, Deed, Desk, DeskError, DueRules,
+    FILES_DIR, HEAD_FILE, Matching, PassedOver, Resolution, Row, age_band, settlement,
 };
 use credential::{CitizenNumber, Pan, Pseudonym};
 use exchange::{Digest, FileKey, FileKind, JOURNAL_COLUMNS};
@@ -411,6 +412,7 @@ fn an_act_that_was_changed_moved_or_taken_out_is_named() {
         ("none", "{}\tx\n".to_owned(), ":1: is no line of acts"),
     ] {
         fs::write(&path, text).unwrap();
+        let acts = ActFile::new(dir.path(), keys());
         let error = acts.read().unwrap_err().to_string();
         assert!(error.ends_with(expected), "{name}: {error}");
         assert!(acts.act(9, "lan", "::1", Deed::Assign { case: case(), owner: None }).is_err(), "{name}");
@@ -420,6 +422,68 @@ fn an_act_that_was_changed_moved_or_taken_out_is_named() {
     assert_eq!(acts.read().unwrap().1.len(), 4);
     assert_eq!(acts.act(9, "lan", "::1", Deed::Assign { case: case(), owner: None }).unwrap().next(), 5);
     assert_eq!(acts.read().unwrap().1.len(), 5);
+}
+
+/// Every page of the console read and checked the whole file again.
+#[test]
+fn acts_are_read_and_checked_once_and_again_where_the_file_is_not_what_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(ACTS_FILE);
+    // The one goes on, as the console does; the other is another process.
+    let (acts, other) = (ActFile::new(dir.path(), keys()), ActFile::new(dir.path(), keys()));
+    let assign = |acts: &ActFile| {
+        acts.act(5, "lan", "::1", Deed::Assign { case: case(), owner: None }).map(|casework| casework.next())
+    };
+    let checked = |reads: &dyn Fn()| {
+        let before = acts.work();
+        reads();
+        let after = acts.work();
+        (after.lines_checked - before.lines_checked, after.bytes_read - before.bytes_read)
+    };
+    let read = || assert_eq!(acts.read().unwrap().1.len() as u64, acts.read().unwrap().0.next());
+    (1..=100).for_each(|number| assert_eq!(assign(&other).unwrap(), number));
+    let bytes = || fs::metadata(&path).unwrap().len();
+    let line_bytes = |text: String, line: usize| text.split_inclusive('\n').nth(line).unwrap().len() as u64;
+    assert_eq!(checked(&read), (100, bytes()));
+    assert_eq!(checked(&read), (0, 0));
+    assert_eq!(assign(&other).unwrap(), 101);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(checked(&read), (1, line_bytes(text.clone(), 99) + line_bytes(text, 100)));
+    // What it does itself is known to it.
+    assert_eq!(checked(&|| assert_eq!(assign(&acts).unwrap(), 102)), (0, 0));
+    assert_eq!(checked(&read), (0, 0));
+    assert_eq!(acts.read().unwrap().1.len(), 102);
+
+    // Another file in its place, with the same lines.
+    let copy = dir.path().join("copy");
+    fs::copy(&path, &copy).unwrap();
+    fs::rename(&copy, &path).unwrap();
+    assert_eq!(checked(&read), (102, bytes()));
+    // Written to without growing.
+    let good = fs::read(&path).unwrap();
+    fs::write(&path, &good).unwrap();
+    assert_eq!(checked(&read), (102, bytes()));
+    // Its last line is another, and more behind it.
+    let mut changed = good.clone();
+    *changed.iter_mut().rev().find(|byte| **byte == b'f').unwrap() = b'e';
+    changed.extend_from_slice(b"x\n");
+    fs::write(&path, &changed).unwrap();
+    let bad = || acts.read().unwrap_err().to_string();
+    let (lines, bytes_read) = checked(&|| {
+        assert!(bad().ends_with(":102: does not follow from the line before it: it was changed"))
+    });
+    assert_eq!((lines, bytes_read > good.len() as u64), (102, true));
+    // Put back, it goes on from where it was good; cut, what is gone is missed.
+    fs::write(&path, &good).unwrap();
+    assert_eq!((checked(&read).0, acts.read().unwrap().1.len()), (1, 102));
+    fs::write(&path, &good[..good.len() / 2]).unwrap();
+    assert!(bad().ends_with("is gone, and what came behind it: the head tells of more acts"), "{}", bad());
+    fs::remove_file(&path).unwrap();
+    assert!(
+        bad().ends_with(":1: is gone, and what came behind it: the head tells of more acts"),
+        "{}",
+        bad()
+    );
 }
 
 /// Lines cut from the end were not missed.
@@ -526,8 +590,7 @@ fn a_member_that_has_acknowledged_a_cutover_is_on_the_day_s_sheet() {
     let acknowledge = || Deed::Acknowledge { bank, day: day("2026-05-03") };
     acts.act(5, "bank 970415", "link", acknowledge()).unwrap();
     let casework = acts.act(9, "bank 970415", "link", acknowledge()).unwrap();
-    let mut book = Book::new(FeeTable::default(), Some(day("2026-05-03")));
-    Desk::fold(&casework, &mut book, std::iter::empty::<Result<_, reconciliation::Broken>>()).unwrap();
+    let book = read(&casework, Book::new(FeeTable::default(), Some(day("2026-05-03"))), Vec::new());
     assert_eq!(book.sheet(day("2026-05-03")).unwrap().acknowledged, BTreeMap::from([(bank, 5)]));
 }
 
@@ -706,18 +769,62 @@ fn two_days() -> Vec<(u64, Record)> {
     records
 }
 
+fn read(casework: &Casework, book: Book, records: Vec<(u64, Record)>) -> Book {
+    let mut days = Days::new(book);
+    assert!(read_on(&mut days, casework, &records));
+    assert_eq!(days.broken(), 0);
+    days.book().clone()
+}
+
+/// Whether all of the records was read that was not read before.
+fn read_on(days: &mut Days, casework: &Casework, records: &[(u64, Record)]) -> bool {
+    let from = |from| records.iter().filter(move |(at, _)| *at >= from).cloned().map(Ok::<_, Infallible>);
+    days.read_on(casework, from, |_, _| true).unwrap()
+}
+
 /// The book of the two days as people have closed them, whatever fees are in force today.
 fn folded(casework: &Casework, fees: FeeTable) -> Book {
-    let mut book = Book::new(fees, Some(day(FIRST)));
-    let records = two_days().into_iter().map(Ok::<_, reconciliation::Broken>);
-    Desk::fold(casework, &mut book, records).unwrap();
-    book
+    read(casework, Book::new(fees, Some(day(FIRST))), two_days())
 }
 
 /// What a member owes for a day by its file, and how many of its lines are details and adjustments.
 fn file_of(casework: &Casework, book: &Book, member: &str, of: &str) -> (i64, usize, usize) {
     let (made, _) = settlement(casework, book, "switch", 704, day(of), member.parse().unwrap()).unwrap();
     (made.net_minor(), made.details.len(), made.adjustments.len())
+}
+
+/// A close that came to be known behind its place was laid in by the console alone: the counter of members' totals knew none.
+#[test]
+fn a_close_comes_to_the_same_whenever_it_comes_to_be_known() {
+    // A third use of the first day is approved in the second, behind its close or before it.
+    let [begun, approved, _] = <[_; 3]>::try_from(uses(15, day(FIRST), ACQUIRER.parse().unwrap())).unwrap();
+    let mut records = two_days();
+    records.extend([begun, (25, approved.1)]);
+    records.sort_by_key(|(position, _)| *position);
+    let unread = || Book::new(fee(1_000), Some(day(FIRST)));
+    for (name, position, fees, begun) in [
+        ("nothing was counted since", 26, fee(1_000), 1),
+        ("something was counted since", 24, fee(1_000), 2),
+        ("the close fixed other fees", 26, fee(7), 2),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let acts = ActFile::new(dir.path(), keys());
+        let mut days = Days::new(unread());
+        assert!(read_on(&mut days, &acts.read().unwrap().0, &records));
+        let close = Deed::Close { day: day(FIRST), position, fees: Box::new(fees) };
+        let casework = acts.act(5, "minh", "::1", close).unwrap();
+        let at_once: Vec<_> = read(&casework, unread(), records.clone()).sheets().cloned().collect();
+        let late = position <= 25;
+        assert_eq!(at_once[1].adjustments.len(), usize::from(late), "{name}");
+        for _ in 0..2 {
+            assert!(read_on(&mut days, &casework, &records));
+            assert_eq!(days.book().sheets().cloned().collect::<Vec<_>>(), at_once, "{name}");
+            assert_eq!(days.times_begun(), begun, "{name}");
+        }
+        // Acts that were put back to what they were before: the close is none.
+        assert!(read_on(&mut days, &Casework::default(), &records));
+        assert!(days.book().sheets().all(|sheet| sheet.closed.is_none()), "{name}");
+    }
 }
 
 /// A bank that is an acquirer alone had a file of nothing, and no file netted to a position.

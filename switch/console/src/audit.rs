@@ -1,47 +1,17 @@
 //! What people have done: a file that is only appended to, each line chained to the one before it under K_log.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use chained::{ChainedFile, Line};
 use keys::DataKeys;
-use mutant::Mutant;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use thiserror::Error;
 
 /// The file's name in the console's directory.
 pub const AUDIT_FILE: &str = "audit.jsonl";
 
-/// Bytes of one line; an act that would have more is refused, and with it what it would have recorded.
-const LINE_BYTES_MAX: usize = 16 * 1024;
-
-/// What stands in front of a line where it is chained, so that no link of the transaction log is one of this file.
-const CHAINED: &[u8] = b"atm-switch console audit 1\0";
-
 /// Why an act could not be recorded or read.
-#[derive(Debug, Error)]
-pub enum AuditError {
-    /// The system's own.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// A line that is not what was written.
-    #[error("{}:{line}: {reason}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// What is wrong.
-        reason: &'static str,
-    },
-}
+pub type AuditError = chained::ChainError;
 
 /// Something that somebody does.
 #[derive(Clone, Debug)]
@@ -89,39 +59,51 @@ pub struct Entry {
     pub chain: String,
 }
 
-/// The audit of one console. Several processes may append to it.
-#[derive(Debug)]
-pub struct Audit {
-    path: PathBuf,
-    keys: DataKeys,
+impl Line for Entry {
+    const CHAINED: &'static [u8] = b"atm-switch console audit 1\0";
+    // An act that would have more is refused, and with it what it would have recorded.
+    const BYTES_MAX: usize = 16 * 1024;
+    const NONE: &'static str = "is no line of an audit";
+
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn bare(&self) -> String {
+        self.written("")
+    }
+
+    fn written(&self, link: &str) -> String {
+        let entry = Entry { chain: link.to_owned(), ..self.clone() };
+        serde_json::to_string(&entry).expect("an entry has texts alone for keys")
+    }
+
+    fn read(line: &str) -> Option<(Entry, String)> {
+        let entry: Entry = serde_json::from_str(line).ok()?;
+        let link = entry.chain.clone();
+        Some((entry, link))
+    }
 }
 
-/// The link in front of the first line.
-const FIRST: [u8; 32] = [0; 32];
+/// The audit of one console. Several processes may append to it.
+#[derive(Debug)]
+pub struct Audit(ChainedFile<Entry>);
 
 impl Audit {
     /// The audit of a console's directory; nothing is opened yet.
     pub fn new(dir: &Path, keys: DataKeys) -> Audit {
-        Audit { path: dir.join(AUDIT_FILE), keys }
+        Audit(ChainedFile::new(dir.join(AUDIT_FILE), keys))
     }
 
-    /// Records an act; it is durable when this returns.
+    /// Records an act behind the last line, whatever stands before that; it is durable when this returns.
     ///
     /// # Errors
     /// [`AuditError`]: what is not recorded must not be done.
     pub fn append(&self, act: &Act<'_>) -> Result<(), AuditError> {
-        if let Some(dir) = self.path.parent() {
-            let made = std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
-                .recursive(true)
-                .create(dir);
-            made.map_err(|error| self.io(error))?;
-        }
-        let opened = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&self.path);
-        let mut file = opened.map_err(|error| self.io(error))?;
-        file.lock().map_err(|error| self.io(error))?;
-        let (number, before) = self.last(&mut file)?;
-        let mut entry = Entry {
-            number,
+        let mut locked = self.0.lock()?;
+        let end = locked.end()?;
+        let entry = Entry {
+            number: end.number,
             at_ms: act.at_ms,
             who: act.who.to_owned(),
             from: act.from.to_owned(),
@@ -131,12 +113,8 @@ impl Audit {
             after: act.after.clone(),
             chain: String::new(),
         };
-        entry.chain = hex(&self.link(&before, &entry));
-        let line = format!("{}\n", as_line(&entry));
-        if line.len() > LINE_BYTES_MAX {
-            return Err(self.bad(number as usize + 1, "is longer than a line may be"));
-        }
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| self.io(error))
+        locked.append(end, &entry, None)?;
+        Ok(())
     }
 
     /// Every line, checked against the chain. Without a file there is none.
@@ -144,90 +122,8 @@ impl Audit {
     /// # Errors
     /// [`AuditError::Line`] names the first line that is not what was written.
     pub fn read(&self) -> Result<Vec<Entry>, AuditError> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.io(error)),
-        };
-        let mut entries = Vec::new();
-        let (mut before, mut generation) = (FIRST, 0);
-        // An append that a crash has cut off was never told to anybody: it has no line's end.
-        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-            let number = entries.len() as u64;
-            let entry = self.check(line.trim_end_matches('\n'), number, &mut before, &mut generation)?;
-            entries.push(entry);
-        }
-        Ok(entries)
+        self.0.read()
     }
-
-    /// Checks a line against the link before it and the generation of K_log that made that, and moves both on.
-    fn check(
-        &self,
-        line: &str,
-        number: u64,
-        before: &mut [u8; 32],
-        generation: &mut u8,
-    ) -> Result<Entry, AuditError> {
-        let place = number as usize + 1;
-        let entry: Entry =
-            serde_json::from_str(line).map_err(|_| self.bad(place, "is no line of an audit"))?;
-        if entry.number != number {
-            return Err(self.bad(place, "has another number than its place: lines are gone or were moved"));
-        }
-        let told = unhex(&entry.chain).filter(|_| as_line(&entry) == line);
-        let chained =
-            |told: &[u8; 32]| self.keys.chained_by(*generation, before, &chained_text(&entry), told);
-        let followed = told.and_then(|told| Some((told, chained(&told)?)));
-        let followed =
-            followed.or(told.filter(|_| mutant::is(Mutant::AuditChainUnchecked)).zip(Some(*generation)));
-        let followed = followed
-            .ok_or_else(|| self.bad(place, "does not follow from the line before it: it was changed"))?;
-        (*before, *generation) = followed;
-        Ok(entry)
-    }
-
-    fn link(&self, before: &[u8; 32], entry: &Entry) -> [u8; 32] {
-        self.keys.chain(before, &chained_text(entry))
-    }
-
-    /// The next line's number and the link that it follows. What a crash has left of a line is taken away.
-    fn last(&self, file: &mut File) -> Result<(u64, [u8; 32]), AuditError> {
-        let io = |error| self.io(error);
-        let length = file.seek(SeekFrom::End(0)).map_err(io)?;
-        let from = length.saturating_sub(2 * LINE_BYTES_MAX as u64);
-        file.seek(SeekFrom::Start(from)).map_err(io)?;
-        let mut end = Vec::new();
-        file.read_to_end(&mut end).map_err(io)?;
-        let whole = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
-        if whole < end.len() {
-            file.set_len(from + whole as u64).map_err(io)?;
-            end.truncate(whole);
-        }
-        let Some((_, lines)) = end.split_last() else { return Ok((0, FIRST)) };
-        let begins = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
-        let last: Result<Entry, _> = serde_json::from_slice(&lines[begins..]);
-        let last = last.map_err(|_| self.bad(0, "the last line is no line of an audit"))?;
-        let link = unhex(&last.chain).ok_or_else(|| self.bad(0, "the last line has no link"))?;
-        Ok((last.number + 1, link))
-    }
-
-    fn io(&self, error: std::io::Error) -> AuditError {
-        AuditError::Io { path: self.path.clone(), error }
-    }
-
-    fn bad(&self, line: usize, reason: &'static str) -> AuditError {
-        AuditError::Line { path: self.path.clone(), line, reason }
-    }
-}
-
-/// What is chained of an entry: all but its own link.
-fn chained_text(entry: &Entry) -> Vec<u8> {
-    let bare = Entry { chain: String::new(), ..entry.clone() };
-    [CHAINED, as_line(&bare).as_bytes()].concat()
-}
-
-fn as_line(entry: &Entry) -> String {
-    serde_json::to_string(entry).expect("an entry has texts alone for keys")
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use casework::{
-    Act, Casework, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Refused, Row, claims,
-    settlement, settling,
+    Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Refused, Row,
+    claims, settlement, settling,
 };
 use exchange::Settlement;
 use journal::{LogReader, ReadError};
@@ -98,8 +98,8 @@ pub(crate) struct Seen {
     pub(crate) counters: Vec<Counter>,
     /// Files and lines that are before the days that are held.
     pub(crate) passed_over: PassedOver,
-    pub(crate) casework: Casework,
-    pub(crate) acts: Vec<Act>,
+    pub(crate) casework: Arc<Casework>,
+    pub(crate) acts: Acts,
     /// Records that were read for it, and how much of the log that is.
     pub(crate) percent: u64,
 }
@@ -111,18 +111,14 @@ pub(crate) type Suggestions = BTreeMap<LineId, Vec<LineId>>;
 pub(crate) struct Desks {
     desk: Option<Desk>,
     settings: Option<DeskSettings>,
-    first_day: Day,
     reading_max: Duration,
     state: Mutex<State>,
 }
 
 struct State {
-    book: Book,
-    /// Closes that the book knows: others make it be folded anew.
-    closes: Vec<(Position, Day)>,
-    /// Records that do not follow from those before them.
-    broken: u64,
-    matching: Matching,
+    days: Days,
+    /// Of these days, by how often they were begun.
+    matching: (u64, Matching),
     seen: Option<(u64, Position, Instant, Arc<Seen>)>,
 }
 
@@ -131,14 +127,10 @@ impl Desks {
         let desk = settings
             .as_ref()
             .map(|settings| Desk::new(&settings.dir, keys, settings.calendar.clone(), settings.due.clone()));
-        let state = State {
-            book: book(&settings, first_day),
-            closes: Vec::new(),
-            broken: 0,
-            matching: Matching::new(rules(&settings)),
-            seen: None,
-        };
-        Desks { desk, settings, first_day, reading_max: READING_MAX, state: Mutex::new(state) }
+        let fees = settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
+        let days = Days::new(Book::new(fees, Some(first_day)));
+        let state = State { days, matching: (0, Matching::new(rules(&settings))), seen: None };
+        Desks { desk, settings, reading_max: READING_MAX, state: Mutex::new(state) }
     }
 
     /// The desk, where files are taken and cases are worked on.
@@ -154,17 +146,7 @@ impl Desks {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
         self.read_on(&mut state, &casework, log)?;
-        let mut sheets: Vec<Sheet> = state.book.sheets().cloned().collect();
-        for sheet in &mut sheets {
-            for ((_, bank), at_ms) in casework.acknowledged().iter().filter(|((day, _), _)| *day == sheet.day)
-            {
-                sheet.acknowledged.insert(*bank, *at_ms);
-            }
-            if sheet.state == DayState::Closed && casework.settled().contains_key(&sheet.day) {
-                sheet.state = DayState::Settled;
-            }
-        }
-        sheets.reverse();
+        let sheets: Vec<Sheet> = state.days.book().sheets().rev().cloned().collect();
         let claims = sheets.iter().map(|sheet| (sheet.day, claims(&casework, sheet))).collect();
         let closed = sheets.iter().filter(|sheet| sheet.closed.is_some());
         let settling = closed.map(|sheet| (sheet.day, settling(&casework, sheet))).collect();
@@ -172,8 +154,8 @@ impl Desks {
             sheets,
             claims,
             settling,
-            read: (state.book.next(), log.synced()),
-            left_out: state.book.left_out() + state.broken,
+            read: (state.days.book().next(), log.synced()),
+            left_out: state.days.book().left_out() + state.days.broken(),
         })
     }
 
@@ -192,19 +174,23 @@ impl Desks {
             return Ok(Some(Arc::clone(seen)));
         }
         let is_whole = self.read_on(&mut state, &casework, log)?;
-        let percent = (state.book.next() * 100).checked_div(log.synced()).unwrap_or(100).min(100);
+        let percent = (state.days.book().next() * 100).checked_div(log.synced()).unwrap_or(100).min(100);
         // Half a log would show as missing what is only not read yet.
         if !is_whole {
             let seen = state.seen.as_ref().map(|(.., seen)| Arc::clone(seen));
             return Ok(Some(seen.unwrap_or_else(|| Arc::new(Seen::reading(casework, acts, percent)))));
         }
-        let State { book, matching, .. } = &mut *state;
+        let State { days, matching: (begun, matching), .. } = &mut *state;
+        if *begun != days.times_begun() {
+            (*begun, *matching) = (days.times_begun(), Matching::new(rules(&self.settings)));
+        }
+        let book = days.book_mut();
         desk.match_on(&casework, book, matching, now_s)?;
         let rows = desk.rows(&casework, book, matching)?;
         let (summary, counters) = (matching.matcher.summary(), matching.counters.clone());
         let (passed_over, number) = (matching.passed_over, casework.next());
         let seen = Arc::new(Seen { rows, summary, counters, passed_over, casework, acts, percent });
-        state.seen = Some((number, state.book.next(), Instant::now(), Arc::clone(&seen)));
+        state.seen = Some((number, state.days.book().next(), Instant::now(), Arc::clone(&seen)));
         Ok(Some(seen))
     }
 
@@ -223,7 +209,7 @@ impl Desks {
             return Ok(None);
         }
         let state = self.state.lock().expect("nobody panics while reading days");
-        let matcher = &state.matching.matcher;
+        let matcher = &state.matching.1.matcher;
         let bench = matcher.bench(bank, day);
         let lines = bench.bank.iter().chain(&bench.machine).filter(|piece| piece.partner.is_none());
         let wanted: BTreeSet<LineId> = lines.map(|piece| piece.id).collect();
@@ -244,7 +230,7 @@ impl Desks {
     ) -> Result<(), DeskError> {
         let Some(desk) = &self.desk else { return Ok(()) };
         let state = self.state.lock().expect("nobody panics while reading days");
-        desk.by_hand(&state.matching.matcher, decision, at_ms, who, from).map(|_| ())
+        desk.by_hand(&state.matching.1.matcher, decision, at_ms, who, from).map(|_| ())
     }
 
     /// A bank's closed day, and when it was closed. Waits for a disk.
@@ -262,7 +248,7 @@ impl Desks {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
         self.read_on(&mut state, &casework, log)?;
-        Ok(settlement(&casework, &state.book, switch, currency, day, bank))
+        Ok(settlement(&casework, state.days.book(), switch, currency, day, bank))
     }
 
     /// The act that closes a day at the end of the log. Waits for a disk.
@@ -277,61 +263,29 @@ impl Desks {
             return Err(casework::ActError::Refused(Refused::Day { day, reason }).into());
         }
         let fees = self.settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
-        Ok(casework.close(&state.book, day, fees).map_err(casework::ActError::Refused)?)
+        Ok(casework.close(state.days.book(), day, fees).map_err(casework::ActError::Refused)?)
     }
 
-    fn casework(&self) -> Result<(Casework, Vec<Act>), TellError> {
+    fn casework(&self) -> Result<(Arc<Casework>, Acts), TellError> {
         match &self.desk {
             Some(desk) => Ok(desk.acts().read()?),
-            None => Ok((Casework::default(), Vec::new())),
+            None => Ok((Arc::default(), Arc::default())),
         }
     }
 
     /// Whether all is read that was there when it began.
     fn read_on(&self, state: &mut State, casework: &Casework, log: &LogReader) -> Result<bool, TellError> {
-        let mut closes: Vec<(Position, Day)> =
-            casework.closed().iter().map(|(day, closed)| (closed.position, *day)).collect();
-        closes.sort_unstable();
-        let is_old = |close: &(Position, Day)| state.closes.contains(close);
-        let has_other_fees = |(_, day): &(Position, Day)| {
-            casework.closed().get(day).is_some_and(|closed| closed.fees != *state.book.fees(*day))
-        };
-        if closes.iter().any(|close| !is_old(close) && (close.0 < state.book.next() || has_other_fees(close)))
-        {
-            (state.book, state.broken) = (book(&self.settings, self.first_day), 0);
-            state.matching = Matching::new(rules(&self.settings));
-            state.closes.clear();
-        }
-        casework.closed().iter().for_each(|(day, closed)| state.book.fix_fees(*day, closed.fees.clone()));
         let began = Instant::now();
-        let (from, left) = (state.book.next(), log.synced().saturating_sub(state.book.next()));
-        let at_ms = |day: &Day| casework.closed().get(day).map_or(0, |closed| closed.at_ms);
-        for next in log.scan(from).take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            let (position, record) = next?;
-            for (at, day) in closes.iter().filter(|(at, _)| *at <= position) {
-                if !state.closes.contains(&(*at, *day)) {
-                    state.book.close(*day, *at, at_ms(day));
-                    state.closes.push((*at, *day));
-                }
-            }
-            state.broken += u64::from(state.book.apply(position, &record).is_err());
-            if position.is_multiple_of(RECORDS_BETWEEN_LOOKS) && began.elapsed() > self.reading_max {
-                return Ok(false);
-            }
-        }
-        for (at, day) in &closes {
-            if !state.closes.contains(&(*at, *day)) && *at <= state.book.next() {
-                state.book.close(*day, *at, at_ms(day));
-                state.closes.push((*at, *day));
-            }
-        }
-        Ok(true)
+        let goes_on = |_: &mut Book, position: Position| {
+            !position.is_multiple_of(RECORDS_BETWEEN_LOOKS) || began.elapsed() <= self.reading_max
+        };
+        Ok(state.days.read_on(casework, |from| log.scan_durable(from), goes_on)?)
     }
 }
 
 impl Seen {
     /// Before the log is read whole.
-    fn reading(casework: Casework, acts: Vec<Act>, percent: u64) -> Seen {
+    fn reading(casework: Arc<Casework>, acts: Acts, percent: u64) -> Seen {
         Seen {
             rows: Vec::new(),
             summary: Summary::default(),
@@ -346,11 +300,6 @@ impl Seen {
 
 fn rules(settings: &Option<DeskSettings>) -> Rules {
     settings.as_ref().map_or_else(Rules::default, |settings| settings.rules)
-}
-
-fn book(settings: &Option<DeskSettings>, first_day: Day) -> Book {
-    let fees = settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
-    Book::new(fees, Some(first_day))
 }
 
 /// The transaction whose INTENT stands at a line of the log.
@@ -412,6 +361,27 @@ mod tests {
             (DayState::Closed, Some(3))
         );
         assert_eq!(paid(&told), 2_500_000, "nothing is lost and nothing counted twice");
+    }
+
+    /// Each page read and checked all acts again.
+    #[test]
+    fn pages_check_no_act_that_was_checked_before() {
+        let log = LogOf::uses(&[Use { stan: 1, ..Use::default() }]);
+        let dir = tempfile::tempdir().unwrap();
+        let (desks, elsewhere) = (desks(dir.path()), desks(dir.path()));
+        let layout = || Box::new(exchange::Layout::Postings(exchange::Mapping::normal()));
+        for number in 0..20 {
+            let deed = Deed::KeepLayout { name: format!("bank {number}"), layout: layout() };
+            elsewhere.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
+        }
+        let checked = || desks.desk().unwrap().acts().work().lines_checked;
+        desks.see(&log.reader(), 0).unwrap();
+        assert_eq!(checked(), 20);
+        for _ in 0..5 {
+            desks.tell(&log.reader()).unwrap();
+            assert_eq!(desks.see(&log.reader(), 0).unwrap().unwrap().acts.len(), 20);
+        }
+        assert_eq!(checked(), 20);
     }
 
     fn desks(dir: &std::path::Path) -> Desks {

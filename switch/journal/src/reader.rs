@@ -107,6 +107,11 @@ impl LogReader {
         Scan::new(self.shared.clone(), from, end)
     }
 
+    /// Every record from `from` on that is durable when this is called.
+    pub fn scan_durable(&self, from: Position) -> Scan {
+        Scan::new(self.shared.clone(), from, self.shared.synced().max(from))
+    }
+
     fn moment(&self) -> Moment {
         moment(&self.shared.lock())
     }

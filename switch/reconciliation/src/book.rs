@@ -97,6 +97,8 @@ pub struct Book {
     told: BTreeMap<TxKey, Told>,
     changed: BTreeSet<TxKey>,
     sheets: BTreeMap<Day, Sheet>,
+    /// The last record that was counted in each day.
+    counted_last: BTreeMap<Day, Position>,
     open: Option<Day>,
     next: Position,
     held: Held,
@@ -114,6 +116,7 @@ impl Book {
             told: BTreeMap::new(),
             changed: BTreeSet::new(),
             sheets: BTreeMap::new(),
+            counted_last: BTreeMap::new(),
             open: first_day,
             next: 0,
             held: Held::default(),
@@ -141,6 +144,11 @@ impl Book {
         self.fees_of.get(&day).unwrap_or(&self.fees)
     }
 
+    /// Whether a record from this position on was counted in a day.
+    pub fn has_counted_from(&self, day: Day, position: Position) -> bool {
+        self.counted_last.get(&day).is_some_and(|last| *last >= position)
+    }
+
     /// The first day of which single transactions are held; of all where none was let go.
     pub fn held_from(&self) -> Option<Day> {
         self.held_from
@@ -162,7 +170,7 @@ impl Book {
     }
 
     /// The days, oldest first.
-    pub fn sheets(&self) -> impl Iterator<Item = &Sheet> {
+    pub fn sheets(&self) -> impl DoubleEndedIterator<Item = &Sheet> {
         self.sheets.values()
     }
 
@@ -216,7 +224,7 @@ impl Book {
     }
 
     /// A person has closed a day: from this position on what belongs to it is an adjustment of the day that is open. Before the records
-    /// behind the position are applied.
+    /// behind the position are applied, or where none of them was counted in the day ([`Book::has_counted_from`]).
     pub fn close(&mut self, day: Day, at: Position, at_ms: i64) {
         if let Some(sheet) = self.sheets.get_mut(&day) {
             sheet.closed = Some((at, at_ms));
@@ -415,6 +423,7 @@ impl Book {
     /// Adds to the days what has become sure.
     fn count(&mut self, key: TxKey) {
         let Some(open) = self.open else { return };
+        let position = self.next.saturating_sub(1);
         let Some(told) = self.told.get_mut(&key) else { return };
         let entry = |day: Day, amount_minor: i64, is_reversal: bool| Entry {
             day,
@@ -439,6 +448,7 @@ impl Book {
             let fee_minor = self.fees_of.get(&settles).unwrap_or(&self.fees).fee_minor(&entry);
             if let Some(sheet) = self.sheets.get_mut(&settles) {
                 sheet.add(&entry, fee_minor);
+                self.counted_last.insert(settles, position);
             }
             *place = Some(Counted { settles, entry, fee_minor });
         }

@@ -1,9 +1,11 @@
 //! Log, files and acts of a configuration joined: what `day` and `recon` commands show.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use casework::{ActFile, Casework, Deed, Desk, Matching, Row};
+use casework::{ActFile, Casework, Days, Deed, Desk, Matching, Row};
+use journal::ReadError;
 use reconciliation::Book;
 
 use console::Permission;
@@ -24,7 +26,7 @@ pub(crate) struct Seat<'a> {
 
 /// Everything joined.
 pub(crate) struct Joined {
-    pub(crate) casework: Casework,
+    pub(crate) casework: Arc<Casework>,
     pub(crate) book: Book,
     pub(crate) matching: Matching,
     pub(crate) rows: Vec<Row>,
@@ -58,7 +60,7 @@ impl<'a> Seat<'a> {
     }
 
     /// Does something in the name of the command line's user.
-    pub(crate) fn act(&self, deed: Deed) -> Result<Casework, String> {
+    pub(crate) fn act(&self, deed: Deed) -> Result<Arc<Casework>, String> {
         self.acts().act(now_ms(), &self.who, COMMAND_LINE, deed).map_err(|error| error.to_string())
     }
 
@@ -92,12 +94,15 @@ impl<'a> Seat<'a> {
 
     /// What the log comes to, with the days as people have closed them.
     pub(crate) fn book(&self, casework: &Casework) -> Result<Book, String> {
-        let mut book = Book::new(self.reconciliation.fees.clone(), Some(self.settings.processor.first_day));
+        let mut days =
+            Days::new(Book::new(self.reconciliation.fees.clone(), Some(self.settings.processor.first_day)));
         let log = files(self.settings);
         let records = log.scan(0).map_err(|error| error.to_string())?;
-        let records = records.map(|next| next.map_err(|error| Told(error.to_string())));
-        Desk::fold(casework, &mut book, records).map_err(|Told(reason)| reason)?;
-        Ok(book)
+        days.read_on(casework, |_| records, |_, _| true).map_err(|error: ReadError| error.to_string())?;
+        match days.first_broken() {
+            Some(broken) => Err(broken.to_string()),
+            None => Ok(days.into_book()),
+        }
     }
 
     pub(crate) fn joined(&self) -> Result<Joined, String> {
@@ -107,14 +112,6 @@ impl<'a> Seat<'a> {
         let matching = matched.map_err(|error| error.to_string())?;
         let rows = self.desk.rows(&casework, &book, &matching).map_err(|error| error.to_string())?;
         Ok(Joined { casework, book, matching, rows })
-    }
-}
-
-struct Told(String);
-
-impl From<reconciliation::Broken> for Told {
-    fn from(broken: reconciliation::Broken) -> Told {
-        Told(broken.to_string())
     }
 }
 

@@ -120,8 +120,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let pins = pins(&settings, hsm.as_ref(), &formats, clock, &bus)?;
     let macs = Arc::new(ExchangedMacs::new(hsm.clone(), Arc::clone(&keys), bank_macs(&settings)));
     let keeper = key_keeper(&settings, hsm.as_ref(), &formats, &macs, clock, &bus)?;
-    let fees = settings.reconciliation.as_ref().map(|of| of.fees.clone()).unwrap_or_default();
-    let totals = TotalsCounter::start(log.reader(), fees, settings.processor.first_day, &bus.others);
+    let (desk, first_day) = (settings.reconciliation.as_ref(), settings.processor.first_day);
+    let totals = TotalsCounter::start(log.reader(), desk, &settings.keys.data, first_day, &bus.others);
     let totals = totals.map_err(|error| format!("threads: {error}"))?;
     let trust = TrustKeeper::new(settings.credential.files.clone(), verifier.proofs(), clock);
     let Recovered { standing, open, next, .. } = recovered;

@@ -1,13 +1,17 @@
-//! Counts members' totals of a day from the log, on a thread of its own: the processor asks, and waits for nothing.
+//! Counts members' totals of a day as console and command line do, from log and acts, on a thread of its own: the processor asks, and waits for nothing.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use casework::{ActError, ActFile, Casework, Days};
 use journal::{LogReader, ReadError};
-use processor::{Body, Day, Input, TOTALS_COUNTING_MAX, Ticket, TotalsQuestion, TotalsVerdict};
-use reconciliation::{Book, FeeTable, Held};
+use keys::DataKeys;
+use processor::{Day, Input, TOTALS_COUNTING_MAX, Ticket, TotalsQuestion, TotalsVerdict};
+use reconciliation::{Book, Held};
 use tokio::sync::mpsc;
 
 use crate::bus::Inbound;
+use crate::config::ReconciliationSettings;
 
 /// Below links and log: a count is waited for by a machine that has time.
 const NICE: i32 = 10;
@@ -22,17 +26,24 @@ const DAYS_HELD: usize = 8;
 pub(crate) struct TotalsCounter(SyncSender<(Ticket, TotalsQuestion)>);
 
 impl TotalsCounter {
-    /// Starts the thread; it ends with the process. It reads the log when it is first asked, and then what has come since.
+    /// Starts the thread; it ends with the process. It reads the log when it is first asked, and then what has come since. Without `reconciliation`
+    /// nobody closes a day, and nothing has a fee.
     pub(crate) fn start(
         log: LogReader,
-        fees: FeeTable,
+        reconciliation: Option<&ReconciliationSettings>,
+        keys: &DataKeys,
         first_day: Day,
         answers: &mpsc::Sender<Inbound>,
     ) -> std::io::Result<TotalsCounter> {
         let (queue, waiting) = sync_channel(TOTALS_COUNTING_MAX);
         let answers = answers.clone();
         let held = Held { days: DAYS_HELD, ..Held::default() };
-        let counting = Counting { log, book: Book::new(fees, Some(first_day)).holding(held) };
+        let fees = reconciliation.map(|of| of.fees.clone()).unwrap_or_default();
+        let counting = Counting {
+            log,
+            acts: reconciliation.map(|of| ActFile::new(&of.dir, keys.clone())),
+            days: Days::new(Book::new(fees, Some(first_day)).holding(held)),
+        };
         std::thread::Builder::new()
             .name("totals".to_owned())
             .spawn(move || counting.answer_all(&waiting, &answers))?;
@@ -50,7 +61,18 @@ impl TotalsCounter {
 
 struct Counting {
     log: LogReader,
-    book: Book,
+    acts: Option<ActFile>,
+    days: Days,
+}
+
+/// Why a day cannot be counted now.
+#[derive(Debug, thiserror::Error)]
+enum CountError {
+    #[error(transparent)]
+    Log(#[from] ReadError),
+    /// A count that knew no closes might say otherwise than the members' files.
+    #[error(transparent)]
+    Acts(#[from] ActError),
 }
 
 impl Counting {
@@ -69,29 +91,34 @@ impl Counting {
         }
     }
 
-    fn count(&mut self, question: TotalsQuestion) -> Result<TotalsVerdict, ReadError> {
-        self.read_on()?;
-        let counted = self.book.sheet(question.day).map(|sheet| TotalsVerdict::Counted {
+    fn count(&mut self, question: TotalsQuestion) -> Result<TotalsVerdict, CountError> {
+        let casework = match &self.acts {
+            Some(acts) => acts.read()?.0,
+            None => Arc::default(),
+        };
+        self.read_on(&casework)?;
+        let book = self.days.book();
+        let counted = book.sheet(question.day).map(|sheet| TotalsVerdict::Counted {
             ours: sheet.figures(question.side, question.member),
-            as_of: self.book.next(),
+            as_of: book.next(),
         });
         Ok(counted.unwrap_or(TotalsVerdict::DayUnknown))
     }
 
-    fn read_on(&mut self) -> Result<(), ReadError> {
-        let from = self.book.next();
-        let left = self.log.synced().saturating_sub(from);
-        for next in self.log.scan(from).take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            let (position, record) = next?;
-            let left_out = self.book.left_out();
-            let is_broken = self.book.apply(position, &record).is_err();
-            let is_counted = !is_broken && self.book.left_out() == left_out;
-            if !is_counted && !matches!(record.body, Body::Reversed(_)) {
-                tracing::warn!(position, "a record of a transaction that was let go long ago is not counted");
-            }
+    fn read_on(&mut self, casework: &Casework) -> Result<(), ReadError> {
+        let forget_at_times = |book: &mut Book, position| {
             if position % RECORDS_BETWEEN_FORGETTING == RECORDS_BETWEEN_FORGETTING - 1 {
-                self.book.forget_completed();
+                book.forget_completed();
             }
+            true
+        };
+        let lost = |days: &Days| days.broken() + days.book().left_out();
+        let (times_begun, lost_before) = (self.days.times_begun(), lost(&self.days));
+        self.days.read_on(casework, |from| self.log.scan_durable(from), forget_at_times)?;
+        let is_anew = self.days.times_begun() != times_begun;
+        let records = lost(&self.days).saturating_sub(if is_anew { 0 } else { lost_before });
+        if records > 0 {
+            tracing::warn!(records, "records of transactions that were let go long ago are not counted");
         }
         Ok(())
     }

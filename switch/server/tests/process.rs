@@ -9,11 +9,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use iso8583::{Message, Mti};
-use keys::{Key, LinkCodec, LinkMac, MacKey, Received};
+use keys::{Key, LinkCodec, LinkMac, MacKey};
 use processor::UtcSeconds;
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 use simulators::tls::{Authority, Dialler};
+use terminal::{exchange, exchange_over, network, totals};
+
+mod terminal;
 
 /// Longer than anything here takes: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -188,48 +191,6 @@ fn page(addresses: &Value, path: &str) -> String {
     page
 }
 
-/// Sends one message as the terminal HN000001 and gives the answer, whose MAC must be right; nothing when the switch
-/// closes the connection instead.
-fn exchange(stream: &mut TcpStream, message: &Message) -> Option<Message> {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    exchange_over(stream, message)
-}
-
-/// The same over what waits no longer than a test may.
-fn exchange_over(stream: &mut (impl Read + Write), message: &Message) -> Option<Message> {
-    let mac = |byte: u8| MacKey::new(&Key::new([byte; 32]));
-    let keys = LinkMac { sign: mac(1), verify: mac(2) };
-    let codec = LinkCodec::terminal();
-    let mut bytes = Vec::new();
-    codec.send(message, Some(&keys), &mut bytes).unwrap();
-    stream.write_all(&bytes).unwrap();
-    let mut buffer = Vec::new();
-    loop {
-        match codec.receive(&buffer, |_| Some(&keys)).unwrap() {
-            Received::Message { message, mac, .. } => {
-                assert_eq!(mac, Ok(()));
-                return Some(*message);
-            }
-            Received::Incomplete => {}
-            other => panic!("{other:?}"),
-        }
-        let mut part = [0; 1024];
-        let count = stream.read(&mut part).unwrap();
-        if count == 0 {
-            return None;
-        }
-        buffer.extend_from_slice(&part[..count]);
-    }
-}
-
-fn network(code: &str, stan: u64) -> Message {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let mut message = Message::new(Mti::new(800));
-    message.set(7, &UtcSeconds(now.as_secs() as i64).to_de7()).set_number(11, stan, 6);
-    message.set_text(41, "HN000001").set_text(70, code);
-    message
-}
-
 #[test]
 fn it_is_started_commanded_watched_and_drained() {
     let mut switch = Switch::new();
@@ -304,14 +265,6 @@ fn what_waits_for_a_bank_is_told_also_when_nothing_does() {
     }
     assert!(switch.end("TERM").success());
     assert!(!switch.command(&["saf", "list"]).status.success(), "no switch is there to ask");
-}
-
-/// A 0500 of HN000001's acquirer for a day.
-fn totals(stan: u64, day: &str, net: &str) -> Message {
-    let mut message = network("301", stan);
-    message.remove(70).set_mti(Mti::new(500));
-    message.set_text(15, day).set_text(76, "0000000000").set_text(97, net);
-    message
 }
 
 #[test]

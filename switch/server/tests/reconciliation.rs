@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use journal::{Journal as _, LogFiles, Options, SegmentLog};
+use processor::{BankIdentity, Body, Code, Day, Record, Reversal, TxKey};
 use serde_json::Value;
+
+mod terminal;
 
 /// Longer than a start takes: a test that waits so long has failed.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -102,8 +108,19 @@ impl Desk {
         serde_json::from_str(&self.told(&[arguments, &["--json"]].concat())).unwrap()
     }
 
+    /// Without any citizen no switch starts.
+    fn enrol(&self) {
+        write(self.dir.path(), "bidv.csv", "001203000001,8600012345,1\n");
+        self.told(&["enrolment", "import", "bidv.csv", "--bank", "970418"]);
+    }
+
     /// The switch itself is started over the log, accepts, and is stopped.
     fn run_and_stop(&self) {
+        self.run(|_| ());
+    }
+
+    /// The same; meanwhile something is done with its real addresses.
+    fn run<T>(&self, meanwhile: impl FnOnce(&Value) -> T) -> T {
         let addresses = self.path("addresses.json");
         let _ = std::fs::remove_file(&addresses);
         let mut command = Command::new(PROGRAM);
@@ -121,8 +138,44 @@ impl Desk {
             assert!(began.elapsed() < PATIENCE, "it does not accept");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
+        let told = meanwhile(&serde_json::from_slice(&std::fs::read(&addresses).unwrap()).unwrap());
         assert!(Command::new("kill").arg("-TERM").arg(process.id().to_string()).status().unwrap().success());
         assert!(process.wait().unwrap().success());
+        told
+    }
+
+    /// Appends to the log what nobody waits for any more: banks' approvals of transactions of a day that were declined, each reversed in the open day.
+    fn append_late_approvals(&self, of: Day, open: Day) -> usize {
+        let settings = server::config::load(&self.path("atm-switch.toml")).unwrap();
+        let (dir, data) = (self.path("day/log"), settings.keys.data);
+        let records: Vec<_> =
+            LogFiles::new(&dir, data.clone()).scan(0).unwrap().map(|next| next.unwrap().1).collect();
+        let began = |record: &Record| match (&record.body, record.transaction) {
+            (Body::Intent(intent), Some(key)) if intent.day == of => Some((key, intent.identity)),
+            _ => None,
+        };
+        let began: BTreeMap<TxKey, BankIdentity> = records.iter().filter_map(began).collect();
+        let declined = records.iter().filter(|record| matches!(record.body, Body::Declined(_)));
+        let declined: Vec<TxKey> = declined.filter_map(|record| record.transaction).collect();
+        let (mut log, recovered) = SegmentLog::open(Options::new(dir, data), Box::new(|_| ())).unwrap();
+        let late = declined.iter().filter_map(|key| Some((key, began.get(key)?)));
+        let mut position = recovered.next;
+        for (key, identity) in late {
+            let reversal = Reversal {
+                identity: BankIdentity { stan: 900_000 + position as u32 % 90_000, ..*identity },
+                day: open,
+                left_minor: 0,
+                reason: Code::LATE,
+                answer: Code::UNAVAILABLE,
+                advice: None,
+            };
+            let at_ms = recovered.standing.last_at_ms;
+            let (transaction, body) = (Some(*key), Body::Reversal(reversal));
+            log.append(position, &Record { at_ms, transaction, suspense: None, spend: None, body }).unwrap();
+            position += 1;
+        }
+        log.close();
+        usize::try_from(position - recovered.next).unwrap()
     }
 
     /// Hands in a file of the day; whether it was taken.
@@ -154,8 +207,7 @@ fn write(dir: &Path, name: &str, text: &str) {
 /// Takes all files, the switch being started and stopped between, closes the day, and writes each bank's files out.
 fn worked(reversed: bool) -> (Desk, Vec<Vec<u8>>) {
     let desk = Desk::new();
-    write(desk.dir.path(), "bidv.csv", "001203000001,8600012345,1\n");
-    desk.told(&["enrolment", "import", "bidv.csv", "--bank", "970418"]);
+    desk.enrol();
     let mut deliveries = desk.deliveries.clone();
     deliveries.push("banks/totals.csv".to_owned());
     if reversed {
@@ -256,6 +308,51 @@ fn a_day_is_closed_twice_files_in_another_order_the_switch_restarted_between_and
 
     let (_, other) = worked(true);
     assert_eq!(without_moments(&files), without_moments(&other));
+}
+
+/// The counter behind 0500 used the fees of today and knew no closes: it said otherwise than the command line.
+#[test]
+fn totals_of_a_closed_day_are_answered_as_the_command_line_shows_them_whatever_came_behind_the_close() {
+    let desk = Desk::new();
+    desk.enrol();
+    desk.told(&["day", "close", FIRST_DAY]);
+    desk.told(&["day", "close", DAY]);
+    let acquirer = || {
+        let shown = desk.json(&["day", "show", DAY]);
+        let acquirers = shown["acquirers"].as_array().unwrap();
+        acquirers.iter().find(|acquirer| acquirer["bank"] == BANKS[0]).unwrap().clone()
+    };
+    let shown = acquirer();
+    let element = |number: u64| {
+        let elements = shown["elements"].as_array().unwrap();
+        elements.iter().find(|element| element["element"] == number).unwrap()["ours"].as_i64().unwrap()
+    };
+    assert!(element(76) > 0 && element(85) > 0, "{shown:#}");
+    let config = std::fs::read_to_string(desk.path("atm-switch.toml")).unwrap();
+    write(desk.dir.path(), "atm-switch.toml", &config.replace("3_300", "9_900"));
+    let late = desk.append_late_approvals(DAY.parse().unwrap(), "2026-05-04".parse().unwrap());
+    assert!(late > 5, "{late}");
+
+    let net = element(97);
+    let said = format!("{}{:016}", if net > 0 { 'D' } else { 'C' }, net.abs());
+    let mut message = terminal::totals(1, "0503", &said);
+    message.set_text(76, &format!("{:010}", element(76)));
+    let answer = desk.run(|addresses| {
+        let address = addresses["terminals"].as_str().unwrap();
+        terminal::exchange(&mut TcpStream::connect(address).unwrap(), &message).unwrap()
+    });
+    assert_eq!((answer.text(39), answer.text(66)), (Some("00"), Some("1")), "{answer:?}");
+    for number in [74, 75, 76, 77, 83, 85, 86, 87, 88, 89] {
+        let said = answer.text(number).map(|text| text.parse::<i64>().unwrap());
+        assert_eq!(said, Some(element(u64::from(number))), "DE{number}");
+    }
+    assert_eq!(answer.text(97), Some(&*said));
+    let ours = |acquirer: &Value| {
+        let elements = acquirer["elements"].as_array().unwrap();
+        elements.iter().map(|element| element["ours"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ours(&acquirer()), ours(&shown));
+    assert_eq!(acquirer()["in_balance"], true);
 }
 
 #[test]
