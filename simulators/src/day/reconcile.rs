@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use exchange::{
-    Digest, FileKey, FileKind, Intake, JournalFile, Mapping, PostingFile, read_counters, read_journal,
-    read_postings,
+    Digest, FileKey, FileKind, InProcess, Intake, JournalFile, Mapping, PostingFile, read_counters,
+    read_journal, read_postings,
 };
 use journal::LogFiles;
 use processor::Side;
@@ -134,7 +134,7 @@ fn read(plan: &Plan, deliveries: &[Delivery], seed: u64, dir: &Path) -> Result<S
             Handed::Postings(bank, is_next_day) => {
                 let day = if *is_next_day { plan.next_day } else { plan.day };
                 let key = FileKey { day, ..key(FileKind::Postings, Some(bank_id(*bank)), 1) };
-                read_postings(&bytes, &Mapping::normal(), bank_id(*bank), day)
+                read_postings(&bytes, &Mapping::normal(), bank_id(*bank), day, &InProcess)
                     .and_then(|file| intake.take(digest, key).map(|()| file))
                     .map(|file| {
                         sides.postings.push(file);

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exchange::{
-    Digest, FileKey, FileKind, Layout, Mapping, Refusal, preview_postings, read_counters, read_journal,
-    read_postings, read_raw_journal,
+    Digest, FileKey, FileKind, Layout, Mapping, Refusal, Sheets, preview_postings, read_counters,
+    read_journal, read_postings, read_raw_journal,
 };
 use keys::DataKeys;
 use processor::{Day, Institution, Side};
@@ -124,12 +124,19 @@ pub struct Desk {
     acts: ActFile,
     calendar: Calendar,
     due: DueRules,
+    sheets: Arc<dyn Sheets>,
 }
 
 impl Desk {
-    /// The desk of a directory; nothing is opened yet.
-    pub fn new(dir: &Path, keys: DataKeys, calendar: Calendar, due: DueRules) -> Desk {
-        Desk { dir: dir.to_owned(), acts: ActFile::new(dir, keys), calendar, due }
+    /// The desk of a directory, where `sheets` reads workbooks; nothing is opened yet.
+    pub fn new(
+        dir: &Path,
+        keys: DataKeys,
+        calendar: Calendar,
+        due: DueRules,
+        sheets: Arc<dyn Sheets>,
+    ) -> Desk {
+        Desk { dir: dir.to_owned(), acts: ActFile::new(dir, keys), calendar, due, sheets }
     }
 
     /// The acts.
@@ -197,7 +204,8 @@ impl Desk {
             }
         };
         let of_bank = key.bank.filter(|_| key.kind == FileKind::Postings);
-        let shown = of_bank.and_then(|bank| preview_postings(bytes, mapping, bank, key.day, lines_max).ok());
+        let shown = of_bank
+            .and_then(|bank| preview_postings(bytes, mapping, bank, key.day, &*self.sheets, lines_max).ok());
         Ok(match shown {
             None => Preview { lines: Vec::new(), count: 0, sum_minor: 0, refusal },
             Some(shown) => Preview {
@@ -334,10 +342,10 @@ impl Desk {
         let offset = self.calendar.utc_offset_minutes;
         match (key.kind, layout, key.bank, key.terminal) {
             (FileKind::Postings, Some(Layout::Postings(mapping)), Some(bank), _) => {
-                read_postings(bytes, mapping, bank, key.day).map(Lines::Postings)
+                read_postings(bytes, mapping, bank, key.day, &*self.sheets).map(Lines::Postings)
             }
             (FileKind::Postings, None, Some(bank), _) => {
-                read_postings(bytes, &Mapping::normal(), bank, key.day).map(Lines::Postings)
+                read_postings(bytes, &Mapping::normal(), bank, key.day, &*self.sheets).map(Lines::Postings)
             }
             (FileKind::Journal, None, ..) => read_journal(bytes, offset).map(Lines::Journal),
             (FileKind::Journal, Some(Layout::RawJournal(patterns)), _, Some(terminal)) => {

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
+use std::sync::Arc;
 
 use casework::{
     ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Days, Deed, Desk, DeskError, DueRules,
     FILES_DIR, HEAD_FILE, Matching, PassedOver, Resolution, Row, age_band, settlement,
 };
 use credential::{CitizenNumber, Pan, Pseudonym};
-use exchange::{Digest, FileKey, FileKind, JOURNAL_COLUMNS};
+use exchange::{Digest, FileKey, FileKind, InProcess, JOURNAL_COLUMNS};
 use keys::{DataKeys, Key};
 use processor::{
     BankIdentity, Body, Carried, Class, Content, Day, Institution, Intent, Kind as Asked, Outcome, Record,
@@ -261,7 +262,7 @@ fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight
     assert_eq!(booked(&casework), [2_000_000, 1_000_000]);
 
     // No side shows it: without any file the line is not there.
-    let bare = Desk::new(dir.path(), keys(), calendar(), DueRules::default());
+    let bare = Desk::new(dir.path(), keys(), calendar(), DueRules::default(), Arc::new(InProcess));
     let empty = Matching::new(Rules::default());
     let book = Book::new(FeeTable::default(), None);
     let row = bare.rows(&casework, &book, &empty).unwrap().remove(0);
@@ -610,7 +611,7 @@ fn key(part: u32) -> FileKey {
 }
 
 fn desk(dir: &std::path::Path) -> Desk {
-    Desk::new(dir, keys(), calendar(), DueRules::default())
+    Desk::new(dir, keys(), calendar(), DueRules::default(), Arc::new(InProcess))
 }
 
 fn calendar() -> Calendar {

@@ -9,7 +9,7 @@ use casework::{
     Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Refused, Row,
     claims, settlement, settling,
 };
-use exchange::Settlement;
+use exchange::{Settlement, Sheets};
 use journal::{LogReader, ReadError};
 use keys::DataKeys;
 use processor::{Day, Institution, Position, Side, TxKey};
@@ -31,6 +31,8 @@ pub struct DeskSettings {
     pub fees: FeeTable,
     /// When cases are due.
     pub due: DueRules,
+    /// Reads workbooks.
+    pub sheets: Arc<dyn Sheets>,
 }
 
 /// One page waits so long for the log to be read; what is left is read by the next.
@@ -126,7 +128,7 @@ impl Desks {
     pub(crate) fn new(settings: Option<DeskSettings>, keys: DataKeys, first_day: Day) -> Desks {
         let desk = settings
             .as_ref()
-            .map(|settings| Desk::new(&settings.dir, keys, settings.calendar.clone(), settings.due.clone()));
+            .map(|of| Desk::new(&of.dir, keys, of.calendar.clone(), of.due.clone(), Arc::clone(&of.sheets)));
         let fees = settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
         let days = Days::new(Book::new(fees, Some(first_day)));
         let state = State { days, matching: (0, Matching::new(rules(&settings))), seen: None };
@@ -347,6 +349,7 @@ mod tests {
             rules: Rules::default(),
             fees: FeeTable::default(),
             due: DueRules::default(),
+            sheets: Arc::new(exchange::InProcess),
         };
         let desks = Desks::new(Some(settings), data_keys(), day());
         let paid =
@@ -391,6 +394,7 @@ mod tests {
             rules: Rules::default(),
             fees: FeeTable::default(),
             due: DueRules::default(),
+            sheets: Arc::new(exchange::InProcess),
         };
         Desks::new(Some(settings), data_keys(), day())
     }

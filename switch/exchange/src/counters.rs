@@ -6,6 +6,7 @@ use crate::intake::Digest;
 use crate::mapping::Form;
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{Headings, each_row};
+use crate::sheet::InProcess;
 use crate::values;
 
 /// A cassette has no more notes: what says more is no count, and sums of such would have no end.
@@ -30,7 +31,7 @@ pub fn read_counters(bytes: &[u8], utc_offset_minutes: i64) -> Result<(Digest, V
         Ok(())
     };
     let mut counters = Vec::new();
-    each_row(bytes, &form, &mut rejects, begin, |row, rejects| {
+    each_row(bytes, &form, &InProcess, &mut rejects, begin, |row, rejects| {
         let cell = |column: usize| places.get().map_or("", |places| row.cell(places[column]));
         let wrong = |column: usize| {
             move |reason: String| Reject::new(row.line, COLUMNS[column], cell(column), reason)

@@ -14,6 +14,7 @@ mod raw_journal;
 mod refusal;
 mod rows;
 mod settlement;
+mod sheet;
 mod values;
 mod workbook;
 
@@ -29,6 +30,7 @@ pub use raw_journal::{Patterns, read_raw_journal};
 pub use refusal::{REJECTS_MAX, Refusal, Reject};
 pub use rows::{CELL_BYTES_MAX, COLUMNS_MAX, FILE_BYTES_MAX, LINES_MAX};
 pub use settlement::{Adjustment, Settlement};
+pub use sheet::{BadAnswer, InProcess, SHEET_ANSWER_BYTES_MAX, SheetRow, Sheets, read_answer, write_answer};
 pub use workbook::{
     WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, WORKBOOK_TEXTS_MAX,
 };

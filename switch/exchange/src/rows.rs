@@ -1,16 +1,11 @@
 //! Rows of cells out of CSV, fixed-width text and workbooks, each with its line.
 
-use std::io::Cursor;
-
-use calamine::{Data, DataRef, Reader, Xlsx};
 use mutant::Mutant;
-use processor::Day;
 use reconciliation::Kind;
-use time::{Date, Duration, Month, PrimitiveDateTime, Time};
 
 use crate::mapping::Form;
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::workbook::look_through;
+use crate::sheet::{Moment, Sheets};
 
 /// A larger file is refused: half a day of a country in one bank.
 pub const FILE_BYTES_MAX: usize = 1 << 30;
@@ -98,6 +93,7 @@ impl Headings {
 pub(crate) fn each_row(
     bytes: &[u8],
     form: &Form,
+    sheets: &dyn Sheets,
     rejects: &mut Rejects,
     begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
     mut take: impl FnMut(&Row<'_>, &mut Rejects),
@@ -110,7 +106,7 @@ pub(crate) fn each_row(
         Form::Csv { delimiter, header } => csv_rows(bytes, *delimiter, *header, rejects, begin, &mut take),
         Form::Fixed { skip_lines } => fixed_rows(bytes, *skip_lines, rejects, begin, &mut take),
         Form::Xlsx { sheet, header } => {
-            sheet_rows(bytes, sheet.as_deref(), *header, rejects, begin, &mut take)
+            sheet_rows(bytes, sheets, sheet.as_deref(), *header, rejects, begin, &mut take)
         }
     }
 }
@@ -202,144 +198,35 @@ fn fixed_rows(
 
 fn sheet_rows(
     bytes: &[u8],
+    sheets: &dyn Sheets,
     sheet: Option<&str>,
     header: bool,
     rejects: &mut Rejects,
     begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
     take: Take<'_>,
 ) -> Result<(), Refusal> {
-    let refused = |what: &str, reason: String| Refusal::whole(Kind::UnreadableLine, what, "", reason);
-    look_through(bytes).map_err(|reason| refused("workbook", reason))?;
-    let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(bytes))
-        .map_err(|error: calamine::XlsxError| refused("workbook", error.to_string()))?;
-    let name = match sheet {
-        Some(name) => name.to_owned(),
-        None => book
-            .sheet_names()
-            .first()
-            .cloned()
-            .ok_or_else(|| refused("workbook", "it has no sheet".to_owned()))?,
-    };
-    let mut cells =
-        book.worksheet_cells_reader(&name).map_err(|error| refused("sheet", error.to_string()))?;
-    let (mut begin, mut sheet_row) = (Some(begin), SheetRow::default());
-    loop {
-        // Cell by cell: a sheet with one of them far out is no larger for it.
-        let cell = cells.next_cell().map_err(|error| refused("sheet", error.to_string()))?;
-        let next = cell.as_ref().map(calamine::Cell::get_position);
-        if sheet_row.line.is_some_and(|line| next.is_none_or(|(row, _)| u64::from(row) + 1 != line)) {
-            let done = std::mem::take(&mut sheet_row);
-            let line = done.line.unwrap_or(0);
-            if next.is_some_and(|(row, _)| u64::from(row) < line) {
-                return Err(refused("sheet", "its rows are not in their order".to_owned()));
-            }
-            if too_many(line, rejects) {
-                break;
-            }
-            let texts: Vec<&str> = done.texts.iter().map(String::as_str).collect();
-            let is_headings = header && begin.is_some();
-            if let Some(begin) = begin.take() {
-                let headings = texts.iter().map(|text| text.trim().to_owned());
-                begin(&Headings(if header { headings.collect() } else { Vec::new() }))?;
-            }
-            if !is_headings {
-                give(&Row { line, cells: &texts, moments: &done.moments, is_fixed: false }, rejects, take);
+    let (mut begin, mut refusal) = (Some(begin), None);
+    sheets.each_row(bytes, sheet, &mut |row| {
+        if too_many(row.line, rejects) {
+            return false;
+        }
+        let texts: Vec<&str> = row.texts.iter().map(String::as_str).collect();
+        if let Some(begin) = begin.take() {
+            let headings = texts.iter().map(|text| text.trim().to_owned());
+            refusal = begin(&Headings(if header { headings.collect() } else { Vec::new() })).err();
+            if header || refusal.is_some() {
+                return refusal.is_none();
             }
         }
-        let Some(cell) = cell else { break };
-        sheet_row.put(cell.get_position(), cell.get_value());
-    }
-    match begin {
-        Some(_) => Err(refused("sheet", "it is empty".to_owned())),
-        None => Ok(()),
-    }
-}
-
-/// A row of a sheet as its cells come. Columns are counted from the sheet's first, not from the first that is used; of those that are too many
-/// the first is kept, by which the row is refused.
-#[derive(Default)]
-struct SheetRow {
-    line: Option<u64>,
-    texts: Vec<String>,
-    moments: Vec<Option<Moment>>,
-}
-
-impl SheetRow {
-    fn put(&mut self, (row, column): (u32, u32), value: &DataRef<'_>) {
-        self.line = Some(u64::from(row) + 1);
-        let column = (column as usize).min(COLUMNS_MAX);
-        if self.texts.len() <= column {
-            self.texts.resize(column + 1, String::new());
-            self.moments.resize(column + 1, None);
+        give(&Row { line: row.line, cells: &texts, moments: &row.moments, is_fixed: false }, rejects, take);
+        true
+    })?;
+    match (refusal, begin) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Some(_)) if rejects.is_empty() => {
+            Err(Refusal::whole(Kind::UnreadableLine, "sheet", "", "it is empty"))
         }
-        (self.texts[column], self.moments[column]) = match value {
-            // Many cells may have one long text, of which no copy is kept for each.
-            DataRef::String(text) => (cut(text).to_owned(), None),
-            DataRef::SharedString(text) => (cut(text).to_owned(), None),
-            other => {
-                let value = Data::from(other.clone());
-                (cell_text(&value), Moment::of(&value))
-            }
-        };
-    }
-}
-
-/// As much of a cell as shows that it is too long, where it is.
-fn cut(text: &str) -> &str {
-    let end = (CELL_BYTES_MAX + 1..text.len()).find(|at| text.is_char_boundary(*at));
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// What a workbook keeps as a date, a time of day or both: whatever a layout says of how dates are written, it is this one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Moment(PrimitiveDateTime);
-
-impl Moment {
-    fn of(cell: &Data) -> Option<Moment> {
-        let Data::DateTime(at) = cell else { return None };
-        let (year, month, day, hour, minute, second, milli) = at.to_ymd_hms_milli();
-        let date = Date::from_calendar_date(year.into(), Month::try_from(month).ok()?, day.max(1)).ok()?;
-        let at = PrimitiveDateTime::new(date, Time::from_hms(hour, minute, second).ok()?);
-        // A part of a day is no whole number of milliseconds. Behind the calendar's last second there is none.
-        let rounded = Duration::seconds(i64::from(milli >= 500));
-        if mutant::is(Mutant::CalendarWithoutEnd) {
-            return Some(Moment(at + rounded));
-        }
-        at.checked_add(rounded).map(Moment)
-    }
-
-    /// Its day.
-    pub(crate) fn day(self) -> Result<Day, String> {
-        let date = self.0.date();
-        let number = date.year() * 10_000 + i32::from(u8::from(date.month())) * 100 + i32::from(date.day());
-        u32::try_from(number).ok().and_then(Day::new).ok_or_else(|| "it is not a date".to_owned())
-    }
-
-    /// Its time of day, as `07:00:00`.
-    pub(crate) fn time(self) -> String {
-        let time = self.0.time();
-        format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
-    }
-}
-
-/// A number without a fraction is written as one; a date and time as ISO 8601 has them.
-fn cell_text(cell: &Data) -> String {
-    match cell {
-        Data::Float(number) if number.fract() == 0.0 && number.abs() < 9.0e15 => format!("{number:.0}"),
-        Data::DateTime(at) => at.as_datetime_text(),
-        other => other.to_string(),
-    }
-}
-
-/// How a workbook's date is written as text.
-trait DateTimeText {
-    fn as_datetime_text(&self) -> String;
-}
-
-impl DateTimeText for calamine::ExcelDateTime {
-    fn as_datetime_text(&self) -> String {
-        let (year, month, day, hour, minute, second, _) = self.to_ymd_hms_milli();
-        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+        (None, _) => Ok(()),
     }
 }
 

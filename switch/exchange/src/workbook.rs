@@ -1,6 +1,6 @@
 //! A workbook looked through before it is read: what its parts really unpack to is counted, and no number that it states about itself is believed.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 use mutant::Mutant;
 use quick_xml::Reader;
@@ -25,8 +25,8 @@ const STYLE_TAG_BYTES_MAX: usize = 2_048;
 ///
 /// # Errors
 /// What it has too much of; it is no archive, or a part cannot be unpacked.
-pub(crate) fn look_through(bytes: &[u8]) -> Result<(), String> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+pub(crate) fn look_through(workbook: impl Read + Seek) -> Result<(), String> {
+    let mut archive = ZipArchive::new(workbook).map_err(|error| error.to_string())?;
     let mut left = WORKBOOK_BYTES_MAX;
     for index in 0..archive.len() {
         let mut part = archive.by_index(index).map_err(|error| error.to_string())?;

@@ -5,9 +5,9 @@
 use std::io::{Cursor, Read as _, Write as _};
 
 use exchange::{
-    Columns, Control, Digest, FileKey, FileKind, Form, Intake, Mapping, Patterns, REJECTS_MAX, Refusal,
-    WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, preview_postings, read_counters,
-    read_journal, read_postings, read_raw_journal,
+    Columns, Control, Digest, FileKey, FileKind, Form, InProcess, Intake, Mapping, Patterns, REJECTS_MAX,
+    Refusal, WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, preview_postings,
+    read_counters, read_journal, read_postings, read_raw_journal,
 };
 use processor::{Day, Institution};
 use reconciliation::{Kind, Posting};
@@ -29,7 +29,7 @@ TRAILER,2,2500000
 ";
 
 fn normal(text: &str) -> Result<exchange::PostingFile, Refusal> {
-    read_postings(text.as_bytes(), &Mapping::normal(), bank(), day())
+    read_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), &InProcess)
 }
 
 fn told(refusal: &Refusal) -> Vec<String> {
@@ -134,7 +134,7 @@ fn each_bank_has_a_mapping_of_its_own() {
     let lines = "HEADER\n612300000001HN00000120260503070000000200000000\nT0000010000200000000\n";
     let expected = normal(NORMAL).unwrap().postings[0].clone();
     for (name, mapping, text) in [("csv", &semicolons, text), ("fixed", &fixed, lines)] {
-        let file = read_postings(text.as_bytes(), mapping, bank(), day()).unwrap();
+        let file = read_postings(text.as_bytes(), mapping, bank(), day(), &InProcess).unwrap();
         assert_eq!(file.postings.len(), 1, "{name}");
         let read = &file.postings[0];
         assert_eq!(
@@ -167,9 +167,9 @@ fn a_workbook_is_read_as_a_clerk_sees_it() {
         control: None,
         ..normal_mapping
     };
-    let file = read_postings(&bytes, &mapping, bank(), day()).unwrap();
+    let file = read_postings(&bytes, &mapping, bank(), day(), &InProcess).unwrap();
     assert_eq!((file.postings[0].amount_minor, file.postings[0].at_s), (2_000_000, 1_777_766_400));
-    assert!(read_postings(b"PK no workbook", &mapping, bank(), day()).is_err());
+    assert!(read_postings(b"PK no workbook", &mapping, bank(), day(), &InProcess).is_err());
 }
 
 /// A workbook whose cells are dates and times, under a layout that writes dates otherwise, was refused.
@@ -212,7 +212,7 @@ fn a_date_or_a_time_of_a_workbook_is_read_whatever_the_layout_says() {
         ..normal.clone()
     };
     for (time, at_s) in [(Some("gio"), 1_777_766_407), (None, 1_777_741_200)] {
-        let file = read_postings(&bytes, &mapping(time), bank(), day()).unwrap();
+        let file = read_postings(&bytes, &mapping(time), bank(), day(), &InProcess).unwrap();
         let told: Vec<(i64, String)> =
             file.postings.iter().map(|one| (one.at_s, one.day.to_string())).collect();
         assert_eq!(told, [(at_s, "2026-05-04".to_owned()), (at_s, "2026-05-04".to_owned())], "{time:?}");
@@ -245,7 +245,7 @@ fn a_cell_far_out_takes_no_room_and_its_row_is_refused() {
     };
     let mapping =
         Mapping { form: Form::Xlsx { sheet: None, header: true }, columns, control: None, ..normal };
-    let refusal = read_postings(&bytes, &mapping, bank(), day()).unwrap_err();
+    let refusal = read_postings(&bytes, &mapping, bank(), day(), &InProcess).unwrap_err();
     assert_eq!(told(&refusal), ["1048576 line ``: 100 columns are the most"]);
 }
 
@@ -292,7 +292,7 @@ fn read_at_and_amount(bytes: &[u8]) -> Result<exchange::PostingFile, Refusal> {
     };
     let mapping =
         Mapping { form: Form::Xlsx { sheet: None, header: true }, columns, control: None, ..normal };
-    read_postings(bytes, &mapping, bank(), day())
+    read_postings(bytes, &mapping, bank(), day(), &InProcess)
 }
 
 const TEXTS: &str = "xl/sharedStrings.xml";
@@ -376,7 +376,8 @@ fn a_cell_of_a_workbook_that_is_too_long_is_refused_with_its_row() {
 #[test]
 fn a_preview_shows_the_first_lines_and_all_that_is_wrong() {
     let text = NORMAL.replace(",C,", ",?,").replace("TRAILER,2", "TRAILER,1");
-    let preview = preview_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), 1).unwrap();
+    let preview =
+        preview_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), &InProcess, 1).unwrap();
     assert_eq!((preview.postings.len(), preview.count, preview.rejects.0.len()), (1, 1, 1));
     assert_eq!(preview.rejects.0[0].field, "direction");
 }

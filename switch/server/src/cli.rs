@@ -109,6 +109,13 @@ pub enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Read the workbook that is standard input, within bounds, for the process that has started this one.
+    #[command(hide = true)]
+    ReadSheet {
+        /// Which sheet; the first without it.
+        #[arg(long, allow_hyphen_values = true)]
+        sheet: Option<String>,
+    },
 }
 
 /// The configuration of the switch that is meant.

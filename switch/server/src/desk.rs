@@ -14,6 +14,7 @@ use crate::config::{ReconciliationSettings, Settings};
 use crate::log_commands::files;
 use crate::people_commands::{password, people};
 use crate::process_memory;
+use crate::sheet_process::SheetProcess;
 
 /// The desk of a configuration, and who uses it.
 pub(crate) struct Seat<'a> {
@@ -50,6 +51,7 @@ impl<'a> Seat<'a> {
             settings.keys.data.clone(),
             reconciliation.calendar.clone(),
             reconciliation.due.clone(),
+            Arc::new(SheetProcess::default()),
         );
         let who = format!("uid {}", process_memory::user());
         Ok(Seat { settings, reconciliation, desk, who })

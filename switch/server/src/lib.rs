@@ -35,6 +35,7 @@ pub mod run;
 pub mod saf_commands;
 mod saf_view;
 pub mod security_module;
+pub mod sheet_process;
 mod stages;
 mod status_cache;
 pub mod suspense_commands;

@@ -17,7 +17,7 @@ use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
 use server::{
     case_commands, day_commands, enrolment_commands, log_commands, people_commands, process_memory,
-    recon_commands, run, saf_commands, suspense_commands,
+    recon_commands, run, saf_commands, sheet_process, suspense_commands,
 };
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
@@ -119,6 +119,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Keys(command) => keys(command, out)?,
         Command::People(command) => people(command, out)?,
         Command::Drain { config } => ask(&config.file, &Request::Drain)?,
+        Command::ReadSheet { sheet } => sheet_process::read_sheet(sheet.as_deref())?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,
     }
     Ok(())

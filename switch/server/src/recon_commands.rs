@@ -17,6 +17,7 @@ use crate::cli::{ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind}
 use crate::config::Settings;
 use crate::desk::{COMMAND_LINE, Joined, Seat, now_ms};
 use crate::log_view::utc_ms;
+use crate::sheet_process::SheetProcess;
 
 /// Takes a file, or shows how it would be read.
 ///
@@ -339,8 +340,9 @@ fn preview(
         Some(Layout::Postings(mapping)) => mapping,
         Some(Layout::RawJournal(_)) => return Err("a preview is of a bank's postings".to_owned()),
     };
-    let shown =
-        preview_postings(bytes, mapping, bank, day, PREVIEW_LINES_MAX).map_err(|error| error.to_string())?;
+    let sheets = SheetProcess::default();
+    let shown = preview_postings(bytes, mapping, bank, day, &sheets, PREVIEW_LINES_MAX)
+        .map_err(|error| error.to_string())?;
     let mut text = String::new();
     for posting in &shown.postings {
         let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());

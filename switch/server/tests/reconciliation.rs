@@ -442,6 +442,84 @@ fn a_layout_is_kept_by_its_name() {
     assert_eq!(desk.told(&import), "taken: 1 lines, sum 2000000\n");
 }
 
+/// A workbook of postings, and the layout that reads it.
+fn workbook(rows: u32) -> (Vec<u8>, &'static str) {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet().set_name("Tháng 5").unwrap();
+    for (column, heading) in (0u16..).zip(["at", "amount", "rrn"]) {
+        sheet.write_string(0, column, heading).unwrap();
+    }
+    for row in 1..=rows {
+        sheet.write_string(row, 0, "2026-05-03 07:00:00").unwrap();
+        sheet.write_number(row, 1, 2_000_000.0).unwrap();
+        sheet.write_string(row, 2, format!("6122{row:08}")).unwrap();
+    }
+    let layout = "[postings]\nform = { xlsx = { sheet = \"Tháng 5\", header = true } }\n[postings.columns]\n\
+                  at = \"at\"\namount = \"amount\"\nrrn = \"rrn\"\n";
+    (book.save_to_buffer().unwrap(), layout)
+}
+
+/// Whoever found a hole in what reads workbooks was in the process that has the keys.
+#[test]
+fn a_workbook_is_read_by_a_process_that_can_do_nothing_else() {
+    let desk = Desk::new();
+    let (bytes, layout) = workbook(3);
+    write(desk.dir.path(), "bidv.toml", layout);
+    std::fs::write(desk.path("bidv.xlsx"), &bytes).unwrap();
+    let import = |more: &[&str]| {
+        let place = ["--kind", "postings", "--day", DAY, "--bank", "970418", "--layout", "bidv.toml"];
+        desk.command(&[&["recon", "import", "bidv.xlsx"], &place[..], more].concat())
+    };
+    let told = |output: Output| String::from_utf8(output.stdout).unwrap();
+    assert!(told(import(&["--preview"])).ends_with("3 lines, sum 6000000, 0 wrong; nothing was taken\n"));
+    assert_eq!(told(import(&[])), "taken: 3 lines, sum 6000000\n");
+    assert_eq!(
+        desk.json(&["recon", "exceptions", "--kind", "missing_at_switch"]).as_array().unwrap().len(),
+        3
+    );
+    std::fs::write(desk.path("bidv.xlsx"), &bytes[..bytes.len() / 2]).unwrap();
+    let refused = told(import(&["--part", "2", "--parts", "2"]));
+    assert!(refused.starts_with("line 0, workbook: ``: "), "{refused}");
+
+    // One that is not heard to its end stands still where it is, and can be looked at.
+    let (bytes, _) = workbook(20_000);
+    std::fs::write(desk.path("large.xlsx"), bytes).unwrap();
+    let mut reader = Command::new(PROGRAM)
+        .args(["read-sheet", "--sheet=Tháng 5"])
+        .stdin(std::fs::File::open(desk.path("large.xlsx")).unwrap())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limits = || std::fs::read_to_string(format!("/proc/{}/limits", reader.id())).unwrap();
+    let began = std::time::Instant::now();
+    let most = |name: &str| {
+        let limits = limits();
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        line[name.len()..].split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    while most("Max open files") != ["0", "0"] {
+        assert!(began.elapsed() < PATIENCE, "{}", limits());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    for (name, expected) in [
+        ("Max address space", server::sheet_process::SHEET_MEMORY_BYTES_MAX),
+        ("Max cpu time", server::sheet_process::SHEET_CPU_S_MAX),
+        ("Max file size", 0),
+        ("Max processes", 0),
+        ("Max core file size", 0),
+    ] {
+        assert_eq!(most(name), [expected.to_string(), expected.to_string()], "{name}");
+    }
+    let mut rows = 0;
+    let answer = reader.stdout.take().unwrap();
+    exchange::read_answer(std::io::BufReader::new(answer), &mut |_| {
+        rows += 1;
+        true
+    })
+    .unwrap();
+    assert_eq!((rows, reader.wait().unwrap().success()), (20_001, true));
+}
+
 #[test]
 fn the_list_of_exceptions_is_written_as_csv_and_as_a_workbook() {
     let desk = Desk::new();
