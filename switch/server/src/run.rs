@@ -15,7 +15,7 @@ use processor::{Command, Institution, Now, Processor, TerminalId};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
 use crate::admin::{self, Health};
@@ -209,10 +209,12 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     }
     let reloaded = Reloaded { keys, doors, hsm, formats, macs, look_again };
     tokio::spawn(reload_on_hangup(settings.file.clone(), reloaded, bus.clone()));
+    // Whoever reads the addresses may end it at once.
+    let told_to_end = EndSignals::listen()?;
     health.set_ready(true);
     bound.tell(addresses, &settings)?;
 
-    let result = wait_for_the_end(ended, &bus, &stop, &settings).await;
+    let result = wait_for_the_end(ended, told_to_end, &bus, &stop, &settings).await;
     links.end();
     if let Some(keeper) = heads_keeper {
         keeper.end();
@@ -491,16 +493,28 @@ impl Bound {
     }
 }
 
+/// SIGTERM and SIGINT, from when this is there: before it either one ends the process as the system does.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn listen() -> Result<EndSignals, String> {
+        let of = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
+        Ok(EndSignals { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
+    }
+}
+
 /// SIGTERM and SIGINT drain: no new request is taken, what is in flight ends, the log is closed. A second signal stops
 /// without waiting: that is what the log is for.
 async fn wait_for_the_end(
     mut ended: oneshot::Receiver<()>,
+    EndSignals { mut terminate, mut interrupt }: EndSignals,
     bus: &Bus,
     stop: &Notify,
     settings: &Settings,
 ) -> Result<(), String> {
-    let of = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
-    let (mut terminate, mut interrupt) = (of(SignalKind::terminate())?, of(SignalKind::interrupt())?);
     tokio::select! {
         _ = &mut ended => return Err("the event loop has ended by itself".to_owned()),
         _ = terminate.recv() => {}
