@@ -263,7 +263,11 @@ fn look_at_console(search: &mut Search, sealed: &Search, address: &str) {
     for answer in clerk.load(&place, &wrong) {
         search.look("a file that is wrong", &answer.seen());
     }
-    clerk.load(&place, &format!("{head}TRAILER,0,0\n"));
+    // Where it can be read: an RRN has 12 characters as well.
+    let read = format!("{head}{},,,,2026-05-01 08:00:00,5,D,,,\nTRAILER,1,5\n", number(1));
+    for answer in clerk.load(&place, &read) {
+        search.look("a file with a number for an RRN", &answer.seen());
+    }
     operator.post("/day/cutover", "day=2026-05-02");
     let closed = checker.post("/day/close", "day=2026-05-01");
     assert!(closed.head.contains("closed=2026-05-01"), "{}", closed.head);
@@ -443,6 +447,13 @@ async fn no_planted_value_is_in_what_a_run_leaves_or_tells() {
     }
     sealed.look_in(&dir.join("log"));
     sealed.look("standard error", &fs::read(world.switch.stderr_path()).unwrap());
+    // A bank's file is kept as it came, and nothing else has the number that stands in it.
+    let kept = dir.join("desk/files");
+    let is_kept = |finding: &Finding| finding.place.starts_with(kept.to_str().unwrap());
+    let (of_file, found) = std::mem::take(&mut search.found).into_iter().partition(is_kept);
+    let of_file: BTreeSet<Finding> = of_file;
+    assert_eq!(of_file.len(), 1, "{of_file:?}");
+    search.found = found;
     assert_eq!(search.found, BTreeSet::new());
     assert_eq!(sealed.found, BTreeSet::new());
     assert!(search.bytes > 100_000, "{} bytes were looked through", search.bytes);

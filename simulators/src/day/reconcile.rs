@@ -135,7 +135,10 @@ fn read(plan: &Plan, deliveries: &[Delivery], seed: u64, dir: &Path) -> Result<S
                 let day = if *is_next_day { plan.next_day } else { plan.day };
                 let key = FileKey { day, ..key(FileKind::Postings, Some(bank_id(*bank)), 1) };
                 read_postings(&bytes, &Mapping::normal(), bank_id(*bank), day, &InProcess)
-                    .and_then(|file| intake.take(digest, key).map(|()| file))
+                    .and_then(|file| {
+                        let lines = file.postings.len() as u64;
+                        intake.take(digest, key, lines).map(|()| file)
+                    })
                     .map(|file| {
                         sides.postings.push(file);
                         sides.posted.push(key);

@@ -104,7 +104,7 @@ pub struct About {
     pub acquirer: Option<Institution>,
     /// Its terminal, where it has one.
     pub terminal: Option<TerminalId>,
-    /// DE37, where it is known.
+    /// DE37, where it is known, and not where it may be a citizen's number: acts stand on a disk in clear, and in files for banks.
     pub rrn: Option<Rrn>,
     /// Seconds since 1970.
     pub at_s: i64,
@@ -126,7 +126,7 @@ impl About {
             bank: exception.bank,
             acquirer: exception.acquirer,
             terminal: exception.terminal,
-            rrn: exception.rrn,
+            rrn: exception.rrn.filter(|rrn| !rrn.may_be_citizens(exception.day)),
             at_s: exception.at_s,
             ours_minor: exception.ours_minor,
             theirs_minor: exception.theirs_minor,

@@ -180,7 +180,7 @@ pub struct Casework {
     next: u64,
     cases: BTreeMap<CaseId, Case>,
     intake: Intake,
-    taken: BTreeMap<Digest, (FileKey, Option<Layout>)>,
+    taken: BTreeMap<(Digest, FileKey), Option<Layout>>,
     /// In how many parts a day comes, by the key of a part 0.
     parts: BTreeMap<FileKey, u32>,
     refused: Vec<(i64, Digest, FileKey, Kind, String)>,
@@ -211,7 +211,7 @@ impl Casework {
 
     /// Files that were taken, with how they are read, in the order of their digests.
     pub fn files(&self) -> impl Iterator<Item = (&Digest, &FileKey, Option<&Layout>)> {
-        self.taken.iter().map(|(digest, (key, layout))| (digest, key, layout.as_ref()))
+        self.taken.iter().map(|((digest, key), layout)| (digest, key, layout.as_ref()))
     }
 
     /// All parts of this file's kind, bank, machine and day were taken: as many as were told of with any of them.
@@ -308,8 +308,8 @@ impl Casework {
             false => Err(Refused::State { found: state, wanted: wanted.name() }),
         };
         match deed {
-            Deed::Take { digest, key, parts, .. } => {
-                self.intake.check(*digest, *key)?;
+            Deed::Take { digest, key, parts, count, .. } => {
+                self.intake.check(*digest, *key, *count)?;
                 if !(1..=PARTS_MAX).contains(parts) || *parts > 1 && !(1..=*parts).contains(&key.part) {
                     return Err(Refused::Parts(key.part, *parts));
                 }
@@ -361,7 +361,7 @@ impl Casework {
                 text("why", why, NOTE_CHARACTERS_MAX)?;
             }
             Deed::Match { line, ours } | Deed::Part { line, ours } => {
-                let is_of_file = self.taken.keys().any(|digest| digest.file() == line.file);
+                let is_of_file = self.taken.keys().any(|(digest, _)| digest.file() == line.file);
                 if !is_of_file || ours.file != LineId::LOG {
                     return Err(Refused::Hand(
                         "a line of a taken file and a transaction of the log are named",
@@ -448,10 +448,10 @@ impl Casework {
     pub fn apply(&mut self, act: &Act) {
         self.next = act.number + 1;
         match &act.deed {
-            Deed::Take { digest, key, layout, parts, .. } => {
+            Deed::Take { digest, key, layout, parts, count, .. } => {
                 // What was recorded was checked; a file of records that says otherwise takes the first.
-                if self.intake.take(*digest, *key).is_ok() {
-                    self.taken.insert(*digest, (*key, layout.as_deref().cloned()));
+                if self.intake.take(*digest, *key, *count).is_ok() {
+                    self.taken.insert((*digest, *key), layout.as_deref().cloned());
                     let wanted = self.parts.entry(FileKey { part: 0, ..*key }).or_insert(1);
                     *wanted = (*wanted).max(*parts);
                 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exchange::{
-    Digest, FileKey, FileKind, Layout, Mapping, Refusal, Sheets, preview_postings, read_counters,
-    read_journal, read_postings, read_raw_journal,
+    Digest, FileKey, FileKind, Layout, Mapping, Refusal, Sheets, TotalsLine, preview_postings, read_counters,
+    read_journal, read_postings, read_raw_journal, read_totals,
 };
 use keys::DataKeys;
 use processor::{Day, Institution, Side};
@@ -103,6 +103,8 @@ pub enum PreviewLine {
     Cash(CashLine),
     /// A cassette.
     Counter(Counter),
+    /// An element of a member's totals.
+    Total(TotalsLine),
 }
 
 /// An exception as a clerk sees it.
@@ -144,7 +146,8 @@ impl Desk {
         &self.acts
     }
 
-    /// Takes a file, whole: it is read, kept, and recorded, in this order. One that is refused is recorded as such and not kept.
+    /// Takes a file, whole: it is read, kept, and recorded, in this order. One that is refused is recorded as such and not kept. Of members' totals
+    /// each bank's are recorded as its claim, and the file is not kept. Gives the lines and the sum of their amounts, which totals have none of.
     ///
     /// # Errors
     /// [`DeskError`].
@@ -156,7 +159,10 @@ impl Desk {
             .key
             .check()
             .and_then(|()| self.read_file(arrival.bytes, arrival.key, arrival.layout))
-            .and_then(|lines| casework.intake().check(digest, arrival.key).map(|()| lines));
+            .and_then(|lines| {
+                let (count, _) = lines.count_and_sum();
+                casework.intake().check(digest, arrival.key, count).map(|()| lines)
+            });
         let lines = match read {
             Ok(lines) => lines,
             Err(refusal) => {
@@ -166,12 +172,29 @@ impl Desk {
                 return Err(refusal.into());
             }
         };
-        self.keep(digest, arrival.bytes)?;
         let (count, sum_minor) = lines.count_and_sum();
+        if let Lines::Totals(lines) = lines {
+            self.claim(arrival, lines)?;
+            return Ok((count, sum_minor));
+        }
+        self.keep(digest, arrival.bytes)?;
         let layout = arrival.layout.cloned().map(Box::new);
         let deed = Deed::Take { digest, key: arrival.key, layout, count, sum_minor, parts: arrival.parts };
         self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
         Ok((count, sum_minor))
+    }
+
+    /// One act for each bank; where one fails those before it stand, and the same file handed in again says the same.
+    fn claim(&self, arrival: &Arrival<'_>, lines: Vec<TotalsLine>) -> Result<(), DeskError> {
+        let mut claims: BTreeMap<Institution, Claimed> = BTreeMap::new();
+        for line in lines {
+            claims.entry(line.bank).or_default().insert(line.element, line.value);
+        }
+        for (bank, claimed) in claims {
+            let deed = Deed::Claim { bank, day: arrival.key.day, claimed };
+            self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
+        }
+        Ok(())
     }
 
     /// Shows how a file would be read, its first lines one by one. A file that was taken already, or whose place is filled, is told as refused.
@@ -187,11 +210,11 @@ impl Desk {
     ) -> Result<Preview, DeskError> {
         let (casework, _) = self.acts.read()?;
         let read = key.check().and_then(|()| self.read_file(bytes, key, layout));
-        let free = casework.intake().check(Digest::of(bytes), key);
         let refusal = match read {
             Ok(lines) => {
                 let (count, sum_minor) = lines.count_and_sum();
-                return Ok(Preview { lines: lines.first(lines_max), count, sum_minor, refusal: free.err() });
+                let refusal = casework.intake().check(Digest::of(bytes), key, count).err();
+                return Ok(Preview { lines: lines.first(lines_max), count, sum_minor, refusal });
             }
             Err(refusal) => Some(refusal),
         };
@@ -272,11 +295,11 @@ impl Desk {
         book.sheets().for_each(|sheet| matching.log_is_here(sheet.day));
         book.take_changed().try_for_each(|ours| matching.matcher.add_ours(ours))?;
         for (digest, key, layout) in casework.files() {
-            if matching.has(digest) {
+            if matching.has(*digest, *key) {
                 continue;
             }
             if !matching.holds(key.day) {
-                matching.pass_over(*digest);
+                matching.pass_over(*digest, *key);
                 continue;
             }
             let path = self.path_of(digest);
@@ -287,7 +310,9 @@ impl Desk {
             match self.read_file(&bytes, *key, layout)? {
                 Lines::Postings(file) => matching.postings(*digest, *key, &file)?,
                 Lines::Journal(file) => matching.journal(*digest, *key, &file)?,
-                Lines::Counters(read) => matching.counters(*digest, read),
+                Lines::Counters(read) => matching.counters(*digest, *key, read),
+                // They are recorded as claims, and never taken.
+                Lines::Totals(_) => {}
             }
         }
         matching.say_what_is_whole(casework);
@@ -354,13 +379,14 @@ impl Desk {
             (FileKind::Counters, None, ..) => {
                 read_counters(bytes, offset).map(|(_, read)| Lines::Counters(read))
             }
+            (FileKind::Totals, None, ..) => read_totals(bytes).map(Lines::Totals),
             (FileKind::Postings, _, None, _) => {
                 Err(Refusal::place("bank", "postings are of a bank: name it"))
             }
             (FileKind::Journal, Some(Layout::RawJournal(_)), _, None) => {
                 Err(Refusal::place("terminal", "a raw journal is of one machine: name it"))
             }
-            (FileKind::Postings | FileKind::Journal | FileKind::Counters, Some(_), ..) => {
+            (FileKind::Postings | FileKind::Journal | FileKind::Counters | FileKind::Totals, Some(_), ..) => {
                 Err(Refusal::place("layout", "the layout is for another kind of file"))
             }
         }
@@ -388,6 +414,7 @@ enum Lines {
     Postings(exchange::PostingFile),
     Journal(exchange::JournalFile),
     Counters(Vec<Counter>),
+    Totals(Vec<TotalsLine>),
 }
 
 impl Lines {
@@ -400,6 +427,7 @@ impl Lines {
             Lines::Counters(counters) => {
                 counters.into_iter().take(lines_max).map(PreviewLine::Counter).collect()
             }
+            Lines::Totals(lines) => lines.into_iter().take(lines_max).map(PreviewLine::Total).collect(),
         }
     }
 
@@ -413,6 +441,7 @@ impl Lines {
                 counters.len() as u64,
                 counters.iter().map(|counter| counter.counted * counter.note_minor).sum(),
             ),
+            Lines::Totals(lines) => (lines.len() as u64, 0),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Matching {
     pub counters: Vec<Counter>,
     /// What was not given to it.
     pub passed_over: PassedOver,
-    given: BTreeSet<Digest>,
+    given: BTreeSet<(Digest, FileKey)>,
     /// Files whose day is not said to be here yet, with the machines of a journal.
     parts: BTreeMap<FileKey, BTreeSet<(TerminalId, Day)>>,
     /// Of the book that it was given: nothing yet.
@@ -54,8 +54,8 @@ impl Matching {
         self.held_from == Some(book.held_from())
     }
 
-    pub(crate) fn has(&self, digest: &Digest) -> bool {
-        self.given.contains(digest)
+    pub(crate) fn has(&self, digest: Digest, key: FileKey) -> bool {
+        self.given.contains(&(digest, key))
     }
 
     /// The book holds single transactions of this day.
@@ -74,9 +74,9 @@ impl Matching {
         casework.decisions().iter().skip(known).try_for_each(|decision| self.matcher.decide(*decision))
     }
 
-    pub(crate) fn pass_over(&mut self, digest: Digest) {
+    pub(crate) fn pass_over(&mut self, digest: Digest, key: FileKey) {
         self.passed_over.files += 1;
-        self.given.insert(digest);
+        self.given.insert((digest, key));
     }
 
     pub(crate) fn postings(&mut self, digest: Digest, key: FileKey, file: &PostingFile) -> Result<(), Full> {
@@ -87,7 +87,7 @@ impl Matching {
             }
         }
         self.parts.insert(key, BTreeSet::new());
-        self.given.insert(digest);
+        self.given.insert((digest, key));
         Ok(())
     }
 
@@ -103,17 +103,17 @@ impl Matching {
         let named = key.terminal.map(|terminal| (terminal, key.day));
         let of_day = file.machines.iter().copied().filter(|(_, day)| *day == key.day);
         self.parts.insert(key, of_day.chain(named).collect());
-        self.given.insert(digest);
+        self.given.insert((digest, key));
         Ok(())
     }
 
-    pub(crate) fn counters(&mut self, digest: Digest, read: Vec<Counter>) {
+    pub(crate) fn counters(&mut self, digest: Digest, key: FileKey, read: Vec<Counter>) {
         let all = read.len();
         let before = self.counters.len();
         let held: Vec<Counter> = read.into_iter().filter(|counter| self.holds(counter.day)).collect();
         self.counters.extend(held);
         self.passed_over.lines += (all - (self.counters.len() - before)) as u64;
-        self.given.insert(digest);
+        self.given.insert((digest, key));
     }
 
     /// A day of which every part is here is said to be here.

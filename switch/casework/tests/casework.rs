@@ -684,6 +684,34 @@ fn a_file_is_taken_whole_and_once_and_a_refused_one_is_a_case() {
     assert!(matches!(changed, Some(DeskError::Changed(_))), "{changed:?}");
 }
 
+/// Two banks without a line have files of the same bytes, and so has one bank on two days: the second was refused as a duplicate.
+#[test]
+fn a_file_without_lines_is_taken_from_each_bank_and_for_each_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let empty = GOOD.lines().next().unwrap().to_owned() + "\nTRAILER,0,0\n";
+    let other: Institution = "970418".parse().unwrap();
+    let mut book = Book::new(FeeTable::default(), Some(day(FIRST)));
+    told(&mut book, 1, day(FIRST));
+    for (position, mut record) in uses(11, day(FIRST), bank()) {
+        if let Body::Intent(intent) = &mut record.body {
+            intent.bank = other;
+        }
+        book.apply(position, &record).unwrap();
+    }
+    for key in [key(1), FileKey { bank: Some(other), ..key(1) }, FileKey { day: day(SECOND), ..key(1) }] {
+        assert_eq!(take_as(&desk, &empty, key, 1).unwrap(), (0, 0), "{key:?}");
+        let again = take_as(&desk, &empty, key, 1).unwrap_err().to_string();
+        assert!(again.starts_with("duplicate_file: "), "{again}");
+    }
+    let casework = desk.acts().read().unwrap().0;
+    assert_eq!(casework.files().count(), 3);
+    let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
+    let missing = matching.matcher.exceptions().into_iter().map(|one| (one.kind, one.bank));
+    let of = |bank| (Kind::MissingAtBank, Some(bank));
+    assert_eq!(missing.collect::<Vec<_>>(), [of(bank()), of(other)], "both have said that there is nothing");
+}
+
 /// One transaction of the log, of a terminal and day, completed.
 fn told(book: &mut Book, position: u64, of: Day) {
     told_at(book, position, of, bank());

@@ -60,6 +60,7 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
     (Mutant::LookWithoutReason, &["tests::a_full_number_is_shown_for_a_reason_and_recorded_first"]),
     (Mutant::LookNotRecorded, &["tests::a_full_number_is_shown_for_a_reason_and_recorded_first"]),
     (Mutant::NumberInAddress, &["tests::a_citizen_is_found_by_number_and_the_number_goes_nowhere"]),
+    (Mutant::RrnShownAsItIs, &["tests::what_may_be_a_citizens_number_in_a_banks_column_of_rrns_is_masked"]),
     (Mutant::TextsNotEscaped, &["tests::what_terminals_send_cannot_become_a_tag"]),
     (Mutant::PolicyLeftOut, &["tests::every_page_comes_in_both_languages_with_a_strict_policy"]),
     (

@@ -880,6 +880,68 @@ async fn what_members_claim_stands_beside_ours_and_what_differs_is_named() {
     assert_eq!(claims.matches("76</span>").count(), 0, "what agrees is not listed");
 }
 
+/// Members' totals came in on the command line alone.
+#[tokio::test]
+async fn what_members_claim_is_handed_in_as_other_files_are() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &[next]));
+    let clerk = house.logged_in("lan").await;
+    let place = [("kind", "totals"), ("day", "2026-05-04"), ("part", "1")];
+    assert!(clerk.get("/load").await.page.contains("<option value=\"totals\">Tổng của thành viên"));
+    let wrong = clerk.load(&place, b"bank,element,value\n970415,88,two\nBIDV,76,1\n").await.page;
+    for part in ["Dòng không đọc được", "không phải số nguyên", "không phải mã ngân hàng", "Tải danh sách"]
+    {
+        assert!(wrong.contains(part) && !wrong.contains("Nhận tệp"), "{part}: {wrong}");
+    }
+    let file = "bank,element,value\n970415,76,1\n970415,88,2500000\n970418,88,0\n";
+    let shown = clerk.load(&place, file.as_bytes()).await.page;
+    for part in ["VietinBank (970415)", "88 Ghi nợ, số tiền", "2.500.000\u{a0}₫", "Nhận tệp"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let acts = house.acts_on_cases();
+    let taken = clerk.post("/load/take", &format!("id={}", Browser::id_on(&shown))).await;
+    assert_eq!(taken.location, "/totals?day=2026-05-04&claimed=3", "{}", taken.page);
+    assert_eq!(house.acts_on_cases(), acts + 2, "one for each bank");
+    let page = clerk.get(&taken.location).await.page;
+    let (_, claims) = page.split_once("Thành viên báo").unwrap();
+    assert!(page.contains("Đã nhận tổng của thành viên: 3 phần tử"), "{page}");
+    for part in ["2.000.000", "2.500.000", "Khớp"] {
+        assert!(claims.contains(part), "{part}: {claims}");
+    }
+}
+
+/// A citizen's number that a bank had written into its column of RRNs stood on every page that has one.
+#[tokio::test]
+async fn what_may_be_a_citizens_number_in_a_banks_column_of_rrns_is_masked() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let lines = [
+        "2026-05-04 08:00:01,1900000,D,001203000017,HN000001,,,,,",
+        "2026-05-04 08:00:01,1800000,D,612400000099,HN000001,,,,,",
+    ];
+    let shown = clerk.load(&POSTINGS_OF_THE_DAY, &postings(&lines, "2,3700000")).await.page;
+    let take = format!("id={}", Browser::id_on(&shown));
+    assert_eq!(clerk.post("/load/take", &take).await.status, StatusCode::SEE_OTHER);
+    let cases = house.cases("missing_at_switch");
+    let case = format!("/case?id={}", cases[0].0);
+    let propose =
+        format!("id={}&act=propose&resolution=adjustment&amount=5&acquirer=970418&text=x", cases[0].0);
+    let proposed = clerk.post("/case/act", &propose).await;
+    assert_eq!(proposed.status, StatusCode::SEE_OTHER, "{}", proposed.page);
+    let list = clerk.get("/exceptions").await.page;
+    let csv = clerk.get("/exceptions.csv").await.page;
+    let bench = clerk.get("/workbench?bank=970415&day=2026-05-04").await.page;
+    for (name, page) in [("preview", &shown), ("list", &list), ("csv", &csv), ("bench", &bench)] {
+        assert!(page.contains("********0017") && page.contains("612400000099"), "{name}: {page}");
+        assert!(!page.contains("001203000017"), "{name}");
+    }
+    let case = clerk.get(&case).await.page;
+    assert!(case.contains("********0017") && !case.contains("001203000017"), "{case}");
+    // Acts write a reference as the numbers of its characters.
+    let acts = std::fs::read_to_string(house.console.settings.dir.join("desk/casework.jsonl")).unwrap();
+    assert!(!acts.contains("001203000017") && !acts.contains("48,48,49,50,48,51"), "{acts}");
+}
+
 #[tokio::test]
 async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
     let next: Day = "2026-05-05".parse().unwrap();

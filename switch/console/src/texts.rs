@@ -280,6 +280,7 @@ texts! {
     claim_in_balance: "Khớp", "In balance";
     claim_missing: "Đã hỏi, chưa trả lời", "Asked, not answered";
     claim_difference: "Chênh lệch", "Difference";
+    claims_taken: "Đã nhận tổng của thành viên: {} phần tử.", "Members' totals taken: {} elements.";
     member: "Thành viên", "Member";
     as_what: "Với tư cách", "As";
     no_cassettes: "Chưa có tệp kiểm đếm nào.", "No counters have been taken.";
@@ -291,6 +292,7 @@ texts! {
     file_postings: "Hạch toán của ngân hàng", "Bank's postings";
     file_journal: "Nhật ký máy", "Machine's journal";
     file_counters: "Kiểm đếm quỹ", "Cash counters";
+    file_totals: "Tổng của thành viên", "Members' totals";
     file_taken: "Đã nhận", "Taken";
     no_files: "Chưa có tệp nào.", "No files yet.";
     key_files: "Tới Quỹ và tệp", "Go to Cash and files";
@@ -1017,6 +1019,9 @@ const REASONS: &[(&str, &str)] = &[
     ("postings are of a bank: name it", "hạch toán là của một ngân hàng: hãy chọn"),
     ("a raw journal is of one machine: name it", "nhật ký gốc là của một máy: hãy ghi mã máy"),
     ("the layout is for another kind of file", "cách đọc này dành cho loại tệp khác"),
+    ("it is not a bank's number", "không phải mã ngân hàng"),
+    ("it is not an element of 74 to 89, or 97", "không phải phần tử 74 đến 89, hoặc 97"),
+    ("the bank has it twice", "ngân hàng có phần tử này hai lần"),
 ];
 
 /// What stands in a text where its pattern has `{}`; nothing where the text is not the pattern's.
@@ -1101,6 +1106,7 @@ mod tests {
             include_str!("../../exchange/src/rows.rs"),
             include_str!("../../exchange/src/journal.rs"),
             include_str!("../../exchange/src/intake.rs"),
+            include_str!("../../exchange/src/totals.rs"),
             include_str!("../../casework/src/desk.rs"),
         ];
         for (english, vietnamese) in REASONS {

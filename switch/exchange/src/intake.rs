@@ -61,6 +61,8 @@ pub enum FileKind {
     Journal,
     /// Cash counters.
     Counters,
+    /// What members say their totals are. Such a file fills no place: what it claims stands until the next claim.
+    Totals,
 }
 
 /// The place that a file fills: there is one for each.
@@ -85,32 +87,37 @@ impl FileKey {
     /// [`Refusal`] of what is named and does not belong there.
     pub fn check(&self) -> Result<(), Refusal> {
         match self.kind {
-            FileKind::Journal | FileKind::Counters if self.bank.is_some() => {
+            FileKind::Journal | FileKind::Counters | FileKind::Totals if self.bank.is_some() => {
                 Err(Refusal::place("bank", "it is named of postings alone: leave it out"))
             }
-            FileKind::Postings | FileKind::Counters if self.terminal.is_some() => {
+            FileKind::Postings | FileKind::Counters | FileKind::Totals if self.terminal.is_some() => {
                 Err(Refusal::place("terminal", "it is named of journals alone: leave it out"))
             }
-            FileKind::Postings | FileKind::Journal | FileKind::Counters => Ok(()),
+            FileKind::Postings | FileKind::Journal | FileKind::Counters | FileKind::Totals => Ok(()),
         }
     }
 }
 
 /// The files that were taken.
+///
+/// One with lines is known by its bytes, whoever hands it in and for whatever place: taken again its lines would count twice. One without
+/// lines has the bytes of every other one without: it is known among those of its kind, bank, machine and day.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Intake {
-    by_digest: BTreeMap<Digest, FileKey>,
+    with_lines: BTreeMap<Digest, FileKey>,
     by_key: BTreeMap<FileKey, Digest>,
 }
 
 impl Intake {
-    /// Takes note of a file.
+    /// Takes note of a file of so many lines.
     ///
     /// # Errors
     /// [`Refusal`] of kind [`Kind::DuplicateFile`]: it, or another for its place, was taken.
-    pub fn take(&mut self, digest: Digest, key: FileKey) -> Result<(), Refusal> {
-        self.check(digest, key)?;
-        self.by_digest.insert(digest, key);
+    pub fn take(&mut self, digest: Digest, key: FileKey, lines: u64) -> Result<(), Refusal> {
+        self.check(digest, key, lines)?;
+        if lines > 0 {
+            self.with_lines.insert(digest, key);
+        }
         self.by_key.insert(key, digest);
         Ok(())
     }
@@ -119,8 +126,12 @@ impl Intake {
     ///
     /// # Errors
     /// As there.
-    pub fn check(&self, digest: Digest, key: FileKey) -> Result<(), Refusal> {
-        if let Some(known) = self.by_digest.get(&digest) {
+    pub fn check(&self, digest: Digest, key: FileKey, lines: u64) -> Result<(), Refusal> {
+        let known = match lines {
+            0 => self.of_day(key).find(|(_, known)| **known == digest).map(|(key, _)| key),
+            _ => self.with_lines.get(&digest),
+        };
+        if let Some(known) = known {
             let reason = format!("the same file was taken for {}, part {}", known.day, known.part);
             return Err(Refusal::whole(Kind::DuplicateFile, "file", "", reason));
         }
@@ -132,10 +143,15 @@ impl Intake {
         Ok(())
     }
 
+    /// Of a file's kind, bank, machine and day all parts.
+    fn of_day(&self, key: FileKey) -> impl Iterator<Item = (&FileKey, &Digest)> {
+        let (first, last) = (FileKey { part: 0, ..key }, FileKey { part: u32::MAX, ..key });
+        self.by_key.range(first..=last)
+    }
+
     /// Which parts of a file's kind, bank, machine and day were taken, in order.
     pub fn parts(&self, key: FileKey) -> impl Iterator<Item = u32> {
-        let (first, last) = (FileKey { part: 0, ..key }, FileKey { part: u32::MAX, ..key });
-        self.by_key.range(first..=last).map(|(key, _)| key.part)
+        self.of_day(key).map(|(key, _)| key.part)
     }
 
     /// What was taken, by place.

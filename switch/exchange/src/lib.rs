@@ -15,6 +15,7 @@ mod refusal;
 mod rows;
 mod settlement;
 mod sheet;
+mod totals;
 mod values;
 mod workbook;
 
@@ -31,6 +32,7 @@ pub use refusal::{REJECTS_MAX, Refusal, Reject};
 pub use rows::{CELL_BYTES_MAX, COLUMNS_MAX, FILE_BYTES_MAX, LINES_MAX};
 pub use settlement::{Adjustment, Settlement};
 pub use sheet::{BadAnswer, InProcess, SHEET_ANSWER_BYTES_MAX, SheetRow, Sheets, read_answer, write_answer};
+pub use totals::{TotalsLine, read_totals};
 pub use workbook::{
     WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, WORKBOOK_TEXTS_MAX,
 };

@@ -7,7 +7,7 @@ use std::io::{Cursor, Read as _, Write as _};
 use exchange::{
     Columns, Control, Digest, FileKey, FileKind, Form, InProcess, Intake, Mapping, Patterns, REJECTS_MAX,
     Refusal, WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, preview_postings,
-    read_counters, read_journal, read_postings, read_raw_journal,
+    read_counters, read_journal, read_postings, read_raw_journal, read_totals,
 };
 use processor::{Day, Institution};
 use reconciliation::{Kind, Posting};
@@ -388,16 +388,18 @@ fn a_file_is_taken_once() {
         |part| FileKey { kind: FileKind::Postings, bank: Some(bank()), terminal: None, day: day(), part };
     let mut intake = Intake::default();
     let (first, second) = (Digest::of(b"first"), Digest::of(b"second"));
-    intake.take(first, key(1)).unwrap();
+    intake.take(first, key(1), 5).unwrap();
     for (digest, part, reason) in [
         (first, 1, "the same file was taken for 2026-05-03, part 1"),
         (first, 2, "the same file was taken for 2026-05-03, part 1"),
         (second, 1, "another file was taken for 2026-05-03, part 1: a7937b64b8ca…"),
     ] {
-        let refusal = intake.take(digest, key(part)).unwrap_err();
+        let refusal = intake.take(digest, key(part), 5).unwrap_err();
         assert_eq!((refusal.kind, refusal.rejects[0].reason.as_str()), (Kind::DuplicateFile, reason));
     }
-    intake.take(second, key(2)).unwrap();
+    let another_bank = FileKey { bank: "970418".parse().ok(), ..key(1) };
+    assert!(intake.take(first, another_bank, 5).is_err(), "its lines would count twice");
+    intake.take(second, key(2), 5).unwrap();
     assert_eq!(intake.files().count(), 2);
     assert_eq!(first.to_string().parse(), Ok(first));
 }
@@ -472,6 +474,49 @@ fn a_raw_journal_is_read_by_its_machine_s_words() {
     let cut = text.rsplit_once("03/05").unwrap().0;
     let refusal = read_raw_journal(cut.as_bytes(), &Patterns::default(), terminal, 420).unwrap_err();
     assert_eq!(told(&refusal), ["25 end ``: the last transaction has no end: the journal may have been cut"]);
+}
+
+/// The second bank that had nothing to say was told that its file had been taken.
+#[test]
+fn files_without_lines_are_alike_and_each_is_of_its_place() {
+    let own = FileKey { kind: FileKind::Postings, bank: Some(bank()), terminal: None, day: day(), part: 1 };
+    let mut intake = Intake::default();
+    let empty = Digest::of(b"at,amount\nTRAILER,0,0\n");
+    intake.take(empty, own, 0).unwrap();
+    for (name, key, is_taken) in [
+        ("another bank", FileKey { bank: "970418".parse().ok(), ..own }, true),
+        ("another day", FileKey { day: "2026-05-04".parse().unwrap(), ..own }, true),
+        ("another kind", FileKey { kind: FileKind::Counters, bank: None, ..own }, true),
+        ("the same place", own, false),
+        ("another part of the same day", FileKey { part: 2, ..own }, false),
+    ] {
+        let taken = intake.take(empty, key, 0).map_err(|refusal| refusal.rejects[0].reason.clone());
+        let expected =
+            if is_taken { Ok(()) } else { Err("the same file was taken for 2026-05-03, part 1".to_owned()) };
+        assert_eq!(taken, expected, "{name}");
+    }
+    assert!(intake.take(Digest::of(b"late"), own, 5).is_err(), "what has come late is another for a place");
+}
+
+#[test]
+fn totals_are_read_whole_or_told_line_by_line() {
+    let good = "element,bank,value\n76,970415,3\n88,970415,6000000\n97,970418,-5\n";
+    let read = read_totals(good.as_bytes()).unwrap();
+    let lines: Vec<_> = read.iter().map(|it| (it.line, it.bank.to_string(), it.element, it.value)).collect();
+    let bank = |digits: &str| digits.to_owned();
+    let expected =
+        [(2, bank("970415"), 76, 3), (3, bank("970415"), 88, 6_000_000), (4, bank("970418"), 97, -5)];
+    assert_eq!(lines, expected);
+    let bad = "bank,element,value\n970415,76,3\n970415,76,3\n970415,90,3\nVietinBank,76,3\n970415,77,two\n";
+    let expected = [
+        "3 element `76`: the bank has it twice",
+        "4 element `90`: it is not an element of 74 to 89, or 97",
+        "5 bank `VietinBank`: it is not a bank's number",
+        "6 value `two`: it is not a whole number, or too large",
+    ];
+    assert_eq!(told(&read_totals(bad.as_bytes()).unwrap_err()), expected);
+    let refusal = read_totals(b"bank,value\n").unwrap_err();
+    assert_eq!(told(&refusal), ["0 element ``: the file has no column of this name"]);
 }
 
 #[test]

@@ -616,6 +616,10 @@ mutants! {
         "A search for a citizen goes on by the number (console: numbers in addresses).",
         fault: "any search for a citizen",
         shows: "the number stands in the address";
+    RrnShownAsItIs = "rrn-shown-as-it-is",
+        "What stands in a bank's column of RRNs is shown as it is (console: numbers in files).",
+        fault: "a citizen's number in it",
+        shows: "whoever sees the line sees the number";
     TextsNotEscaped = "texts-not-escaped",
         "What was typed or sent is put on the page as it is (console: script).",
         fault: "a tag in a field",

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use credential::CitizenNumber;
 use mutant::Mutant;
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
@@ -423,7 +424,32 @@ impl Rrn {
         let rrn: [u8; 12] = bytes.try_into().ok()?;
         rrn.iter().all(|byte| (b' '..=b'~').contains(byte)).then_some(Rrn(rrn))
     }
+
+    /// As people are shown one that a bank or machine has written into a line of this business day: the last four characters alone where
+    /// it may be a citizen's number.
+    pub fn shown(&self, day: Day) -> String {
+        let whole = self.to_string();
+        if self.may_be_citizens(day) { format!("********{}", &whole[8..]) } else { whole }
+    }
+
+    /// It reads as a citizen's number, and names no day around this business day, as ours do and most terminals' (last digit of the year,
+    /// day of the year). In a year that ends in 0 a few numbers name such a day as well: then nobody can tell.
+    pub fn may_be_citizens(&self, day: Day) -> bool {
+        if CitizenNumber::parse(&self.0).is_err() || mutant::is(Mutant::RrnShownAsItIs) {
+            return false;
+        }
+        let digit = |at: usize| u32::from(self.0[at] - b'0');
+        let named = Day::of_rrn(digit(0), digit(1) * 100 + digit(2) * 10 + digit(3), day);
+        let around = -RRN_DAYS_BEFORE_MAX..=RRN_DAYS_BEHIND_MAX;
+        named.is_none_or(|named| !around.contains(&named.days_after(day)))
+    }
 }
+
+/// An RRN of a business day was given so many days before it at most: a withdrawal is taken back late.
+const RRN_DAYS_BEFORE_MAX: i64 = 62;
+
+/// And so many behind its date: a day that is cut over late.
+const RRN_DAYS_BEHIND_MAX: i64 = 7;
 
 impl fmt::Display for Rrn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -531,6 +557,28 @@ mod tests {
             ["0210/970418/HN000001/2026-05-03T01:02:03Z/000017", "0200/970418/HN1/2026-05-03T01:02:03Z/1", ""]
         {
             assert!(text.parse::<TxKey>().is_err(), "{text}");
+        }
+    }
+
+    /// A citizen's number in a bank's column of RRNs was shown to all who saw its lines.
+    #[test]
+    fn an_rrn_is_shown_whole_unless_it_may_be_a_citizens_number() {
+        for (rrn, day, shown) in [
+            ("612400000017", "2026-05-04", "612400000017"),
+            ("612400000017", "2026-07-05", "612400000017"),
+            ("612400000017", "2026-07-06", "********0017"),
+            ("613100000017", "2026-05-04", "613100000017"),
+            ("613200000017", "2026-05-04", "********0017"),
+            ("536500000017", "2026-01-01", "536500000017"),
+            ("001203000017", "2026-05-04", "********0017"),
+            ("001203000017", "2030-05-04", "********0017"),
+            // In January of 2030 the same digits name the day: nobody can tell.
+            ("001203000017", "2030-01-15", "001203000017"),
+            ("000000000017", "2026-05-04", "000000000017"),
+            ("A01203000017", "2026-05-04", "A01203000017"),
+        ] {
+            let day: Day = day.parse().unwrap();
+            assert_eq!(Rrn::parse(rrn.as_bytes()).unwrap().shown(day), shown, "{rrn} {day}");
         }
     }
 

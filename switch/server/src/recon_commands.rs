@@ -1,6 +1,5 @@
 //! `atm-switch recon import|layout|match|exceptions|export`: files in, matching, lists and files out (docs/reconciliation.md).
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -40,7 +39,7 @@ pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> R
         ImportKind::Postings => FileKind::Postings,
         ImportKind::Journal => FileKind::Journal,
         ImportKind::Counters => FileKind::Counters,
-        ImportKind::Totals => return claim(&seat, &bytes, day, out),
+        ImportKind::Totals => FileKind::Totals,
     };
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
     let layout = args.layout.as_deref().map(|name| layout_of(&casework, name)).transpose()?;
@@ -61,6 +60,9 @@ pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> R
         from,
     };
     match seat.desk.take(&arrival) {
+        Ok((count, _)) if kind == FileKind::Totals => {
+            writeln!(out, "taken: {count} elements of members' totals").map_err(|error| error.to_string())
+        }
         Ok((count, sum_minor)) => {
             writeln!(out, "taken: {count} lines, sum {sum_minor}").map_err(|error| error.to_string())
         }
@@ -155,7 +157,7 @@ pub fn exceptions(settings: &Settings, args: &ExceptionsArgs, out: &mut impl Wri
                 one.kind,
                 text(one.bank.map(|bank| bank.to_string())),
                 text(one.terminal.map(|terminal| terminal.to_string())),
-                text(one.rrn.map(|rrn| rrn.to_string())),
+                text(one.rrn.map(|rrn| rrn.shown(one.day))),
                 one.ours_minor,
                 one.theirs_minor,
                 row.due,
@@ -246,7 +248,7 @@ pub(crate) fn row_json(row: &Row, today: Day) -> Value {
         "day": one.day.to_string(),
         "bank": one.bank.map(|bank| bank.to_string()),
         "terminal": one.terminal.map(|terminal| terminal.to_string()),
-        "rrn": one.rrn.map(|rrn| rrn.to_string()),
+        "rrn": one.rrn.map(|rrn| rrn.shown(one.day)),
         "at": utc_ms(one.at_s * 1_000),
         "ours_minor": one.ours_minor,
         "theirs_minor": one.theirs_minor,
@@ -286,7 +288,7 @@ fn list(rows: &[Row], today: Day) -> List {
             one.kind.name().into(),
             one.bank.map(|bank| bank.to_string()).into(),
             one.terminal.map(|terminal| terminal.to_string()).into(),
-            one.rrn.map(|rrn| rrn.to_string()).into(),
+            one.rrn.map(|rrn| rrn.shown(one.day)).into(),
             utc_ms(one.at_s * 1_000).into(),
             one.ours_minor.into(),
             one.theirs_minor.into(),
@@ -298,32 +300,6 @@ fn list(rows: &[Row], today: Day) -> List {
         ]
     };
     List { headings, rows: rows.iter().map(row).collect() }
-}
-
-/// What members claim: CSV with `bank,element,value`.
-fn claim(seat: &Seat<'_>, bytes: &[u8], day: Day, out: &mut impl Write) -> Result<(), String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    let mut claims: BTreeMap<Institution, BTreeMap<u8, i64>> = BTreeMap::new();
-    for (line, text) in (1u64..).zip(text.lines()).skip(1).filter(|(_, text)| !text.trim().is_empty()) {
-        let read = || {
-            let mut cells = text.split(',').map(str::trim);
-            let bank = cells.next()?.parse::<Institution>().ok()?;
-            let element = cells.next()?.parse::<u8>().ok().filter(|number| matches!(number, 74..=89 | 97))?;
-            let value = cells.next()?.parse::<i64>().ok()?;
-            cells.next().is_none().then_some((bank, element, value))
-        };
-        let (bank, element, value) = read().ok_or_else(|| {
-            format!("line {line}: it is not a bank, an element of 74 to 89 or 97, and a number")
-        })?;
-        if claims.entry(bank).or_default().insert(element, value).is_some() {
-            return Err(format!("line {line}: DE{element} of {bank} stands there twice"));
-        }
-    }
-    let banks = claims.len();
-    for (bank, claimed) in claims {
-        seat.act(Deed::Claim { bank, day, claimed })?;
-    }
-    writeln!(out, "taken: totals of {banks} banks").map_err(|error| error.to_string())
 }
 
 fn preview(
@@ -351,7 +327,7 @@ fn preview(
             posting.id.line,
             posting.day,
             utc_ms(posting.at_s * 1_000),
-            word(posting.rrn.map(|rrn| rrn.to_string())),
+            word(posting.rrn.map(|rrn| rrn.shown(posting.day))),
             word(posting.terminal.map(|terminal| terminal.to_string())),
             posting.amount_minor
         );

@@ -538,6 +538,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::LookWithoutReason, "switch/console/src/broken_rules.rs"),
     (Mutant::LookNotRecorded, "switch/console/src/broken_rules.rs"),
     (Mutant::NumberInAddress, "switch/console/src/broken_rules.rs"),
+    (Mutant::RrnShownAsItIs, "switch/console/src/broken_rules.rs"),
     (Mutant::TextsNotEscaped, "switch/console/src/broken_rules.rs"),
     (Mutant::PolicyLeftOut, "switch/console/src/broken_rules.rs"),
     (Mutant::FormulaInACell, "switch/console/src/broken_rules.rs"),

@@ -29,7 +29,7 @@ use crate::texts::{Texts, with};
 const DAYS_SHOWN: usize = 62;
 
 /// Elements that are amounts; the others are counts.
-fn is_amount(element: u8) -> bool {
+pub(crate) fn is_amount(element: u8) -> bool {
     matches!(element, 82..=89 | 97)
 }
 
@@ -444,6 +444,8 @@ pub(crate) struct Which {
     #[serde(default)]
     day: String,
     settled: Option<String>,
+    /// So many elements of members' totals were just taken.
+    claimed: Option<u64>,
 }
 
 /// The day that is asked for, or the open one.
@@ -486,11 +488,12 @@ fn elements(sheet: &Sheet, console: &Console, t: &Texts) -> Vec<ElementRow> {
 pub(crate) async fn totals(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
-    Query(Which { day, settled }): Query<Which>,
+    Query(Which { day, settled, claimed }): Query<Which>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let mut page = totals_page(&console, &visitor, &day).await?;
-    page.shell.notice = settled.map(|_| with(visitor.t().settled_done, &page.day));
+    let claimed = claimed.map(|count| with(visitor.t().claims_taken, format::grouped(count)));
+    page.shell.notice = settled.map(|_| with(visitor.t().settled_done, &page.day)).or(claimed);
     Ok(shown(&page))
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn kind_words(kind: FileKind, t: &Texts) -> &'static str {
         FileKind::Postings => t.file_postings,
         FileKind::Journal => t.file_journal,
         FileKind::Counters => t.file_counters,
+        FileKind::Totals => t.file_totals,
     }
 }
 

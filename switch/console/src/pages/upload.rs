@@ -12,8 +12,10 @@ use processor::{Day, TerminalId};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
+use crate::evidence::bank_name;
 use crate::format;
 use crate::guard::{UPLOAD_BYTES_MAX, Upload};
+use crate::pages::days::is_amount;
 use crate::pages::export::Csv;
 use crate::pages::files::{kind_words, whose};
 use crate::pages::problem::Refused;
@@ -34,8 +36,12 @@ const PART_MAX: u32 = 999;
 /// Bytes of a mapping as a person writes it.
 const MAPPING_BYTES_MAX: usize = 16 * 1024;
 
-const KINDS: [(&str, FileKind); 3] =
-    [("postings", FileKind::Postings), ("journal", FileKind::Journal), ("counters", FileKind::Counters)];
+const KINDS: [(&str, FileKind); 4] = [
+    ("postings", FileKind::Postings),
+    ("journal", FileKind::Journal),
+    ("counters", FileKind::Counters),
+    ("totals", FileKind::Totals),
+];
 
 /// A mapping that is kept.
 struct MappingRow {
@@ -134,7 +140,7 @@ fn key_of(upload: &Upload, console: &Console) -> Result<(FileKey, u32), &'static
             let bank = upload.field("bank").parse().map_err(|_| "bank")?;
             Some(console.settings.banks.contains_key(&bank).then_some(bank).ok_or("bank")?)
         }
-        FileKind::Journal | FileKind::Counters => None,
+        FileKind::Journal | FileKind::Counters | FileKind::Totals => None,
     };
     let terminal = match (kind, upload.field("terminal")) {
         (FileKind::Journal, text) if !text.is_empty() => {
@@ -249,7 +255,7 @@ fn preview_page(
             .filter(|more| *more > 0)
             .map(|more| with(t.and_more, format::grouped(more)))
     };
-    let facts = vec![
+    let mut facts = vec![
         (t.file_kind, kind_words(key.kind, t).to_owned()),
         (t.whose, whose(&key, console)),
         (t.business_day, format::day(key.day)),
@@ -258,8 +264,9 @@ fn preview_page(
         (t.mapping, if layout.is_empty() { t.normal_form.to_owned() } else { layout.to_owned() }),
         (t.bytes_size, format::grouped(bytes as u64)),
         (t.lines_count, format::grouped(preview.count)),
-        (t.lines_sum, money(preview.sum_minor)),
     ];
+    // Numbers and amounts have no sum.
+    facts.extend((key.kind != FileKind::Totals).then(|| (t.lines_sum, money(preview.sum_minor))));
     let refusal = preview.refusal.as_ref();
     let rejects = refusal.map_or(&[][..], |refusal| &refusal.rejects);
     let rejected = refusal.map_or(0, |refusal| refusal.rejects.len() as u64 + refusal.more);
@@ -268,7 +275,7 @@ fn preview_page(
         .lines
         .iter()
         .map(|line| {
-            let cells = headings.iter().zip(cells(line, &money));
+            let cells = headings.iter().zip(cells(line, &money, console, t));
             cells.map(|((label, is_number), text)| ShownCell { label, is_number: *is_number, text }).collect()
         })
         .collect();
@@ -329,11 +336,17 @@ fn headings(kind: FileKind, t: &Texts) -> Vec<(&'static str, bool)> {
             (t.dispensed, true),
             (t.counted, true),
         ],
+        FileKind::Totals => vec![(t.line, true), (t.bank, false), (t.element_name, false), (t.claims, true)],
     }
 }
 
 /// A line's values in the order of its kind's headings.
-fn cells(line: &PreviewLine, money: &impl Fn(i64) -> String) -> Vec<String> {
+fn cells(
+    line: &PreviewLine,
+    money: &impl Fn(i64) -> String,
+    console: &Console,
+    t: &'static Texts,
+) -> Vec<String> {
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
     let front = |line: u64, day: Day, at_s: i64| {
         vec![line.to_string(), format::day(day), format::date_time(at_s.saturating_mul(1_000))]
@@ -343,14 +356,14 @@ fn cells(line: &PreviewLine, money: &impl Fn(i64) -> String) -> Vec<String> {
         PreviewLine::Posting(line) => {
             cells = front(line.id.line, line.day, line.at_s);
             cells.push(or_none(line.terminal.map(|terminal| terminal.to_string())));
-            cells.push(or_none(line.rrn.map(|rrn| rrn.to_string())));
+            cells.push(or_none(line.rrn.map(|rrn| rrn.shown(line.day))));
             cells.push(or_none(line.stan.map(|stan| std::format!("{stan:06}"))));
             cells.push(money(line.amount_minor));
         }
         PreviewLine::Cash(line) => {
             cells = front(line.id.line, line.day, line.at_s);
             cells.push(line.terminal.to_string());
-            cells.push(or_none(line.rrn.map(|rrn| rrn.to_string())));
+            cells.push(or_none(line.rrn.map(|rrn| rrn.shown(line.day))));
             cells.push(or_none(line.stan.map(|stan| std::format!("{stan:06}"))));
             cells.extend([money(line.requested_minor), money(line.moved_minor)]);
         }
@@ -359,6 +372,14 @@ fn cells(line: &PreviewLine, money: &impl Fn(i64) -> String) -> Vec<String> {
             cells.extend([line.terminal.to_string(), line.cassette.to_string(), money(line.note_minor)]);
             let notes = [line.opening, line.loaded, line.dispensed, line.counted];
             cells.extend(notes.map(|notes| notes.to_string()));
+        }
+        PreviewLine::Total(line) => {
+            cells = vec![
+                line.line.to_string(),
+                bank_name(&line.bank.to_string(), &console.settings),
+                std::format!("{} {}", line.element, t.total_element(line.element)),
+                if is_amount(line.element) { money(line.value) } else { line.value.to_string() },
+            ];
         }
     }
     cells
@@ -398,9 +419,13 @@ pub(crate) async fn take(
             Err(error) => return Err(error.to_string()),
         };
         console.waiting.end(&waiter.id);
-        Ok(Some(taken))
+        Ok(Some((waiter.key, taken)))
     });
-    let to = match taking.await?.ok_or_else(|| missing(&visitor))? {
+    let (key, taken) = taking.await?.ok_or_else(|| missing(&visitor))?;
+    let to = match taken {
+        Ok((count, _)) if key.kind == FileKind::Totals => {
+            std::format!("/totals?day={}&claimed={count}", key.day)
+        }
         Ok((count, sum_minor)) => std::format!("/cash?taken={count}&sum={sum_minor}"),
         Err(kind) => std::format!("/cash?refused={}", kind.name()),
     };

@@ -92,11 +92,16 @@ struct WorkbenchPage {
     views: ShownViews,
 }
 
+/// Its RRN as it is shown: its moment says well enough which day it is of.
+fn rrn_of(piece: &Piece) -> Option<String> {
+    piece.rrn.map(|rrn| rrn.shown(Day::of_unix_ms(piece.at_s.saturating_mul(1_000))))
+}
+
 /// A day's machine lines and transactions by what a person calls them.
 fn names(bench: &Bench) -> BTreeMap<LineId, String> {
     let name = |piece: &Piece| {
         let clock = format::clock(piece.at_s.saturating_mul(1_000));
-        piece.rrn.map_or_else(|| clock.clone(), |rrn| std::format!("{rrn} {clock}"))
+        rrn_of(piece).map_or_else(|| clock.clone(), |rrn| std::format!("{rrn} {clock}"))
     };
     bench.ours.iter().map(|piece| (piece.id, name(piece))).collect()
 }
@@ -152,7 +157,7 @@ fn shown_piece(
         id: id_text(piece.id),
         time: format::clock(piece.at_s.saturating_mul(1_000)),
         terminal: piece.terminal.map_or_else(|| "–".to_owned(), |terminal| terminal.to_string()),
-        rrn: piece.rrn.map_or_else(String::new, |rrn| rrn.to_string()),
+        rrn: rrn_of(piece).unwrap_or_default(),
         amount: format::signed(piece.amount_minor, console.settings.currency),
         minor: piece.amount_minor,
         marks: marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect(),
