@@ -83,6 +83,11 @@ impl KeyTaker {
         KeyTaker { under, taken: BTreeMap::new() }
     }
 
+    /// Another exchange key from here on, under which versions begin anew.
+    pub(crate) fn set_under(&mut self, under: ExchangeKey) {
+        *self = KeyTaker::new(Some(under));
+    }
+
     /// The answer.
     pub(crate) fn answer(&mut self, message: &Message) -> Answer {
         let Some(under) = &self.under else { return ("40", None, None) };
@@ -167,6 +172,10 @@ mod tests {
             );
             assert_eq!(check_value.is_some(), code == "00");
         }
+        taker.set_under(ExchangeKey::new(&[0x3D; 32]).unwrap());
+        assert_eq!(taker.answer(&sent(pin, both, 4, 4)).0, "88", "under the exchange key before");
+        taker.set_under(ExchangeKey::new(&EXCHANGE).unwrap());
+        assert_eq!(taker.answer(&sent(pin, both, 1, 5)).0, "00", "versions begin anew");
         assert_eq!(taker.answer(&Message::new(Mti::new(800))).0, "30");
         assert_eq!(KeyTaker::new(None).answer(&sent(pin, both, 1, 1)).0, "40");
     }

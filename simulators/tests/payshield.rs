@@ -312,6 +312,173 @@ fn the_key_before_reads_pins_and_macs_for_a_day() {
     assert_eq!(gone, HsmError::Pin(PinError::Unreadable), "two keys back");
 }
 
+/// The other end's exchange key; each is another one.
+fn exchange_key_of(value: u8) -> BoundKey {
+    let (usage, mode) = (KeyUsage::KeyBlockProtection, ModeOfUse::Both);
+    BoundKey::new(usage, mode, KeyAlgorithm::Aes, &[value; 32]).unwrap()
+}
+
+fn bring_exchange(hsm: &PayShield, owner: &str, key: &BoundKey) -> Result<(), HsmError> {
+    let token = Machine::new(1).unwrap().token(key).unwrap();
+    let import = [(name(&format!("{owner}.exchange")), Import::Block(token.into_bytes()))];
+    hsm.import_all(&import, 5).map(drop).map_err(|(_, error)| error)
+}
+
+/// The key of a block under an exchange key, as its owner takes it in.
+fn opened(block: &str, exchange: &BoundKey) -> BoundKey {
+    let expected = Expected { usage: KeyUsage::PinEncryption, version_min: KeyVersion::UNUSED };
+    KeyBlockKey::new(exchange).unwrap().unwrap(block.as_bytes(), expected).unwrap().key
+}
+
+/// A PIN under a terminal's key, and what the back end makes of it for a bank.
+fn sent_on(hsm: &PayShield, key: &BoundKey, to: &str, now_s: i64) -> Result<PinBlock, HsmError> {
+    let pin = simulators::pins::Pin::parse(b"1234").unwrap();
+    let pad = PinPad::fixed(key, PinFormat::Iso0).unwrap();
+    let mut message = iso8583::Message::new(iso8583::Mti::new(200));
+    message.set(2, PAN);
+    pad.enter(&pin, 0, b"1", &mut message).unwrap();
+    let block = PinBlock::new(PinFormat::Iso0, message.get(52).unwrap()).unwrap();
+    let ask = PinTranslation {
+        from: name("terminal.HN000000.pin").owner,
+        ksn: None,
+        block: &block,
+        pan: &PinPan::parse(PAN).unwrap(),
+        to: name(&format!("{to}.pin")).owner,
+        format: PinFormat::Iso0,
+    };
+    hsm.translate_pin(&ask, now_s)
+}
+
+#[test]
+fn a_key_that_was_offered_reads_and_makes_nothing_until_it_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_runtime, handle) = simulated();
+    let mut hsm = back_end(dir.path(), handle.addr(), LONG, 2);
+    let exchange = exchange_key_of(0x3C);
+    for owner in ["terminal.HN000000", "bank.970410"] {
+        bring_exchange(&hsm, owner, &exchange).unwrap();
+    }
+    let (mine, theirs) = (name("terminal.HN000000.pin"), name("bank.970410.pin"));
+    let old = pin_key(PinFormat::Iso0, &pad_bytes(PinFormat::Iso0)).unwrap();
+    let bank = pin_key(PinFormat::Iso0, &bank_bytes(PinFormat::Iso0)).unwrap();
+    let [offer, to_bank] = [mine, theirs].map(|name| hsm.offer_key(name, TDES, 1_000).unwrap());
+    let (new, new_bank) = (opened(&offer.block, &exchange), opened(&to_bank.block, &exchange));
+    assert_eq!(offer.version.number(), 2);
+    assert!(new.check_value().is_told_by(offer.check_value.bytes()));
+    // Which of the bank's keys a PIN goes on under.
+    let under = |hsm: &PayShield, key: &BoundKey, now_s| {
+        let block = sent_on(hsm, key, "bank.970410", now_s).ok()?;
+        let pan = PinPan::parse(PAN).unwrap();
+        let plain = PinKey::new(&pin_key(PinFormat::Iso0, b"to compare with.").unwrap()).unwrap();
+        let reads = |key: &BoundKey| {
+            translate_pin(&block, &pan, &PinKey::new(key).unwrap(), &plain, PinFormat::Iso0, &[0; 8]).is_ok()
+        };
+        Some((reads(&bank), reads(&new_bank)))
+    };
+    let file = std::fs::read(dir.path().join("tokens")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(under(&hsm, &old, 1_000), Some((true, false)));
+        assert_eq!(under(&hsm, &new, 1_000), Some((true, false)), "its owner may use it");
+        let offered: Vec<_> = hsm.offered_keys().unwrap().iter().map(|key| (key.name, key.version)).collect();
+        let second = KeyVersion::new(2).unwrap();
+        assert_eq!(offered, [(mine, second), (theirs, second)]);
+        assert_eq!(hsm.key(&mine).unwrap().unwrap().version.number(), 1);
+        let again = hsm.offer_key(mine, TDES, 1_009).unwrap();
+        assert_eq!(opened(&again.block, &exchange).bytes(), new.bytes(), "the same once more");
+        assert_eq!(std::fs::read(dir.path().join("tokens")).unwrap(), file, "and nothing is written");
+        hsm = reopened(dir.path(), handle.addr());
+    }
+    let used = hsm.use_offered_key(theirs, to_bank.check_value, 2_000).unwrap();
+    assert_eq!((used.version.number(), used.since_s, used.bytes), (2, 2_000, 16));
+    assert_eq!(under(&hsm, &new, 2_000), Some((false, true)));
+    assert_eq!(hsm.use_offered_key(theirs, to_bank.check_value, 2_000), Err(HsmError::NoKey(theirs)), "once");
+    hsm.use_offered_key(mine, new.check_value(), 2_000).unwrap();
+    assert_eq!(hsm.offered_keys().unwrap(), []);
+    for (key, now_s, is_read) in [
+        (&old, 1_999 + OLD_KEY_LIFE_S, true),
+        (&old, 2_000 + OLD_KEY_LIFE_S, false),
+        (&new, 2_000 + OLD_KEY_LIFE_S, true),
+    ] {
+        assert_eq!(under(&hsm, key, now_s).is_some(), is_read);
+    }
+    // One above it makes it void; without an exchange key, and for links' MACs, none is made.
+    let third = hsm.offer_key(mine, TDES, 2_000).unwrap();
+    assert_eq!(hsm.generate_key(mine, TDES, 2_000).unwrap().version.number(), 4);
+    assert_eq!(hsm.use_offered_key(mine, third.check_value, 2_000), Err(HsmError::NoKey(mine)));
+    let without = name("bank.970413.pin");
+    assert_eq!(hsm.offer_key(without, TDES, 1).unwrap_err(), HsmError::NoKey(name("bank.970413.exchange")));
+    let mac = hsm.offer_key(name("bank.970410.mac-to-switch"), TDES, 1).unwrap_err();
+    assert!(matches!(mac, HsmError::NotHere(_)) && !hsm.has_link_macs(), "{mac}");
+}
+
+/// Versions ended with 99, and nothing led back.
+#[test]
+fn behind_the_last_version_a_new_exchange_key_begins_them_anew() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (_runtime, handle) = simulated();
+    let mut hsm = back_end(here.path(), handle.addr(), LONG, 2);
+    let peer = back_end(there.path(), handle.addr(), LONG, 2);
+    let pin = name("bank.970410.pin");
+    let link = Wanted { algorithm: Some(KeyAlgorithm::Tdes), jump_max: 10 };
+    for module in [&hsm, &peer] {
+        bring_exchange(module, "bank.970410", &exchange_key_of(1)).unwrap();
+    }
+    let mut old = Vec::new();
+    for version in 2..=99 {
+        let offer = hsm.offer_key(pin, TDES, 1_000).unwrap();
+        assert_eq!(offer.version.number(), version);
+        peer.unwrap_key(pin, offer.block.as_bytes(), link, 1_000).unwrap();
+        hsm.use_offered_key(pin, offer.check_value, 1_000).unwrap();
+        old.push(offer.block);
+    }
+    let used_up = HsmError::VersionsUsedUp(pin);
+    assert_eq!(hsm.offer_key(pin, TDES, 1_000).unwrap_err(), used_up);
+    assert_eq!(hsm.generate_key(pin, TDES, 1_000).unwrap_err(), used_up);
+    // One whose number is that of the one before it, as a console gives it.
+    for module in [&hsm, &peer] {
+        bring_exchange(module, "bank.970410", &exchange_key_of(2)).unwrap();
+        let back = bring_exchange(module, "bank.970410", &exchange_key_of(1)).unwrap_err();
+        assert_eq!(back, HsmError::ComesBack(name("bank.970410.exchange")));
+    }
+    hsm = reopened(here.path(), handle.addr());
+    let carried = hsm.wrap_key(&pin).unwrap_err();
+    assert!(matches!(carried, HsmError::NotHere(_)), "the box would number it as before: {carried}");
+    let offer = hsm.offer_key(pin, TDES, 1_000).unwrap();
+    assert_eq!(offer.version.number(), 1);
+    peer.unwrap_key(pin, offer.block.as_bytes(), link, 1_000).unwrap();
+    hsm.use_offered_key(pin, offer.check_value, 1_000).unwrap();
+    let info = hsm.key(&pin).unwrap().unwrap();
+    assert_eq!((info.version.number(), info.under.unwrap().number()), (1, 2));
+    // And the other way.
+    let offer = peer.offer_key(pin, TDES, 1_000).unwrap();
+    assert_eq!(hsm.unwrap_key(pin, offer.block.as_bytes(), link, 1_000).unwrap().version.number(), 2);
+    assert!(hsm.examine_key(pin, offer.block.as_bytes(), link).unwrap().is_there, "a repeat is one");
+    for block in [&old[0], &old[96]] {
+        let refused = hsm.unwrap_key(pin, block.as_bytes(), Wanted::ANY, 1_000).unwrap_err();
+        assert!(
+            matches!(refused, HsmError::Refused { command: "A6", .. }),
+            "it was under the one before: {refused}"
+        );
+    }
+    let reopened = reopened(here.path(), handle.addr());
+    assert_eq!(reopened.keys().unwrap(), hsm.keys().unwrap(), "the file holds what is used");
+    // Keys of before are known by themselves under a third one.
+    let before = KeyBlockKey::new(&exchange_key_of(3)).unwrap();
+    let block = |key: &BoundKey, version| {
+        let attributes = Attributes { version: KeyVersion::new(version).unwrap(), ..Attributes::default() };
+        before.wrap(key, &attributes, &[3; 32]).unwrap()
+    };
+    let newest = opened(&offer.block, &exchange_key_of(2));
+    bring_exchange(&hsm, "bank.970410", &exchange_key_of(3)).unwrap();
+    assert!(hsm.examine_key(pin, block(&newest, 1).as_bytes(), link).unwrap().is_there);
+    let next = hsm.offer_key(pin, TDES, 1_000).unwrap();
+    hsm.use_offered_key(pin, next.check_value, 1_000).unwrap();
+    bring_exchange(&hsm, "bank.970410", &exchange_key_of(4)).unwrap();
+    let under_fourth = KeyBlockKey::new(&exchange_key_of(4)).unwrap();
+    let back = under_fourth.wrap(&newest, &Attributes::default(), &[3; 32]).unwrap();
+    assert_eq!(hsm.unwrap_key(pin, back.as_bytes(), link, 1_000).unwrap_err(), HsmError::ComesBack(pin));
+}
+
 #[test]
 fn many_keys_come_in_at_once_or_none_and_a_consoles_own_under_the_lmk() {
     let dir = tempfile::tempdir().unwrap();

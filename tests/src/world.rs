@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use credential::Pan;
-use keys::{Key, LinkCodec, LinkMac, MacKey};
+use keys::{BoundKey, Key, KeyAlgorithm, KeyUsage, LinkCodec, LinkMac, MacKey, ModeOfUse};
 use serde_json::Value;
 use simulators::audit::{Audit, Evidence, audit, read_log};
 use simulators::bank::{self, Bank, BankConfig, Entry, FaultRule, Line, read_lines};
 use simulators::citizens::Country;
 use simulators::exchange::ExchangeKey;
+use simulators::payshield::Machine;
 use simulators::pins::{PinCheck, PinPad, Pins};
 use simulators::registry::{self, Certificates, Registry, RegistryConfig, SecretKey, Sessions};
 use simulators::terminal::{self, Card, Fault, Notes, Order, Setup, Steps, What, net_out_vnd};
@@ -271,6 +272,8 @@ pub struct PinSetting {
     pub check: PinCheck,
     /// In which format the bank wants them: 0, 3 or 4.
     pub format: u8,
+    /// The security module is the simulated payShield of seed 1 at this address; otherwise the software one.
+    pub payshield: Option<SocketAddr>,
     /// What `atm-switch keys import` takes in: a key's name and its block under the owner's exchange key, which is
     /// [`EXCHANGE_KEY`].
     pub blocks: Vec<(String, String)>,
@@ -287,25 +290,51 @@ impl PinSetting {
         let format = format!("name = \"BIDV\"\npin_format = \"{}\"\n", self.format);
         let text = text.replacen("name = \"BIDV\"\n", &format, 1);
         let text = text.replacen("registry_ms_max = 2000", "registry_ms_max = 2000\nhsm_ms_max = 500", 1);
-        let hsm = "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\npassphrase_file = \"passphrase\"\n";
+        let hsm = match self.payshield {
+            Some(at) => {
+                format!("[hsm]\nkind = \"payshield\"\naddresses = [\"{at}\"]\nfile = \"hsm.keys\"\n")
+            }
+            None => {
+                write_private(&dir.join("passphrase"), "a passphrase of this world\n").expect("a file");
+                "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\npassphrase_file = \"passphrase\"\n"
+                    .to_owned()
+            }
+        };
         write_private(&config, &format!("{text}{hsm}")).expect("the configuration");
-        write_private(&dir.join("passphrase"), "a passphrase of this world\n").expect("a file");
-        let first = [0x11; 32];
-        let second: Vec<u8> = EXCHANGE_KEY.iter().zip(first).map(|(byte, first)| byte ^ first).collect();
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        write_private(&dir.join("first"), &hex(&first)).expect("a part");
-        write_private(&dir.join("second"), &hex(&second)).expect("a part");
-        let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
         switch.told(&["keys", "create"]);
         for owner in [format!("terminal.{TERMINAL}"), format!("bank.{BANK}")] {
-            let name = format!("{owner}.exchange");
-            switch.told(&["keys", "import", &name, "--part", &file("first"), "--part", &file("second")]);
+            bring_exchange_key(dir, switch, &owner, &EXCHANGE_KEY, self.payshield.is_some());
         }
+        let file = dir.join("block").to_string_lossy().into_owned();
         for (name, block) in &self.blocks {
             write_private(&dir.join("block"), block).expect("a block");
-            switch.told(&["keys", "import", name, "--block", &file("block")]);
+            switch.told(&["keys", "import", name, "--block", &file]);
         }
     }
+}
+
+/// Brings an owner's exchange key: as two parts, or to a payShield as its console shows it.
+///
+/// # Panics
+/// When it is refused.
+pub fn bring_exchange_key(dir: &Path, switch: &Switch, owner: &str, key: &[u8; 32], is_payshield: bool) {
+    let name = format!("{owner}.exchange");
+    let file = |name: &str, text: &str| {
+        write_private(&dir.join(name), text).expect("a file");
+        dir.join(name).to_string_lossy().into_owned()
+    };
+    if is_payshield {
+        let (usage, mode) = (KeyUsage::KeyBlockProtection, ModeOfUse::Both);
+        let key = BoundKey::new(usage, mode, KeyAlgorithm::Aes, key).expect("an AES key");
+        let token = Machine::new(1).expect("a box").token(&key).expect("a key under its LMK");
+        switch.told(&["keys", "import", &name, "--block", &file("token", &token)]);
+        return;
+    }
+    let first = [0x11; 32];
+    let second: Vec<u8> = key.iter().zip(first).map(|(byte, first)| byte ^ first).collect();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (first, second) = (file("first", &hex(&first)), file("second", &hex(&second)));
+    switch.told(&["keys", "import", &name, "--part", &first, "--part", &second]);
 }
 
 /// The number of one of this world's citizens.

@@ -7,9 +7,10 @@ use keys::{
     ModeOfUse, PinFormat,
 };
 use simulators::bank::no_faults;
+use simulators::exchange::ExchangeKey;
 use simulators::pins::{PinCheck, PinPad, Pins, pin_key};
 use simulators::terminal::{Order, Steps, What};
-use tests::world::{EXCHANGE_KEY, PinSetting, SEED, World};
+use tests::world::{EXCHANGE_KEY, PinSetting, SEED, World, bring_exchange_key};
 
 const PAD: [u8; 16] = *b"the pad's key: 1";
 const BANK: [u8; 16] = *b"the bank's key 1";
@@ -37,6 +38,7 @@ fn fixed(format: PinFormat) -> PinSetting {
         pad: PinPad::fixed(&key, PinFormat::Iso0).unwrap(),
         check: check(format),
         format: format.number(),
+        payshield: None,
         blocks: vec![
             ("terminal.HN000001.pin".to_owned(), block(&key, 1)),
             ("bank.970418.pin".to_owned(), block(&pin_key(format, &BANK).unwrap(), 1)),
@@ -180,6 +182,116 @@ async fn the_switch_sends_keys_and_both_ends_use_them() {
         audit.lines().filter(|line| line.starts_with(&start) && line.contains(stage)).count()
     };
     assert_eq!([at("keys send", "\"offered\""), at("keys use", "\"done\"")], [12, 12], "{audit}");
+    world.settled().await;
+    assert!(world.switch.end("TERM").success());
+    let audit = world.audit();
+    assert!(audit.is_clean(), "{:?}", audit.findings);
+}
+
+/// What a command that has to be refused says.
+fn refused(world: &World, arguments: &[&str]) -> String {
+    let output = world.switch.command(arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Versions ended with 99, and nothing led back; the PINs of that day and of the next are read all the while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_exchange_key_begins_versions_anew_while_pins_go_on() {
+    let mut setting = fixed(PinFormat::Iso0);
+    setting.blocks[1].1 = block(&pin_key(PinFormat::Iso0, &BANK).unwrap(), 99);
+    let mut world = World::start_with_pins(no_faults(), setting).await;
+    let send = ["keys", "rotate", "bank.970418.pin", "--send"];
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00");
+    world.status("the last version", |status| status["keys_near_end"] == 1).await;
+    assert!(world.switch.told(&["keys", "list"]).contains("near its last version, 99\n"));
+    let used_up = refused(&world, &send);
+    assert!(
+        used_up.contains("version 99, the last one under its exchange key: bring a new bank.970418.exchange")
+    );
+
+    let owner = "bank.970418";
+    let again = bring_again(&world, owner);
+    assert!(again.contains("bank.970418.exchange: this very key was there before"), "{again}");
+    bring_exchange_key(world.dir(), &world.switch, owner, &[0x3D; 32], false);
+    assert!(refused(&world, &send).contains("version 99"), "it is not taken up yet");
+    world.switch.signal("HUP");
+    world.status("begun anew", |status| status["keys_near_end"] == 0).await;
+    let early = refused(&world, &send);
+    assert!(early.contains("refused with 88"), "the bank has the old one still: {early}");
+    let listed = world.switch.told(&["keys", "list"]);
+    assert!(
+        listed.contains("bank.970418.pin  version 99  ") && listed.contains("under exchange key 01"),
+        "{listed}"
+    );
+    let offered: Vec<&str> = listed.lines().filter(|line| line.ends_with("not in use yet")).collect();
+    assert_eq!(offered.len(), 1, "{listed}");
+    assert!(
+        offered[0].starts_with("bank.970418.pin  version 01  ")
+            && offered[0].contains("under exchange key 02")
+    );
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "under the old one");
+
+    world.settled().await;
+    world.kill_and_restart();
+    world.bank_ready().await;
+    world.bank.set_exchange(ExchangeKey::new(&[0x3D; 32]).unwrap()).await;
+    for version in ["01", "02"] {
+        assert_eq!(world.switch.told(&send), "done\n");
+        let listed = world.switch.told(&["keys", "list"]);
+        assert!(listed.contains(&format!("bank.970418.pin  version {version}  ")), "{listed}");
+        assert!(!listed.contains("not in use yet"), "{listed}");
+        assert_eq!(
+            code(&mut world, What::Withdrawal, 100_000, |_| ()).await,
+            "00",
+            "under version {version}"
+        );
+    }
+    let old = block(&pin_key(PinFormat::Iso0, b"another bank's 1").unwrap(), 99);
+    tests::program::write_private(&world.dir().join("old"), &old).unwrap();
+    let file = world.dir().join("old").to_string_lossy().into_owned();
+    let back = refused(&world, &["keys", "import", "bank.970418.pin", "--block", &file]);
+    assert!(back.contains("the key block's MAC is wrong"), "{back}");
+    world.settled().await;
+    assert!(world.switch.end("TERM").success());
+    let audit = world.audit();
+    assert!(audit.is_clean(), "{:?}", audit.findings);
+}
+
+/// The exchange key that is there already, brought once more.
+fn bring_again(world: &World, owner: &str) -> String {
+    let file = |name: &str| world.dir().join(name).to_string_lossy().into_owned();
+    let (first, second) = (file("first"), file("second"));
+    refused(world, &["keys", "import", &format!("{owner}.exchange"), "--part", &first, "--part", &second])
+}
+
+/// A payShield makes the keys that leave, and both ends use them.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_a_payshield_are_sent_over_links() {
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let machine = simulators::payshield::Machine::new(1).unwrap();
+    let the_box = simulators::payshield::start(machine, listen).await.unwrap();
+    let setting = PinSetting { payshield: Some(the_box.addr()), ..fixed(PinFormat::Iso4) };
+    let mut world = World::start_with_pins(no_faults(), setting).await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00");
+    for version in ["02", "03"] {
+        for owner in ["terminal.HN000001", "bank.970418"] {
+            let name = format!("{owner}.pin");
+            assert_eq!(world.switch.told(&["keys", "rotate", &name, "--send"]), "done\n");
+            let listed = world.switch.told(&["keys", "list"]);
+            assert!(listed.contains(&format!("{name}  version {version}  ")), "{listed}");
+            assert!(!listed.contains("not in use yet"), "{listed}");
+            assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "after {name}");
+        }
+        world.settled().await;
+        world.kill_and_restart();
+        world.bank_ready().await;
+        assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "behind a restart");
+    }
+    let mac = refused(&world, &["keys", "rotate", "bank.970418.mac-to-switch", "--send"]);
+    assert!(
+        mac.contains("not with this security module: links' MACs, which stay under the keys of the key file")
+    );
     world.settled().await;
     assert!(world.switch.end("TERM").success());
     let audit = world.audit();

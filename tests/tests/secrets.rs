@@ -133,6 +133,7 @@ fn pins() -> PinSetting {
         pad: PinPad::fixed(&pad, PinFormat::Iso0).unwrap(),
         check: PinCheck::new(&bank, PinFormat::Iso4, Pins::new(SEED)).unwrap(),
         format: PinFormat::Iso4.number(),
+        payshield: None,
         blocks: vec![
             ("terminal.HN000001.pin".to_owned(), block(&pad)),
             ("bank.970418.pin".to_owned(), block(&bank)),

@@ -17,6 +17,7 @@ use super::fault::FaultRule;
 use super::file::{LedgerFile, LedgerFileError};
 use super::holds::HoldsFile;
 use super::machine::{Input, LinkId, Machine, MachineConfig, Output};
+use crate::exchange::ExchangeKey;
 use crate::link::{self, Arrival, PeerMac, Socket};
 use crate::pins::PinCheck;
 use crate::terminal::Now;
@@ -106,6 +107,7 @@ enum Event {
     Resume(oneshot::Sender<io::Result<()>>),
     Faults(FaultRule),
     Pins(PinCheck),
+    Exchange(ExchangeKey),
     /// Nothing came before a deadline.
     Due,
     Stop,
@@ -191,6 +193,12 @@ impl Handle {
     pub async fn set_pins(&self, pins: PinCheck) {
         // An error says that the bank has stopped: it checks no more PINs.
         let _stopped = self.events.send(Event::Pins(pins)).await;
+    }
+
+    /// Gives the bank another exchange key from here on.
+    pub async fn set_exchange(&self, exchange: ExchangeKey) {
+        // An error says that the bank has stopped: it takes no more keys in.
+        let _stopped = self.events.send(Event::Exchange(exchange)).await;
     }
 
     /// Closes everything; the ledger is complete when this returns.
@@ -292,6 +300,7 @@ impl Core {
             }
             Event::Faults(faults) => return self.machine.set_faults(faults),
             Event::Pins(pins) => return self.machine.set_pins(pins),
+            Event::Exchange(exchange) => return self.machine.set_exchange(exchange),
             Event::Due | Event::Stop => return,
         };
         self.machine.handle(now, input, &mut self.outputs);

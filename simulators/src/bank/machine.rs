@@ -135,6 +135,11 @@ impl Machine {
         self.config.pins = Some(pins);
     }
 
+    /// Gives the bank another exchange key from here on.
+    pub fn set_exchange(&mut self, exchange: ExchangeKey) {
+        self.taker.set_under(exchange);
+    }
+
     /// When [`Input::Deadline`] is due, on the monotonic clock in microseconds.
     pub fn next_deadline(&self) -> Option<u64> {
         self.delayed.first_key_value().map(|((due_us, _), _)| *due_us)

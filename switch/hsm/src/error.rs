@@ -3,7 +3,7 @@
 use keys::{DukptError, KeyAlgorithm, KeyBlockError, KeyError, KeyVersion, PinError};
 use thiserror::Error;
 
-use crate::name::{KeyName, Owner};
+use crate::name::{KeyName, KeyRole, Owner};
 
 /// Why there is no answer. Never holds a key, a PIN or a right MAC.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -71,8 +71,16 @@ pub enum HsmError {
     #[error("two parts are the same; each person brings another one")]
     PartsAlike,
     /// Version 99 has none behind it.
-    #[error("{0} has version 99, the last one")]
+    #[error("{}", used_up(.0))]
     VersionsUsedUp(KeyName),
+    /// An exchange key that was there before, or a key that was there under the exchange key before.
+    #[error("{0}: this very key was there before; no key comes back")]
+    ComesBack(KeyName),
+    /// The file has a newer exchange key than the one that is in use, and keys that count under it.
+    #[error(
+        "{0}: its owner's exchange key has changed in the file and is not in use yet: SIGHUP takes it up"
+    )]
+    ExchangeKeyChanged(KeyName),
     /// [`KEYS_MAX`](crate::KEYS_MAX) keys are there.
     #[error("the module is full: {} keys", crate::KEYS_MAX)]
     Full,
@@ -98,4 +106,15 @@ pub enum HsmError {
     /// The module cannot be asked.
     #[error("the security module is away: {0}")]
     Away(String),
+}
+
+/// Exchange keys count by themselves; the others have a new one to begin anew under.
+fn used_up(name: &KeyName) -> String {
+    match name.role {
+        KeyRole::Exchange => format!("{name} has version 99, the last one"),
+        _ => format!(
+            "{name} has version 99, the last one under its exchange key: bring a new {}.exchange, under which versions begin anew",
+            name.owner
+        ),
+    }
 }

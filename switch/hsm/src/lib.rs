@@ -4,6 +4,7 @@
 mod error;
 mod name;
 mod payshield;
+mod place;
 mod sealed;
 mod slot;
 mod software;
@@ -67,11 +68,12 @@ pub trait Hsm: Send + Sync {
 
     /// Makes the key behind the one that is there and keeps it beside that one: it reads PIN blocks and verifies MACs, and makes
     /// none before [`Hsm::use_offered_key`]. One of this kind that was offered before is offered again: its answer may
-    /// have been lost. It stays until it is used, or a key of its version or above is.
+    /// have been lost. It stays until it is used, or a key of its version or above is. Where the exchange key has changed meanwhile
+    /// another one is made, and the last one of before stays beside it.
     ///
     /// # Errors
-    /// [`HsmError::NoKey`] without an exchange key, [`HsmError::NotHere`] of a module that sends none, and as
-    /// [`Hsm::generate_key`] and [`Hsm::wrap_key`].
+    /// [`HsmError::NoKey`] without an exchange key, [`HsmError::NotHere`] of a role that the module sends none of,
+    /// [`HsmError::ExchangeKeyChanged`], and as [`Hsm::generate_key`] and [`Hsm::wrap_key`].
     fn offer_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<Offer, HsmError>;
 
     /// Takes the key of this check value that was offered into use: the other end has said that it has it.
@@ -84,6 +86,9 @@ pub trait Hsm: Send + Sync {
         check_value: CheckValue,
         now_s: i64,
     ) -> Result<KeyInfo, HsmError>;
+
+    /// Whether it has a part in links' MACs: keys for them are exchanged with it.
+    fn has_link_macs(&self) -> bool;
 
     /// The keys of one direction's MACs, for a link that makes and checks them itself: ready for that, and without their bytes.
     /// Keys of another algorithm are left out, but for the newest.
@@ -112,12 +117,12 @@ pub trait Hsm: Send + Sync {
     /// As [`Hsm::unwrap_key`], but for the file's.
     fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError>;
 
-    /// Takes a key in from a key block under its owner's exchange key. Its version has to be above the one that is there; the
-    /// very key that is there is taken for a repeat, and changes nothing.
+    /// Takes a key in from a key block under its owner's exchange key. Its version has to be above the one that is there, unless that
+    /// one came under another exchange key; the very key that is there is taken for a repeat, and changes nothing.
     ///
     /// # Errors
     /// [`HsmError::NoKey`] without an exchange key, [`HsmError::KeyBlock`], [`HsmError::OtherAlgorithm`], [`HsmError::Jump`],
-    /// [`HsmError::Key`] of a key whose mode of use forbids what it is here for, and as [`Hsm::generate_key`].
+    /// [`HsmError::ComesBack`], [`HsmError::ExchangeKeyChanged`], [`HsmError::Key`] of a key whose mode of use forbids what it is here for, and as [`Hsm::generate_key`].
     fn unwrap_key(&self, key: KeyName, block: &[u8], wanted: Wanted, now_s: i64)
     -> Result<KeyInfo, HsmError>;
 
@@ -126,6 +131,12 @@ pub trait Hsm: Send + Sync {
     /// # Errors
     /// [`HsmError::Away`].
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError>;
+
+    /// Those that were offered and are not in use yet, by name, the newest of a name last. Their `since_s` is when they were made.
+    ///
+    /// # Errors
+    /// [`HsmError::Away`].
+    fn offered_keys(&self) -> Result<Vec<KeyInfo>, HsmError>;
 
     /// One of them, where it is there.
     ///
@@ -180,7 +191,7 @@ pub struct PinTranslation<'a> {
 pub struct Wanted {
     /// Its algorithm; `None`: any that its role has.
     pub algorithm: Option<KeyAlgorithm>,
-    /// How far its version may be above the one that is there, no key counting as 0. Versions end with 99: whoever could jump
+    /// How far its version may be above the one that is there, no key counting as 0; under a new exchange key also above 0. Versions end with 99: whoever could jump
     /// to it would leave none behind.
     pub jump_max: u8,
 }
@@ -220,8 +231,8 @@ pub struct LinkMacKeys {
     pub before_until_s: i64,
     /// A MAC under the newest was seen, or need not be.
     pub is_seen: bool,
-    /// One that the other end was offered, and may use already.
-    pub offered: Option<MacKey>,
+    /// Those that the other end was offered, and may use already.
+    pub offered: Vec<MacKey>,
 }
 
 /// What a key block holds.
@@ -248,6 +259,8 @@ pub struct KeyInfo {
     pub bytes: usize,
     /// Its version.
     pub version: KeyVersion,
+    /// The version of the exchange key under which its own counts; `None` of exchange keys, and of one that came without.
+    pub under: Option<KeyVersion>,
     /// Its check value.
     pub check_value: CheckValue,
     /// Since when it is used, seconds since 1970.

@@ -19,8 +19,9 @@ use keys::{
 
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole};
+use crate::place::Place;
 use crate::sealed::{lock, sync_directory};
-use crate::software::{FIRST_VERSION, Import, KeyKind, may_serve, mode_of_new, usage_of_new};
+use crate::software::{Import, KeyKind, may_serve, mode_of_new, usage_of_new};
 use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, Offer, PinTranslation, Wanted};
 
 use commands::{Asked, Made};
@@ -111,7 +112,8 @@ impl PayShield {
     }
 
     /// Changes the file, which is read again first, under a lock: no change of another process is lost. What is used from then on
-    /// is what this changed; what others have put into the file is for [`Hsm::reload`].
+    /// is what this changed; what others have put into the file is for [`Hsm::reload`], but for keys that are offered. A change that
+    /// changes nothing writes nothing.
     fn change<T>(&self, change: impl FnOnce(&mut Tokens) -> Result<T, HsmError>) -> Result<T, HsmError> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let path = &self.settings.tokens;
@@ -119,7 +121,9 @@ impl PayShield {
         let before = Tokens::read(path)?;
         let mut tokens = before.clone();
         let changed = change(&mut tokens)?;
-        tokens.write(path, sync_directory)?;
+        if tokens != before {
+            tokens.write(path, sync_directory)?;
+        }
         let mut used = Tokens::clone(&self.tokens());
         used.take_changes(&before, &tokens);
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(used);
@@ -147,6 +151,27 @@ impl PayShield {
         commands::check_value_told(algorithm, &data).ok_or_else(|| unexpected(asked.command, code))
     }
 
+    /// A new key of the box's, in this place.
+    fn make(&self, name: KeyName, kind: KeyKind, place: Place, now_s: i64) -> Result<Token, HsmError> {
+        let usage = usage_of_new(name.role, kind.algorithm)?;
+        let asked = commands::generate(kind, usage, mode_of_new(name.role), place.version)?;
+        let (code, data) = self.ask_of_keys(&asked)?;
+        let made = commands::generated(kind.algorithm, &data);
+        let made = made.ok_or_else(|| unexpected(asked.command, code))?;
+        let token = self.token(name, made, Some(kind.bytes), now_s)?.counted(place.under);
+        if (token.usage, token.algorithm, token.place) != (usage, kind.algorithm, place) {
+            return Err(HsmError::Away("it has made another key than was asked for".to_owned()));
+        }
+        Ok(token)
+    }
+
+    /// A key in a block for the other end.
+    fn exported(&self, exchange: &Token, token: &Token) -> Result<String, HsmError> {
+        let asked = commands::export(&exchange.text, &token.text);
+        let (code, data) = self.ask_of_keys(&asked)?;
+        commands::exported(&data).ok_or_else(|| unexpected(asked.command, code))
+    }
+
     /// A key out of a block under its owner's exchange key.
     fn import_block(
         &self,
@@ -160,16 +185,26 @@ impl PayShield {
         let asked = commands::import(&exchange.text, block);
         let (code, data) = self.ask_of_keys(&asked)?;
         let made = commands::imported(code, &data).ok_or_else(|| unexpected(asked.command, code))?;
-        self.token(name, made, None, now_s)
+        Ok(self.token(name, made, None, now_s)?.counted(tokens.exchange_version(name.owner)))
     }
 
     /// A key that is under the LMK already, as the box's own console shows it.
-    fn import_token(&self, name: KeyName, token: &[u8], now_s: i64) -> Result<Token, HsmError> {
+    fn import_token(
+        &self,
+        tokens: &Tokens,
+        name: KeyName,
+        token: &[u8],
+        now_s: i64,
+    ) -> Result<Token, HsmError> {
         let block = whole_block(token.get(1..).unwrap_or_default())?;
         let token = format!("S{block}");
         let read = tokens::kind_of_block(&token);
         read.map_err(|reason| HsmError::KeyBlock(KeyBlockError::Form { position: 0, reason }))?;
-        self.token(name, Made { token, check_value: None }, None, now_s)
+        let token = self.token(name, Made { token, check_value: None }, None, now_s)?;
+        Ok(match name.role {
+            KeyRole::Exchange => token,
+            _ => token.counted(tokens.exchange_version(name.owner)),
+        })
     }
 
     fn import(
@@ -183,7 +218,9 @@ impl PayShield {
             Import::Parts { .. } => {
                 return Err(HsmError::NotHere("parts of a key: they are put together at its own console"));
             }
-            Import::Block(block) if block.starts_with(b"S") => self.import_token(name, block, now_s)?,
+            Import::Block(block) if block.starts_with(b"S") => {
+                self.import_token(tokens, name, block, now_s)?
+            }
             Import::Block(block) => self.import_block(tokens, name, block, now_s)?,
         };
         take(tokens, name, token, Wanted::ANY)
@@ -212,7 +249,7 @@ impl Hsm for PayShield {
         let to = &bank.text;
         let role = if ask.ksn.is_some() { KeyRole::Derivation } else { KeyRole::Pin };
         let mut last = HsmError::Pin(PinError::Unreadable);
-        for from in tokens.good(ask.from.key(role), now_s)? {
+        for from in tokens.reading(ask.from.key(role), now_s)? {
             let asked = match ask.ksn {
                 None => commands::translate(&from.text, to, ask.block, ask.pan, ask.format),
                 Some(ksn) => {
@@ -248,7 +285,7 @@ impl Hsm for PayShield {
         now_s: i64,
     ) -> Result<(), HsmError> {
         let mac = mac.try_into().map_err(|_| HsmError::Mac)?;
-        for token in self.tokens().good(*key, now_s)? {
+        for token in self.tokens().reading(*key, now_s)? {
             let asked = commands::verify_mac(key.owner.kind(), &token.text, algorithm, text, mac);
             match self.ask(&asked)? {
                 (code, _) if &code == b"00" => return Ok(()),
@@ -260,38 +297,34 @@ impl Hsm for PayShield {
     }
 
     fn generate_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<KeyInfo, HsmError> {
-        let usage = usage_of_new(name.role, kind.algorithm)?;
-        let mode = mode_of_new(name.role);
         self.change(|tokens| {
-            let version = match tokens.newest(name) {
-                Ok(before) => before.version.next().ok_or(HsmError::VersionsUsedUp(name))?,
-                Err(_) => KeyVersion::new(FIRST_VERSION).ok_or(HsmError::VersionsUsedUp(name))?,
+            let under = match name.role {
+                KeyRole::Exchange => KeyVersion::UNUSED,
+                _ => tokens.exchange_version(name.owner),
             };
-            let asked = commands::generate(kind, usage, mode, version)?;
-            let (code, data) = self.ask_of_keys(&asked)?;
-            let made = commands::generated(kind.algorithm, &data);
-            let made = made.ok_or_else(|| unexpected(asked.command, code))?;
-            let token = self.token(name, made, Some(kind.bytes), now_s)?;
-            if (token.usage, token.algorithm, token.version) != (usage, kind.algorithm, version) {
-                return Err(HsmError::Away("it has made another key than was asked for".to_owned()));
-            }
+            let token = self.make(name, kind, tokens.next_place(name, under)?, now_s)?;
             tokens.put(name, token)
         })
     }
 
+    /// The box does not number a key anew in the block that it makes: one that counts under an exchange key of before stays here.
     fn wrap_key(&self, key: &KeyName) -> Result<String, HsmError> {
         let tokens = self.tokens();
-        let exchange = &tokens.newest(key.owner.key(KeyRole::Exchange))?.text;
-        let asked = commands::export(exchange, &tokens.newest(*key)?.text);
-        let (code, data) = self.ask_of_keys(&asked)?;
-        commands::exported(&data).ok_or_else(|| unexpected(asked.command, code))
+        let exchange = tokens.newest(key.owner.key(KeyRole::Exchange))?;
+        let newest = tokens.newest(*key)?;
+        if key.role != KeyRole::Exchange && newest.place.under != tokens.exchange_version(key.owner) {
+            return Err(HsmError::NotHere(
+                "handing out a key whose version counts under an exchange key of before: rotate it",
+            ));
+        }
+        self.exported(exchange, newest)
     }
 
     fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError> {
         let tokens = self.tokens();
         let token = self.import_block(&tokens, key, block, 0)?;
         let is_there = is_there(&tokens, key, &token, wanted)?;
-        Ok(Examined { version: token.version, check_value: token.check_value, is_there })
+        Ok(Examined { version: token.place.version, check_value: token.check_value, is_there })
     }
 
     fn unwrap_key(
@@ -307,15 +340,54 @@ impl Hsm for PayShield {
         if is_there(&tokens, key, &token, wanted)? {
             return tokens.info(key);
         }
-        self.change(|tokens| take(tokens, key, token, wanted))
+        let under = tokens.exchange_version(key.owner);
+        self.change(|tokens| {
+            if tokens.exchange_version(key.owner) != under {
+                return Err(HsmError::ExchangeKeyChanged(key));
+            }
+            take(tokens, key, token, wanted)
+        })
     }
 
-    fn offer_key(&self, _: KeyName, _: KeyKind, _: i64) -> Result<Offer, HsmError> {
-        Err(HsmError::NotHere("sending keys over links"))
+    fn offer_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<Offer, HsmError> {
+        if name.role != KeyRole::Pin {
+            return Err(HsmError::NotHere(LINK_MACS));
+        }
+        // Under the exchange key that is in use: the file may have one that the other end has not taken in yet.
+        let used = self.tokens();
+        let exchange = used.newest(name.owner.key(KeyRole::Exchange))?;
+        let under = used.exchange_version(name.owner);
+        let token = self.change(|tokens| {
+            let is_wanted = |token: &&Token| {
+                token.place.under == under && (token.algorithm, token.bytes()) == (kind.algorithm, kind.bytes)
+            };
+            if let Some(token) = tokens.offered(name).last().filter(is_wanted) {
+                return Ok(token.clone());
+            }
+            let token = self.make(name, kind, tokens.next_place(name, under)?, now_s)?;
+            tokens.offer(name, token.clone())?;
+            Ok(token)
+        })?;
+        let block = self.exported(exchange, &token)?;
+        Ok(Offer { block, version: token.place.version, check_value: token.check_value })
     }
 
-    fn use_offered_key(&self, _: KeyName, _: CheckValue, _: i64) -> Result<KeyInfo, HsmError> {
-        Err(HsmError::NotHere("sending keys over links"))
+    fn use_offered_key(
+        &self,
+        name: KeyName,
+        check_value: CheckValue,
+        now_s: i64,
+    ) -> Result<KeyInfo, HsmError> {
+        self.change(|tokens| {
+            let mut offered = tokens.offered(name).iter();
+            let offered = offered.find(|token| token.check_value.agrees_with(&check_value));
+            let token = offered.cloned().ok_or(HsmError::NoKey(name))?;
+            tokens.put(name, Token { since_s: now_s, ..token })
+        })
+    }
+
+    fn has_link_macs(&self) -> bool {
+        false
     }
 
     /// Links' MACs are under the keys of the key file: two commands for each message would be too many.
@@ -326,15 +398,19 @@ impl Hsm for PayShield {
         _: MacPurpose,
         _: i64,
     ) -> Result<LinkMacKeys, HsmError> {
-        Err(HsmError::NotHere("links' MACs"))
+        Err(HsmError::NotHere(LINK_MACS))
     }
 
     fn mac_keys_seen(&self, _: &[KeyName], _: i64) -> Result<(), HsmError> {
-        Err(HsmError::NotHere("links' MACs"))
+        Err(HsmError::NotHere(LINK_MACS))
     }
 
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
         Ok(self.tokens().infos())
+    }
+
+    fn offered_keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
+        Ok(self.tokens().offered_infos())
     }
 
     fn key(&self, name: &KeyName) -> Result<Option<KeyInfo>, HsmError> {
@@ -384,20 +460,27 @@ pub fn payshield_keys(answer: &[u8], header: &str) -> [Option<String>; 2] {
     [imported.map(|made| made.token), exported.and_then(|(_, data)| commands::exported(&data))]
 }
 
+/// What links' MACs are for this module.
+const LINK_MACS: &str = "links' MACs";
+
 /// Whether a key that came is the newest already: as far as a check value tells, for the box shows no more of it. One that could
 /// neither be taken in nor is there is refused.
 fn is_there(tokens: &Tokens, name: KeyName, token: &Token, wanted: Wanted) -> Result<bool, HsmError> {
     let newest = tokens.newest(name).ok();
-    if let Some(newest) = newest.filter(|newest| token.version <= newest.version) {
-        let is_same = token.algorithm == newest.algorithm
-            && (newest.check_value.is_told_by(token.check_value.bytes())
-                || token.check_value.is_told_by(newest.check_value.bytes()));
-        let rollback = HsmError::Rollback { name, version: newest.version };
-        return if token.version == newest.version && is_same { Ok(true) } else { Err(rollback) };
+    if let Some(newest) = newest {
+        let is_anew = newest.place.under < token.place.under;
+        if newest.is(token) && (is_anew || newest.place == token.place) {
+            return Ok(true);
+        }
+        if is_anew && tokens.before(name).is_some_and(|before| before.is(token)) {
+            return Err(HsmError::ComesBack(name));
+        }
+        if token.place <= newest.place {
+            return Err(HsmError::Rollback { name, version: newest.place.version });
+        }
     }
-    let above = newest.map_or(KeyVersion::UNUSED, |newest| newest.version);
-    if token.version.number() > above.number().saturating_add(wanted.jump_max) {
-        return Err(HsmError::Jump { name, version: token.version, jump_max: wanted.jump_max });
+    if !token.place.is_near(newest.map(|newest| newest.place), wanted.jump_max) {
+        return Err(HsmError::Jump { name, version: token.place.version, jump_max: wanted.jump_max });
     }
     if let Some(algorithm) = wanted.algorithm.filter(|wanted| *wanted != token.algorithm) {
         return Err(HsmError::OtherAlgorithm { name, wanted: algorithm });
@@ -406,10 +489,12 @@ fn is_there(tokens: &Tokens, name: KeyName, token: &Token, wanted: Wanted) -> Re
     Ok(false)
 }
 
-/// Takes a key in that came.
+/// Takes a key in that came. Exchange keys are told apart by their check values alone: a console numbers them as it likes.
 fn take(tokens: &mut Tokens, name: KeyName, token: Token, wanted: Wanted) -> Result<KeyInfo, HsmError> {
-    if is_there(tokens, name, &token, wanted)? {
-        return Err(HsmError::Rollback { name, version: token.version });
+    if name.role == KeyRole::Exchange {
+        may_serve(name, token.mode)?;
+    } else if is_there(tokens, name, &token, wanted)? {
+        return Err(HsmError::ComesBack(name));
     }
     tokens.put(name, token)
 }

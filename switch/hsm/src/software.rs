@@ -10,11 +10,11 @@ use keys::{
     KeyVersion, MAC_BYTES, MacAlgorithm, MacKey, MacPurpose, ModeOfUse, PinBlock, PinError, PinKey,
     TDES_KSN_BYTES, TdesKsn, aes_dukpt_key, tdes_dukpt_key, translate_pin,
 };
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner, OwnerKind};
+use crate::place::Place;
 use crate::sealed::{self, SealKey, Sealing, SyncDirectory, file_error, lock, random};
 use crate::slot::{self, Held, Slot, Slots};
 use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, Offer, PinTranslation, Wanted};
@@ -134,16 +134,18 @@ impl SoftwareHsm {
                 .map_err(|reason| file_error(&self.path, reason))?;
         }
         let mut used = self.state().slots.clone();
-        let version = |of: &Slots, name| of.held.get(name).map(|slot| (slot.newest.version, slot.proven_s));
+        let place = |of: &Slots, name| of.held.get(name).map(|slot| (slot.newest.place, slot.proven_s));
         used.held.extend(
-            slots.held.iter().filter(|(name, _)| version(&before, name) != version(&slots, name)).map(owned),
+            slots.held.iter().filter(|(name, _)| place(&before, name) != place(&slots, name)).map(owned),
         );
+        used.passed.clone_from(&slots.passed);
         // One that was offered here, and taken into use by another process: its owner has it.
-        let is_used = |name: &KeyName, held: &Held| {
-            slots.held.get(name).filter(|slot| is_same(&slot.newest.key, &held.key)).cloned()
+        let is_used = |name: &KeyName, offered: &[Held]| {
+            let newest = slots.held.get(name);
+            newest.filter(|slot| offered.iter().any(|held| slot.newest.is(&held.key))).cloned()
         };
         let taken: Vec<(KeyName, Slot)> =
-            used.offered.iter().filter_map(|(name, held)| Some((*name, is_used(name, held)?))).collect();
+            used.offered.iter().filter_map(|(name, of)| Some((*name, is_used(name, of)?))).collect();
         for (name, slot) in taken {
             used.offered.remove(&name);
             used.held.insert(name, slot);
@@ -175,64 +177,82 @@ fn owned<T: Clone>((name, value): (&KeyName, &T)) -> (KeyName, T) {
     (*name, value.clone())
 }
 
-/// One version above the newest, and above one that was offered.
+/// One version above the newest, and above one that was offered, counted under the exchange key that is there.
 fn put_above(slots: &mut Slots, name: KeyName, key: BoundKey, now_s: i64) -> Result<KeyInfo, HsmError> {
-    let version = slots.next_version(name)?;
-    slot::put(slots, name, Held::new(key, version, now_s)?)
+    let place = slots.next_place(name, counted_under(name, slots.exchange_version(name.owner)))?;
+    slot::put(slots, name, Held::new(key, place, now_s)?)
 }
 
-/// Takes the key of a block in.
+/// Exchange keys count by themselves.
+fn counted_under(name: KeyName, exchange: KeyVersion) -> KeyVersion {
+    if name.role == KeyRole::Exchange { KeyVersion::UNUSED } else { exchange }
+}
+
+/// Takes the key of a block under this exchange key in.
 fn take(
     slots: &mut Slots,
+    exchange: &Held,
     name: KeyName,
     block: &[u8],
     wanted: Wanted,
     now_s: i64,
 ) -> Result<KeyInfo, HsmError> {
-    let Opened { key, version, is_there } = open(slots, name, block, wanted)?;
+    let Opened { key, place, is_there } = open(slots, exchange, name, block, wanted)?;
     if is_there {
-        return Err(HsmError::Rollback { name, version });
+        return Err(HsmError::ComesBack(name));
     }
-    slot::put(slots, name, Held::new(key, version, now_s)?)
+    slot::put(slots, name, Held::new(key, place, now_s)?)
 }
 
 /// What a block holds.
 struct Opened {
     key: BoundKey,
-    version: KeyVersion,
+    place: Place,
     /// It is the newest key already.
     is_there: bool,
 }
 
-/// The key of a block under its owner's exchange key: one that could be taken in, or the one that is there.
-fn open(slots: &Slots, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Opened, HsmError> {
+/// The key of a block under this exchange key: one that could be taken in, or the one that is there.
+fn open(
+    slots: &Slots,
+    exchange: &Held,
+    name: KeyName,
+    block: &[u8],
+    wanted: Wanted,
+) -> Result<Opened, HsmError> {
     // What the header says is believed by `unwrap` alone: it has to be a usage that the role may have.
     let said = block.get(5..7).and_then(|code| KeyUsage::of_code([code[0], code[1]]));
-    let usages = key.role.usages();
+    let usages = name.role.usages();
     let usage = said.filter(|usage| usages.contains(usage)).unwrap_or(usages[0]);
-    let exchange = key.owner.key(KeyRole::Exchange);
-    let under = KeyBlockKey::new(&slots.held.get(&exchange).ok_or(HsmError::NoKey(exchange))?.newest.key)?;
-    let newest = slots.held.get(&key).map(|slot| &slot.newest);
-    let version_min = newest.map_or(KeyVersion::UNUSED, |newest| newest.version);
-    let taken = under.unwrap(block, Expected { usage, version_min })?;
-    let version = taken.attributes.version;
-    if let Some(newest) = newest.filter(|newest| version <= newest.version) {
-        let is_there = version == newest.version && is_same(&taken.key, &newest.key);
-        let rollback = HsmError::Rollback { name: key, version: newest.version };
-        return if is_there { Ok(Opened { key: taken.key, version, is_there }) } else { Err(rollback) };
+    let under = counted_under(name, exchange.place.version);
+    let slot = slots.held.get(&name);
+    let counted = slot.map(|slot| slot.newest.place).filter(|newest| newest.under == under);
+    let version_min = counted.map_or(KeyVersion::UNUSED, |newest| newest.version);
+    let taken = KeyBlockKey::new(&exchange.key)?.unwrap(block, Expected { usage, version_min })?;
+    let place = Place { under, version: taken.attributes.version };
+    if let Some(Slot { newest, before, .. }) = slot {
+        if newest.place.under > under {
+            return Err(HsmError::ExchangeKeyChanged(name));
+        }
+        let is_anew = newest.place.under < under;
+        if newest.is(&taken.key) && (is_anew || place == newest.place) {
+            return Ok(Opened { key: taken.key, place, is_there: true });
+        }
+        if is_anew && before.as_ref().is_some_and(|before| before.is(&taken.key)) {
+            return Err(HsmError::ComesBack(name));
+        }
+        if place <= newest.place {
+            return Err(HsmError::Rollback { name, version: newest.place.version });
+        }
     }
-    if version.number() > version_min.number().saturating_add(wanted.jump_max) {
-        return Err(HsmError::Jump { name: key, version, jump_max: wanted.jump_max });
+    if !place.is_near(slot.map(|slot| slot.newest.place), wanted.jump_max) {
+        return Err(HsmError::Jump { name, version: place.version, jump_max: wanted.jump_max });
     }
     if let Some(algorithm) = wanted.algorithm.filter(|wanted| *wanted != taken.key.algorithm()) {
-        return Err(HsmError::OtherAlgorithm { name: key, wanted: algorithm });
+        return Err(HsmError::OtherAlgorithm { name, wanted: algorithm });
     }
-    may_serve(key, taken.key.mode())?;
-    Ok(Opened { key: taken.key, version, is_there: false })
-}
-
-fn is_same(one: &BoundKey, other: &BoundKey) -> bool {
-    one.algorithm() == other.algorithm() && one.bytes().ct_eq(other.bytes()).into()
+    may_serve(name, taken.key.mode())?;
+    Ok(Opened { key: taken.key, place, is_there: false })
 }
 
 /// A key's mode of use has to allow what it is here for: blocks come from terminals and go to banks, and a MAC key is one
@@ -276,9 +296,6 @@ fn joined(
     Ok(BoundKey::new(usage, mode_of_new(role), algorithm, &whole[..bytes])?)
 }
 
-/// 00 says that versions are not used.
-pub(crate) const FIRST_VERSION: u8 = 1;
-
 impl State {
     fn read(path: &Path, sealing: &Sealing, known: Option<&SealKey>) -> Result<State, HsmError> {
         let (seal, clear) = sealed::read(path, sealing, known).map_err(|reason| file_error(path, reason))?;
@@ -290,14 +307,13 @@ impl State {
         self.slots.held.get(&name).ok_or(HsmError::NoKey(name))
     }
 
-    fn exchange(&self, owner: Owner) -> Result<KeyBlockKey, HsmError> {
-        exchange(&self.slots, owner)
-    }
-
-    /// A key in a block for the other end.
+    /// A key in a block for the other end. One that counts under an exchange key of before has version 00 under this one: all that
+    /// come behind it are above that.
     fn wrap(&self, name: KeyName, held: &Held) -> Result<String, HsmError> {
+        let exchange = exchange(&self.slots, name.owner)?;
+        let is_counted = held.place.under == counted_under(name, exchange.place.version);
         let attributes = Attributes {
-            version: held.version,
+            version: if is_counted { held.place.version } else { KeyVersion::UNUSED },
             exportability: Exportability::NonExportable,
             optional: Vec::new(),
         };
@@ -305,7 +321,7 @@ impl State {
         let Held { key, .. } = held;
         let theirs =
             BoundKey::new(key.usage(), mode_of_theirs(name.role, key), key.algorithm(), key.bytes())?;
-        Ok(self.exchange(name.owner)?.wrap(&theirs, &attributes, &random)?)
+        Ok(KeyBlockKey::new(&exchange.key)?.wrap(&theirs, &attributes, &random)?)
     }
 
     fn bank_pin_key(&self, ask: &PinTranslation<'_>) -> Result<&PinKey, HsmError> {
@@ -380,20 +396,22 @@ impl Hsm for SoftwareHsm {
     fn offer_key(&self, name: KeyName, kind: KeyKind, now_s: i64) -> Result<Offer, HsmError> {
         let is_wanted =
             |held: &Held| held.key.algorithm() == kind.algorithm && held.key.bytes().len() == kind.bytes;
+        // Under the exchange key that is in use: the file may have one that the other end has not taken in yet.
+        let state = self.state();
+        let under = exchange(&state.slots, name.owner)?.place.version;
         // By what the file says: another process may have taken it into use, or brought one above it.
         let held = self.change(|slots| {
-            if let Some(held) = slots.offered.get(&name).filter(|held| is_wanted(held)) {
+            let offered = slots.offered.get(&name).and_then(|offered| offered.last());
+            if let Some(held) = offered.filter(|held| held.place.under == under && is_wanted(held)) {
                 return Ok(held.clone());
             }
-            // One that could not leave is not kept.
-            exchange(slots, name.owner)?;
-            let version = slots.next_version(name)?;
-            let held = Held::new(new_key(name.role, kind)?, version, now_s)?;
+            let place = slots.next_place(name, under)?;
+            let held = Held::new(new_key(name.role, kind)?, place, now_s)?;
             slot::offer(slots, name, held.clone())?;
             Ok(held)
         })?;
-        let block = self.state().wrap(name, &held)?;
-        Ok(Offer { block, version: held.version, check_value: held.key.check_value() })
+        let block = state.wrap(name, &held)?;
+        Ok(Offer { block, version: held.place.version, check_value: held.key.check_value() })
     }
 
     fn use_offered_key(
@@ -403,10 +421,15 @@ impl Hsm for SoftwareHsm {
         now_s: i64,
     ) -> Result<KeyInfo, HsmError> {
         self.change(|slots| {
-            let offered = slots.offered.get(&name).filter(|held| held.key.check_value() == check_value);
-            let Held { key, version, .. } = offered.cloned().ok_or(HsmError::NoKey(name))?;
-            slot::put(slots, name, Held::new(key, version, now_s)?)
+            let mut offered = slots.offered.get(&name).into_iter().flatten();
+            let offered = offered.find(|held| held.key.check_value() == check_value);
+            let Held { key, place, .. } = offered.cloned().ok_or(HsmError::NoKey(name))?;
+            slot::put(slots, name, Held::new(key, place, now_s)?)
         })
+    }
+
+    fn has_link_macs(&self) -> bool {
+        true
     }
 
     fn link_mac_keys(
@@ -429,7 +452,7 @@ impl Hsm for SoftwareHsm {
             before: before.filter(|_| now_s < until_s),
             before_until_s: until_s,
             is_seen: slot.is_none_or(|slot| slot.proven_s.is_some()),
-            offered: state.slots.offered.get(name).and_then(of_link),
+            offered: state.slots.offered.get(name).into_iter().flatten().filter_map(of_link).collect(),
         })
     }
 
@@ -438,9 +461,8 @@ impl Hsm for SoftwareHsm {
         self.change(|slots| {
             for name in names {
                 // Another process may have brought one above it, which nobody has seen.
-                let seen = state.slots.held.get(name).map(|slot| slot.newest.version);
-                if let Some(slot) = slots.held.get_mut(name).filter(|slot| Some(slot.newest.version) == seen)
-                {
+                let seen = state.slots.held.get(name).map(|slot| slot.newest.place);
+                if let Some(slot) = slots.held.get_mut(name).filter(|slot| Some(slot.newest.place) == seen) {
                     slot.proven_s.get_or_insert(now_s);
                 }
             }
@@ -449,8 +471,10 @@ impl Hsm for SoftwareHsm {
     }
 
     fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError> {
-        let Opened { key, version, is_there } = open(&self.state().slots, key, block, wanted)?;
-        Ok(Examined { version, check_value: key.check_value(), is_there })
+        let state = self.state();
+        let exchange = exchange(&state.slots, key.owner)?;
+        let Opened { key, place, is_there } = open(&state.slots, exchange, key, block, wanted)?;
+        Ok(Examined { version: place.version, check_value: key.check_value(), is_there })
     }
 
     fn unwrap_key(
@@ -460,16 +484,24 @@ impl Hsm for SoftwareHsm {
         wanted: Wanted,
         now_s: i64,
     ) -> Result<KeyInfo, HsmError> {
-        // Against the keys in memory first: what will not be taken touches no file.
+        // Against the keys in memory first: what will not be taken touches no file. Under the exchange key that is in use: the file
+        // may have one that the other end has not taken in yet.
         let state = self.state();
-        if open(&state.slots, key, block, wanted)?.is_there {
+        let exchange = exchange(&state.slots, key.owner)?;
+        if open(&state.slots, exchange, key, block, wanted)?.is_there {
             return Ok(state.slot(key)?.info(key));
         }
-        self.change(|slots| take(slots, key, block, wanted, now_s))
+        self.change(|slots| take(slots, exchange, key, block, wanted, now_s))
     }
 
     fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
         Ok(self.state().slots.held.iter().map(|(name, slot)| slot.info(*name)).collect())
+    }
+
+    fn offered_keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
+        let state = self.state();
+        let offered = state.slots.offered.iter();
+        Ok(offered.flat_map(|(name, of)| of.iter().map(|held| held.info(*name))).collect())
     }
 
     fn key(&self, name: &KeyName) -> Result<Option<KeyInfo>, HsmError> {
@@ -498,7 +530,10 @@ impl KeyCustody for SoftwareHsm {
                     Import::Parts { algorithm, parts } => {
                         put_above(slots, *name, joined(name.role, *algorithm, parts)?, now_s)
                     }
-                    Import::Block(block) => take(slots, *name, block, Wanted::ANY, now_s),
+                    Import::Block(block) => {
+                        let exchange = exchange(slots, name.owner)?.clone();
+                        take(slots, &exchange, *name, block, Wanted::ANY, now_s)
+                    }
                 }
             };
             keys.iter().map(take_one).collect()
@@ -508,9 +543,9 @@ impl KeyCustody for SoftwareHsm {
 }
 
 /// The key under which the others of an owner travel.
-fn exchange(slots: &Slots, owner: Owner) -> Result<KeyBlockKey, HsmError> {
+fn exchange(slots: &Slots, owner: Owner) -> Result<&Held, HsmError> {
     let name = owner.key(KeyRole::Exchange);
-    Ok(KeyBlockKey::new(&slots.held.get(&name).ok_or(HsmError::NoKey(name))?.newest.key)?)
+    slots.held.get(&name).map(|slot| &slot.newest).ok_or(HsmError::NoKey(name))
 }
 
 /// A key of random bytes.

@@ -388,7 +388,7 @@ fn the_mode_of_use_in_a_block_says_which_directions_macs_a_key_is_for() {
         let keys = |at_s| here.link_mac_keys(&name, MacAlgorithm::HmacSha256, purpose, at_s).unwrap();
         assert!(keys(NOW_S).newest.is_none());
         let offer = here.offer_key(name, kind, NOW_S).unwrap();
-        assert!(keys(NOW_S).newest.is_none() && keys(NOW_S).offered.is_some());
+        assert!(keys(NOW_S).newest.is_none() && keys(NOW_S).offered.len() == 1);
         assert_eq!(KeyRole::brought(offer.block.as_bytes()), Some(opposite.role));
         let taken = there.unwrap_key(opposite, offer.block.as_bytes(), Wanted::ANY, NOW_S).unwrap();
         assert_eq!(taken.check_value, offer.check_value);
@@ -397,7 +397,7 @@ fn the_mode_of_use_in_a_block_says_which_directions_macs_a_key_is_for() {
         let mac = here.mac(&name, MacAlgorithm::HmacSha256, b"0800");
         assert_eq!(mac, Err(HsmError::NoKey(name)), "one that was only offered makes nothing");
         here.use_offered_key(name, offer.check_value, NOW_S).unwrap();
-        assert!(keys(NOW_S).newest.is_some() && !keys(NOW_S).has_before && keys(NOW_S).offered.is_none());
+        assert!(keys(NOW_S).newest.is_some() && !keys(NOW_S).has_before && keys(NOW_S).offered.is_empty());
         here.mac_keys_seen(&[name], NOW_S).unwrap();
         here.generate_key(name, kind, NOW_S).unwrap();
         assert!(keys(NOW_S).has_before && keys(NOW_S).before.is_some());
@@ -428,14 +428,14 @@ fn a_links_keys_of_another_algorithm_are_left_out_but_for_the_newest() {
     module.generate_key(name, AES, NOW_S).unwrap();
     module.offer_key(name, hmac, NOW_S).unwrap();
     let told = |keys: LinkMacKeys| {
-        (keys.newest.is_some(), keys.has_before, keys.before.is_some(), keys.offered.is_some())
+        (keys.newest.is_some(), keys.has_before, keys.before.is_some(), keys.offered.len())
     };
-    assert_eq!(told(keys(MacAlgorithm::AesCmac).unwrap()), (true, false, false, false));
+    assert_eq!(told(keys(MacAlgorithm::AesCmac).unwrap()), (true, false, false, 0));
     module.offer_key(name, AES, NOW_S).unwrap();
     module.mac_keys_seen(&[name], NOW_S).unwrap();
     module.generate_key(name, AES, NOW_S).unwrap();
     module.offer_key(name, AES, NOW_S).unwrap();
-    assert_eq!(told(keys(MacAlgorithm::AesCmac).unwrap()), (true, true, true, true));
+    assert_eq!(told(keys(MacAlgorithm::AesCmac).unwrap()), (true, true, true, 1));
 }
 
 /// A peer whose 0810 was lost, and that went on with the old key, was once locked out after a day.
@@ -506,6 +506,247 @@ fn a_key_is_offered_by_what_the_file_says() {
     assert_eq!(opened(&again.block, usage).bytes(), opened(&second.block, usage).bytes());
     let used = running.use_offered_key(name, second.check_value, NOW_S).unwrap();
     assert_eq!(used.before, Some((first.version, first.check_value)));
+}
+
+/// Both ends of a bank's keys under one exchange key, made of these parts.
+fn with_exchange(dir: &Path, parts_of: u8) -> [SoftwareHsm; 2] {
+    ["here", "there"].map(|name| {
+        let module = module(dir, name);
+        new_exchange(&module, parts_of).unwrap();
+        module
+    })
+}
+
+fn new_exchange(module: &SoftwareHsm, parts_of: u8) -> Result<hsm::KeyInfo, HsmError> {
+    module.import_parts(bank().key(KeyRole::Exchange), KeyAlgorithm::Aes, &parts(parts_of, 32), NOW_S)
+}
+
+/// Has one end make a key and the other take it in, as over a link.
+fn exchanged(from: &SoftwareHsm, to: &SoftwareHsm, name: KeyName) -> Result<(u8, String), HsmError> {
+    let offer = from.offer_key(name, TDES, NOW_S)?;
+    let taken = to.unwrap_key(name, offer.block.as_bytes(), LINK, NOW_S)?;
+    assert_eq!(taken.check_value, offer.check_value);
+    from.use_offered_key(name, offer.check_value, NOW_S)?;
+    Ok((offer.version.number(), offer.block))
+}
+
+const LINK: Wanted = Wanted { algorithm: Some(KeyAlgorithm::Tdes), jump_max: 10 };
+
+/// Versions ended with 99, and nothing led back.
+#[test]
+fn behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let [mut here, mut there] = with_exchange(dir.path(), 0x44);
+    let pin = bank().key(KeyRole::Pin);
+    let mut old = Vec::new();
+    for version in 1..=99 {
+        let (given, block) = exchanged(&here, &there, pin).unwrap();
+        assert_eq!(given, version);
+        old.push(block);
+    }
+    let is_used_up = |refused: HsmError| {
+        assert_eq!(refused, HsmError::VersionsUsedUp(pin));
+        let says = refused.to_string();
+        assert!(says.contains("version 99") && says.contains("bring a new bank.970418.exchange"), "{says}");
+    };
+    is_used_up(here.offer_key(pin, TDES, NOW_S).unwrap_err());
+    is_used_up(there.generate_key(pin, TDES, NOW_S).unwrap_err());
+
+    // Each end takes the new exchange key when its people bring it, and comes up again.
+    for (path, module) in [("here", &mut here), ("there", &mut there)] {
+        new_exchange(module, 0x45).unwrap();
+        *module = SoftwareHsm::open(&dir.path().join(path), sealing()).unwrap();
+        let info = module.key(&pin).unwrap().unwrap();
+        assert_eq!((info.version.number(), info.under.unwrap().number()), (99, 1), "it goes on as it was");
+    }
+    // The switch sends the first one, its peer brings the second.
+    assert_eq!(exchanged(&here, &there, pin).unwrap().0, 1);
+    let (second, block) = exchanged(&there, &here, pin).unwrap();
+    assert_eq!(second, 2);
+    for module in [&here, &there] {
+        let info = module.key(&pin).unwrap().unwrap();
+        assert_eq!((info.version.number(), info.under.unwrap().number()), (2, 2));
+        for block in &old {
+            let refused = module.unwrap_key(pin, block.as_bytes(), Wanted::ANY, NOW_S).unwrap_err();
+            assert_eq!(
+                refused,
+                HsmError::KeyBlock(KeyBlockError::Mac),
+                "it was under the exchange key before"
+            );
+        }
+        let again = module.examine_key(pin, block.as_bytes(), LINK).unwrap();
+        assert!(again.is_there, "a repeat is one");
+    }
+    assert_eq!(exchanged(&there, &here, pin).unwrap().0, 3);
+    let refused = here.unwrap_key(pin, block.as_bytes(), LINK, NOW_S).unwrap_err();
+    assert!(matches!(refused, HsmError::KeyBlock(KeyBlockError::Rollback { .. })), "{refused}");
+}
+
+/// An exchange key of before would open the blocks of before again.
+#[test]
+fn no_exchange_key_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut module = module(dir.path(), "keys");
+    let exchange = bank().key(KeyRole::Exchange);
+    for (parts_of, is_taken) in
+        [(1, true), (1, false), (2, true), (1, false), (3, true), (1, false), (2, false), (4, true)]
+    {
+        let taken = new_exchange(&module, parts_of);
+        let expected = if is_taken { None } else { Some(HsmError::ComesBack(exchange)) };
+        assert_eq!(taken.err(), expected, "{parts_of}");
+        module = SoftwareHsm::open(&dir.path().join("keys"), sealing()).unwrap();
+    }
+    // Others' are not concerned.
+    let other = terminal().key(KeyRole::Exchange);
+    module.import_parts(other, KeyAlgorithm::Aes, &parts(1, 32), NOW_S).unwrap();
+    for parts_of in 5..=98 {
+        new_exchange(&module, parts_of).unwrap();
+    }
+    let reopened = SoftwareHsm::open(&dir.path().join("keys"), sealing()).unwrap();
+    for parts_of in 1..=98 {
+        assert_eq!(new_exchange(&reopened, parts_of).unwrap_err(), HsmError::ComesBack(exchange));
+    }
+    assert_eq!(new_exchange(&reopened, 99).unwrap().version, KeyVersion::LAST);
+    let used_up = new_exchange(&reopened, 100).unwrap_err();
+    assert_eq!(used_up, HsmError::VersionsUsedUp(exchange));
+    assert_eq!(used_up.to_string(), "bank.970418.exchange has version 99, the last one");
+}
+
+/// Under a new exchange key versions say nothing of the keys of before: these are known by themselves.
+#[test]
+fn a_key_of_before_does_not_come_back_under_a_new_exchange_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let [here, there] = with_exchange(dir.path(), 0x44);
+    let pin = bank().key(KeyRole::Pin);
+    for _ in 0..2 {
+        exchanged(&here, &there, pin).unwrap();
+    }
+    let newest = here.key(&pin).unwrap().unwrap();
+    for module in [&here, &there] {
+        new_exchange(module, 0x45).unwrap();
+    }
+    // The one in use may be carried over, and is a repeat; its version is not, so that the next is above it.
+    let carried = here.wrap_key(&pin).unwrap();
+    let examined = there.examine_key(pin, carried.as_bytes(), LINK).unwrap();
+    assert_eq!((examined.version.number(), examined.is_there), (0, true));
+    assert_eq!(there.unwrap_key(pin, carried.as_bytes(), LINK, NOW_S + 9).unwrap(), newest);
+    exchanged(&here, &there, pin).unwrap();
+    let back = there.unwrap_key(pin, carried.as_bytes(), Wanted::ANY, NOW_S).unwrap_err();
+    assert!(matches!(back, HsmError::KeyBlock(KeyBlockError::Rollback { .. })), "{back}");
+    // The one before the newest is known too, whatever version it is given.
+    let third = here.wrap_key(&pin).unwrap();
+    exchanged(&here, &there, pin).unwrap();
+    let usage = KeyUsage::PinEncryption;
+    let exchange = |of| {
+        let key = key_of(&parts(of, 32), KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
+        KeyBlockKey::new(&key).unwrap()
+    };
+    let expected = Expected { usage, version_min: KeyVersion::UNUSED };
+    let key = exchange(0x45).unwrap(third.as_bytes(), expected).unwrap().key;
+    let attributes = Attributes { version: KeyVersion::new(5).unwrap(), ..Attributes::default() };
+    let block = exchange(0x46).wrap(&key, &attributes, &[7; KEY_BLOCK_RANDOM_BYTES]).unwrap();
+    new_exchange(&there, 0x46).unwrap();
+    let back = there.unwrap_key(pin, block.as_bytes(), LINK, NOW_S).unwrap_err();
+    assert_eq!(back, HsmError::ComesBack(pin));
+}
+
+/// An end that does not begin anew under a new exchange key, as all did before.
+#[test]
+fn under_a_new_exchange_key_a_peer_may_count_on_as_well() {
+    for (version, is_taken) in
+        [(0, true), (1, true), (10, true), (11, false), (42, false), (43, true), (52, true), (53, false)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let module = module(dir.path(), "keys");
+        new_exchange(&module, 0x43).unwrap();
+        let pin = bank().key(KeyRole::Pin);
+        for _ in 1..=42 {
+            module.generate_key(pin, TDES, NOW_S).unwrap();
+        }
+        new_exchange(&module, 0x44).unwrap();
+        let (name, block) = brought(bank(), version, ModeOfUse::Both, KeyAlgorithm::Tdes, 7);
+        let taken = module.unwrap_key(name, block.as_bytes(), LINK, NOW_S);
+        assert_eq!(taken.is_ok(), is_taken, "{version}: {taken:?}");
+        assert!(is_taken || matches!(taken, Err(HsmError::Jump { jump_max: 10, .. })), "{taken:?}");
+    }
+}
+
+/// What was sent before the exchange key changed may be in use at the other end, and is read beside the next one.
+#[test]
+fn a_key_that_was_offered_under_an_exchange_key_of_before_is_read_until_one_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let mut module = module(dir.path(), "keys");
+    let (mine, usage) = (terminal().key(KeyRole::Pin), KeyUsage::PinEncryption);
+    let exchange = |module: &SoftwareHsm, of| {
+        let name = terminal().key(KeyRole::Exchange);
+        module.import_parts(name, KeyAlgorithm::Aes, &parts(of, 32), NOW_S).unwrap();
+    };
+    module.import_parts(bank().key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(0x33, 16), NOW_S).unwrap();
+    exchange(&module, 0x43);
+    let opened_by = |block: &str, of| {
+        let key = key_of(&parts(of, 32), KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
+        let expected = Expected { usage, version_min: KeyVersion::UNUSED };
+        KeyBlockKey::new(&key).unwrap().unwrap(block.as_bytes(), expected).unwrap().key
+    };
+    let first = module.offer_key(mine, TDES, NOW_S).unwrap();
+    let first_key = opened_by(&first.block, 0x43);
+    // Another process brings the new exchange key: this one goes by the one in use until it is told.
+    exchange(&SoftwareHsm::open(&path, sealing()).unwrap(), 0x44);
+    assert_eq!(
+        opened_by(&module.offer_key(mine, TDES, NOW_S).unwrap().block, 0x43).bytes(),
+        first_key.bytes()
+    );
+    module.reload().unwrap();
+    let second = module.offer_key(mine, TDES, NOW_S).unwrap();
+    let second_key = opened_by(&second.block, 0x44);
+    assert_eq!((first.version.number(), second.version.number()), (1, 1));
+    let told = |module: &SoftwareHsm| -> Vec<(u8, u8, CheckValue)> {
+        let offered = module.offered_keys().unwrap();
+        offered.iter().map(|it| (it.under.unwrap().number(), it.version.number(), it.check_value)).collect()
+    };
+    let both = [(1, 1, first.check_value), (2, 1, second.check_value)];
+    for _ in 0..2 {
+        assert!(reads(&module, &first_key, NOW_S) && reads(&module, &second_key, NOW_S));
+        assert_eq!(told(&module), both);
+        assert_eq!(module.key(&mine).unwrap(), None, "neither is in use");
+        module = SoftwareHsm::open(&path, sealing()).unwrap();
+    }
+    let third = module.offer_key(mine, TDES, NOW_S).unwrap();
+    assert_eq!(third.check_value, second.check_value, "the same once more");
+    module.use_offered_key(mine, first.check_value, NOW_S).unwrap();
+    assert_eq!(told(&module), both[1..], "the one above it may still be used");
+    module.use_offered_key(mine, second.check_value, NOW_S).unwrap();
+    assert_eq!(told(&module), []);
+    assert!(reads(&module, &first_key, NOW_S) && reads(&module, &second_key, NOW_S));
+    // A third exchange key: of those offered the last two are kept.
+    let fourth = module.offer_key(mine, TDES, NOW_S).unwrap();
+    for of in [0x45, 0x46] {
+        exchange(&module, of);
+        module.offer_key(mine, TDES, NOW_S).unwrap();
+    }
+    assert_eq!(told(&module).iter().map(|(under, ..)| *under).collect::<Vec<_>>(), [3, 4]);
+    assert!(!reads(&module, &opened_by(&fourth.block, 0x44), NOW_S));
+}
+
+/// A key that was made under the newer exchange key, of which a running process does not know yet.
+#[test]
+fn keys_under_an_exchange_key_that_is_not_taken_up_yet_are_not_overtaken() {
+    let dir = tempfile::tempdir().unwrap();
+    let [running, peer] = with_exchange(dir.path(), 0x44);
+    let pin = bank().key(KeyRole::Pin);
+    exchanged(&running, &peer, pin).unwrap();
+    let other = SoftwareHsm::open(&dir.path().join("here"), sealing()).unwrap();
+    new_exchange(&other, 0x45).unwrap();
+    exchanged(&running, &peer, pin).unwrap();
+    other.reload().unwrap();
+    let made = other.generate_key(pin, TDES, NOW_S).unwrap();
+    assert_eq!((made.version.number(), made.under.unwrap().number()), (1, 2));
+    let refused = running.offer_key(pin, TDES, NOW_S).unwrap_err();
+    assert_eq!(refused, HsmError::ExchangeKeyChanged(pin));
+    let offer = peer.offer_key(pin, TDES, NOW_S).unwrap();
+    let refused = running.unwrap_key(pin, offer.block.as_bytes(), LINK, NOW_S).unwrap_err();
+    assert_eq!(refused, HsmError::ExchangeKeyChanged(pin));
 }
 
 #[test]

@@ -51,10 +51,14 @@ impl BoundKey {
 impl CheckValue {
     /// One that another module has told: 6 to 10 hex digits.
     pub fn of_hex(digits: &str) -> Option<CheckValue> {
-        let told = crate::mac::hex_bytes(digits)?;
+        CheckValue::of_bytes(&crate::mac::hex_bytes(digits)?)
+    }
+
+    /// The same of 3 to 5 bytes.
+    pub fn of_bytes(told: &[u8]) -> Option<CheckValue> {
         let length = told.len();
         let mut value = CheckValue { bytes: [0; 5], length };
-        value.bytes.get_mut(..length).filter(|_| length >= CHECK_VALUE_BYTES_MIN)?.copy_from_slice(&told);
+        value.bytes.get_mut(..length).filter(|_| length >= CHECK_VALUE_BYTES_MIN)?.copy_from_slice(told);
         Some(value)
     }
 
@@ -66,6 +70,11 @@ impl CheckValue {
     /// Whether the other side told the same: its whole or its front, at least 3 bytes.
     pub fn is_told_by(&self, told: &[u8]) -> bool {
         told.len() >= CHECK_VALUE_BYTES_MIN && self.bytes().starts_with(told)
+    }
+
+    /// Whether two may be of one key: one of them is the other's front.
+    pub fn agrees_with(&self, other: &CheckValue) -> bool {
+        self.is_told_by(other.bytes()) || other.is_told_by(self.bytes())
     }
 }
 

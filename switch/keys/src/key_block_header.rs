@@ -75,9 +75,12 @@ impl KeyVersion {
     /// 00: version numbers are not used.
     pub const UNUSED: KeyVersion = KeyVersion(0);
 
+    /// 99: none is behind it.
+    pub const LAST: KeyVersion = KeyVersion(99);
+
     /// A version; `None` above 99.
     pub fn new(number: u8) -> Option<KeyVersion> {
-        (number <= 99).then_some(KeyVersion(number))
+        (number <= KeyVersion::LAST.0).then_some(KeyVersion(number))
     }
 
     /// The version behind this one, which is the lowest that may follow it; `None` behind 99.

@@ -104,10 +104,11 @@ struct Sent {
 /// Digits of a check value that an answer has to say at least.
 const CHECK_VALUE_DIGITS_MIN: usize = 6;
 
-/// Three bytes of a check value or more may be told.
-fn is_check_value(said: &str, whole: &str) -> bool {
-    let front = whole.get(..said.len()).is_some_and(|front| front.eq_ignore_ascii_case(said));
-    front && said.len() >= CHECK_VALUE_DIGITS_MIN
+/// Three bytes of a check value or more may be told, by its owner as by the module: one of them has to be the other's front.
+fn is_check_value(said: &str, known: &str) -> bool {
+    let digits = said.len().min(known.len());
+    let fronts = said.get(..digits).zip(known.get(..digits));
+    digits >= CHECK_VALUE_DIGITS_MIN && fronts.is_some_and(|(said, known)| said.eq_ignore_ascii_case(known))
 }
 
 impl Processor {

@@ -135,7 +135,7 @@ fn an_owner_that_refuses_or_has_another_key_is_told_of() {
         ("40", Some("1A2B3C"), refused(b"40")),
         ("00", Some("1A2B3D"), KeyNotSent::OtherCheckValue),
         ("00", Some("1A2B"), KeyNotSent::OtherCheckValue),
-        ("00", Some("1A2B3C4D"), KeyNotSent::OtherCheckValue),
+        ("00", Some("1A2B3D4D5E"), KeyNotSent::OtherCheckValue),
         ("00", None, KeyNotSent::OtherCheckValue),
     ] {
         for owner in [terminal(), bank()] {
@@ -146,6 +146,17 @@ fn an_owner_that_refuses_or_has_another_key_is_told_of() {
             assert_eq!(world.events, [Event::KeyNotSent(pin(owner), why)]);
             assert!(world.uses.is_empty());
         }
+    }
+}
+
+/// A security module may tell 3 bytes of a key whose owner tells 5.
+#[test]
+fn a_check_value_is_the_same_when_one_end_tells_more_of_it() {
+    for said in ["1A2B3C", "1a2b3c4d5e"] {
+        let mut world = World::new();
+        let request = sent(&mut world, bank());
+        answer(&mut world, bank(), &request, "00", Some(said));
+        assert_eq!(&*world.uses.remove(0).2, "1A2B3C", "the module's own");
     }
 }
 

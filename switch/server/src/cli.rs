@@ -256,7 +256,8 @@ pub enum KeysCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// A line for each key: version, usage, check value, and the key before it while that is read.
+    /// A line for each key: version, usage, check value, and the key before it while that is read; and for each that was sent and
+    /// is not in use yet.
     #[command(after_help = "Example:\n  atm-switch keys list --json --config atm-switch.toml")]
     List {
         /// One JSON object a key.
@@ -327,7 +328,7 @@ pub enum KeysCommand {
     Use {
         /// The key's name.
         name: String,
-        /// The whole check value of the key, as audit.log and its owner say it.
+        /// The whole check value of the key, as `keys list`, audit.log and its owner say it.
         #[arg(long, value_name = "KCV")]
         check_value: String,
         /// The switch that is meant.

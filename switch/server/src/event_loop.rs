@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::cutover::Acknowledgements;
 use crate::finder::Finders;
 use crate::key_keeper::{KeyKeeper, owner_of};
+use crate::key_versions::KeyVersions;
 use crate::links::macs::ExchangedMacs;
 use crate::links::outbox::{Mailbox, Outbox, Outgoing};
 use crate::observer::{Observer, is_bank};
@@ -111,6 +112,7 @@ pub(crate) struct EventLoop {
     pub(crate) keeper: KeyKeeper,
     pub(crate) totals: TotalsCounter,
     pub(crate) macs: Arc<ExchangedMacs>,
+    pub(crate) key_versions: Arc<KeyVersions>,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Notify>,
@@ -477,6 +479,7 @@ impl Running {
             "log_records": processor.next_position(),
             "log_synced_records": self.synced,
             "disk_full": self.is_disk_full,
+            "keys_near_end": self.owned.key_versions.near_end(),
             "stand_ins_owed": processor.standing().stand_ins.len(),
             "registry_left_alone": self.owned.verifier.is_registry_left_alone(),
             "crl_stale": self.owned.verifier.stale_lists(now),

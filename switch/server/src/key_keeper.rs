@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use hsm::{Examined, Hsm, HsmError, KeyKind, KeyName, KeyRole, Offer, Owner, Wanted};
-use keys::{CheckValue, KeyAlgorithm, MacPurpose, PinFormat};
+use keys::{CheckValue, KeyAlgorithm, PinFormat};
 use metrics::counter;
 use processor::{
     Input, KEY_EXCHANGES_MAX, KEY_OFFERS_MAX, KeyOffer, KeyOwner, KeyRequest, KeyVerdict, OfferedKey,
@@ -157,7 +157,12 @@ impl Keeping {
                 KeyVerdict::Taken(check_value.into())
             }
             Err(HsmError::NotHere(_)) => KeyVerdict::NotHere,
-            Err(error @ (HsmError::File { .. } | HsmError::Away(_) | HsmError::Full)) => {
+            Err(
+                error @ (HsmError::File { .. }
+                | HsmError::Away(_)
+                | HsmError::Full
+                | HsmError::ExchangeKeyChanged(_)),
+            ) => {
                 tracing::error!(%name, %error, "a key was not taken in");
                 KeyVerdict::Unavailable
             }
@@ -203,13 +208,10 @@ impl Keeping {
     fn algorithm(&self, name: &KeyName, owner: KeyOwner) -> Result<Option<KeyAlgorithm>, HsmError> {
         if name.role != KeyRole::Pin {
             let mac = self.macs.in_file(&name.owner).ok_or(HsmError::NoLinkMac(name.owner))?;
-            let algorithm = mac.verify.algorithm();
-            // A module that has no part in links' MACs says so, and its key would be nobody's.
-            let keys = self.hsm.link_mac_keys(name, algorithm, MacPurpose::Verify, self.now_s());
-            if let Err(error @ HsmError::NotHere(_)) = keys {
-                return Err(error);
+            if !self.hsm.has_link_macs() {
+                return Err(HsmError::NotHere("links' MACs, which stay under the keys of the key file"));
             }
-            return Ok(Some(algorithm.kind().1));
+            return Ok(Some(mac.verify.algorithm().kind().1));
         }
         let format = match owner {
             KeyOwner::Bank(bank) => self.formats.get().banks.get(&bank).copied(),

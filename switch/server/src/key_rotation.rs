@@ -29,7 +29,7 @@ type Aged = (i64, KeyName);
 
 /// Sends what is due, until the event loop ends.
 pub(crate) async fn keep(hsm: Arc<dyn Hsm>, days: u64, loop_queue: mpsc::Sender<Inbound>) {
-    let mut round = Round::default();
+    let mut round = Round { has_link_macs: hsm.has_link_macs(), ..Round::default() };
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let module = Arc::clone(&hsm);
@@ -67,6 +67,8 @@ struct Round {
     last: Option<Aged>,
     /// Owners that rest, and until when, seconds since 1970.
     resting: BTreeMap<Owner, i64>,
+    /// Keys for MACs are sent too.
+    has_link_macs: bool,
 }
 
 impl Round {
@@ -79,7 +81,11 @@ impl Round {
         let age_s_min = DAY_S.saturating_mul(days as i64);
         let is_due = |key: &&KeyInfo| {
             let (owner, role) = (key.name.owner, key.name.role);
-            let is_sent = !matches!(role, KeyRole::Exchange | KeyRole::Derivation);
+            let is_sent = match role {
+                KeyRole::Exchange | KeyRole::Derivation => false,
+                KeyRole::Pin => true,
+                KeyRole::MacToSwitch | KeyRole::MacFromSwitch => self.has_link_macs,
+            };
             let is_reached = reachable.contains(&owner) && !self.resting.contains_key(&owner);
             is_sent && is_reached && now_s - key.since_s >= age_s_min
         };
@@ -140,6 +146,7 @@ mod tests {
             algorithm: KeyAlgorithm::Tdes,
             bytes: 16,
             version: KeyVersion::new(1).unwrap(),
+            under: None,
             check_value: CheckValue::of_hex("1A2B3C").unwrap(),
             since_s,
             proven_s: Some(since_s),
@@ -158,12 +165,13 @@ mod tests {
             key("terminal.HN000001.exchange", 0),
             key("terminal.HN000001.derivation", 0),
         ];
-        let names = |days| -> Vec<String> {
-            let due = Round::default().due(&keys, 20 + 7 * DAY_S, days);
+        let names = |days, has_link_macs| -> Vec<String> {
+            let due = Round { has_link_macs, ..Round::default() }.due(&keys, 20 + 7 * DAY_S, days);
             due.iter().map(|(_, name)| name.to_string()).collect()
         };
-        assert_eq!(names(7), ["bank.970418.mac-to-switch", "bank.970418.pin"]);
-        assert!(names(8).is_empty());
+        assert_eq!(names(7, true), ["bank.970418.mac-to-switch", "bank.970418.pin"]);
+        assert_eq!(names(7, false), ["bank.970418.pin"], "a payShield has no part in links' MACs");
+        assert!(names(8, true).is_empty());
     }
 
     /// Those that are away, or never answer, once stood in front of all others at each look.

@@ -1,6 +1,7 @@
 //! `atm-switch keys …`: exchanged keys in the security module's sealed file, told by check values and never shown
 //! (docs/operations.md#exchanged-keys). Each act leaves a line in the audit file before it is done, and one after it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::audit_file::audit_all;
 use crate::config::{HsmModule, Settings};
+use crate::key_versions::near_their_end;
 use crate::log_view::utc;
 use crate::security_module;
 
@@ -56,10 +58,28 @@ pub fn create(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
 /// # Errors
 /// The module cannot be asked.
 pub fn list(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
-    let keys = open(settings)?.keys().map_err(|error| error.to_string())?;
+    let hsm = open(settings)?;
+    let keys = hsm.keys().map_err(|error| error.to_string())?;
+    let offered = hsm.offered_keys().map_err(|error| error.to_string())?;
+    let near: BTreeSet<KeyName> = near_their_end(&keys).map(|key| key.name).collect();
+    let mut all: Vec<(&KeyInfo, bool)> = keys.iter().map(|key| (key, false)).collect();
+    all.extend(offered.iter().map(|key| (key, true)));
+    // Behind the one in use, where there is one.
+    all.sort_by_key(|(key, is_offered)| (key.name, *is_offered));
     let mut text = String::new();
-    for key in &keys {
-        text += &if json { format!("{}\n", object(key)) } else { line(key) };
+    for (key, is_offered) in all {
+        let is_near_end = !is_offered && near.contains(&key.name);
+        text += &match (json, is_offered) {
+            (true, _) => {
+                let mut object = object(key);
+                object["offered"] = json!(is_offered);
+                object["near_end"] = json!(is_near_end);
+                format!("{object}\n")
+            }
+            (false, true) => offered_line(key),
+            (false, false) if is_near_end => format!("{}  near its last version, 99\n", line(key).trim_end()),
+            (false, false) => line(key),
+        };
     }
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
@@ -133,7 +153,7 @@ pub fn rotate(
 /// Takes a key into use that the switch has sent, and whose 0810 it never saw: its owner has said otherwise that it has it.
 ///
 /// # Errors
-/// No key of this check value is offered under this name; a payShield, whose keys are not sent.
+/// No key of this check value is offered under this name.
 pub fn use_offered(
     settings: &Settings,
     name: &str,
@@ -145,8 +165,7 @@ pub fn use_offered(
         .ok_or_else(|| format!("`{check_value}` is no check value in hex digits"))?;
     let used = audited(settings, "keys use", &[name], || {
         let used = hsm.use_offered_key(name, value, now_s());
-        let none =
-            || format!("{name}: no key of check value {value} is offered; audit.log says which were sent");
+        let none = || format!("{name}: no key of check value {value} is offered; keys list says which are");
         Ok(vec![used.map_err(|error| match error {
             HsmError::NoKey(_) => none(),
             error => error.to_string(),
@@ -257,14 +276,23 @@ fn tell(keys: &[KeyInfo], out: &mut impl Write) -> Result<(), String> {
     out.write_all(lines.as_bytes()).map_err(|error| error.to_string())
 }
 
-fn line(key: &KeyInfo) -> String {
+/// A key that its owner was sent, and that is not in use.
+fn offered_line(key: &KeyInfo) -> String {
+    format!("{}  offered since {}, not in use yet\n", kind(key), utc(UtcSeconds(key.since_s)))
+}
+
+fn kind(key: &KeyInfo) -> String {
     let [front, back] = key.usage.code();
     let usage = format!("{}{}", char::from(front), char::from(back));
-    let since = utc(UtcSeconds(key.since_s));
-    let mut text = format!(
-        "{}  version {}  {usage} {:?} of {} bytes  check value {}  since {since}",
+    let under = key.under.map_or_else(String::new, |under| format!("  under exchange key {under}"));
+    format!(
+        "{}  version {}  {usage} {:?} of {} bytes  check value {}{under}",
         key.name, key.version, key.algorithm, key.bytes, key.check_value
-    );
+    )
+}
+
+fn line(key: &KeyInfo) -> String {
+    let mut text = format!("{}  since {}", kind(key), utc(UtcSeconds(key.since_s)));
     if let Some((version, check_value)) = &key.before {
         let until = match key.before_until_s() {
             Some(until_s) => format!("until {}", utc(UtcSeconds(until_s))),
@@ -284,6 +312,7 @@ fn object(key: &KeyInfo) -> Value {
     json!({
         "key": key.name.to_string(),
         "version": key.version.to_string(),
+        "exchange_version": key.under.map(|under| under.to_string()),
         "usage": format!("{}{}", char::from(front), char::from(back)),
         "algorithm": format!("{:?}", key.algorithm),
         "bytes": key.bytes,

@@ -19,6 +19,7 @@ mod finder;
 pub mod heads;
 mod key_keeper;
 mod key_rotation;
+mod key_versions;
 pub mod keys_commands;
 pub mod links;
 pub mod log_commands;

@@ -201,6 +201,8 @@ fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
         | HsmError::Key(_)
         | HsmError::Rollback { .. }
         | HsmError::VersionsUsedUp(_)
+        | HsmError::ComesBack(_)
+        | HsmError::ExchangeKeyChanged(_)
         | HsmError::PartsAlike
         | HsmError::Full
         | HsmError::NotHere(_)
@@ -265,6 +267,10 @@ mod tests {
             Err(HsmError::NoKey(key))
         }
 
+        fn has_link_macs(&self) -> bool {
+            false
+        }
+
         fn link_mac_keys(
             &self,
             _: &KeyName,
@@ -288,6 +294,10 @@ mod tests {
         }
 
         fn keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
+            Ok(Vec::new())
+        }
+
+        fn offered_keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
             Ok(Vec::new())
         }
 

@@ -31,6 +31,7 @@ use crate::finder::Finders;
 use crate::heads::{HeadsKeeper, HeadsSettings, check_second_place};
 use crate::key_keeper::{Keeping, KeyKeeper};
 use crate::key_rotation;
+use crate::key_versions::KeyVersions;
 use crate::links::bank::BankLink;
 use crate::links::door::{BankDoor, Handshakes, TerminalDoor};
 use crate::links::macs::ExchangedMacs;
@@ -114,8 +115,10 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let verifier = Verifier::start(&settings, &keys, clock, &bus.others)?;
     let hsm_max = Duration::from_millis(settings.processor.timers.hsm_ms_max);
     let hsm = settings.hsm.as_ref().map(|hsm| security_module::open(hsm, hsm_max)).transpose()?;
+    let key_versions = Arc::new(KeyVersions::default());
     if let Some(hsm) = &hsm {
         security_module::check(&**hsm, &settings.pin_formats);
+        tokio::spawn(Arc::clone(&key_versions).keep(Arc::clone(hsm)));
     }
     let formats = Arc::new(Current::new(settings.pin_formats.clone()));
     let pins = pins(&settings, hsm.as_ref(), &formats, clock, &bus)?;
@@ -157,6 +160,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         keeper,
         totals,
         macs: Arc::clone(&macs),
+        key_versions: Arc::clone(&key_versions),
         acknowledgements,
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
@@ -207,7 +211,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     if let (Some(hsm), Some(own)) = (&hsm, settings.hsm.as_ref().filter(|own| own.rotate_days > 0)) {
         tokio::spawn(key_rotation::keep(Arc::clone(hsm), own.rotate_days, bus.others.clone()));
     }
-    let reloaded = Reloaded { keys, doors, hsm, formats, macs, look_again };
+    let reloaded = Reloaded { keys, doors, hsm, formats, macs, key_versions, look_again };
     tokio::spawn(reload_on_hangup(settings.file.clone(), reloaded, bus.clone()));
     // Whoever reads the addresses may end it at once.
     let told_to_end = EndSignals::listen()?;
@@ -418,6 +422,7 @@ struct Reloaded {
     hsm: Option<Arc<dyn Hsm>>,
     formats: Arc<Current<PinFormats>>,
     macs: Arc<ExchangedMacs>,
+    key_versions: Arc<KeyVersions>,
     look_again: Arc<Notify>,
 }
 
@@ -434,6 +439,7 @@ impl Reloaded {
                 tracing::error!(%error, "the security module's keys");
             }
             security_module::check(&**hsm, &settings.pin_formats);
+            self.key_versions.look(&**hsm);
         }
         self.formats.replace(settings.pin_formats.clone());
         self.macs.refresh_all();

@@ -124,7 +124,6 @@ fn each_mistake_is_named_with_its_place() {
         ("kind = \"software\"", "kind = \"hard\"", "here hsm.kind: `hard` is none of software, payshield"),
         ("kind = \"software\"", "kind = \"payshield\"", "63 hsm.addresses: are 1 to 8"),
         ("kind = \"software\"", "kind = \"payshield\"\naddresses = [\"10.0.0.1:1500\"]", "here hsm.addresses[0]: 10.0.0.1:1500 is not loopback, and host commands go in clear: lead them through a tunnel in TLS"),
-        ("kind = \"software\"", "kind = \"payshield\"\naddresses = [\"127.0.0.1:1500\"]\nrotate_days = 30", "here hsm.rotate_days: goes with kind = \"software\": a payShield's keys are not sent over links"),
         ("key_file = \"hsm.key\"", "key_file = \"none\"", "here hsm.key_file: "),
         ("key_file = \"hsm.key\"", "key_file = \"keys.toml\"", "here hsm.key_file: a key file has 64 hex digits"),
         ("key_file = \"hsm.key\"", "passphrase_file = \"hsm.key\"\nkey_file = \"hsm.key\"", "here hsm.key_file: or passphrase_file says what the file is sealed with, and one of them"),

@@ -23,7 +23,7 @@ pub struct HsmSettings {
     pub threads: usize,
     /// Questions that wait; one more is answered 91.
     pub waiting_max: usize,
-    /// Keys for PINs and MACs that are as old are sent anew by themselves; 0: by nobody.
+    /// Keys for PINs, and with the software module for MACs, that are as old are sent anew by themselves; 0: by nobody.
     pub rotate_days: u64,
 }
 
@@ -76,12 +76,6 @@ pub(super) fn hsm(section: Section<'_>) -> Option<HsmSettings> {
     let threads = section.number_or("threads", 2, 1..=64);
     let waiting_max = section.number_or("waiting_max", 4_096, 1..=1_000_000);
     let rotate_days = section.number_or("rotate_days", 0, 0..=3_650);
-    if is_software == Some(false) && rotate_days.is_some_and(|days| days > 0) {
-        section.refuse(
-            "rotate_days",
-            "goes with kind = \"software\": a payShield's keys are not sent over links",
-        );
-    }
     section.finish();
     Some(HsmSettings {
         module: module?,

@@ -165,10 +165,10 @@ fn exchanged(
     now_s: i64,
 ) -> Result<Option<Exchanged>, HsmError> {
     let algorithm = file.verify.algorithm();
-    let of = |role, purpose| match module.link_mac_keys(&owner.key(role), algorithm, purpose, now_s) {
-        Err(HsmError::NotHere(_)) => Ok(LinkMacKeys::default()),
-        keys => keys,
-    };
+    if !module.has_link_macs() {
+        return Ok(None);
+    }
+    let of = |role, purpose| module.link_mac_keys(&owner.key(role), algorithm, purpose, now_s);
     let to_switch = of(KeyRole::MacToSwitch, MacPurpose::Verify)?;
     let from_switch = of(KeyRole::MacFromSwitch, MacPurpose::Sign)?;
     Ok(joined(file, to_switch, from_switch, now_s))
@@ -177,7 +177,7 @@ fn exchanged(
 /// The newest exchanged key makes MACs; those are checked by it, by the one before while that is good, and by one that was
 /// offered and may be in use at the other end. Before the first exchanged key stands the key file's.
 fn joined(file: &LinkMac, to_switch: LinkMacKeys, from_switch: LinkMacKeys, now_s: i64) -> Option<Exchanged> {
-    if to_switch.newest.is_none() && to_switch.offered.is_none() && from_switch.newest.is_none() {
+    if to_switch.newest.is_none() && to_switch.offered.is_empty() && from_switch.newest.is_none() {
         return None;
     }
     let is_before_good = to_switch.newest.is_some() && now_s < to_switch.before_until_s;
@@ -188,10 +188,10 @@ fn joined(file: &LinkMac, to_switch: LinkMacKeys, from_switch: LinkMacKeys, now_
         Some(is_seen) => first.noting(Arc::clone(is_seen)),
         None => first,
     };
-    let others = [to_switch.before, of_file, to_switch.offered];
+    let others = [to_switch.before, of_file].into_iter().flatten().chain(to_switch.offered);
     let mac = LinkMac {
         sign: from_switch.newest.unwrap_or_else(|| file.sign.clone()),
-        verify: MacKey::any_of(first, others.into_iter().flatten()),
+        verify: MacKey::any_of(first, others),
     };
     Some(Exchanged {
         mac: Arc::new(mac),
@@ -304,13 +304,14 @@ mod tests {
             |before: Option<MacKey>, until_s| LinkMacKeys { has_before: true, before, ..newest(until_s) };
         for (to_switch, expected) in [
             (none(), "the key file's"),
-            (LinkMacKeys { offered: Some(key(4)), ..none() }, "1+4 checks, 5 makes, until None"),
+            (LinkMacKeys { offered: vec![key(4)], ..none() }, "1+4 checks, 5 makes, until None"),
+            (LinkMacKeys { offered: vec![key(3), key(4)], ..none() }, "1+3+4 checks, 5 makes, until None"),
             (newest(open_s), "1+3 checks, 5 makes, until Some(1001)"),
             (newest(NOW_S), "3 checks, 5 makes, until None"),
             (second(Some(key(2)), open_s), "2+3 checks, 5 makes, until Some(1001)"),
             (second(None, NOW_S), "3 checks, 5 makes, until None"),
             (
-                LinkMacKeys { offered: Some(key(4)), ..second(Some(key(2)), open_s) },
+                LinkMacKeys { offered: vec![key(4)], ..second(Some(key(2)), open_s) },
                 "2+3+4 checks, 5 makes, until Some(1001)",
             ),
         ] {
@@ -318,7 +319,7 @@ mod tests {
         }
         let from_switch = LinkMacKeys { newest: Some(key(6)), ..none() };
         assert_eq!(told(joined(&file, none(), from_switch, NOW_S)), "1 checks, 6 makes, until None");
-        let offered = LinkMacKeys { offered: Some(key(6)), ..none() };
+        let offered = LinkMacKeys { offered: vec![key(6)], ..none() };
         assert_eq!(told(joined(&file, none(), offered, NOW_S)), "the key file's", "it makes nothing yet");
     }
 }
