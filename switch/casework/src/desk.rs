@@ -257,7 +257,8 @@ impl Desk {
     }
 
     /// Gives a matcher what has come since the last time: what the book has changed, which is drained, files and decisions. Where the book has let go
-    /// of a day it is given all again, without what is before the days that are held.
+    /// of a day it is given all again, without what is before the days that are held. A matcher that is full has the book let go of its oldest day, as often
+    /// as it takes, but for the open one.
     ///
     /// # Errors
     /// [`DeskError`]; the matcher is empty then, and the next call gives it all again.
@@ -268,12 +269,17 @@ impl Desk {
         matching: &mut Matching,
         now_s: i64,
     ) -> Result<(), DeskError> {
-        let rules = matching.matcher.rules();
-        let done = self.give(casework, book, matching, now_s);
-        if done.is_err() {
-            *matching = Matching::new(rules);
+        let emptied = matching.matcher.emptied();
+        loop {
+            let done = self.give(casework, book, matching, now_s);
+            if done.is_err() {
+                *matching = Matching::new(emptied.rules());
+                matching.matcher = emptied.clone();
+            }
+            if !matches!(done, Err(DeskError::Full(Full::Items))) || !book.let_go_oldest() {
+                return done;
+            }
         }
-        done
     }
 
     fn give(
@@ -284,7 +290,7 @@ impl Desk {
         now_s: i64,
     ) -> Result<(), DeskError> {
         if !matching.goes_on(book) {
-            *matching = Matching::of(book, matching.matcher.rules());
+            *matching = Matching::of(book, matching.matcher.emptied());
             // Before the items that they name: each finds its decision as it comes.
             matching.decide(casework)?;
             book.take_changed().for_each(drop);

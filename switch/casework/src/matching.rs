@@ -45,8 +45,10 @@ impl Matching {
         }
     }
 
-    pub(crate) fn of(book: &Book, rules: Rules) -> Matching {
-        Matching { held_from: Some(book.held_from()), ..Matching::new(rules) }
+    /// For what a book holds, with a matcher that has been given nothing.
+    pub(crate) fn of(book: &Book, matcher: Matcher) -> Matching {
+        let new = Matching::new(matcher.rules());
+        Matching { matcher, held_from: Some(book.held_from()), ..new }
     }
 
     /// It has what the book had, but for what has changed.
@@ -80,6 +82,7 @@ impl Matching {
     }
 
     pub(crate) fn postings(&mut self, digest: Digest, key: FileKey, file: &PostingFile) -> Result<(), Full> {
+        self.matcher.file_is_of(digest.file(), key.day);
         for posting in &file.postings {
             match self.holds(posting.day) {
                 true => self.matcher.add_posting(posting)?,
@@ -94,6 +97,7 @@ impl Matching {
     /// A machine that has done nothing has a journal of its day too, where the file is named by it. A line of another day says nothing of that day's
     /// journal.
     pub(crate) fn journal(&mut self, digest: Digest, key: FileKey, file: &JournalFile) -> Result<(), Full> {
+        self.matcher.file_is_of(digest.file(), key.day);
         for line in &file.lines {
             match self.holds(line.day) {
                 true => self.matcher.add_cash_line(line)?,

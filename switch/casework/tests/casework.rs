@@ -968,6 +968,56 @@ fn files_and_lines_before_the_days_that_are_held_are_passed_over_and_said() {
     assert_eq!(kinds(&mut book), (vec!["missing_at_switch"], 2, passed_over));
 }
 
+/// A matcher that was full was an error for good: no page and no command came behind it.
+#[test]
+fn a_matcher_that_is_full_has_the_oldest_day_let_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let days = ["2026-05-03", "2026-05-04", "2026-05-05"].map(day);
+    let mut book = Book::new(FeeTable::default(), Some(days[0]));
+    for (number, of) in days.iter().enumerate() {
+        let position = 10 * number as u64 + 1;
+        told(&mut book, position, *of);
+        let posted = GOOD.replace("612300000001", &format!("6123{position:08}"));
+        let posted = posted.replace("2026-05-03,1", &format!("{of},1"));
+        take_as(&desk, &posted, FileKey { day: *of, ..key(1) }, 1).unwrap();
+        if let Some(next) = days.get(number + 1) {
+            cut_over(&mut book, position + 8, *next);
+        }
+    }
+    let casework = desk.acts().read().unwrap().0;
+    let matched = |items: u32| {
+        let (mut book, mut matching) = (book.clone(), Matching::new(Rules::default()));
+        matching.matcher = matching.matcher.holding(items);
+        let done = desk.match_on(&casework, &mut book, &mut matching, NOW_S);
+        let items = matching.matcher.len();
+        (done.map_err(|error| error.to_string()), book.held_from(), items, matching.passed_over.files)
+    };
+    // Each day has a transaction and what the bank posted.
+    for (room, from, items, passed_over) in
+        [(6, None, 6, 0), (5, Some(days[1]), 4, 1), (3, Some(days[2]), 2, 2), (2, Some(days[2]), 2, 2)]
+    {
+        assert_eq!(matched(room), (Ok(()), from, items, passed_over), "{room}");
+    }
+    let full = "no more items are held; there is room once older days are let go".to_owned();
+    assert_eq!(matched(1), (Err(full), Some(days[2]), 0, 0), "the open day alone");
+}
+
+/// A posting of a day to come that the log does not know was on no list.
+#[test]
+fn a_posting_dated_ahead_is_missing_at_the_switch() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let of = day("2026-05-03");
+    let mut book = Book::new(FeeTable::default(), Some(of));
+    take_as(&desk, &GOOD.replace("2026-05-03,1", "2206-05-03,1"), key(1), 1).unwrap();
+    let casework = desk.acts().read().unwrap().0;
+    let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
+    let rows = desk.rows(&casework, &book, &matching).unwrap();
+    let told: Vec<_> = rows.iter().map(|row| (row.exception.kind.name(), row.exception.day)).collect();
+    assert_eq!(told, [("missing_at_switch", of)]);
+}
+
 /// The first part of a bank's file showed as missing whatever the second had.
 #[test]
 fn a_day_in_parts_is_here_when_all_its_parts_are() {

@@ -1,5 +1,7 @@
 //! Rows of cells out of CSV, fixed-width text and workbooks, each with its line.
 
+use std::io::Read as _;
+
 use mutant::Mutant;
 use reconciliation::Kind;
 
@@ -125,8 +127,10 @@ fn csv_rows(
         .map_err(|_| Refusal::whole(Kind::UnreadableLine, "delimiter", "", "one ASCII character is taken"))?;
     // Excel writes a mark in front of UTF-8.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // A last line without an end gets one: a quotation mark that is open there is then seen as anywhere else.
+    let ended = bytes.chain(&b"\n"[..]);
     let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(ended);
     let mut record = csv::ByteRecord::new();
     let mut begin = Some(begin);
     loop {
@@ -142,6 +146,14 @@ fn csv_rows(
         let line = record.position().map_or(line_before, csv::Position::line);
         if too_many(line, rejects) {
             break;
+        }
+        if let Some(reject) = swallowed(&record, line) {
+            rejects.push(reject);
+            match begin {
+                // No line can be read by headings that hold lines.
+                Some(_) => break,
+                None => continue,
+            }
         }
         let cells: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
         let Ok(cells) = cells else {
@@ -169,6 +181,15 @@ fn csv_rows(
         }
         _ => Ok(()),
     }
+}
+
+/// A value that goes on in the next line: a quotation mark that nobody closes takes whole lines with it, up to the next one or the file's end.
+fn swallowed(record: &csv::ByteRecord, line: u64) -> Option<Reject> {
+    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let cell = record.iter().find(|cell| cell.iter().any(is_break))?;
+    let first = cell.split(is_break).next().unwrap_or_default();
+    let reason = "it goes on in the next line: a quotation mark is not closed";
+    Some(Reject::new(line, "line", &String::from_utf8_lossy(first), reason))
 }
 
 fn fixed_rows(

@@ -5,8 +5,11 @@ use time::{Date, Month, Time};
 
 use crate::currency::CURRENCIES;
 
+/// Behind a written point so many zeros are borne, as banks write amounts of currencies without a smaller unit; three may be thousands.
+const ZEROS_MAX: usize = 2;
+
 /// An amount in minor units: `2000000`, `2.000.000`, `-1,500.00`, by the mapping's thousands and decimals. A fraction of a minor unit is
-/// refused.
+/// refused, and so is one that may be thousands: `500.000` where no thousands are separated so.
 pub(crate) fn amount_minor(text: &str, thousands: Option<char>, decimals: u8) -> Result<i64, String> {
     let wrong = || "it is not an amount".to_owned();
     let (is_negative, digits) = match text.strip_prefix('-') {
@@ -30,9 +33,13 @@ pub(crate) fn amount_minor(text: &str, thousands: Option<char>, decimals: u8) ->
         _ => whole.to_owned(),
     };
     let is_digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
-    let fraction = fraction.unwrap_or("");
-    if whole.is_empty() || whole.len() > 15 || !is_digits(&whole) || !is_digits(fraction) {
+    let is_number = |text: &str| !text.is_empty() && is_digits(text);
+    if whole.len() > 15 || !is_number(&whole) || !fraction.is_none_or(is_number) {
         return Err(wrong());
+    }
+    let fraction = fraction.unwrap_or("");
+    if fraction.len() > ZEROS_MAX {
+        return Err(format!("more than {ZEROS_MAX} digits stand behind its point: they may be thousands"));
     }
     let units: i64 = whole.parse().map_err(|_| wrong())?;
     // Places behind a point stand for themselves; without one the mapping says how many of the digits they are.
@@ -148,6 +155,14 @@ mod tests {
             ("1500.5", None, 0, None),
             ("2.00.000", Some('.'), 0, None),
             ("2.000.000", None, 0, None),
+            ("500.000", None, 0, None),
+            ("500.000", Some(','), 0, None),
+            ("500,000", Some('.'), 0, None),
+            ("500.000", None, 2, None),
+            ("500.000", Some('.'), 0, Some(500_000)),
+            ("500.0000", None, 0, None),
+            ("500.", None, 0, None),
+            ("500.0", None, 0, Some(500)),
             ("", None, 0, None),
             ("-", None, 0, None),
             ("1e6", None, 0, None),

@@ -91,6 +91,66 @@ fn what_is_wrong_is_told_line_by_line_and_nothing_is_taken() {
     assert!(normal("").is_err());
 }
 
+/// A remark with one quotation mark took the lines behind it with it, and the file was taken without them.
+#[test]
+fn a_quotation_mark_that_is_not_closed_swallows_no_line() {
+    let mapping = Mapping {
+        columns: Columns {
+            at: "at".into(),
+            amount: "amount".into(),
+            rrn: Some("rrn".into()),
+            ..Columns::default()
+        },
+        control: None,
+        ..Mapping::normal()
+    };
+    let file = |lines: [&str; 5], end: &str| {
+        let text = lines.join("\n") + end;
+        read_postings(text.as_bytes(), &mapping, bank(), day(), &InProcess)
+    };
+    let line = "2026-05-03 07:00:00,500000,ok,612300000001";
+    let (open, closed) = (line.replace("ok", "\"ATM Ha Noi"), line.replace("ok", "\"so 5\""));
+    let headings = "at,amount,remark,rrn";
+    let reason = "it goes on in the next line: a quotation mark is not closed";
+    for (name, lines, end, expected) in [
+        ("to the next one", [headings, line, &open, line, &closed], "\n", "3 line `ATM Ha Noi,********0001`"),
+        ("to the end", [headings, line, line, line, &open], "\n", "5 line `ATM Ha Noi,********0001`"),
+        (
+            "to the end, which has none",
+            [headings, line, line, line, &open],
+            "",
+            "5 line `ATM Ha Noi,********0001`",
+        ),
+        ("in the headings", ["at,amount,\"remark,rrn", line, line, line, line], "\n", "1 line `remark,rrn`"),
+    ] {
+        let refusal = file(lines, end).unwrap_err();
+        assert_eq!(told(&refusal), [format!("{expected}: {reason}")], "{name}");
+    }
+    let read = file([headings, line, &closed, line, line], "").unwrap();
+    assert_eq!((read.postings.len(), read.postings[1].rrn.is_some()), (4, true), "a pair of them");
+}
+
+/// `500.000` was taken as 500 wherever no layout said that thousands are separated by points; beyond a million the same file was refused.
+#[test]
+fn three_zeros_behind_a_point_are_no_fraction() {
+    let reason = "more than 2 digits stand behind its point: they may be thousands";
+    let refusal = normal(&NORMAL.replace("2000000,D", "500.000,D")).unwrap_err();
+    assert_eq!(told(&refusal), [format!("2 amount `500.000`: {reason}")]);
+    assert_eq!(normal(&NORMAL.replace("2000000,D", "2000000.00,D")).unwrap().sum_minor, 2_500_000);
+
+    let raw = "03/05/2026 07:00:00 TRANSACTION START\n AMOUNT 500.000\n NOTES TAKEN\n03/05/2026 07:00:40 TRANSACTION END\n";
+    let terminal = processor::TerminalId(*b"HN000001");
+    let refusal = read_raw_journal(raw.as_bytes(), &Patterns::default(), terminal, 420).unwrap_err();
+    assert_eq!(told(&refusal), [format!("2 amount `500.000`: {reason}")]);
+    let points = Patterns { thousands: Some('.'), ..Patterns::default() };
+    let file = read_raw_journal(raw.as_bytes(), &points, terminal, 420).unwrap();
+    assert_eq!(file.lines[0].moved_minor, 500_000);
+
+    let counters = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\nHN000001,2026-05-03,2026-05-03 23:00:00,1,500.000,100,900,250,750\n";
+    let refusal = read_counters(counters.as_bytes(), 420).unwrap_err();
+    assert_eq!(told(&refusal), [format!("2 note `500.000`: {reason}")]);
+}
+
 #[test]
 fn each_bank_has_a_mapping_of_its_own() {
     let columns = Columns {

@@ -67,6 +67,7 @@ fn ours(number: u64, transactions: u64, day: Day) -> Ours {
         at_s,
         day,
         reversal_day: None,
+        reversal_at_s: None,
         gross_minor: amount_minor,
         net_minor: amount_minor,
         currency: 704,

@@ -54,7 +54,8 @@ impl Matcher {
         let mut columns = [const { Vec::new() }; 3];
         let bank_index = self.store.banks.iter().position(|known| *known == bank);
         let of_bank = |item: u32| Some(usize::from(self.store[item].bank)) == bank_index;
-        for item in (0..self.store.len()).filter(|item| self.store[*item].day == day) {
+        let is_of_day = |item: &u32| self.store[*item].day == day || self.judged_day(*item) == day;
+        for item in (0..self.store.len()).filter(is_of_day) {
             let stored = &self.store[item];
             let partner = (stored.partner != NONE).then_some(stored.partner);
             let is_wanted = match stored.side {

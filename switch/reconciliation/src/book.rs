@@ -9,10 +9,15 @@ use processor::{
 
 use crate::fees::FeeTable;
 use crate::item::{Ended, LineId, Ours};
+use crate::matcher::ITEMS_MAX;
 use crate::sheet::{Entry, Sheet, State};
 
 /// So many transactions are held at once: for one more the oldest days are let go.
 pub const TRANSACTIONS_MAX: usize = 20_000_000;
+
+/// So many transactions of money are held: for one more the oldest days are let go, never the open one. With a posting and a journal's line each, and one
+/// line in ten beside, a matcher has room for them.
+pub const MONEY_MAX: usize = ITEMS_MAX as usize / 10 * 3;
 
 /// Of so many days single transactions are held, the open one among them, and of more where the oldest is not closed; of those before, what they
 /// came to.
@@ -25,11 +30,13 @@ pub struct Held {
     pub days: usize,
     /// Transactions.
     pub transactions: usize,
+    /// Of these such as move money, of which a matcher has three items and more.
+    pub of_money: usize,
 }
 
 impl Default for Held {
     fn default() -> Held {
-        Held { days: DAYS_HELD, transactions: TRANSACTIONS_MAX }
+        Held { days: DAYS_HELD, transactions: TRANSACTIONS_MAX, of_money: MONEY_MAX }
     }
 }
 
@@ -95,6 +102,8 @@ pub struct Book {
     /// Of closed days those that were in force when they were closed.
     fees_of: BTreeMap<Day, FeeTable>,
     told: BTreeMap<TxKey, Told>,
+    /// How many of these move money.
+    of_money: usize,
     changed: BTreeSet<TxKey>,
     sheets: BTreeMap<Day, Sheet>,
     /// The last record that was counted in each day.
@@ -114,6 +123,7 @@ impl Book {
             fees,
             fees_of: BTreeMap::new(),
             told: BTreeMap::new(),
+            of_money: 0,
             changed: BTreeSet::new(),
             sheets: BTreeMap::new(),
             counted_last: BTreeMap::new(),
@@ -201,18 +211,29 @@ impl Book {
         let has_no_end = |told: &Told| matches!(told.ours.ended, Ended::Unknown | Ended::Approved);
         let is_held = |told: &Told| told.ours.day >= day || has_no_end(told) || settles_later(told);
         self.told.retain(|_, told| is_held(told));
+        self.count_of_money();
         let told = &self.told;
         self.changed.retain(|key| told.contains_key(key));
     }
 
+    fn count_of_money(&mut self) {
+        self.of_money = self.told.values().filter(|told| told.ours.gross_minor != 0).count();
+    }
+
+    /// Lets go of the oldest day that is held, never of the open one; gives whether there was another. For who has no room for what is held.
+    pub fn let_go_oldest(&mut self) -> bool {
+        let oldest = self.held_from.or_else(|| self.sheets.keys().next().copied());
+        let next = self.sheets.keys().copied().find(|day| Some(*day) > oldest);
+        next.into_iter().for_each(|day| self.let_go_before(day));
+        next.is_some()
+    }
+
     /// Lets go of the oldest days until there is room for one more, never of the open one.
-    fn make_room(&mut self) {
-        while self.told.len() >= self.held.transactions
-            && let Some(day) =
-                self.sheets.keys().copied().find(|day| self.held_from.is_none_or(|from| *day > from))
-        {
-            self.let_go_before(day);
-        }
+    fn make_room(&mut self, is_of_money: bool) {
+        let is_full = |book: &Book| {
+            book.told.len() >= book.held.transactions || is_of_money && book.of_money >= book.held.of_money
+        };
+        while is_full(self) && self.let_go_oldest() {}
     }
 
     /// Lets go of transactions that change no day any more, for who only counts: cash that has moved, and what was only asked. A transfer may
@@ -221,6 +242,7 @@ impl Book {
         self.changed.clear();
         let is_over = |told: &Told| told.ours.ended == Ended::Completed && told.asked != Asked::Transfer;
         self.told.retain(|_, told| !is_over(told));
+        self.count_of_money();
     }
 
     /// A person has closed a day: from this position on what belongs to it is an adjustment of the day that is open. Before the records
@@ -288,7 +310,7 @@ impl Book {
             }
             (Body::Intent(intent), Some(key)) => return self.begin(position, key, record.at_ms, intent),
             (body, Some(key)) if self.told.contains_key(&key) => {
-                self.go_on(key, body, record.suspense);
+                self.go_on(key, body, record.suspense, record.at_ms);
                 if self.told.get(&key).is_some_and(|told| told.ours.gross_minor != 0) {
                     self.changed.insert(key);
                 }
@@ -334,7 +356,14 @@ impl Book {
     }
 
     fn begin(&mut self, position: Position, key: TxKey, at_ms: i64, intent: &Intent) -> Result<(), Broken> {
-        self.make_room();
+        let asked = intent.request.kind;
+        let amount_minor = i64::try_from(intent.request.content.amount_minor).unwrap_or(i64::MAX);
+        let gross_minor = match asked {
+            Asked::Deposit => -amount_minor,
+            Asked::Withdrawal | Asked::Transfer => amount_minor,
+            Asked::Balance | Asked::MiniStatement | Asked::Verification => 0,
+        };
+        self.make_room(gross_minor != 0);
         if self.told.len() >= self.held.transactions {
             return Err(Broken::Full(position));
         }
@@ -343,13 +372,6 @@ impl Book {
             self.open = Some(intent.day);
             self.sheets.insert(intent.day, Sheet::new(intent.day));
         }
-        let asked = intent.request.kind;
-        let amount_minor = i64::try_from(intent.request.content.amount_minor).unwrap_or(i64::MAX);
-        let gross_minor = match asked {
-            Asked::Deposit => -amount_minor,
-            Asked::Withdrawal | Asked::Transfer => amount_minor,
-            Asked::Balance | Asked::MiniStatement | Asked::Verification => 0,
-        };
         let ours = Ours {
             id: LineId { file: LineId::LOG, line: position },
             rrn: intent.request.rrn,
@@ -361,6 +383,7 @@ impl Book {
             at_s: at_ms.div_euclid(1000),
             day: intent.day,
             reversal_day: None,
+            reversal_at_s: None,
             gross_minor,
             net_minor: gross_minor,
             currency: intent.request.content.currency,
@@ -380,11 +403,12 @@ impl Book {
         let known = self.told.insert(key, told);
         if gross_minor != 0 {
             self.changed.insert(key);
+            self.of_money += usize::from(known.is_none());
         }
         if known.is_some() { Err(Broken::Sequence(position)) } else { Ok(()) }
     }
 
-    fn go_on(&mut self, key: TxKey, body: &Body, suspense: Option<Suspense>) {
+    fn go_on(&mut self, key: TxKey, body: &Body, suspense: Option<Suspense>, at_ms: i64) {
         let Some(told) = self.told.get_mut(&key) else { return };
         let ours = &mut told.ours;
         match body {
@@ -398,7 +422,8 @@ impl Book {
                 told.is_approved |= matches!(ours.ended, Ended::Declined | Ended::Reversed);
                 let left = i64::try_from(*left_minor).unwrap_or(i64::MAX) * ours.gross_minor.signum();
                 told.reversal = Some((*day, ours.gross_minor - left));
-                (ours.ended, ours.net_minor, ours.reversal_day) = (Ended::Reversed, left, Some(*day));
+                (ours.ended, ours.net_minor) = (Ended::Reversed, left);
+                (ours.reversal_day, ours.reversal_at_s) = (Some(*day), Some(at_ms.div_euclid(1000)));
             }
             Body::Complete(_) => ours.ended = Ended::Completed,
             Body::Note(NoteReason::ApprovalSeen, _) => told.is_approved = true,
@@ -440,20 +465,25 @@ impl Book {
         let original = told.counted.is_none().then(|| entry(told.ours.day, told.ours.gross_minor, false));
         let back =
             told.reversal.filter(|_| told.given_back.is_none()).map(|(day, back)| entry(day, back, true));
-        let mut counted = [None, None];
-        for (place, entry) in counted.iter_mut().zip([original, back]) {
+        let mut counted = [told.counted, None];
+        for (place, entry) in [original, back].into_iter().enumerate() {
             let Some(entry) = entry else { continue };
             let is_closed = self.sheets.get(&entry.day).is_none_or(|sheet| sheet.closed.is_some());
             let settles = if is_closed { open } else { entry.day };
-            let fee_minor = self.fees_of.get(&settles).unwrap_or(&self.fees).fee_minor(&entry);
+            let fee_minor = match (entry.is_reversal, entry.is_whole) {
+                (false, _) => self.fees_of.get(&settles).unwrap_or(&self.fees).fee_minor(&entry),
+                // The whole gives back what was taken, a part gives back nothing.
+                (true, true) => -counted[0].map_or(0, |original| original.fee_minor),
+                (true, false) => 0,
+            };
             if let Some(sheet) = self.sheets.get_mut(&settles) {
                 sheet.add(&entry, fee_minor);
                 self.counted_last.insert(settles, position);
             }
-            *place = Some(Counted { settles, entry, fee_minor });
+            counted[place] = Some(Counted { settles, entry, fee_minor });
         }
         let [original, back] = counted;
-        told.counted = told.counted.or(original);
+        told.counted = original;
         told.given_back = told.given_back.or(back);
     }
 }

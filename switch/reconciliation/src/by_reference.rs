@@ -3,7 +3,7 @@
 use crate::item::Ended;
 use crate::kind::{Kind, Rule};
 use crate::matcher::Matcher;
-use crate::store::{NONE, Side, Verdict};
+use crate::store::{NONE, Side, Stored, Verdict};
 
 impl Matcher {
     /// Looks at all items of one reference anew.
@@ -45,12 +45,28 @@ impl Matcher {
             }
             if !cash_lines.is_empty() {
                 self.sort(&mut cash_lines);
-                let rule = if self.store[*our].is_cash_by_hand { Rule::ByHand } else { Rule::Reference };
-                self.judge_cash(*our, &cash_lines, rule);
+                self.judge_cash(*our, &cash_lines, self.settled_cash_rule(*our));
                 self.store[*our].is_cash_settled = true;
                 cash_lines.iter().for_each(|line| self.store[*line].is_settled = true);
             }
         }
+    }
+
+    pub(crate) fn settled_cash_rule(&self, our: u32) -> Rule {
+        if self.store[our].is_cash_by_hand { Rule::ByHand } else { Rule::Reference }
+    }
+
+    /// The journal's lines that a reference, or a person, has brought to one of ours, in their order.
+    pub(crate) fn settled_cash_lines(&self, our: u32) -> Vec<u32> {
+        let by_name = self.store.with_rrn(&self.store[our].rrn).filter(|line| {
+            let stored = &self.store[*line];
+            stored.is_settled && stored.partner == our && !stored.is_by_hand
+        });
+        let laid = self.laid.get(&our).map_or(&[][..], Vec::as_slice);
+        let all = by_name.chain(laid.iter().copied());
+        let mut lines: Vec<u32> = all.filter(|line| self.store[*line].side == Side::Machine).collect();
+        self.sort(&mut lines);
+        lines
     }
 
     /// The one of ours that a line names: by reference, terminal and bank; by the reference with another terminal only where all
@@ -144,43 +160,75 @@ impl Matcher {
     }
 
     /// The later of two equal lines without which the sum would be right.
-    fn doubled(&self, postings: &[u32], sum: i64, net: i64) -> Option<u32> {
+    fn doubled(&self, lines: &[u32], sum: i64, due: i64) -> Option<u32> {
         let amount = |line: &u32| self.store[*line].amount;
-        postings.iter().enumerate().rev().find_map(|(index, line)| {
-            let is_twice = postings[..index].iter().any(|earlier| amount(earlier) == amount(line));
-            (is_twice && sum - amount(line) == net).then_some(*line)
+        lines.iter().enumerate().rev().find_map(|(index, line)| {
+            let is_twice = lines[..index].iter().any(|earlier| amount(earlier) == amount(line));
+            (is_twice && sum - amount(line) == due).then_some(*line)
         })
     }
 
-    /// What the machine did with one of ours, by the journal's lines that belong to it, in their order.
+    /// What the machine did with one of ours, by the journal's lines that belong to it, in their order: what they come to together. A dispense that
+    /// was tried again, or went in parts, has a line for each.
     pub(crate) fn judge_cash(&mut self, our: u32, lines: &[u32], rule: Rule) {
-        let verdict = self.cash_verdict(our, lines[0], rule);
-        self.store[our].cash = verdict;
-        for (index, line) in lines.iter().enumerate() {
+        let spare = self.spare_lines(our, lines);
+        let counted: Vec<u32> = lines.iter().copied().filter(|line| !spare.contains(line)).collect();
+        self.store[our].cash = self.cash_verdict(our, &counted, rule);
+        for line in lines {
             let stored = &mut self.store[*line];
             stored.partner = our;
-            stored.verdict = match index {
-                0 => Verdict::Matched(rule),
-                _ => Verdict::Found(Kind::Duplicate, rule),
+            stored.verdict = if spare.contains(line) {
+                Verdict::Found(Kind::Duplicate, rule)
+            } else {
+                Verdict::Matched(rule)
             };
         }
     }
 
-    fn cash_verdict(&self, our: u32, line: u32, rule: Rule) -> Verdict {
-        let (our_one, line) = (&self.store[our], &self.store[line]);
+    /// What should have moved by the log; nobody knows of what has no end.
+    fn cash_due(&self, our: u32) -> Option<i64> {
+        let stored = &self.store[our];
+        (stored.ended != Ended::Unknown).then_some(stored.amount)
+    }
+
+    /// The journal's lines that are there once too often: the later of two equal ones without which all would be right, and where nothing is, those that
+    /// say word for word what one before them says, as journals that overlap do.
+    fn spare_lines(&self, our: u32, lines: &[u32]) -> Vec<u32> {
+        let sum: i64 = lines.iter().map(|line| self.store[*line].amount).sum();
+        let due = self.cash_due(our).unwrap_or(if sum == 0 { 0 } else { self.store[our].gross });
+        if sum == due {
+            return Vec::new();
+        }
+        if let Some(doubled) = self.doubled(lines, sum, due) {
+            return vec![doubled];
+        }
+        let words = |line: &u32| {
+            let stored = &self.store[*line];
+            (stored.at_s, stored.stan, stored.sequence, stored.gross, stored.amount, stored.is_retracted)
+        };
+        let is_repeated = |(index, line): &(usize, &u32)| {
+            lines[..*index].iter().any(|earlier| words(earlier) == words(line))
+        };
+        lines.iter().enumerate().filter(is_repeated).map(|(_, line)| *line).collect()
+    }
+
+    fn cash_verdict(&self, our: u32, lines: &[u32], rule: Rule) -> Verdict {
+        let our_one = &self.store[our];
+        let any = |is: &dyn Fn(&Stored) -> bool| lines.iter().any(|line| is(&self.store[*line]));
         let found = |kind| Verdict::Found(kind, rule);
-        // A deposit's amounts are negative: cash kept against cash credited.
-        let sign = if our_one.gross < 0 { -1 } else { 1 };
-        let due = if our_one.ended == Ended::Unknown { line.amount } else { our_one.amount } * sign;
-        let moved = line.amount * sign;
-        if line.currency != our_one.currency {
+        if any(&|line| line.currency != our_one.currency) {
             return found(Kind::Currency);
         }
-        if line.is_retracted && moved < due {
+        // A deposit's amounts are negative: cash kept against cash credited.
+        let sign = if our_one.gross < 0 { -1 } else { 1 };
+        let sum: i64 = lines.iter().map(|line| self.store[*line].amount).sum();
+        let (moved, due) = (sum * sign, self.cash_due(our).unwrap_or(sum) * sign);
+        if moved < due && any(&|line| line.is_retracted) {
             return found(Kind::Retracted);
         }
         if moved == due {
-            let differs = line.has_rrn() && line.rrn != our_one.rrn || line.terminal != our_one.terminal;
+            let differs =
+                any(&|line| line.has_rrn() && line.rrn != our_one.rrn || line.terminal != our_one.terminal);
             let is_seen = rule == Rule::ByHand;
             return if differs && !is_seen { found(Kind::DataMismatch) } else { Verdict::Matched(rule) };
         }

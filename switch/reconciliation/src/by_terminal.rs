@@ -12,11 +12,15 @@ use crate::store::{NONE, Side, Store, Verdict};
 /// Everything at one terminal that one side's lines are held against, in order of time.
 struct Round {
     side: Side,
-    /// Of ours those that a line of this side may belong to, settled or not, by bank and amount and then time.
-    ours: BTreeMap<(u16, i64), Vec<u32>>,
+    /// Of ours those that a line of this side may belong to, settled or not, by bank and amount and then time: one that a bank has to give back is
+    /// there by its reversal too.
+    ours: ByAmount,
     /// Lines of this side that say one transaction each, settled or not.
-    lines: BTreeMap<(u16, i64), Vec<u32>>,
+    lines: ByAmount,
 }
+
+/// Items with the moment that they are looked for at, in its order.
+type ByAmount = BTreeMap<(u16, i64), Vec<(u32, u32)>>;
 
 impl Round {
     /// A journal's lines are of no bank, and tell what was asked for.
@@ -30,14 +34,13 @@ impl Round {
     }
 
     fn of<'a>(
-        map: &'a BTreeMap<(u16, i64), Vec<u32>>,
+        map: &'a ByAmount,
         key: (u16, i64),
-        store: &'a Store,
         (from_s, to_s): (u32, u32),
     ) -> impl Iterator<Item = u32> + 'a {
         let all = map.get(&key).map_or(&[][..], Vec::as_slice);
-        let first = all.partition_point(|item| store[*item].at_s < from_s);
-        all[first..].iter().copied().take_while(move |item| store[*item].at_s <= to_s)
+        let first = all.partition_point(|(at_s, _)| *at_s < from_s);
+        all[first..].iter().take_while(move |(at_s, _)| *at_s <= to_s).map(|(_, item)| *item)
     }
 }
 
@@ -48,6 +51,7 @@ impl Matcher {
         group.extend(self.store.at_terminal(terminal));
         for item in group.iter() {
             self.reset_unsettled(*item);
+            self.without_beside(*item);
         }
         let is_left = |item: &u32, side| self.store[*item].side == side && !self.is_done(*item);
         let postings_left = group.iter().any(|item| is_left(item, Side::Bank));
@@ -72,11 +76,17 @@ impl Matcher {
             let key = round.key(&self.store, item);
             let stored = &self.store[item];
             if stored.side == Side::Ours && (side == Side::Bank || stored.is_cash) {
-                round.ours.entry(key).or_default().push(item);
+                round.ours.entry(key).or_default().push((stored.at_s, item));
+                if let Some(back) = stored.given_back().filter(|_| side == Side::Bank) {
+                    let at_s = stored.reversal_at_s;
+                    round.ours.entry((stored.bank, -back)).or_default().push((at_s, item));
+                }
             } else if stored.side == side && stored.count == 1 {
-                round.lines.entry(key).or_default().push(item);
+                round.lines.entry(key).or_default().push((stored.at_s, item));
             }
         }
+        // Reversals come behind what began before them.
+        round.ours.values_mut().for_each(|all| all.sort_by_key(|(at_s, _)| *at_s));
         let nameless: Vec<u32> = group
             .iter()
             .copied()
@@ -151,29 +161,69 @@ impl Matcher {
         }
         for (stan, lines) in &lines {
             let candidates = ours.get(stan).map_or(&[][..], Vec::as_slice);
-            for line in lines.iter().copied() {
-                let near = |other: u32, to: u32| {
-                    self.store[other].at_s.abs_diff(self.store[to].at_s) <= self.rules.stan_window_s
-                };
-                let Some(our) = only(candidates.iter().copied().filter(|our| near(*our, line))) else {
-                    continue;
-                };
-                let is_only_line = lines.iter().filter(|other| near(**other, our)).count() == 1;
-                let same_amount = match side {
-                    Side::Bank => self.store[line].amount == self.store[our].gross,
-                    Side::Ours | Side::Machine => self.store[line].gross == self.store[our].gross,
-                };
-                let names_another = self.store[line].has_rrn() && !same_amount;
-                if !is_only_line || names_another || self.is_parted(line, our) {
-                    continue;
-                }
-                if self.waits(our, side) {
-                    self.join(our, line, Rule::Stan);
-                } else if same_amount && !self.store[line].has_rrn() {
-                    let stored = &mut self.store[line];
-                    (stored.partner, stored.verdict) = (our, Verdict::Found(Kind::Duplicate, Rule::Stan));
-                }
+            match side {
+                Side::Machine => self.cash_by_stan(candidates, lines),
+                Side::Bank | Side::Ours => self.posting_by_stan(candidates, lines),
             }
+        }
+    }
+
+    fn is_near_by_stan(&self, one: u32, other: u32) -> bool {
+        self.store[one].at_s.abs_diff(self.store[other].at_s) <= self.rules.stan_window_s
+    }
+
+    fn posting_by_stan(&mut self, candidates: &[u32], lines: &[u32]) {
+        for line in lines.iter().copied() {
+            let near = candidates.iter().copied().filter(|our| self.is_near_by_stan(*our, line));
+            let Some(our) = only(near) else { continue };
+            let is_only_line = lines.iter().filter(|other| self.is_near_by_stan(**other, our)).count() == 1;
+            let same_amount = self.store[line].amount == self.store[our].gross;
+            let names_another = self.store[line].has_rrn() && !same_amount;
+            if !is_only_line || names_another || self.is_parted(line, our) {
+                continue;
+            }
+            if self.waits(our, Side::Bank) {
+                self.join(our, line, Rule::Stan);
+            } else if same_amount && !self.store[line].has_rrn() {
+                let stored = &mut self.store[line];
+                (stored.partner, stored.verdict) = (our, Verdict::Found(Kind::Duplicate, Rule::Stan));
+            }
+        }
+    }
+
+    /// All lines of a journal that have the STAN near one of ours, and no other, say together what the machine did: of several each has to ask for as
+    /// much. Beside lines that have its reference they are judged with these.
+    fn cash_by_stan(&mut self, candidates: &[u32], lines: &[u32]) {
+        for our in candidates.iter().copied() {
+            let is_other = |line: u32| {
+                candidates.iter().any(|other| *other != our && self.is_near_by_stan(*other, line))
+            };
+            let near = lines.iter().copied().filter(|line| self.is_near_by_stan(*line, our));
+            let near: Vec<u32> = near.filter(|line| !self.is_parted(*line, our)).collect();
+            let same_amount = near.iter().all(|line| self.store[*line].gross == self.store[our].gross);
+            let has_rrn = near.iter().any(|line| self.store[*line].has_rrn());
+            let fits = same_amount || near.len() == 1 && !has_rrn;
+            if near.is_empty() || near.iter().any(|line| is_other(*line)) || !fits {
+                continue;
+            }
+            if self.waits(our, Side::Machine) {
+                self.judge_cash(our, &near, Rule::Stan);
+            } else if same_amount && !has_rrn && self.store[our].is_cash_settled {
+                let mut all = self.settled_cash_lines(our);
+                all.extend(near);
+                self.sort(&mut all);
+                let by_hand = self.store[our].is_cash_by_hand;
+                self.judge_cash(our, &all, if by_hand { Rule::ByHand } else { Rule::Stan });
+                self.store[our].has_cash_beside = true;
+            }
+        }
+    }
+
+    /// As its reference has settled it, without what a round before this one has laid beside.
+    fn without_beside(&mut self, our: u32) {
+        if std::mem::take(&mut self.store[our].has_cash_beside) {
+            let lines = self.settled_cash_lines(our);
+            self.judge_cash(our, &lines, self.settled_cash_rule(our));
         }
     }
 
@@ -192,12 +242,12 @@ impl Matcher {
 
     fn near_ours<'a>(&'a self, round: &'a Round, line: u32) -> impl Iterator<Item = u32> + 'a {
         let window = self.window(line);
-        Round::of(&round.ours, round.key(&self.store, line), &self.store, window)
+        Round::of(&round.ours, round.key(&self.store, line), window)
     }
 
     fn near_lines<'a>(&'a self, round: &'a Round, our: u32) -> impl Iterator<Item = u32> + 'a {
         let window = self.window(our);
-        Round::of(&round.lines, round.key(&self.store, our), &self.store, window)
+        Round::of(&round.lines, round.key(&self.store, our), window)
     }
 
     fn window(&self, item: u32) -> (u32, u32) {
@@ -262,14 +312,18 @@ impl Matcher {
         }
         let key = round.key(&self.store, line);
         let inside = (from_s + 1, to_s - 1);
-        let our = only(Round::of(&round.ours, key, &self.store, inside))?;
+        let our = only(Round::of(&round.ours, key, inside))?;
         let window_s = self.rules.near_window_s;
         // The sequence says which of several that are near, and not that far is near.
         if self.store[our].at_s.abs_diff(self.store[line].at_s) > window_s {
             return None;
         }
+        // A bank posts what it gives back when it hears of it: a reversal has no place among what began before and behind it.
+        if self.near_ours(round, line).any(|our| self.store[our].gross != key.1) {
+            return None;
+        }
         let around = (from_s.saturating_sub(window_s), to_s.saturating_add(window_s));
-        let open_lines = Round::of(&round.lines, key, &self.store, around)
+        let open_lines = Round::of(&round.lines, key, around)
             .filter(|other| self.store[*other].partner == NONE && !self.store[*other].is_by_hand);
         let is_only_line = self.only_between(open_lines, line, (before, after));
         (is_only_line && self.waits(our, round.side) && self.is_possible(our, round.side)).then_some(our)

@@ -46,16 +46,11 @@ impl FeeTable {
         Ok(FeeTable(fees))
     }
 
-    /// What the bank owes the acquirer for an entry. A reversal of the whole gives the fee back, one of a part does not.
+    /// What the bank owes the acquirer for an entry that is no reversal: what one gives back is what was taken, whatever the table says by then.
     pub fn fee_minor(&self, entry: &Entry) -> i64 {
         let of = |bank| self.0.iter().find(|fee| (fee.bank, fee.asked) == (bank, entry.asked));
         let Some(fee) = of(Some(entry.bank)).or_else(|| of(None)) else { return 0 };
         let share = i128::from(entry.amount_minor.unsigned_abs()) * i128::from(fee.basis_points) / 10_000;
-        let fee_minor = fee.fixed_minor.saturating_add(i64::try_from(share).unwrap_or(i64::MAX));
-        match (entry.is_reversal, entry.is_whole) {
-            (false, _) => fee_minor,
-            (true, true) => -fee_minor,
-            (true, false) => 0,
-        }
+        fee.fixed_minor.saturating_add(i64::try_from(share).unwrap_or(i64::MAX))
     }
 }

@@ -19,7 +19,7 @@ mod store;
 mod unordered;
 
 pub use bench::{BENCH_PIECES_MAX, Bench, Piece};
-pub use book::{Book, Broken, DAYS_HELD, Detail, Held, TRANSACTIONS_MAX};
+pub use book::{Book, Broken, DAYS_HELD, Detail, Held, MONEY_MAX, TRANSACTIONS_MAX};
 pub use cash::{Counter, Impossible, cash_exceptions, expected_minor};
 pub use fees::{FEES_MAX, Fee, FeeTable};
 pub use item::{CashLine, Ended, LineId, Ours, Posting};

@@ -9,7 +9,7 @@ use crate::item::{CashLine, LineId, Ours, Posting};
 use crate::kind::Rule;
 use crate::store::{NONE, Side, Store, Verdict};
 
-/// So many items are taken: one more is refused. At 124 bytes each, indexes included, they fill 4 GB.
+/// So many items are taken: one more is refused, until whoever gives them lets go of older days ([`crate::Book::let_go_oldest`]). At 124 bytes each, indexes included, they fill 4 GB.
 pub const ITEMS_MAX: u32 = 30_000_000;
 
 /// So many decisions of people are kept: one more is refused.
@@ -91,10 +91,10 @@ pub enum Misfit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Full {
     /// [`ITEMS_MAX`].
-    #[error("{ITEMS_MAX} items are held; match fewer days at once")]
+    #[error("no more items are held; there is room once older days are let go")]
     Items,
     /// [`DECISIONS_MAX`].
-    #[error("{DECISIONS_MAX} decisions are held; match fewer days at once")]
+    #[error("{DECISIONS_MAX} decisions are held")]
     Decisions,
 }
 
@@ -103,9 +103,12 @@ pub enum Full {
 pub struct Matcher {
     pub(crate) store: Store,
     pub(crate) rules: Rules,
+    items_max: u32,
     pub(crate) posted_days: BTreeSet<(Institution, Day)>,
     pub(crate) journal_days: BTreeSet<(TerminalId, Day)>,
     pub(crate) our_days: BTreeSet<Day>,
+    /// Of which day each file is, by the front of its digest.
+    pub(crate) file_days: BTreeMap<u64, Day>,
     pub(crate) now_s: Option<i64>,
     pins: BTreeMap<LineId, LineId>,
     parted: BTreeSet<(LineId, LineId)>,
@@ -123,7 +126,17 @@ pub struct Matcher {
 impl Matcher {
     /// A matcher that has been given nothing.
     pub fn new(rules: Rules) -> Matcher {
-        Matcher { rules, ..Matcher::default() }
+        Matcher { rules, items_max: ITEMS_MAX, ..Matcher::default() }
+    }
+
+    /// The same, and no more than so many items are taken: [`ITEMS_MAX`] at most.
+    pub fn holding(self, items: u32) -> Matcher {
+        Matcher { items_max: items.min(ITEMS_MAX), ..self }
+    }
+
+    /// A matcher with the same rules and bounds that has been given nothing.
+    pub fn emptied(&self) -> Matcher {
+        Matcher::new(self.rules).holding(self.items_max)
     }
 
     /// How near is near.
@@ -146,7 +159,9 @@ impl Matcher {
     /// # Errors
     /// [`Full`].
     pub fn add_ours(&mut self, ours: &Ours) -> Result<(), Full> {
-        self.room()?;
+        if self.store.find_ours(ours).is_none() {
+            self.room()?;
+        }
         let item = self.store.put_ours(ours);
         self.added(item);
         Ok(())
@@ -187,6 +202,11 @@ impl Matcher {
     /// The log of this day is here.
     pub fn log_is_here(&mut self, day: Day) {
         self.our_days.insert(day);
+    }
+
+    /// The file whose lines have this [`LineId::file`] is of this day: what it has is judged from then on, also where a line says a later day of itself.
+    pub fn file_is_of(&mut self, file: u64, day: Day) {
+        self.file_days.insert(file, day);
     }
 
     /// Which moment it is, seconds since 1970: what began [`Rules::in_flight_s`] before is not judged by its end. Without a moment nothing is under way.
@@ -272,7 +292,7 @@ impl Matcher {
     }
 
     fn room(&self) -> Result<(), Full> {
-        if self.store.len() < ITEMS_MAX { Ok(()) } else { Err(Full::Items) }
+        if self.store.len() < self.items_max { Ok(()) } else { Err(Full::Items) }
     }
 
     fn added(&mut self, item: u32) {
@@ -348,7 +368,7 @@ impl Matcher {
     /// As if nothing had been said about it but by hand.
     pub(crate) fn reset(&mut self, item: u32) {
         let stored = &mut self.store[item];
-        (stored.is_settled, stored.is_cash_settled) = (false, false);
+        (stored.is_settled, stored.is_cash_settled, stored.has_cash_beside) = (false, false, false);
         self.reset_unsettled(item);
     }
 

@@ -249,8 +249,8 @@ impl Matcher {
         lines
     }
 
-    /// What a line that belongs to nothing might belong to: transactions of its terminal and amount that lack a line of its side, the
-    /// nearest in time first, [`SUGGESTIONS_MAX`] at most. A suggestion confirms nothing.
+    /// What a line that belongs to nothing might belong to: transactions of its terminal and amount that lack a line of its side, or whose reversal of
+    /// that amount lacks one, the nearest in time first, [`SUGGESTIONS_MAX`] at most. A suggestion confirms nothing.
     pub fn suggestions(&self, line: LineId) -> Vec<LineId> {
         self.suggestions_of(&BTreeSet::from([line])).remove(&line).unwrap_or_default()
     }
@@ -267,20 +267,25 @@ impl Matcher {
         let stored = &self.store[line];
         let lacks = |our: &u32| {
             let one = &self.store[*our];
-            let (verdict, amount) = match stored.side {
-                Side::Machine => (one.cash, stored.gross),
-                Side::Bank | Side::Ours => (one.verdict, stored.amount),
+            let is_open = |verdict| matches!(verdict, Verdict::Open | Verdict::Ambiguous);
+            let fits = match stored.side {
+                Side::Machine => is_open(one.cash) && one.gross == stored.gross,
+                Side::Bank | Side::Ours => {
+                    let lacks_back = matches!(one.verdict, Verdict::Found(Kind::MissingAtBank, _));
+                    one.bank == stored.bank
+                        && (is_open(one.verdict) && one.gross == stored.amount
+                            || lacks_back && one.given_back() == Some(-stored.amount))
+                }
             };
-            let same_bank = stored.side == Side::Machine || one.bank == stored.bank;
-            let is_open = matches!(verdict, Verdict::Open | Verdict::Ambiguous);
-            one.side == Side::Ours
-                && same_bank
-                && is_open
-                && one.gross == amount
-                && !self.is_parted(line, *our)
+            one.side == Side::Ours && fits && !self.is_parted(line, *our)
+        };
+        let moment = |our: &u32| {
+            let one = &self.store[*our];
+            let is_back = stored.side == Side::Bank && one.gross != stored.amount;
+            if is_back { one.reversal_at_s } else { one.at_s }
         };
         let mut near: Vec<u32> = self.store.at_terminal(&stored.terminal).filter(lacks).collect();
-        near.sort_by_key(|our| (self.store[*our].at_s.abs_diff(stored.at_s), self.store[*our].line));
+        near.sort_by_key(|our| (moment(our).abs_diff(stored.at_s), self.store[*our].line));
         near.into_iter().take(SUGGESTIONS_MAX).map(|our| self.store.id(our)).collect()
     }
 
@@ -340,6 +345,14 @@ impl Matcher {
         self.our_days.last().is_some_and(|last| day <= *last)
     }
 
+    /// The day by which an item is judged: of a line the earlier of its own and its file's. What a bank or machine hands in has happened, whatever later day
+    /// it gives it.
+    pub(crate) fn judged_day(&self, item: u32) -> Day {
+        let stored = &self.store[item];
+        let file_day = self.file_days.get(&self.store.files[stored.file as usize]);
+        file_day.map_or(stored.day, |day| stored.day.min(*day))
+    }
+
     /// A line is an exception of its own when it is there too often, or belongs to nothing of ours though our day is here.
     fn line_kind(&self, line: u32) -> Option<(Kind, Option<Rule>)> {
         let stored = &self.store[line];
@@ -349,7 +362,9 @@ impl Matcher {
             Verdict::Open if stored.side == Side::Machine && stored.amount == 0 && !stored.is_retracted => {
                 None
             }
-            Verdict::Open if self.our_day_is_here(stored.day) => Some((Kind::MissingAtSwitch, None)),
+            Verdict::Open if self.our_day_is_here(self.judged_day(line)) => {
+                Some((Kind::MissingAtSwitch, None))
+            }
             _ => None,
         }
     }
@@ -362,7 +377,7 @@ impl Matcher {
         Exception {
             case: CaseId { of: id, aspect },
             kind,
-            day: stored.day,
+            day: self.judged_day(line),
             bank: (stored.side == Side::Bank).then(|| self.store.bank(line)),
             acquirer: partner.and_then(|our| self.store.banks.get(usize::from(our.acquirer)).copied()),
             terminal: self.store.terminal(line),
@@ -378,6 +393,9 @@ impl Matcher {
     fn of_ours(&self, our: u32, aspect: Aspect, kind: Kind, rule: Option<Rule>, lines: &[u32]) -> Exception {
         let stored = &self.store[our];
         let ours_minor = if stored.ended == Ended::Unknown { stored.gross } else { stored.amount };
+        // A line too many is an exception of its own.
+        let is_spare = |line: &&u32| matches!(self.store[**line].verdict, Verdict::Found(Kind::Duplicate, _));
+        let counted = lines.iter().filter(|line| !is_spare(line));
         Exception {
             case: CaseId { of: self.store.id(our), aspect },
             kind,
@@ -388,7 +406,7 @@ impl Matcher {
             rrn: self.store.rrn(our),
             at_s: i64::from(stored.at_s),
             ours_minor,
-            theirs_minor: lines.iter().map(|line| self.store[*line].amount).sum(),
+            theirs_minor: counted.map(|line| self.store[*line].amount).sum(),
             rule,
             lines: lines.iter().map(|line| self.store.id(*line)).collect(),
         }

@@ -55,6 +55,8 @@ pub(crate) struct Stored {
     pub(crate) sequence: u32,
     pub(crate) day: Day,
     pub(crate) reversal_day: Option<Day>,
+    /// Of ours; 0 where none is.
+    pub(crate) reversal_at_s: u32,
     /// In [`Store::files`].
     pub(crate) file: u32,
     pub(crate) next_rrn: u32,
@@ -85,12 +87,20 @@ pub(crate) struct Stored {
     /// The verdict was given by reference, so the terminal's round leaves it.
     pub(crate) is_settled: bool,
     pub(crate) is_cash_settled: bool,
+    /// Of ours that is settled by the machine's side: the terminal's round has judged it with lines beside those that a reference has settled.
+    pub(crate) has_cash_beside: bool,
 }
 
 impl Stored {
     /// Money should have moved at the bank, or may have.
     pub(crate) fn is_due(&self) -> bool {
         self.amount != 0 || self.ended == Ended::Unknown
+    }
+
+    /// What a reversal of ours gives back: the bank posts it with the other sign, near the reversal's moment.
+    pub(crate) fn given_back(&self) -> Option<i64> {
+        let is_back = self.side == Side::Ours && self.ended == Ended::Reversed && self.gross != self.amount;
+        is_back.then_some(self.gross - self.amount)
     }
 
     pub(crate) fn has_rrn(&self) -> bool {
@@ -190,16 +200,13 @@ impl Store {
             stan: ours.terminal_stan,
             bank_stan: ours.identity.stan,
             reversal_day: ours.reversal_day,
+            reversal_at_s: ours.reversal_at_s.map_or(0, seconds),
             ended: ours.ended,
             is_cash: ours.is_cash,
             is_suspense: ours.is_suspense,
             ..blank(Side::Ours, 0, bank, ours.day, ours.currency)
         };
-        let known = self.with_rrn(&stored.rrn).find(|item| {
-            let known = &self[*item];
-            known.side == Side::Ours && known.line == stored.line
-        });
-        match known {
+        match self.find_ours(ours) {
             None => self.push(stored),
             Some(item) => {
                 let Stored { next_rrn, next_terminal, .. } = self[item];
@@ -207,6 +214,14 @@ impl Store {
                 item
             }
         }
+    }
+
+    /// What was said of a transaction before.
+    pub(crate) fn find_ours(&self, ours: &Ours) -> Option<u32> {
+        self.with_rrn(&ours.rrn.0).find(|item| {
+            let known = &self[*item];
+            known.side == Side::Ours && known.line == ours.id.line
+        })
     }
 
     pub(crate) fn put_posting(&mut self, posting: &Posting) -> u32 {
@@ -300,6 +315,7 @@ fn blank(side: Side, file: u32, bank: u16, day: Day, currency: u16) -> Stored {
         sequence: NONE,
         day,
         reversal_day: None,
+        reversal_at_s: 0,
         file,
         next_rrn: NONE,
         next_terminal: NONE,
@@ -320,5 +336,6 @@ fn blank(side: Side, file: u32, bank: u16, day: Day, currency: u16) -> Stored {
         cash: Verdict::Open,
         is_settled: false,
         is_cash_settled: false,
+        has_cash_beside: false,
     }
 }

@@ -10,7 +10,8 @@ use processor::{
 };
 use reconciliation::calendar::Calendar;
 use reconciliation::{
-    Book, Claimed, Detail, Ended, Fee, FeeTable, Held, Ours, State as DayState, differences,
+    Book, Claimed, Detail, Ended, Fee, FeeTable, Held, ITEMS_MAX, MONEY_MAX, Ours, State as DayState,
+    differences,
 };
 
 const AT_MS: i64 = 1_777_777_200_000;
@@ -448,6 +449,73 @@ fn the_oldest_days_are_let_go_for_new_ones_and_what_comes_too_late_is_counted() 
     assert_eq!((told, book.left_out(), book.held_from()), (Ok(()), 0, None));
     let (told, _) = read(Held { transactions: 1, ..Held::default() });
     assert_eq!(told, Err("record 4: the open day has more transactions than are held".to_owned()));
+}
+
+/// A reversal gave back the fee of the day in which it settles: one that had never been taken.
+#[test]
+fn a_reversal_gives_back_the_fee_that_was_taken() {
+    let (first, second) = ("2026-05-03", "2026-05-04");
+    let records = log(vec![
+        (0, Body::Cutover(day(first))),
+        (1, withdrawal(first)),
+        (1, outcome()),
+        (2, withdrawal(first)),
+        (2, outcome()),
+        (0, Body::Cutover(day(second))),
+        (1, reversal(second, 0)),
+        (2, reversal(second, 500_000)),
+        (3, withdrawal(second)),
+        (3, outcome()),
+        (3, reversal(second, 0)),
+    ]);
+    let fee = Fee { bank: None, asked: Kind::Withdrawal, fixed_minor: 11_000, basis_points: 0 };
+    let mut book = Book::new(FeeTable::new(vec![fee]).unwrap(), None);
+    book.fix_fees(day(first), fees());
+    (0..).zip(&records).for_each(|(position, record)| book.apply(position, record).unwrap());
+    let told = |of: &str| {
+        let details = book.details(day(of), bank("970415"));
+        let told = details.iter().map(|detail| (detail.position, detail.entry.is_reversal, detail.fee_minor));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(first), [(1, false, 3_000), (3, false, 3_000)]);
+    assert_eq!(told(second), [(1, true, -3_000), (3, true, 0), (8, false, 11_000), (8, true, -11_000)]);
+    assert_eq!((element(&book, first, 85), element(&book, second, 85)), (6_000, -3_000));
+}
+
+/// A matcher takes three items and more of each: a book that held more than fit filled it, and it stopped for good.
+#[test]
+fn days_are_let_go_while_a_matcher_has_room_for_what_is_held() {
+    let days = ["2026-05-03", "2026-05-04", "2026-05-05"];
+    let mut records = Vec::new();
+    for (number, of) in (1..).zip(days) {
+        records.push((0, Body::Cutover(day(of))));
+        for stan in [number * 10, number * 10 + 1] {
+            records.extend([(stan, withdrawal(of)), (stan, outcome()), (stan, Body::Complete(None))]);
+        }
+        // What moves no money is no item of a matcher.
+        records.extend([(number * 10 + 2, intent(Kind::Balance, 0, of)), (number * 10 + 2, outcome())]);
+    }
+    let records = log(records);
+    let read = |of_money| {
+        let mut book = Book::new(fees(), None).holding(Held { of_money, ..Held::default() });
+        (0..).zip(&records).for_each(|(position, record)| book.apply(position, record).unwrap());
+        book
+    };
+    for (of_money, from, held) in
+        [(6, None, 6), (4, Some(days[1]), 4), (3, Some(days[2]), 2), (1, Some(days[2]), 2)]
+    {
+        let book = read(of_money);
+        assert_eq!((book.held_from(), book.ours().count()), (from.map(day), held), "{of_money}");
+        assert_eq!(element(&book, days[0], 76), 2, "what a day came to stays");
+    }
+    let mut book = read(6);
+    let let_go: Vec<bool> = (0..3).map(|_| book.let_go_oldest()).collect();
+    assert_eq!(
+        (let_go, book.held_from()),
+        (vec![true, true, false], Some(day(days[2]))),
+        "never the open one"
+    );
+    assert!(3 * MONEY_MAX < ITEMS_MAX as usize);
 }
 
 #[test]

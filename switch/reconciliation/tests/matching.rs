@@ -5,7 +5,9 @@
 mod world;
 
 use processor::Rrn;
-use reconciliation::{CashLine, Decision, Ended, Kind, LineId, Misfit, Ours, Posting, Rule};
+use reconciliation::{
+    Aspect, CashLine, Decision, Ended, Full, Kind, LineId, Matcher, Misfit, Ours, Posting, Rule, Rules,
+};
 use world::{Say, again, cash, day, exceptions, matched, nameless, ours, posting, rrn, terminal};
 
 /// One transaction whose sides may be changed or missing, and the exceptions that must come out.
@@ -144,6 +146,178 @@ fn each_exception_has_its_kind() {
         says.extend(ours.map(Say::Ours));
         assert_eq!(exceptions(&matched(&says)), expected, "{name}");
     }
+}
+
+/// Only the first line was judged: a dispense that went wrong and was tried again proved that no cash had left, and a refund was offered.
+#[test]
+fn a_dispense_that_was_tried_again_is_judged_by_all_its_lines() {
+    let at = |line: u64, seconds: i64, moved_minor: i64| CashLine {
+        id: LineId { file: world::JOURNAL_FILE, line },
+        sequence: Some(line as u32),
+        at_s: cash(1).at_s + seconds,
+        moved_minor,
+        ..cash(1)
+    };
+    let drawn_back = |line| CashLine { is_retracted: true, ..line };
+    let bare = |line| CashLine { rrn: None, ..line };
+    let half = Ours { net_minor: 500_000, ..reversed(500_000) };
+    let deposit = Ours { gross_minor: -2_000_000, net_minor: -2_000_000, ..ours(1) };
+    let kept = |line| CashLine { requested_minor: -2_000_000, ..line };
+    let elsewhere = |line: CashLine| CashLine { id: LineId { file: 0x71, line: 9 }, ..line };
+    for (name, ours, lines, expected) in [
+        ("none, then all", ours(1), vec![at(1, 0, 0), at(2, 20, 2_000_000)], vec![]),
+        ("in parts", ours(1), vec![at(1, 0, 1_200_000), at(2, 20, 800_000)], vec![]),
+        ("in equal parts", ours(1), vec![at(1, 0, 1_000_000), at(2, 20, 1_000_000)], vec![]),
+        ("drawn back in, then all", ours(1), vec![drawn_back(at(1, 0, 0)), at(2, 20, 2_000_000)], vec![]),
+        ("none, then what is left of it", half, vec![at(1, 0, 0), at(2, 20, 500_000)], vec![]),
+        ("a deposit in parts", deposit, vec![kept(at(1, 0, -500_000)), kept(at(2, 20, -1_500_000))], vec![]),
+        ("none, twice", ours(1), vec![at(1, 0, 0), at(2, 20, 0)], vec!["debited_not_dispensed 1: 2000000 0"]),
+        (
+            "none, then a part",
+            ours(1),
+            vec![at(1, 0, 0), at(2, 20, 500_000)],
+            vec!["part_dispensed 1: 2000000 500000"],
+        ),
+        (
+            "twice all",
+            ours(1),
+            vec![at(1, 0, 2_000_000), at(2, 20, 2_000_000)],
+            vec!["duplicate 2: 0 2000000"],
+        ),
+        (
+            "more than was debited",
+            ours(1),
+            vec![at(1, 0, 2_000_000), at(2, 20, 500_000)],
+            vec!["dispensed_not_debited 1: 2000000 2500000"],
+        ),
+        (
+            "a part, in two journals that overlap",
+            ours(1),
+            vec![at(1, 0, 500_000), elsewhere(at(1, 0, 500_000))],
+            vec!["duplicate 9: 0 500000", "part_dispensed 1: 2000000 500000"],
+        ),
+        ("by STAN, none, then all", ours(1), vec![bare(at(1, 0, 0)), bare(at(2, 20, 2_000_000))], vec![]),
+        (
+            "none by reference, then all by STAN",
+            ours(1),
+            vec![at(1, 0, 0), bare(at(2, 20, 2_000_000))],
+            vec![],
+        ),
+        (
+            "all by reference, and again by STAN",
+            ours(1),
+            vec![at(1, 0, 2_000_000), bare(at(2, 20, 2_000_000))],
+            vec!["duplicate 2: 0 2000000"],
+        ),
+    ] {
+        let mut says = vec![Say::Ours(ours.clone())];
+        says.extend(lines.into_iter().map(Say::Machine));
+        let found = matched(&says).exceptions().into_iter().filter(|one| one.case.aspect == Aspect::Machine);
+        let mut found: Vec<String> = found
+            .map(|one| format!("{} {}: {} {}", one.kind, one.case.of.line, one.ours_minor, one.theirs_minor))
+            .collect();
+        found.sort();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+/// What a round has laid beside a transaction's own lines stayed there when a person parted it.
+#[test]
+fn a_line_beside_those_of_a_reference_is_parted_again() {
+    let none = CashLine { moved_minor: 0, ..cash(1) };
+    let all =
+        CashLine { id: LineId { line: 2, ..cash(1).id }, rrn: None, at_s: cash(1).at_s + 20, ..cash(1) };
+    let mut matcher =
+        matched(&[Say::Ours(ours(1)), Say::Bank(posting(1)), Say::Machine(none), Say::Machine(all.clone())]);
+    assert_eq!(exceptions(&matcher), [] as [&str; 0]);
+    let log = LineId { file: LineId::LOG, line: 1 };
+    world::tell(&mut matcher, &Say::Decide(Decision::Part { line: all.id, ours: log }));
+    matcher.run();
+    assert_eq!(exceptions(&matcher), ["machine missing_at_switch 2", "machine debited_not_dispensed 1"]);
+}
+
+/// A bank's reversal without a name was laid to a deposit of its amount that the bank had not posted: the lost credit was on no list.
+#[test]
+fn a_reversal_without_a_name_is_not_laid_to_a_deposit() {
+    let back_at_s = world::NOON_S + 3_000;
+    let taken_back = |reversal_at_s| Ours {
+        at_s: world::NOON_S,
+        reversal_at_s: Some(reversal_at_s),
+        gross_minor: 500_000,
+        ..reversed(0)
+    };
+    let deposit = Ours { at_s: back_at_s + 40, gross_minor: -500_000, net_minor: -500_000, ..ours(2) };
+    let posted = Posting { at_s: world::NOON_S + 1, amount_minor: 500_000, ..posting(1) };
+    let bare =
+        Posting { at_s: back_at_s + 20, amount_minor: -500_000, sequence: Some(5), ..nameless(posting(3)) };
+    let says = |reversal_at_s| {
+        let ours = [taken_back(reversal_at_s), deposit.clone()].map(Say::Ours);
+        let lines = [posted.clone(), bare.clone()].map(Say::Bank);
+        ours.into_iter().chain(lines).collect::<Vec<Say>>()
+    };
+    let of_bank = |matcher: &Matcher| {
+        let found = exceptions(matcher).into_iter();
+        found.filter(|one| one.starts_with("bank")).collect::<Vec<String>>()
+    };
+    let log = |line| LineId { file: LineId::LOG, line };
+
+    let matcher = matched(&says(back_at_s));
+    let summary = matcher.summary();
+    assert_eq!((summary.ambiguous_lines, summary.ambiguous_ours), (1, 1));
+    assert_eq!(of_bank(&matcher), ["bank missing_at_bank 1"]);
+    assert_eq!(matcher.suggestions(bare.id), [log(1), log(2)]);
+
+    // Neighbours in the file's sequence prove nothing: a reversal is posted when the bank hears of it.
+    let (before, behind) = (
+        Ours { at_s: back_at_s + 30, gross_minor: 100_000, net_minor: 100_000, ..ours(4) },
+        Ours { at_s: back_at_s + 50, gross_minor: 100_000, net_minor: 100_000, ..ours(6) },
+    );
+    let mut between = says(back_at_s);
+    for ours in [before, behind] {
+        let number = ours.id.line as u32;
+        let line = Posting { at_s: ours.at_s, amount_minor: 100_000, ..posting(number) };
+        between.extend([Say::Ours(ours), Say::Bank(line)]);
+    }
+    assert_eq!(matched(&between).summary().ambiguous_lines, 1);
+
+    // A reversal of an hour ago is not near.
+    let matcher = matched(&says(back_at_s - 3_600));
+    assert_eq!(matcher.summary().by_rule.get(&Rule::AmountAndTime), Some(&1));
+}
+
+/// A line was judged by its own day alone: one that said a day to come, unknown to the log, was on no list.
+#[test]
+fn a_line_dated_ahead_is_judged_by_its_file_s_day() {
+    let ahead = Posting { day: "2206-05-03".parse().unwrap(), ..posting(1) };
+    let line = CashLine { day: "2027-05-03".parse().unwrap(), ..cash(2) };
+    let mut matcher = matched(&[Say::Bank(ahead), Say::Machine(line)]);
+    assert_eq!(exceptions(&matcher), [] as [&str; 0], "nothing says of which day their files are");
+    matcher.file_is_of(world::BANK_FILE, day(3));
+    matcher.file_is_of(world::JOURNAL_FILE, day(3));
+    let found = matcher.exceptions();
+    assert!(found.iter().all(|one| one.day == day(3)), "{found:?}");
+    let mut found = exceptions(&matcher);
+    found.sort();
+    assert_eq!(found, ["bank missing_at_switch 1", "machine missing_at_switch 2"]);
+    let bench = matcher.bench(ours(1).bank, day(3));
+    assert_eq!((bench.bank.len(), bench.machine.len()), (1, 1));
+    // The file of a day to come waits for the log.
+    matcher.file_is_of(world::BANK_FILE, day(4));
+    assert_eq!(exceptions(&matcher), ["machine missing_at_switch 2"]);
+}
+
+/// A matcher that was full took nothing more of what it had, and was told to match fewer days, which nobody could.
+#[test]
+fn a_full_matcher_goes_on_with_what_it_has() {
+    let mut matcher = Matcher::new(Rules::default()).holding(2);
+    world::all_here(&mut matcher);
+    let approved = Ours { ended: Ended::Approved, ..ours(1) };
+    assert_eq!((matcher.add_ours(&approved), matcher.add_posting(&posting(1))), (Ok(()), Ok(())));
+    assert_eq!(matcher.add_cash_line(&cash(1)), Err(Full::Items));
+    assert_eq!(matcher.add_ours(&ours(1)), Ok(()), "it is told anew");
+    matcher.run();
+    assert_eq!(exceptions(&matcher), ["machine missing_in_journal 1"]);
+    assert_eq!((matcher.emptied().len(), matcher.emptied().add_ours(&ours(1))), (0, Ok(())));
 }
 
 /// A line of its own said never whose terminal it was: an adjustment of it stood in one member's file alone.

@@ -12,8 +12,8 @@ const AMOUNTS: [i64; 3] = [2_000_000, 500_000, -500_000];
 
 /// Of few terminals, references, amounts and moments, so that much collides.
 fn says() -> impl Strategy<Value = Vec<Say>> {
-    let our = (0..40u32, 0..3usize, 1..3u32, 0..400i64, 0..5u8, 0..12u32).prop_map(
-        |(number, amount, at, s, ended, reference)| {
+    let our = (0..40u32, 0..3usize, 1..3u32, 0..400i64, 0..5u8, 0..12u32, 0..60i64).prop_map(
+        |(number, amount, at, s, ended, reference, back_s)| {
             let gross = AMOUNTS[amount];
             let (ended, net) = match ended {
                 0 => (Ended::Unknown, gross),
@@ -28,6 +28,7 @@ fn says() -> impl Strategy<Value = Vec<Say>> {
                 gross_minor: gross,
                 net_minor: net,
                 ended,
+                reversal_at_s: (ended == Ended::Reversed).then_some(world::NOON_S + s + back_s),
                 ..ours(number)
             }
         },
@@ -162,8 +163,10 @@ proptest! {
         let matcher = told(&said, usize::MAX);
         let amount_near = |posting: &Posting, at_s: i64| said.iter().filter(|say| matches!(
             say,
-            Say::Ours(ours) if ours.gross_minor == posting.amount_minor && Some(ours.terminal) == posting.terminal
-                && ours.at_s.abs_diff(at_s) <= 60
+            Say::Ours(ours) if Some(ours.terminal) == posting.terminal
+                && (ours.gross_minor == posting.amount_minor && ours.at_s.abs_diff(at_s) <= 60
+                    || ours.gross_minor == -posting.amount_minor
+                        && ours.reversal_at_s.is_some_and(|back_s| back_s.abs_diff(at_s) <= 60))
         )).count();
         for say in &said {
             let Say::Bank(posting) = say else { continue };

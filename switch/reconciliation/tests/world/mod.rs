@@ -34,6 +34,7 @@ pub fn ours(number: u32) -> Ours {
         at_s: NOON_S + i64::from(number) * 600,
         day: day(3),
         reversal_day: None,
+        reversal_at_s: None,
         gross_minor: 2_000_000,
         net_minor: 2_000_000,
         currency: 704,
