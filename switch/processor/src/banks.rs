@@ -22,6 +22,8 @@ pub(crate) const REFUSALS_TOLD: u32 = 10;
 /// Cutovers, echoes and sign-ons that wait for their 0810 on one connection; beyond it none is asked.
 const NETWORK_ASKED_MAX: usize = 8;
 
+const YEAR_S: i64 = 365 * 86_400;
+
 const SIGN_ON: u64 = 1;
 const CUTOVER: u64 = 201;
 const ECHO: u64 = 301;
@@ -144,7 +146,7 @@ impl Processor {
         if matches!(mti, 520 | 521) {
             return self.issuer_totals(link, bank, message);
         }
-        let Some(identity) = self.bank_identity(&message) else {
+        let Some(identity) = self.bank_identity(bank, &message) else {
             return self.event(Event::FormatError(link, if message.has(11) { 7 } else { 11 }));
         };
         match mti {
@@ -170,9 +172,25 @@ impl Processor {
         Some(LinkId::Bank(bank_id, number))
     }
 
-    fn bank_identity(&self, message: &Message) -> Option<BankIdentity> {
-        let sent_at = UtcSeconds::from_de7(message.get(7)?, self.now_seconds())?;
-        Some(BankIdentity { sent_at, stan: message.number(11)? as u32 })
+    /// Its DE7 has no year. No name lies above the one that the bank was last given, also where a clock that ran ahead has put that
+    /// one ahead of the clock: it is the latest one up to there, or one of the year before where such a name waits, for a reversal
+    /// may be owed for longer.
+    fn bank_identity(&self, bank_id: Institution, message: &Message) -> Option<BankIdentity> {
+        let (de7, stan) = (message.get(7)?, message.number(11)? as u32);
+        let last = self.standing.banks.get(&bank_id).map_or_else(|| self.now_seconds(), |last| last.sent_at);
+        let near = |at: i64| Some(BankIdentity { sent_at: UtcSeconds::from_de7(de7, UtcSeconds(at))?, stan });
+        let names = [near(last.0), near(last.0 - YEAR_S), near(last.0 - 2 * YEAR_S)];
+        let mut names = names.into_iter().flatten().filter(|name| name.sent_at <= last);
+        let latest = names.next().or_else(|| near(last.0))?;
+        let is_waited_for = |name: &BankIdentity| self.waits_at_bank(bank_id, *name);
+        Some(if is_waited_for(&latest) { latest } else { names.find(is_waited_for).unwrap_or(latest) })
+    }
+
+    /// Whether an answer of that name is waited for.
+    fn waits_at_bank(&self, bank_id: Institution, name: BankIdentity) -> bool {
+        let of_network = |bank: &Bank| bank.links.values().any(|link| link.asked.contains_key(&name));
+        self.banks.get(&bank_id).is_some_and(|bank| bank.names.contains(&name) || of_network(bank))
+            || self.standing.totals.asked(bank_id).is_some_and(|asked| asked.name == name)
     }
 
     /// Sends a 0800 and waits for its 0810.
@@ -276,9 +294,11 @@ impl Processor {
         let Some(live) = self.live.get_mut(&key) else { return };
         let Some(bank_id) = live.transaction.bank() else { return };
         live.stages.asked = now_us;
-        let exponent = self.config.issuers.get(&bank_id).map_or(0, |issuer| issuer.amount_exponent);
+        let issuer = self.config.issuers.get(&bank_id);
         let pin = live.pin.take();
-        let mut message = messages::bank_request(&live.transaction, exponent, pin.as_ref());
+        let mut message = issuer.and_then(|issuer| {
+            messages::bank_request(&live.transaction, issuer.amount_exponent, pin.as_ref())
+        });
         if mutant::is(Mutant::DayOfSending) {
             message = message.map(|message| broken::with_day(message, self.day()));
         }
@@ -309,7 +329,7 @@ impl Processor {
 
     pub(crate) fn bank_answer_found(&mut self, link: LinkId, message: Message, found: Found) {
         let LinkId::Bank(bank_id, _) = link else { return };
-        let Some(identity) = self.bank_identity(&message) else { return };
+        let Some(identity) = self.bank_identity(bank_id, &message) else { return };
         let Some(transaction) = found.own.filter(|transaction| transaction.bank() == Some(bank_id)) else {
             return self.event(Event::StrayAnswer(link, identity));
         };
@@ -338,7 +358,7 @@ impl Processor {
 
     fn request_answered(&mut self, key: TxKey, link: LinkId, message: &Message) {
         let LinkId::Bank(bank_id, _) = link else { return };
-        let exponent = self.config.issuers.get(&bank_id).map_or(0, |issuer| issuer.amount_exponent);
+        let Some(exponent) = self.amount_exponent(bank_id) else { return };
         let Some(live) = self.live.get_mut(&key) else { return };
         let echoes = messages::echoes(message, &live.transaction, exponent);
         // What names no code refuses nothing either: it is no answer of this request's, as one with another amount.
@@ -386,15 +406,16 @@ impl Processor {
     }
 
     fn stray(&mut self, link: LinkId, message: &Message) {
-        if let Some(identity) = self.bank_identity(message) {
+        let LinkId::Bank(bank_id, _) = link else { return };
+        if let Some(identity) = self.bank_identity(bank_id, message) {
             self.event(Event::StrayAnswer(link, identity));
         }
     }
 
     fn reversal_answered(&mut self, key: TxKey, link: LinkId, message: &Message) {
         let LinkId::Bank(bank_id, _) = link else { return };
-        let issuer = self.config.issuers.get(&bank_id);
-        let (exponent, has_tombstones) = issuer.map_or((0, false), |it| (it.amount_exponent, it.tombstones));
+        let Some(issuer) = self.config.issuers.get(&bank_id) else { return };
+        let (exponent, has_tombstones) = (issuer.amount_exponent, issuer.tombstones);
         let Some(live) = self.live.get_mut(&key) else { return };
         if !messages::echoes(message, &live.transaction, exponent) {
             self.saf_fault(key, SafFault::OtherEcho);

@@ -26,6 +26,33 @@ pub struct Config {
     pub stand_in: Option<StandIn>,
 }
 
+impl Config {
+    /// This configuration in the place of one that money in flight rests on: what of it stays as it was stands beside it.
+    pub(crate) fn in_place_of(mut self, before: &Config) -> (Config, Vec<Kept>) {
+        let mut kept = Vec::new();
+        for (bank, old) in &before.issuers {
+            let Some(issuer) = self.issuers.get_mut(bank) else {
+                self.issuers.insert(*bank, old.clone());
+                kept.push(Kept::Bank(*bank));
+                continue;
+            };
+            if (issuer.amount_exponent, issuer.tombstones) != (old.amount_exponent, old.tombstones) {
+                (issuer.amount_exponent, issuer.tombstones) = (old.amount_exponent, old.tombstones);
+                kept.push(Kept::Issuer(*bank));
+            }
+        }
+        for (terminal, old) in &before.terminals {
+            if let Some(new) = self.terminals.get_mut(terminal)
+                && new.amount_exponent != old.amount_exponent
+            {
+                new.amount_exponent = old.amount_exponent;
+                kept.push(Kept::Terminal(*terminal));
+            }
+        }
+        (self, kept)
+    }
+}
+
 /// When a one-step withdrawal may go out though the registry is away (docs/security.md#stand-in).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StandIn {
@@ -71,6 +98,17 @@ pub struct IssuerConfig {
     pub wants_pin: bool,
     /// It is asked for its totals of each business day (0520).
     pub totals: bool,
+}
+
+/// What a configuration that is read again leaves as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// A bank that is not in it any more.
+    Bank(Institution),
+    /// A bank's decimal places or tombstones.
+    Issuer(Institution),
+    /// A terminal's decimal places.
+    Terminal(TerminalId),
 }
 
 /// All waits in milliseconds.

@@ -36,7 +36,7 @@ mod unordered;
 mod used_proofs;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
-pub use config::{ASK_AGAIN_MS, Config, IssuerConfig, Limits, StandIn, TerminalConfig, Timers};
+pub use config::{ASK_AGAIN_MS, Config, IssuerConfig, Kept, Limits, StandIn, TerminalConfig, Timers};
 pub use figures::{Figures, TOTALS_ELEMENTS};
 pub use ids::{
     AccountNumber, BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds,
@@ -62,7 +62,7 @@ pub use record::{
 pub use saf::{RETRIED_MAX, SafBank, SafEntry, SafFault, SafFaultSeen, SafFaults, SafRetry};
 pub use stand_in::{ASKED_AGAIN_AT_ONCE_MAX, STAND_INS_MAX, StandIns};
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
-pub use suspense::{SUSPENDED_MAX, Suspended, SuspendedSet};
+pub use suspense::{SUSPENDED_MAX, SUSPENDED_OF_TERMINAL_MAX, Suspended, SuspendedSet};
 pub use totals::{TOTALS_COUNTING_MAX, TOTALS_COUNTING_OF_MEMBER_MAX, TOTALS_TRIES_MAX};
 pub use totals_kept::{EndedDay, TOTALS_REMEMBERED_MAX, TotalsKept};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};

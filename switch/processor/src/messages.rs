@@ -154,12 +154,13 @@ pub(crate) fn answer(message: &Message, transaction: &Transaction, code: Code, c
     values.message(answer_mti(message))
 }
 
-/// What a bank's approval carries, in the decimal places of the terminal's link.
+/// What a bank's approval carries, in the decimal places of the terminal's link; nothing where either is not known any more.
 fn rescaled(outcome: &Outcome, transaction: &Transaction, config: &Config) -> Vec<(u8, Vec<u8>)> {
     let issuer = transaction.bank().and_then(|bank| config.issuers.get(&bank));
-    let there = issuer.map_or(0, |issuer| issuer.amount_exponent);
-    let terminal = config.terminals.get(&transaction.key.terminal);
-    let here = terminal.map_or(0, |terminal| terminal.amount_exponent);
+    let (Some(issuer), Some(terminal)) = (issuer, config.terminals.get(&transaction.key.terminal)) else {
+        return Vec::new();
+    };
+    let (there, here) = (issuer.amount_exponent, terminal.amount_exponent);
     let rescale = |(element, value): (u8, &[u8])| {
         let layout = if element == 54 { DE54_ENTRY } else { DE62_LINE };
         Some((element, amount::rescale(value, layout, there, here)?))

@@ -13,7 +13,7 @@ use crate::admission::{InFlight, QueueWait, ShedKeys};
 use crate::advices::AdviceFact;
 use crate::banks::Bank;
 use crate::broken;
-use crate::config::Config;
+use crate::config::{Config, Kept};
 use crate::entropy::Entropy;
 use crate::ids::{Code, Day, Institution, TerminalId, TxKey, UtcSeconds};
 use crate::intake::Incoming;
@@ -268,12 +268,20 @@ impl Processor {
         self.timers.first().map(|(at_us, _)| *at_us)
     }
 
-    /// Takes a new configuration; what is in flight keeps the deadlines it was given.
-    /// Reversals that had no bank, or no form on its link, are tried again.
-    pub fn reconfigure(&mut self, config: Config) {
+    /// Takes a new configuration; what is in flight keeps the deadlines it was given. What money in flight rests on stays as it
+    /// was, and is returned: a bank that is not there any more, its decimal places and tombstones, a terminal's decimal places. That
+    /// changes with a restart, when nothing is open. Reversals that had no bank, or no form on its link, are tried again.
+    pub fn reconfigure(&mut self, config: Config) -> Vec<Kept> {
+        let (config, kept) = config.in_place_of(&self.config);
         self.config = config;
         let banks: Vec<Institution> = self.banks.keys().copied().collect();
         banks.into_iter().for_each(|bank| self.pump(bank));
+        kept
+    }
+
+    /// Decimal places of the amounts on a bank's link; `None` for one that is not configured: no amount is said to it or read from it.
+    pub(crate) fn amount_exponent(&self, bank: Institution) -> Option<u8> {
+        self.config.issuers.get(&bank).map(|issuer| issuer.amount_exponent)
     }
 
     /// The open business day.

@@ -1,6 +1,6 @@
 //! What the switch knows beyond single transactions: business day, counters, blocks, live references.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use credential::{Pseudonym, Reference};
 use mutant::Mutant;
@@ -48,12 +48,12 @@ pub struct Standing {
     pub stand_ins: StandIns,
 }
 
-/// The references that may still serve, oldest first in `order`.
+/// The references that may still serve; `order` has the one that expires first in front.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(from = "Vec<(Reference, LiveReference)>")]
 pub struct References {
     live: Unordered<Reference, LiveReference>,
-    order: VecDeque<Reference>,
+    order: BTreeSet<(i64, Reference)>,
 }
 
 /// A reference that may still serve.
@@ -262,18 +262,18 @@ impl References {
         self.live.is_empty()
     }
 
-    /// Drops those past their life: they are given out in order, so the oldest stand in front.
+    /// Drops those past their life, also behind one that a clock ahead of itself gave out.
     pub fn forget_expired(&mut self, now_ms: i64) {
-        while let Some(oldest) = self.order.front()
-            && self.live.get(oldest).is_none_or(|live| live.expires_at_ms < now_ms)
+        while let Some(&(expires_at_ms, oldest)) = self.order.first()
+            && expires_at_ms < now_ms
         {
-            self.live.remove(oldest);
-            self.order.pop_front();
+            self.live.remove(&oldest);
+            self.order.pop_first();
         }
     }
 
     fn give_out(&mut self, reference: Reference, live: LiveReference) {
-        self.order.push_back(reference);
+        self.order.insert((live.expires_at_ms, reference));
         self.live.insert(reference, live);
     }
 
@@ -302,6 +302,7 @@ impl From<Vec<(Reference, LiveReference)>> for References {
 /// The pairs in their order, as they stand: there may be [`REFERENCES_MAX`], and none is copied for it.
 impl Serialize for References {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.order.iter().filter_map(|id| self.live.get(id).map(|live| (id, live))))
+        serializer
+            .collect_seq(self.order.iter().filter_map(|(_, id)| self.live.get(id).map(|live| (id, live))))
     }
 }

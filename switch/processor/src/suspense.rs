@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Rrn, TxKey};
+use crate::ids::{Rrn, TxKey, UtcSeconds};
 use crate::io::{Found, Lookup, Output, OwnName, Ticket};
 use crate::live::Live;
 use crate::processor::{FindAsker, Processor};
@@ -14,6 +14,9 @@ use crate::transaction::Transaction;
 /// So many transactions in SUSPENSE are listed; the flag of one more stands in the log alone until others are resolved
 /// and it is raised again. It can be resolved all the same.
 pub const SUSPENDED_MAX: usize = 100_000;
+
+/// Of these, one terminal's of one message class: its next is flagged in the log alone, as above. It takes no other's place.
+pub const SUSPENDED_OF_TERMINAL_MAX: usize = 1_000;
 
 /// The transactions that wait for a person.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -69,9 +72,16 @@ impl SuspendedSet {
             amount_minor: request.map(|request| request.content.amount_minor),
             rrn: request.map(|request| request.rrn),
         };
-        if self.0.contains_key(&transaction.key) || !self.is_full() {
+        if self.0.contains_key(&transaction.key) || self.has_room_for(transaction.key) {
             self.0.insert(transaction.key, suspended);
         }
+    }
+
+    fn has_room_for(&self, key: TxKey) -> bool {
+        let first = TxKey { sent_at: UtcSeconds(i64::MIN), stan: 0, ..key };
+        let last = TxKey { sent_at: UtcSeconds(i64::MAX), stan: u32::MAX, ..key };
+        let of_terminal = self.0.range(first..=last).take(SUSPENDED_OF_TERMINAL_MAX).count();
+        !self.is_full() && of_terminal < SUSPENDED_OF_TERMINAL_MAX
     }
 }
 

@@ -96,7 +96,7 @@ impl Processor {
 
     /// 0520 or 0521 of a bank: its totals as an issuer.
     pub(crate) fn issuer_totals(&mut self, link: LinkId, bank: Institution, message: Message) {
-        let exponent = self.config.issuers.get(&bank).map_or(0, |issuer| issuer.amount_exponent);
+        let Some(exponent) = self.amount_exponent(bank) else { return };
         let speaker = Speaker { link, side: Side::Issuer, member: bank, terminal: None, exponent };
         self.totals_said(&speaker, message);
     }
@@ -368,7 +368,7 @@ impl Processor {
         else {
             return;
         };
-        let exponent = self.config.issuers.get(&bank).map_or(0, |issuer| issuer.amount_exponent);
+        let Some(exponent) = self.amount_exponent(bank) else { return };
         let attempts = self.totals.asks.get(&bank).map_or(0, |ask| ask.attempts);
         let message = question(asked, attempts > 0, self.config.currency, exponent);
         if attempts >= TOTALS_TRIES_MAX {
@@ -425,7 +425,7 @@ impl Processor {
         if message.get(39).is_some_and(|code| code != Code::APPROVED.0) {
             return self.event(Event::FormatError(link, 39));
         }
-        let exponent = self.config.issuers.get(&bank).map_or(0, |issuer| issuer.amount_exponent);
+        let Some(exponent) = self.amount_exponent(bank) else { return };
         let theirs = match figures::read(message, exponent) {
             Ok(theirs) => theirs,
             Err((_, element)) => return self.event(Event::FormatError(link, element)),

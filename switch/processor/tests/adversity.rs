@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use iso8583::{Message, Mti};
 use processor::{
-    BankIdentity, Event, Institution, LinkId, LiveReference, Processor, REFERENCES_MAX, References, Standing,
-    UtcSeconds, Verdict,
+    BankIdentity, Config, Event, Institution, Kept, LinkId, LiveReference, Processor, REFERENCES_MAX,
+    References, SUSPENDED_OF_TERMINAL_MAX, Standing, UtcSeconds, Verdict,
 };
 use support::*;
 
@@ -115,6 +115,17 @@ fn a_reopened_reversal_brings_no_name_round_again() {
     }
 }
 
+fn live_reference() -> LiveReference {
+    LiveReference {
+        citizen: citizen(2).1,
+        terminal: "HN000001".as_bytes().try_into().map(processor::TerminalId).unwrap(),
+        acquirer: institution(BIDV),
+        expires_at_ms: START_MS - 1,
+        biometric_matched: true,
+        uses: Vec::new(),
+    }
+}
+
 /// A switch that was full of references answered 91 to every verification, also when all of them had expired.
 #[test]
 fn references_that_have_expired_make_room() {
@@ -122,15 +133,7 @@ fn references_that_have_expired_make_room() {
     let reference = |number: usize| {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        let live = LiveReference {
-            citizen: citizen(2).1,
-            terminal: "HN000001".as_bytes().try_into().map(processor::TerminalId).unwrap(),
-            acquirer: institution(BIDV),
-            expires_at_ms: START_MS - 1,
-            biometric_matched: true,
-            uses: Vec::new(),
-        };
-        (credential::Reference(bytes), live)
+        (credential::Reference(bytes), live_reference())
     };
     let references: References = (0..REFERENCES_MAX).map(reference).collect::<Vec<_>>().into();
     let standing = Standing { references, ..Standing::default() };
@@ -183,32 +186,99 @@ fn a_repeat_that_there_is_no_room_for_is_told_nothing_else_than_before() {
     assert_eq!(world.code(210), "00");
 }
 
-/// A configuration that was read again once left reversals unsent: of a bank that had gone from it and came back, and
-/// for amounts that had no form on the link for a while.
+/// A configuration that was read again once left reversals unsent, and money in flight was read and said in its decimal places:
+/// of a bank that had gone from it the 0210 was that of another amount, though the account was debited.
 #[test]
-fn a_reversal_outlives_every_configuration() {
-    for changes in ["bank gone", "exponent too large"] {
+fn a_new_configuration_leaves_what_money_in_flight_rests_on() {
+    let bank = institution(BIDV);
+    let first_terminal = Kept::Terminal(*config().terminals.keys().next().unwrap());
+    let changes: [(&str, fn(&mut Config), Kept); 4] = [
+        ("a bank is gone", |it| drop(it.issuers.remove(&institution(BIDV))), Kept::Bank(bank)),
+        (
+            "more places",
+            |it| it.issuers.get_mut(&institution(BIDV)).unwrap().amount_exponent = 9,
+            Kept::Issuer(bank),
+        ),
+        (
+            "tombstones",
+            |it| it.issuers.get_mut(&institution(BIDV)).unwrap().tombstones ^= true,
+            Kept::Issuer(bank),
+        ),
+        (
+            "a terminal's places",
+            |it| it.terminals.values_mut().for_each(|it| it.amount_exponent = 2),
+            first_terminal,
+        ),
+    ];
+    for (what, change, kept) in changes {
         let mut world = World::new();
-        let request = approved(&mut world);
-        let bank = institution(BIDV);
         let mut other = config();
-        if changes == "bank gone" {
-            other.issuers.remove(&bank);
-        } else {
-            other.issuers.get_mut(&bank).unwrap().amount_exponent = 9;
-        }
-        world.processor.reconfigure(other);
+        change(&mut other);
+        let (request, asked) = withdrawal(&mut world);
+        assert_eq!(world.processor.reconfigure(other)[0], kept, "{what}");
+        world.bank_answers(&asked, "00");
+        assert_eq!(world.code(210), "00", "{what}");
         let advice = world.advice(420, &request, None);
         world.terminal(advice);
-        assert_eq!(world.code(430), "00");
-        world.silent(bank_link(BIDV), 420);
-        world.processor.reconfigure(config());
-        world.pass_ms(300_000);
-        let reversal =
-            world.sent.iter().find(|(_, it)| matches!(it.mti().value(), 420 | 421)).cloned().unwrap();
+        assert_eq!(world.code(430), "00", "{what}");
+        let reversal = world.taken(bank_link(BIDV), 420);
+        assert_eq!(reversal.1.get(4), asked.1.get(4), "{what}");
         world.bank_answers(&reversal, "00");
-        assert_eq!(world.records(&request), "INTENT OUTCOME REVERSAL REVERSED", "{changes}");
+        assert_eq!(world.records(&request), "INTENT OUTCOME REVERSAL REVERSED", "{what}");
     }
+    let mut world = World::new();
+    let mut other = config();
+    other.limits.transaction_minor_max = 1;
+    assert_eq!(world.processor.reconfigure(other), []);
+}
+
+/// A clock that ran ahead for seconds left names that it took for a year ago: no answer of the bank belonged to anything.
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_leaves_answers_readable() {
+    let mut world = World::new();
+    world.skew_ms += 190 * 86_400_000;
+    let (_, asked) = withdrawal(&mut world);
+    world.bank_answers(&asked, "00");
+    assert_eq!(world.code(210), "00");
+    world.skew_ms -= 190 * 86_400_000;
+    let (request, asked) = withdrawal(&mut world);
+    world.bank_answers(&asked, "00");
+    assert_eq!(world.code(210), "00");
+    assert_eq!(world.records(&request), "INTENT OUTCOME");
+}
+
+/// Nor did it forget references behind one that expires in half a year.
+#[test]
+fn a_reference_of_a_clock_ahead_does_not_keep_those_behind_it() {
+    let live = |expires_at_ms| LiveReference { expires_at_ms, ..live_reference() };
+    let of_a_clock_ahead = credential::Reference([1; 16]);
+    let references = vec![
+        (of_a_clock_ahead, live(START_MS + 190 * 86_400_000)),
+        (credential::Reference([2; 16]), live(START_MS - 1)),
+    ];
+    let mut references = References::from(references);
+    references.forget_expired(START_MS);
+    assert_eq!(references.len(), 1);
+    assert!(references.get(&of_a_clock_ahead).is_some());
+}
+
+/// One terminal's reversals of what nobody knows once filled the list of all.
+#[test]
+fn one_terminal_takes_no_others_place_among_what_waits_for_people() {
+    let mut world = World::new();
+    for _ in 0..SUSPENDED_OF_TERMINAL_MAX + 10 {
+        let unknown = world.money("01", AMOUNT);
+        let advice = world.advice(420, &unknown, Some(1));
+        world.terminal(advice);
+        world.pass_ms(1);
+    }
+    assert_eq!(world.processor.standing().suspended.len(), SUSPENDED_OF_TERMINAL_MAX);
+    world.sign_on("HN000002");
+    let mut unknown = world.money("01", AMOUNT);
+    unknown.set_text(41, "HN000002");
+    let advice = world.advice(420, &unknown, Some(1));
+    world.terminal(advice);
+    assert_eq!(world.processor.standing().suspended.len(), SUSPENDED_OF_TERMINAL_MAX + 1);
 }
 
 /// The table marks cells that a person has to see; each of them tells an event that alarms.

@@ -231,7 +231,12 @@ impl Running {
                 self.handle(now, Input::Operator(ticket, command));
             }
             Inbound::Reconfigure(config) => {
-                self.owned.processor.reconfigure(*config);
+                for kept in self.owned.processor.reconfigure(*config) {
+                    tracing::error!(
+                        ?kept,
+                        "money in flight rests on it: it is kept as it was until a restart"
+                    );
+                }
                 self.carry_out();
             }
             Inbound::Status(answer) => {
