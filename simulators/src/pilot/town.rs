@@ -140,7 +140,7 @@ impl Town {
         let switch_key = SecretKey::from_seed(plan.seed, "switch", SWITCH_KID);
         let certificates = Certificates::mint()?;
         write(directory, "registry-ca.pem", &certificates.ca_pem)?;
-        write(directory, "signing.pem", &switch_key.to_pkcs8_pem())?;
+        write_private(directory, "signing.pem", &switch_key.to_pkcs8_pem())?;
         let config = RegistryConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             certificates,

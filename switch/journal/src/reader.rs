@@ -18,6 +18,7 @@ use crate::frame::{self, Next};
 use crate::names::{IndexName, Kind, Namer, Place, day_of, identity_of};
 use crate::scan::Scan;
 use crate::shared::{Shared, State};
+use crate::storage::SEGMENT_HEAD_BYTES;
 use crate::verify::Head;
 
 /// Answers look-ups; cheap to clone.
@@ -71,6 +72,40 @@ impl LogReader {
             Some(_) | None => Some(*segment.link_before()),
         });
         Head { records, link: link.expect("the last durable record is in memory") }
+    }
+
+    /// The chain's link behind the first `records` records, as a [`Head`] of so many has it; `None` where fewer are durable.
+    ///
+    /// # Errors
+    /// The segment of the last of them cannot be read up to it.
+    pub fn link_behind(&self, records: Position) -> Result<Option<[u8; 32]>, ReadError> {
+        let Some(last) = records.checked_sub(1) else { return Ok(Some(frame::genesis(&self.shared.keys))) };
+        if records > self.shared.synced() {
+            return Ok(None);
+        }
+        let in_memory = {
+            let state = self.shared.lock();
+            let segment = state.segments().rev().find(|segment| segment.base() <= last);
+            segment.and_then(|segment| segment.frame(last)).map(frame::link)
+        };
+        if in_memory.is_some() {
+            return Ok(in_memory);
+        }
+        let (base, _) = self.shared.files.segment_of(last);
+        let shelf = self.shared.files.shelf();
+        let bytes = shelf.read(base).map_err(|error| ReadError::Io { path: shelf.segment(base), error })?;
+        let mut rest = bytes.get(SEGMENT_HEAD_BYTES..).unwrap_or_default();
+        for position in base..=last {
+            let Next::Frame(frame) = frame::read(rest) else {
+                let reason = "a record in front of a head that was kept".to_owned();
+                return Err(ReadError::Damaged { position, reason });
+            };
+            if position == last {
+                return Ok(Some(frame::link(rest)));
+            }
+            rest = &rest[frame.len()..];
+        }
+        Ok(None)
     }
 
     /// A transaction by its key, with its records.

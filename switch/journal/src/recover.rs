@@ -1,7 +1,8 @@
 //! A start: what the directory holds, checked record by record, made durable before anything is acted on.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -64,12 +65,14 @@ impl Drop for Lock {
     }
 }
 
-/// Makes the directory where it is not there, and locks it.
+/// Makes the directory where it is not there, and locks it. The lock is a file of the switch's user alone: whoever may open it may hold it.
 pub(crate) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let io = |error| OpenError::io(dir, error);
-    fs::create_dir_all(dir).map_err(io)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+    let mut options = OpenOptions::new();
     let file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(io)?;
+        options.create(true).truncate(false).write(true).mode(0o600).open(dir.join("lock")).map_err(io)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),

@@ -8,8 +8,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::stages;
@@ -21,6 +25,21 @@ const BATCH_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0];
 
 /// Samples of a histogram are kept one by one until they are counted; where nobody reads the page, that is after so long.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
+
+/// Connections at once; the next waits in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 32;
+
+/// The head of each request has to be whole within this time, also the next on a connection that is kept.
+const HEAD_MAX: Duration = Duration::from_secs(5);
+
+/// A connection is closed after so long, whatever it does.
+const CONNECTION_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Behind an accept that failed, as for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the process stands, told by those who know.
 #[derive(Debug)]
@@ -70,7 +89,7 @@ pub(crate) fn page(metrics: &PrometheusHandle) -> String {
     metrics.render() + &stages::own().render()
 }
 
-/// Serves until the process ends.
+/// Serves until the process ends. So many connections at once, each for so long: whoever watches asks and goes.
 pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, health: Arc<Health>) {
     let answer = |good: bool, yes: &'static str, no: &'static str| {
         if good { (StatusCode::OK, yes) } else { (StatusCode::SERVICE_UNAVAILABLE, no) }
@@ -93,7 +112,26 @@ pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, health: Arc
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(health);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "admin server");
+    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "nobody who watches is let in for a moment");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(HEAD_BYTES_MAX);
+            let served = http.serve_connection(TokioIo::new(stream), service);
+            if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_MAX, served).await {
+                tracing::debug!(%error, "a connection of whoever watches");
+            }
+            drop(permit);
+        });
     }
 }

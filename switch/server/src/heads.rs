@@ -225,15 +225,33 @@ pub(crate) fn check_second_place(
     settings: &HeadsSettings,
     log_dir: &Path,
     node: &str,
-    now: Head,
+    log: &LogReader,
 ) -> Result<SecondPlace, String> {
-    let checked = check(settings, log_dir, node, now)?;
+    let link_behind = |records| log.link_behind(records).map_err(|error| format!("log: {error}"));
+    let checked = check(settings, log_dir, node, log.head().records, &link_behind)?;
     let is_silent = checked == SecondPlace::Silent;
     metrics::gauge!("atm_switch_log_heads_missing").set(f64::from(u8::from(is_silent)));
     Ok(checked)
 }
 
-fn check(settings: &HeadsSettings, log_dir: &Path, node: &str, now: Head) -> Result<SecondPlace, String> {
+/// Heads were kept, and the configuration says no more where: nothing vouches for the log, and nobody has said that this is meant.
+pub(crate) fn tell_left_out(log_dir: &Path) {
+    if were_kept(log_dir) {
+        metrics::gauge!("atm_switch_log_heads_missing").set(1.0);
+        tracing::error!(
+            "heads of this log were kept, and the configuration has no log.heads_file: it is not known whether the log was put back"
+        );
+    }
+}
+
+/// `records` are durable; `link_behind` gives the chain's link behind so many of them.
+fn check(
+    settings: &HeadsSettings,
+    log_dir: &Path,
+    node: &str,
+    records: u64,
+    link_behind: &dyn Fn(u64) -> Result<Option<[u8; 32]>, String>,
+) -> Result<SecondPlace, String> {
     let (sender, read) = channel();
     let path = settings.file.clone();
     let reading = move || {
@@ -262,14 +280,15 @@ fn check(settings: &HeadsSettings, log_dir: &Path, node: &str, now: Head) -> Res
     if !were_kept(log_dir) {
         write_note(log_dir)?;
     }
-    let reason = match longest.head.records {
-        records if records > now.records => "it ends before that, and so was cut or put back",
-        records if records == now.records && longest.head.link != now.link => "it holds other records",
-        _ => return Ok(SecondPlace::Vouches),
+    let kept = longest.head;
+    let reason = match link_behind(kept.records)? {
+        None => "it ends before that, and so was cut or put back",
+        Some(link) if link != kept.link => "it holds other records, and so was put back and gone on with",
+        Some(_) => return Ok(SecondPlace::Vouches),
     };
     Err(format!(
-        "log: {} records; {file} vouches for {}, and {reason}; `atm-switch log verify --heads` tells more",
-        now.records, longest.head.records
+        "log: {records} records; {file} vouches for {}, and {reason}; `atm-switch log verify --heads` tells more",
+        kept.records
     ))
 }
 
@@ -291,6 +310,8 @@ fn end_of(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::cmp::Ordering;
+
     use keys::Key;
 
     use super::*;
@@ -348,7 +369,14 @@ mod tests {
     fn a_start_refuses_what_is_shorter_or_other_than_was_signed() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = writer(dir.path().join("heads"), 1);
-        let start = |writer: &HeadWriter, node: &str, now| check(&writer.settings, dir.path(), node, now);
+        let start = |writer: &HeadWriter, node: &str, now: Head| {
+            let link = |records: u64| match records.cmp(&now.records) {
+                Ordering::Less => Ok(Some(head(records).link)),
+                Ordering::Equal => Ok(Some(now.link)),
+                Ordering::Greater => Ok(None),
+            };
+            check(&writer.settings, dir.path(), node, now.records, &link)
+        };
         writer.look(head(5), false);
         assert_eq!(start(&writer, "a", head(5)), Ok(SecondPlace::Vouches));
         assert_eq!(start(&writer, "a", head(6)), Ok(SecondPlace::Vouches));
@@ -366,7 +394,14 @@ mod tests {
         std::fs::create_dir(&mount).unwrap();
         let mut writer = writer(mount.join("heads"), 1);
         let settings = writer.settings.clone();
-        let start = |now| check(&settings, &log_dir, "a", now);
+        let start = |now: Head| {
+            let link = |records: u64| match records.cmp(&now.records) {
+                Ordering::Less => Ok(Some(head(records).link)),
+                Ordering::Equal => Ok(Some(now.link)),
+                Ordering::Greater => Ok(None),
+            };
+            check(&settings, &log_dir, "a", now.records, &link)
+        };
         assert!(start(head(0)).unwrap_err().contains("begin-heads"), "nobody has said that it is the first");
         let begun = begin(&settings, &log_dir, "a", &data()).unwrap();
         assert_eq!((begun.records, start(begun)), (0, Ok(SecondPlace::Vouches)));

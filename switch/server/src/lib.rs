@@ -28,6 +28,7 @@ mod observer;
 pub mod operator;
 pub mod people_commands;
 mod pins;
+pub mod process_files;
 pub mod process_memory;
 pub mod proofs;
 pub mod recon_commands;

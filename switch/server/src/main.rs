@@ -16,8 +16,8 @@ use server::keys_commands::{self, Brought};
 use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
 use server::{
-    case_commands, day_commands, enrolment_commands, log_commands, people_commands, process_memory,
-    recon_commands, run, saf_commands, sheet_process, suspense_commands,
+    case_commands, day_commands, enrolment_commands, log_commands, people_commands, process_files,
+    process_memory, recon_commands, run, saf_commands, sheet_process, suspense_commands,
 };
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     if let Err(reason) = process_memory::hide() {
         tracing::warn!(reason, "keys");
     }
+    process_files::be_private();
     match carry_out(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Configuration(mistakes)) => {

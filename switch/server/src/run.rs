@@ -22,13 +22,13 @@ use crate::admin::{self, Health};
 use crate::audit_file;
 use crate::bus::{Bus, Inbound, bus};
 use crate::clock::Clock;
-use crate::config::{self, PinFormats, Settings};
+use crate::config::{self, PinFormats, Settings, TerminalLinkSettings};
 use crate::console_switch::ConsoleSwitch;
 use crate::current::Current;
 use crate::cutover::{self, Acknowledgements};
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
-use crate::heads::{HeadsKeeper, HeadsSettings, check_second_place};
+use crate::heads::{self, HeadsKeeper, HeadsSettings, check_second_place};
 use crate::key_keeper::{Keeping, KeyKeeper};
 use crate::key_rotation;
 use crate::key_versions::KeyVersions;
@@ -40,6 +40,7 @@ use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
 use crate::operator;
 use crate::pins::{PinBounds, Pins};
+use crate::process_files;
 use crate::process_memory;
 use crate::security_module;
 use crate::sheet_process::SheetProcess;
@@ -84,6 +85,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let clock = Clock::start();
     let metrics = admin::collect_metrics()?;
     process_memory::lock();
+    let bank_links = settings.issuers.values().map(|link| link.addresses.len()).sum();
+    let connections_max =
+        process_files::room_for_connections(settings.terminals.connections_max, bank_links)?;
     let health = Arc::new(Health::new(clock));
     let (bus, bus_end) = bus();
     let stop = Arc::new(Notify::new());
@@ -101,9 +105,12 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
     let node = &settings.switch.id;
     let keep_heads = |heads: &HeadsSettings| {
-        let found = check_second_place(heads, &settings.switch.log_dir, node, log.reader().head())?;
+        let found = check_second_place(heads, &settings.switch.log_dir, node, &log.reader())?;
         HeadsKeeper::start(heads, node, found, log.reader(), clock)
     };
+    if settings.heads.is_none() {
+        heads::tell_left_out(&settings.switch.log_dir);
+    }
     let heads_keeper = settings.heads.as_ref().map(keep_heads).transpose()?;
 
     let enrolment = Enrolment::open(&settings.switch.enrolment_dir);
@@ -193,7 +200,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let doors = Doors::new(&settings);
     connect_banks(&settings, &links, &doors, &macs, &bus);
     let shared = Shared {
-        settings: settings.terminals.clone(),
+        settings: TerminalLinkSettings { connections_max, ..settings.terminals.clone() },
         keys: Arc::clone(&keys),
         macs: Arc::clone(&macs),
         door: Arc::clone(&doors.terminals),

@@ -156,11 +156,13 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn a_key_file_that_others_can_read_is_refused() {
-    let dir = directory();
-    let file = write(dir.path(), "atm-switch.toml", &example("## Configuration"));
-    std::fs::set_permissions(dir.path().join("keys.toml"), std::fs::Permissions::from_mode(0o640)).unwrap();
-    let told = load(&file).map(drop).unwrap_err();
-    assert!(told[0].reason.ends_with("mode 640 lets others in; chmod 600"), "{told:?}");
+    for name in ["keys.toml", "signing.pem"] {
+        let dir = directory();
+        let file = write(dir.path(), "atm-switch.toml", &example("## Configuration"));
+        std::fs::set_permissions(dir.path().join(name), std::fs::Permissions::from_mode(0o640)).unwrap();
+        let told = load(&file).map(drop).unwrap_err();
+        assert!(told[0].reason.ends_with("mode 640 lets others in; chmod 600"), "{told:?}");
+    }
 }
 
 /// The second example of the page, in the first: every file there, mode 600 where it holds a key.

@@ -614,6 +614,23 @@ fn a_log_that_was_put_back_is_refused_and_named_by_the_heads_that_were_kept() {
     assert_eq!((&report["bad"]["harm"], &report["bad"]["position"]), (&"rolled_back".into(), &1.into()));
     assert!(switch.command(&["log", "verify"]).status.success(), "the log alone does not know");
 
+    // Gone on with where no heads are asked for, it is as long as what was kept: an alarm there, and refused here.
+    let configured = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    let without: Vec<&str> = configured.lines().filter(|line| !line.contains("heads_file")).collect();
+    std::fs::write(switch.path("atm-switch.toml"), without.join("\n")).unwrap();
+    let addresses = switch.start();
+    assert!(page(&addresses, "/metrics").contains("atm_switch_log_heads_missing 1"));
+    for terminal in ["QN000001", "QN000002", "QN000003"] {
+        switch.told(&["block", "terminal", terminal]);
+    }
+    assert!(switch.end("TERM").success());
+    std::fs::write(switch.path("atm-switch.toml"), &configured).unwrap();
+    let refused = switch.command(&["run"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("vouches for 3, and it holds other records"), "{told}");
+    copy_files(&earlier, &switch.path("log"));
+
     // Gone on with, it is another log.
     std::fs::rename(switch.path("witness/heads"), switch.path("moved")).unwrap();
     assert_eq!(switch.command(&verify).status.code(), Some(17), "no head is left where some were kept");
@@ -637,6 +654,35 @@ fn a_log_that_was_put_back_is_refused_and_named_by_the_heads_that_were_kept() {
     assert_eq!(switch.command(&with_key).status.code(), Some(16), "a head that nobody has signed");
     std::fs::write(&heads, text).unwrap();
     switch.start();
+}
+
+/// Other users of the machine read the log, and kept the switch from starting by holding its lock.
+#[test]
+fn what_the_switch_makes_is_its_users_alone() {
+    let mut switch = Switch::new();
+    switch.start();
+    switch.told(&["block", "terminal", "HN000001"]);
+    assert!(switch.end("TERM").success());
+    let log = switch.path("log");
+    let made = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path());
+    for path in made.chain([log.clone()]) {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
+    }
+}
+
+/// Connections of whoever watches were held for ever, as many as came: terminals got none any more.
+#[test]
+fn connections_to_the_metrics_that_say_nothing_are_bounded_and_closed() {
+    let mut switch = Switch::new();
+    let addresses = switch.start();
+    let admin = address(&addresses, "admin");
+    let silent: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(admin).unwrap()).collect();
+    for mut stream in silent {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0, "closed, not answered");
+    }
+    assert!(page(&addresses, "/healthz").contains("healthy"));
 }
 
 #[test]

@@ -127,6 +127,19 @@ fn a_whole_log_is_what_its_heads_vouch_for() {
     assert_eq!((report.head.records, report.vouched_records), (RECORDS, RECORDS));
 }
 
+/// A start holds the last head that was kept against the record that it names, wherever it stands.
+#[test]
+fn the_link_behind_any_number_of_records_is_that_of_its_head() {
+    let kept = Kept::new();
+    let bench = open(kept.path()).unwrap();
+    let reader = bench.log.reader();
+    for head in kept.kept_heads() {
+        assert_eq!(reader.link_behind(head.records).unwrap(), Some(head.link), "{}", head.records);
+    }
+    assert_eq!(reader.link_behind(RECORDS + 1).unwrap(), None);
+    bench.log.close();
+}
+
 #[test]
 fn a_byte_edited_in_any_part_of_a_record_is_found_with_and_without_its_checksum_mended() {
     let kept = Kept::new();

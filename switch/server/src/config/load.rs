@@ -25,6 +25,9 @@ use crate::trust::TrustFiles;
 /// A day in milliseconds: the longest wait that makes sense for most timers.
 pub(super) const DAY_MS: u64 = 86_400_000;
 
+/// Behind a clock that ran ahead a start is a person's word that it is right again: as much as four years.
+const CLOCK_BEHIND_MS_MAX: u64 = 4 * 366 * DAY_MS;
+
 /// How old a revocation list may be unless it is said: authorities issue one every 90 days (ICAO 9303-12, 5.2.1).
 const CRL_AGE_S_MAX: u64 = 90 * 86_400;
 
@@ -145,7 +148,7 @@ fn switch(section: Section<'_>) -> (Option<SwitchSettings>, Option<General>) {
     let id = section.parsed("id", |text| named(text, 64));
     let log_dir = section.path("log_dir");
     let enrolment_dir = section.path("enrolment_dir");
-    let clock_behind_ms_max = section.number_or("clock_behind_ms_max", 5_000, 0..=DAY_MS);
+    let clock_behind_ms_max = section.number_or("clock_behind_ms_max", 5_000, 0..=CLOCK_BEHIND_MS_MAX);
     let drain_ms_max = section.number_or("drain_ms_max", 30_000, 0..=DAY_MS);
     let segment_bytes = section.number_or("segment_bytes", 64 << 20, SEGMENT_BYTES_MIN..=1 << 30);
     let iin = section.parsed_or("iin", *b"970499", |text| {
@@ -344,6 +347,9 @@ fn registry(section: Section<'_>) -> Option<RegistrySettings> {
     });
     let ca_pem = section.file("ca_file");
     let signing_key_pem = section.file("signing_key_file");
+    if let Some((path, _)) = &signing_key_pem {
+        is_private(&section, "signing_key_file", path);
+    }
     let kid = section.parsed("kid", |text| named(text, 64));
     let mut pinned = BTreeMap::new();
     for key in section.sections("key") {
@@ -360,6 +366,9 @@ fn registry(section: Section<'_>) -> Option<RegistrySettings> {
     }
     let certificate = section.optional_file("client_certificate_file");
     let key = section.optional_file("client_key_file");
+    if let Some((path, _)) = &key {
+        is_private(&section, "client_key_file", path);
+    }
     if certificate.is_some() != key.is_some() {
         section.refuse("client_certificate_file", "and client_key_file go together");
     }
