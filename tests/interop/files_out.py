@@ -111,13 +111,19 @@ dir = "clerks"
 [[reconciliation.fee]]
 kind = "withdrawal"
 fixed_minor = {FEE_MINOR}
+[console]
+listen = "127.0.0.1:0"
+dir = "console"
 """
     (directory / "atm-switch.toml").write_text(config)
+    password = secrets.token_hex(16)
+    private(directory / "minh.password", password + "\n")
+    told(directory, "people", "add", "minh", "--full-name", "Minh", "--role", "checker", input=password)
 
 
-def told(directory, *arguments):
+def told(directory, *arguments, input=""):
     command = [SWITCH, *arguments, "--config", directory / "atm-switch.toml"]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=COMMAND_S_MAX)
+    done = subprocess.run(command, cwd=directory, input=input, capture_output=True, text=True, timeout=COMMAND_S_MAX)
     if done.returncode:
         sys.exit(f"{arguments}: {done.stdout}{done.stderr}")
     return done.stdout
@@ -206,8 +212,8 @@ def main():
         wrong = f"day/banks/{BANKS[1]}-{DAY}-wrong-sum.csv"
         command = [SWITCH, "recon", "import", wrong, "--kind", "postings", "--bank", BANKS[1], "--day", DAY, "--config", "atm-switch.toml"]
         assert subprocess.run(command, cwd=directory, capture_output=True, timeout=COMMAND_S_MAX).returncode == 1
-        told(directory, "day", "close", FIRST_DAY)
-        told(directory, "day", "close", DAY)
+        for day in (FIRST_DAY, DAY):
+            told(directory, "day", "close", day, "--as", "minh", "--password-file", "minh.password")
         nets = []
         for bank in BANKS:
             nets.append(check_bank(directory, bank))

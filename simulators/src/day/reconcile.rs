@@ -55,7 +55,11 @@ pub(super) struct Outcome {
     pub(super) found_by_kind: BTreeMap<Kind, u64>,
     /// The first that were missed, had another kind or were not planted.
     pub(super) amiss: Vec<String>,
+    /// Log and files, the log among it.
     pub(super) reading_s: f64,
+    /// The log's records, read and folded into days as `day` and `recon` commands do.
+    pub(super) log_records: u64,
+    pub(super) log_reading_s: f64,
     pub(super) matching_s: f64,
     /// Records of all sides taken and matched, on one core, their files read before.
     pub(super) records_per_second: f64,
@@ -79,6 +83,7 @@ impl Outcome {
 struct Sides {
     ours: Vec<Ours>,
     book: Book,
+    log_reading_s: f64,
     postings: Vec<PostingFile>,
     journals: Vec<JournalFile>,
     counters: Vec<Counter>,
@@ -117,14 +122,16 @@ pub(super) fn reconcile(
 fn read(plan: &Plan, deliveries: &[Delivery], seed: u64, dir: &Path) -> Result<Sides, String> {
     let mut book = Book::new(FeeTable::default(), None);
     let log = LogFiles::new(&dir.join("log"), data_keys(seed));
-    for next in log.scan(0).map_err(|error| error.to_string())? {
+    let started = Instant::now();
+    for next in log.scan_sealed(0).map_err(|error| error.to_string())? {
         let (position, record) = next.map_err(|error| error.to_string())?;
         book.apply(position, &record).map_err(|error| error.to_string())?;
     }
+    let log_reading_s = started.elapsed().as_secs_f64();
     let ours = book.take_changed().cloned().collect();
     let (postings, journals, counters) = (Vec::new(), Vec::new(), Vec::new());
     let (names, refused, posted) = (BTreeMap::new(), Vec::new(), Vec::new());
-    let mut sides = Sides { ours, book, postings, journals, counters, names, refused, posted };
+    let mut sides = Sides { ours, book, log_reading_s, postings, journals, counters, names, refused, posted };
     let mut intake = Intake::default();
     for Delivery { path, form } in deliveries {
         let bytes = fs::read(dir.join(path)).map_err(|error| format!("{path}: {error}"))?;
@@ -265,6 +272,8 @@ fn judge(plan: &Plan, truth: &Truth, sides: &Sides, matcher: &Matcher, found: BT
         found_by_kind: count(&planted.intersection(&found).cloned().collect()),
         amiss: amiss.take(AMISS_MAX).collect(),
         reading_s: 0.0,
+        log_records: sides.book.next(),
+        log_reading_s: sides.log_reading_s,
         matching_s: 0.0,
         records_per_second: 0.0,
         peak_memory_bytes: 0,

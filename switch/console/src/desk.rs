@@ -281,7 +281,7 @@ impl Desks {
         let goes_on = |_: &mut Book, position: Position| {
             !position.is_multiple_of(RECORDS_BETWEEN_LOOKS) || began.elapsed() <= self.reading_max
         };
-        Ok(state.days.read_on(casework, |from| log.scan_durable(from), goes_on)?)
+        Ok(state.days.read_on(casework, |from| log.scan_sealed(from), goes_on)?)
     }
 }
 

@@ -47,7 +47,26 @@ impl LogFiles {
         let bases = self.shelf.bases().map_err(io)?;
         let first = bases.partition_point(|base| *base <= from).saturating_sub(1);
         let bases = bases.get(first..).unwrap_or_default().to_vec();
-        Ok(FileScan { files: self, bases, segment: 0, bytes: None, offset: 0, next: 0, from, ended: false })
+        let (bytes, is_sealed) = (None, false);
+        Ok(FileScan {
+            files: self,
+            bases,
+            segment: 0,
+            bytes,
+            offset: 0,
+            next: 0,
+            from,
+            is_sealed,
+            ended: false,
+        })
+    }
+
+    /// The same without what is personal, as [`crate::LogReader::scan_sealed`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan_sealed(&self, from: Position) -> Result<FileScan<'_>, ReadError> {
+        Ok(FileScan { is_sealed: true, ..self.scan(from)? })
     }
 
     /// The transactions that are wanted, in the order in which they began. Reads the whole log twice.
@@ -108,6 +127,8 @@ pub struct FileScan<'a> {
     offset: usize,
     next: Position,
     from: Position,
+    /// What is personal is left sealed.
+    is_sealed: bool,
     ended: bool,
 }
 
@@ -162,10 +183,10 @@ impl Iterator for FileScan<'_> {
         if self.ended {
             return None;
         }
-        let keys = &self.files.keys;
+        let unseal = if self.is_sealed { Unseal::Leave } else { Unseal::Open(&self.files.keys) };
         let read = match self.next_frame() {
             Ok(Some((position, frame))) => {
-                Some(read_record(frame, position, Unseal::Open(keys)).map(|record| (position, record)))
+                Some(read_record(frame, position, unseal).map(|record| (position, record)))
             }
             Ok(None) => None,
             Err(error) => Some(Err(error)),

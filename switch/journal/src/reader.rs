@@ -142,9 +142,10 @@ impl LogReader {
         Scan::new(self.shared.clone(), from, end)
     }
 
-    /// Every record from `from` on that is durable when this is called.
-    pub fn scan_durable(&self, from: Position) -> Scan {
-        Scan::new(self.shared.clone(), from, self.shared.synced().max(from))
+    /// Every record from `from` on that is durable when this is called, for who counts: what is personal is left sealed. A PAN of zeros stands for the
+    /// citizen's, and accounts, carried elements, evidence and linked banks are left out.
+    pub fn scan_sealed(&self, from: Position) -> Scan {
+        Scan::new(self.shared.clone(), from, self.shared.synced().max(from)).sealed()
     }
 
     fn moment(&self) -> Moment {

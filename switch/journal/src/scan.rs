@@ -22,6 +22,8 @@ pub struct Scan {
     end: Position,
     /// Whether a record is wanted, by its bytes; of the others only the frames are checked.
     wanted: fn(&[u8]) -> bool,
+    /// What is personal is left sealed.
+    is_sealed: bool,
     source: Source,
 }
 
@@ -34,7 +36,8 @@ enum Source {
 
 impl Scan {
     pub(crate) fn new(shared: Arc<Shared>, from: Position, end: Position) -> Scan {
-        Scan { shared, next: from, end, wanted: |_| true, source: Source::Memory(VecDeque::new()) }
+        let source = Source::Memory(VecDeque::new());
+        Scan { shared, next: from, end, wanted: |_| true, is_sealed: false, source }
     }
 
     /// Only the records whose bytes are wanted.
@@ -42,12 +45,18 @@ impl Scan {
         Scan { wanted, ..self }
     }
 
+    /// The same without what is personal.
+    pub(crate) fn sealed(self) -> Scan {
+        Scan { is_sealed: true, ..self }
+    }
+
     /// The next record, if it is wanted.
     fn read_next(&mut self) -> Result<Option<Record>, ReadError> {
         let shared = Arc::clone(&self.shared);
         let wanted = self.wanted;
+        let unseal = if self.is_sealed { Unseal::Leave } else { Unseal::Open(&shared.keys) };
         let read = |frame: &[u8], position| match wanted(frame.get(HEAD_BYTES..).unwrap_or_default()) {
-            true => read_record(frame, position, Unseal::Open(&shared.keys)).map(Some),
+            true => read_record(frame, position, unseal).map(Some),
             false => check(frame, position).map(|()| None),
         };
         loop {

@@ -4,22 +4,25 @@ use std::io::{Read, Write};
 
 use casework::{Deed, Resolution, Row};
 use console::Permission;
+use journal::ReadError;
 use processor::{Day, Institution};
 use reconciliation::{CaseId, Decision, LineId};
 use serde_json::{Value, json};
 
-use crate::cli::CaseCommand;
+use crate::cli::{CaseArgs, CaseCommand, PersonArgs};
 use crate::config::Settings;
 use crate::desk::{Joined, Seat, now_ms};
+use crate::log_commands::files;
+use crate::operator::{self, Request};
 use crate::recon_commands::{is_member, row_json};
 
 /// Does something to a case: checked against all acts, recorded and durable when this returns. Prints how the case stands then, as `exceptions` does.
 ///
-/// Who is maker or checker has proved to be a person of the console, by a password in the first line of `input`: the command line's user is all of them,
+/// Whoever acts has proved to be a person of the console, by a password in the first line of a file or of `input`: the command line's user is all of them,
 /// or none.
 ///
 /// # Errors
-/// Whoever acts may not, or is nobody where it takes a person; the case is no exception; the act is refused; as
+/// Whoever acts may not; the case is no exception; the act is refused; as
 /// [`crate::recon_commands::matched`].
 pub fn act(
     settings: &Settings,
@@ -28,19 +31,15 @@ pub fn act(
     out: &mut impl Write,
 ) -> Result<(), String> {
     let seat = Seat::new(settings)?;
-    let (permission, takes_person) = match command {
-        CaseCommand::Approve { .. } | CaseCommand::Reject { .. } => (Permission::Check, true),
-        CaseCommand::Propose { .. } | CaseCommand::Reopen { .. } => (Permission::Work, true),
-        CaseCommand::Dispute { .. } | CaseCommand::Assign { .. } | CaseCommand::Note { .. } => {
-            (Permission::Work, false)
-        }
+    let permission = match command {
+        CaseCommand::Approve { .. } | CaseCommand::Reject { .. } => Permission::Check,
+        CaseCommand::Propose { .. }
+        | CaseCommand::Reopen { .. }
+        | CaseCommand::Dispute { .. }
+        | CaseCommand::Assign { .. }
+        | CaseCommand::Note { .. } => Permission::Work,
     };
-    let person = command.on().person.as_deref();
-    if takes_person && person.is_none() {
-        let reason = "it takes a person: --as NAME, and the password as the first line of standard input";
-        return Err(reason.to_owned());
-    }
-    let by = seat.by(person, permission, input)?;
+    let by = seat.by(&command.on().by, permission, input)?;
     let case: CaseId = command.on().case.parse()?;
     let before = row_of(seat.joined()?, case)?;
     let deed = deed_of(settings, command, case, &before)?;
@@ -115,7 +114,7 @@ pub struct Pair<'a> {
 pub fn by_hand(
     settings: &Settings,
     pair: Pair<'_>,
-    person: Option<&str>,
+    person: &PersonArgs,
     input: &mut impl Read,
     out: &mut impl Write,
 ) -> Result<(), String> {
@@ -131,6 +130,32 @@ pub fn by_hand(
     let act = done.map_err(|error| error.to_string())?.next() - 1;
     let what = if pair.is_match { "match" } else { "part" };
     print(&json!({ "act": act, "deed": what, "line": line.to_string(), "ours": ours.to_string() }), out)
+}
+
+/// Has the running switch record a person's decision about the transaction of a case: it waits no more. It is durable when this returns.
+///
+/// # Errors
+/// Whoever acts may not; the case is of no transaction; the switch does not run, or the transaction does not wait for a person.
+pub async fn resolve(
+    settings: &Settings,
+    on: &CaseArgs,
+    why: &str,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let by = Seat::new(settings)?.by(&on.by, Permission::Resolve, input)?;
+    let case: CaseId = on.case.parse()?;
+    let log = files(settings);
+    let told = |error: ReadError| error.to_string();
+    let record = match case.of.file == LineId::LOG {
+        true => log.scan(case.of.line).map_err(told)?.next().transpose().map_err(told)?,
+        false => None,
+    };
+    let key = record.and_then(|(_, record)| record.transaction);
+    let key = key.ok_or_else(|| format!("case {case}: it is of no transaction"))?.to_string();
+    let request = Request::SuspenseResolve { key, by: by.who, why: why.to_owned() };
+    operator::ask(&settings.operator_socket, &request).await?;
+    writeln!(out, "done").map_err(|error| error.to_string())
 }
 
 fn print(value: &Value, out: &mut impl Write) -> Result<(), String> {

@@ -126,6 +126,36 @@ pub struct ConfigFile {
     pub file: PathBuf,
 }
 
+/// Who does something that is recorded.
+#[derive(Args, Clone, Debug)]
+pub struct PersonArgs {
+    /// Who does it, by the name in the console's file of people, whose roles count.
+    #[arg(id = "person", long = "as", value_name = "NAME")]
+    pub name: String,
+    /// The person's password is the first line of this file, which nobody else can read; of standard input without it.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// Who does something, where it may be nobody.
+#[derive(Args, Clone, Debug)]
+pub struct MaybePersonArgs {
+    /// Who does it, by the name in the console's file of people, whose roles count.
+    #[arg(id = "person", long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// The person's password is the first line of this file, which nobody else can read; of standard input without it.
+    #[arg(long, value_name = "FILE", requires = "person")]
+    pub password_file: Option<PathBuf>,
+}
+
+impl MaybePersonArgs {
+    /// The person, where there is one.
+    pub fn person(&self) -> Option<PersonArgs> {
+        let name = self.name.clone()?;
+        Some(PersonArgs { name, password_file: self.password_file.clone() })
+    }
+}
+
 /// What is blocked or unblocked.
 #[derive(Args, Debug)]
 pub struct BlockArgs {
@@ -406,19 +436,29 @@ pub enum DayCommand {
         config: ConfigFile,
     },
     /// Close a day behind its cutover: what the log says of it from here on is an adjustment of the open day.
-    #[command(after_help = "Example:\n  atm-switch day close 2026-05-03 --config atm-switch.toml")]
+    #[command(
+        after_help = "Example:\n  atm-switch day close 2026-05-03 --as minh --config atm-switch.toml < password"
+    )]
     Close {
         /// The day.
         day: String,
+        /// Who closes it.
+        #[command(flatten)]
+        by: PersonArgs,
         /// The switch that is meant.
         #[command(flatten)]
         config: ConfigFile,
     },
     /// Say that the banks have settled a closed day.
-    #[command(after_help = "Example:\n  atm-switch day settle 2026-05-03 --config atm-switch.toml")]
+    #[command(
+        after_help = "Example:\n  atm-switch day settle 2026-05-03 --as minh --config atm-switch.toml < password"
+    )]
     Settle {
         /// The day.
         day: String,
+        /// Who says it.
+        #[command(flatten)]
+        by: PersonArgs,
         /// The switch that is meant.
         #[command(flatten)]
         config: ConfigFile,
@@ -436,12 +476,17 @@ pub enum ReconCommand {
   atm-switch recon import journal.csv --kind journal --day 2026-05-03 --part 2 --config atm-switch.toml")]
     Import(ImportArgs),
     /// Keep how a bank or a make of machine writes its files, under a name.
-    #[command(after_help = "Example:\n  atm-switch recon layout bidv bidv.toml --config atm-switch.toml")]
+    #[command(
+        after_help = "Example:\n  atm-switch recon layout bidv bidv.toml --as lan --config atm-switch.toml < password"
+    )]
     Layout {
         /// The name.
         name: String,
         /// The layout, TOML.
         file: PathBuf,
+        /// Who keeps it.
+        #[command(flatten)]
+        by: PersonArgs,
         /// The switch that is meant.
         #[command(flatten)]
         config: ConfigFile,
@@ -450,17 +495,16 @@ pub enum ReconCommand {
     /// transaction by hand, which stands before every rule.
     #[command(after_help = "Examples:
   atm-switch recon match --json --config atm-switch.toml
-  atm-switch recon match 9f86d081884c7d65-12 0-4711 --as lan --config atm-switch.toml")]
+  atm-switch recon match 9f86d081884c7d65-12 0-4711 --as lan --config atm-switch.toml < password")]
     Match {
         /// A line of a taken file, by its id.
-        #[arg(requires = "ours")]
+        #[arg(requires_all = ["ours", "person"])]
         line: Option<String>,
         /// A transaction, by its id.
         ours: Option<String>,
-        /// Who lays it, by the name in the console's file of people; the password is the first line of standard input. The
-        /// user of the command line without it.
-        #[arg(long = "as", requires = "line")]
-        person: Option<String>,
+        /// Who lays it.
+        #[command(flatten)]
+        by: MaybePersonArgs,
         /// One JSON object.
         #[arg(long)]
         json: bool,
@@ -470,17 +514,16 @@ pub enum ReconCommand {
     },
     /// Part a line from the transaction that it was laid to, by hand or by a rule.
     #[command(
-        after_help = "Example:\n  atm-switch recon part 9f86d081884c7d65-12 0-4711 --as lan --config atm-switch.toml"
+        after_help = "Example:\n  atm-switch recon part 9f86d081884c7d65-12 0-4711 --as lan --config atm-switch.toml < password"
     )]
     Part {
         /// The line, by its id as `exceptions --json` and `match --json` print it.
         line: String,
         /// The transaction, by its id.
         ours: String,
-        /// Who parts them, by the name in the console's file of people; the password is the first line of standard input. The
-        /// user of the command line without it.
-        #[arg(long = "as")]
-        person: Option<String>,
+        /// Who parts them.
+        #[command(flatten)]
+        by: PersonArgs,
         /// The switch that is meant.
         #[command(flatten)]
         config: ConfigFile,
@@ -488,6 +531,17 @@ pub enum ReconCommand {
     /// Acts on cases.
     #[command(flatten)]
     Case(CaseCommand),
+    /// Have the running switch record a decision about the transaction of a case, which waits for a person: it waits no more. It moves no money.
+    #[command(after_help = "Example:
+  atm-switch recon resolve 0-4711 --as minh --why 'cassettes counted: no cash has left' --config atm-switch.toml < password")]
+    Resolve {
+        /// The case.
+        #[command(flatten)]
+        on: CaseArgs,
+        /// Why, 200 characters at most.
+        #[arg(long)]
+        why: String,
+    },
     /// List exceptions.
     #[command(after_help = "Example:
   atm-switch recon exceptions --day 2026-05-03 --kind missing_at_bank --open --json --config atm-switch.toml")]
@@ -512,10 +566,9 @@ pub enum ReconCommand {
 pub struct CaseArgs {
     /// The case, by its id as `exceptions --json` prints it.
     pub case: String,
-    /// Who does it, by the name in the console's file of people, whose roles count; the password is the first line of standard input. The user of
-    /// the command line without it, who neither proposes, approves, rejects nor opens again.
-    #[arg(long = "as")]
-    pub person: Option<String>,
+    /// Who does it.
+    #[command(flatten)]
+    pub by: PersonArgs,
     /// The switch that is meant.
     #[command(flatten)]
     pub config: ConfigFile,
@@ -526,7 +579,7 @@ pub struct CaseArgs {
 pub enum CaseCommand {
     /// Propose how a case is to end; somebody else has to approve it.
     #[command(after_help = "Example:
-  atm-switch recon propose 0-4711-machine --as lan --resolution refund --why 'no cash left' --config atm-switch.toml")]
+  atm-switch recon propose 0-4711-machine --as lan --resolution refund --why 'no cash left' --config atm-switch.toml < password")]
     Propose {
         /// The case.
         #[command(flatten)]
@@ -549,7 +602,7 @@ pub enum CaseCommand {
     },
     /// Approve what somebody else has proposed.
     #[command(after_help = "Example:
-  atm-switch recon approve 0-4711-machine --as minh --proposal 17 --config atm-switch.toml")]
+  atm-switch recon approve 0-4711-machine --as minh --proposal 17 --config atm-switch.toml < password")]
     Approve {
         /// The case.
         #[command(flatten)]
@@ -652,6 +705,9 @@ pub struct ImportArgs {
     /// Show how it would be read; take nothing.
     #[arg(long)]
     pub preview: bool,
+    /// Who hands it in; the user of the command line without it.
+    #[command(flatten)]
+    pub by: MaybePersonArgs,
     /// The switch that is meant.
     #[command(flatten)]
     pub config: ConfigFile,

@@ -1,13 +1,15 @@
 //! `atm-switch day list|show|close|settle`: business days by the log and by what people have done (docs/reconciliation.md#days).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{Read, Write};
 
 use casework::{Deed, claims};
+use console::Permission;
 use processor::{Day, Institution, Side};
 use reconciliation::{ELEMENTS, Sheet, Totals, differences};
 use serde_json::{Value, json};
 
+use crate::cli::PersonArgs;
 use crate::config::Settings;
 use crate::desk::{Joined, Seat};
 use crate::log_view::utc_ms;
@@ -66,24 +68,39 @@ pub fn show(settings: &Settings, day: &str, json: bool, out: &mut impl Write) ->
 /// Closes a day: what the log says of it from here on is an adjustment of the open day.
 ///
 /// # Errors
-/// As [`list`]; the day is open still, closed already, or not known, or an earlier one is not closed.
-pub fn close(settings: &Settings, day: &str, out: &mut impl Write) -> Result<(), String> {
+/// As [`list`]; the person may not; the day is open still, closed already, or not known, or an earlier one is not closed.
+pub fn close(
+    settings: &Settings,
+    day: &str,
+    person: &PersonArgs,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), String> {
     let day = day.parse::<Day>()?;
     let seat = Seat::new(settings)?;
+    let by = seat.by(person, Permission::Check, input)?;
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
     let book = seat.book(&casework)?;
     let fees = seat.reconciliation.fees.clone();
-    seat.act(casework.close(&book, day, fees).map_err(|error| error.to_string())?)?;
+    seat.act(&by, casework.close(&book, day, fees).map_err(|error| error.to_string())?)?;
     writeln!(out, "business day {day} is closed at record {}", book.next()).map_err(|error| error.to_string())
 }
 
 /// Says that the banks have settled a closed day.
 ///
 /// # Errors
-/// As [`list`]; the day is not closed.
-pub fn settle(settings: &Settings, day: &str, out: &mut impl Write) -> Result<(), String> {
+/// As [`list`]; the person may not; the day is not closed.
+pub fn settle(
+    settings: &Settings,
+    day: &str,
+    person: &PersonArgs,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), String> {
     let day = day.parse::<Day>()?;
-    Seat::new(settings)?.act(Deed::Settle { day })?;
+    let seat = Seat::new(settings)?;
+    let by = seat.by(person, Permission::Check, input)?;
+    seat.act(&by, Deed::Settle { day })?;
     writeln!(out, "business day {day} is settled").map_err(|error| error.to_string())
 }
 

@@ -1,6 +1,9 @@
 //! Log, files and acts of a configuration joined: what `day` and `recon` commands show.
 
+use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +13,7 @@ use reconciliation::Book;
 
 use console::Permission;
 
+use crate::cli::PersonArgs;
 use crate::config::{ReconciliationSettings, Settings};
 use crate::log_commands::files;
 use crate::people_commands::{password, people};
@@ -61,25 +65,23 @@ impl<'a> Seat<'a> {
         self.desk.acts()
     }
 
-    /// Does something in the name of the command line's user.
-    pub(crate) fn act(&self, deed: Deed) -> Result<Arc<Casework>, String> {
-        self.acts().act(now_ms(), &self.who, COMMAND_LINE, deed).map_err(|error| error.to_string())
+    /// Does something in a person's name.
+    pub(crate) fn act(&self, by: &By, deed: Deed) -> Result<Arc<Casework>, String> {
+        self.acts().act(now_ms(), &by.who, &by.from, deed).map_err(|error| error.to_string())
     }
 
-    /// Does something in a person's name, whose roles are those of the console's file of people and whose password is the first line of `input`. Without
-    /// a name the command line's user does it, who has the files anyway.
+    /// A person who acts: a name of the console's file of people, whose roles allow it, and whose password is the first line of the file that is named, or of
+    /// `input`. The command line's user is everybody, and so nobody: that user alone hands files in.
     ///
     /// # Errors
     /// Nobody has the name, the roles do not allow it, or it is not the person's password, which is recorded; it is refused.
     pub(crate) fn by(
         &self,
-        person: Option<&str>,
+        person: &PersonArgs,
         permission: Permission,
         input: &mut impl Read,
     ) -> Result<By, String> {
-        let Some(name) = person else {
-            return Ok(By { who: self.who.clone(), from: COMMAND_LINE.to_owned() });
-        };
+        let PersonArgs { name, password_file } = person;
         let people = people(self.settings)?;
         let found = people.get(name).map_err(|error| error.to_string())?;
         let found = found.ok_or_else(|| format!("nobody is called {name}"))?;
@@ -88,9 +90,29 @@ impl<'a> Seat<'a> {
             return Err(format!("{name} may not do this: it is for {}", roles.join(", ")));
         }
         let by = console::By { who: &self.who, from: COMMAND_LINE, at_ms: now_ms() };
-        match people.is_password(&found, &password(input)?, by).map_err(|error| error.to_string())? {
+        let (password, place) = match password_file {
+            Some(path) => (password(&mut secret_file(path)?)?, path.display().to_string()),
+            None => (password(input)?, "standard input".to_owned()),
+        };
+        match people.is_password(&found, &password, by).map_err(|error| error.to_string())? {
             true => Ok(By { who: found.name, from: format!("{COMMAND_LINE}, {}", self.who) }),
-            false => Err(format!("it is not the password of {name}: it is the first line of standard input")),
+            false => Err(format!("it is not the password of {name}: it is the first line of {place}")),
+        }
+    }
+
+    /// The person who hands a file in, or the command line's user: what brings files at night is no person.
+    ///
+    /// # Errors
+    /// As [`Seat::by`].
+    pub(crate) fn by_whom(
+        &self,
+        person: Option<&PersonArgs>,
+        permission: Permission,
+        input: &mut impl Read,
+    ) -> Result<By, String> {
+        match person {
+            Some(person) => self.by(person, permission, input),
+            None => Ok(By { who: self.who.clone(), from: COMMAND_LINE.to_owned() }),
         }
     }
 
@@ -99,7 +121,7 @@ impl<'a> Seat<'a> {
         let mut days =
             Days::new(Book::new(self.reconciliation.fees.clone(), Some(self.settings.processor.first_day)));
         let log = files(self.settings);
-        let records = log.scan(0).map_err(|error| error.to_string())?;
+        let records = log.scan_sealed(0).map_err(|error| error.to_string())?;
         days.read_on(casework, |_| records, |_, _| true).map_err(|error: ReadError| error.to_string())?;
         match days.first_broken() {
             Some(broken) => Err(broken.to_string()),
@@ -114,6 +136,16 @@ impl<'a> Seat<'a> {
         let matching = matched.map_err(|error| error.to_string())?;
         let rows = self.desk.rows(&casework, &book, &matching).map_err(|error| error.to_string())?;
         Ok(Joined { casework, book, matching, rows })
+    }
+}
+
+/// A file that its owner alone can read.
+fn secret_file(path: &Path) -> Result<File, String> {
+    let told = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(told)?;
+    match file.metadata().map_err(told)?.mode() & 0o077 {
+        0 => Ok(file),
+        _ => Err(format!("{}: others can read it; chmod 600", path.display())),
     }
 }
 

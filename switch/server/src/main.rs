@@ -127,13 +127,18 @@ fn carry_out(command: Command) -> Result<(), Failure> {
 }
 
 fn day(command: DayCommand, out: &mut impl Write) -> Result<(), Failure> {
+    let input = &mut std::io::stdin().lock();
     match command {
         DayCommand::List { json, config } => day_commands::list(&settings(&config.file)?, json, out)?,
         DayCommand::Show { day, json, config } => {
             day_commands::show(&settings(&config.file)?, &day, json, out)?;
         }
-        DayCommand::Close { day, config } => day_commands::close(&settings(&config.file)?, &day, out)?,
-        DayCommand::Settle { day, config } => day_commands::settle(&settings(&config.file)?, &day, out)?,
+        DayCommand::Close { day, by, config } => {
+            day_commands::close(&settings(&config.file)?, &day, &by, input, out)?;
+        }
+        DayCommand::Settle { day, by, config } => {
+            day_commands::settle(&settings(&config.file)?, &day, &by, input, out)?;
+        }
     }
     Ok(())
 }
@@ -141,23 +146,29 @@ fn day(command: DayCommand, out: &mut impl Write) -> Result<(), Failure> {
 fn recon(command: ReconCommand, out: &mut impl Write) -> Result<(), Failure> {
     let input = &mut std::io::stdin().lock();
     match command {
-        ReconCommand::Import(args) => recon_commands::import(&settings(&args.config.file)?, &args, out)?,
-        ReconCommand::Layout { name, file, config } => {
-            recon_commands::keep_layout(&settings(&config.file)?, &name, &file, out)?;
+        ReconCommand::Import(args) => {
+            recon_commands::import(&settings(&args.config.file)?, &args, input, out)?;
         }
-        ReconCommand::Match { line: Some(line), ours: Some(ours), person, config, .. } => {
+        ReconCommand::Layout { name, file, by, config } => {
+            recon_commands::keep_layout(&settings(&config.file)?, (&name, &file), &by, input, out)?;
+        }
+        ReconCommand::Match { line: Some(line), ours: Some(ours), by, config, .. } => {
             let pair = Pair { line: &line, ours: &ours, is_match: true };
-            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), input, out)?;
+            let by = by.person().ok_or_else(|| "--as NAME is missing".to_owned())?;
+            case_commands::by_hand(&settings(&config.file)?, pair, &by, input, out)?;
         }
         ReconCommand::Match { json, config, .. } => {
             recon_commands::matched(&settings(&config.file)?, json, out)?;
         }
-        ReconCommand::Part { line, ours, person, config } => {
+        ReconCommand::Part { line, ours, by, config } => {
             let pair = Pair { line: &line, ours: &ours, is_match: false };
-            case_commands::by_hand(&settings(&config.file)?, pair, person.as_deref(), input, out)?;
+            case_commands::by_hand(&settings(&config.file)?, pair, &by, input, out)?;
         }
         ReconCommand::Case(command) => {
             case_commands::act(&settings(&command.on().config.file)?, &command, input, out)?;
+        }
+        ReconCommand::Resolve { on, why } => {
+            blocking(case_commands::resolve(&settings(&on.config.file)?, &on, &why, input, out))?;
         }
         ReconCommand::Exceptions { filter, config } => {
             recon_commands::exceptions(&settings(&config.file)?, &filter, out)?;

@@ -1,9 +1,10 @@
 //! `atm-switch recon import|layout|match|exceptions|export`: files in, matching, lists and files out (docs/reconciliation.md).
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use casework::{Arrival, Casework, Deed, Resolution, Row, age_band, settlement};
+use console::Permission;
 use exchange::{
     Camt, Cell, FileKey, FileKind, Layout, List, Mapping, PREVIEW_LINES_MAX, Settlement, preview_postings,
     write_camt,
@@ -12,9 +13,9 @@ use processor::{Day, Institution, TerminalId};
 use reconciliation::Kind;
 use serde_json::{Value, json};
 
-use crate::cli::{ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind};
+use crate::cli::{ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind, PersonArgs};
 use crate::config::Settings;
-use crate::desk::{COMMAND_LINE, Joined, Seat, now_ms};
+use crate::desk::{Joined, Seat, now_ms};
 use crate::log_view::utc_ms;
 use crate::sheet_process::SheetProcess;
 
@@ -22,8 +23,14 @@ use crate::sheet_process::SheetProcess;
 ///
 /// # Errors
 /// The file cannot be read or is refused, with what is wrong line by line; as [`matched`].
-pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> Result<(), String> {
+pub fn import(
+    settings: &Settings,
+    args: &ImportArgs,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), String> {
     let seat = Seat::new(settings)?;
+    let by = seat.by_whom(args.by.person().as_ref(), Permission::Work, input)?;
     let bytes = std::fs::read(&args.file).map_err(|error| format!("{}: {error}", args.file.display()))?;
     let day = args.day.parse::<Day>()?;
     let bank = args.bank.as_deref().map(str::parse::<Institution>).transpose()?;
@@ -49,15 +56,14 @@ pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> R
     if args.preview {
         return preview(&bytes, bank, day, layout.as_ref(), out);
     }
-    let from = COMMAND_LINE;
     let arrival = Arrival {
         bytes: &bytes,
         key,
         layout: layout.as_ref(),
         parts: args.parts,
         at_ms: now_ms(),
-        who: &seat.who,
-        from,
+        who: &by.who,
+        from: &by.from,
     };
     match seat.desk.take(&arrival) {
         Ok((count, _)) if kind == FileKind::Totals => {
@@ -87,10 +93,18 @@ pub fn import(settings: &Settings, args: &ImportArgs, out: &mut impl Write) -> R
 /// Keeps a layout under a name.
 ///
 /// # Errors
-/// The file is no layout; as [`matched`].
-pub fn keep_layout(settings: &Settings, name: &str, file: &Path, out: &mut impl Write) -> Result<(), String> {
+/// The file is no layout; the person may not; as [`matched`].
+pub fn keep_layout(
+    settings: &Settings,
+    (name, file): (&str, &Path),
+    person: &PersonArgs,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), String> {
     let layout = Box::new(read_layout(file)?);
-    Seat::new(settings)?.act(Deed::KeepLayout { name: name.to_owned(), layout })?;
+    let seat = Seat::new(settings)?;
+    let by = seat.by(person, Permission::Work, input)?;
+    seat.act(&by, Deed::KeepLayout { name: name.to_owned(), layout })?;
     writeln!(out, "kept").map_err(|error| error.to_string())
 }
 

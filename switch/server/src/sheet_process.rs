@@ -14,7 +14,7 @@ use std::time::Duration;
 use exchange::{BadAnswer, Refusal, SheetRow, Sheets, read_answer, write_answer};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process,
     set_dumpable_behavior, setrlimit, waitid,
 };
 use rustix::thread::set_no_new_privs;
@@ -162,6 +162,8 @@ fn bind() -> Result<(), rustix::io::Errno> {
         (Resource::Nproc, 0),
         (Resource::Core, 0),
     ] {
+        // Whoever started the switch may have bound it more narrowly.
+        let most = getrlimit(resource).maximum.map_or(most, |own| own.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
     Ok(())

@@ -114,7 +114,7 @@ impl Counting {
         };
         let lost = |days: &Days| days.broken() + days.book().left_out();
         let (times_begun, lost_before) = (self.days.times_begun(), lost(&self.days));
-        self.days.read_on(casework, |from| self.log.scan_durable(from), forget_at_times)?;
+        self.days.read_on(casework, |from| self.log.scan_sealed(from), forget_at_times)?;
         let is_anew = self.days.times_begun() != times_begun;
         let records = lost(&self.days).saturating_sub(if is_anew { 0 } else { lost_before });
         if records > 0 {

@@ -22,6 +22,9 @@ const FIRST_DAY: &str = "2026-05-02";
 const DAY: &str = "2026-05-03";
 const BANKS: [&str; 4] = ["970418", "970415", "970454", "970436"];
 
+/// Of everybody.
+const PASSWORD: &str = "correct horse battery staple\n";
+
 /// A configuration beside a simulated day. Nothing runs: the commands read the log's files.
 struct Desk {
     dir: tempfile::TempDir,
@@ -63,10 +66,20 @@ impl Desk {
              signing_key_file = \"signing.pem\"\nkid = \"switch\"\n[[registry.key]]\nkid = \"registry\"\nfile = \"pinned.pem\"\n\
              [credential]\ncsca_dir = \"csca\"\n[operator]\nsocket = \"operator.sock\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
              [reconciliation]\ndir = \"clerks\"\nweekends_closed = true\nholidays = [\"2026-05-04\"]\n\
-             [[reconciliation.fee]]\nkind = \"withdrawal\"\nfixed_minor = 3_300\n"
+             [[reconciliation.fee]]\nkind = \"withdrawal\"\nfixed_minor = 3_300\n\
+             [console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n"
         );
         write(dir.path(), "atm-switch.toml", &config);
-        Desk { dir, deliveries }
+        let desk = Desk { dir, deliveries };
+        for (name, role) in [("lan", "clerk"), ("minh", "checker"), ("an", "auditor")] {
+            desk.told_with(&["people", "add", name, "--full-name", name, "--role", role], PASSWORD);
+        }
+        desk
+    }
+
+    /// The checker does it.
+    fn checked(&self, arguments: &[&str]) {
+        self.told_with(&[arguments, &["--as", "minh"]].concat(), PASSWORD);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -225,8 +238,8 @@ fn worked(reversed: bool) -> (Desk, Vec<Vec<u8>>) {
         let is_bad = ["-unreadable", "-wrong", "-again"].iter().any(|word| path.contains(word));
         assert_eq!(desk.import(path), !is_bad, "{path}");
     }
-    desk.told(&["day", "close", FIRST_DAY]);
-    desk.told(&["day", "close", DAY]);
+    desk.checked(&["day", "close", FIRST_DAY]);
+    desk.checked(&["day", "close", DAY]);
     let files = written_out(&desk, "");
     desk.run_and_stop();
     assert_eq!(written_out(&desk, "again-"), files, "byte for byte, behind a restart");
@@ -315,8 +328,8 @@ fn a_day_is_closed_twice_files_in_another_order_the_switch_restarted_between_and
 fn totals_of_a_closed_day_are_answered_as_the_command_line_shows_them_whatever_came_behind_the_close() {
     let desk = Desk::new();
     desk.enrol();
-    desk.told(&["day", "close", FIRST_DAY]);
-    desk.told(&["day", "close", DAY]);
+    desk.checked(&["day", "close", FIRST_DAY]);
+    desk.checked(&["day", "close", DAY]);
     let acquirer = || {
         let shown = desk.json(&["day", "show", DAY]);
         let acquirers = shown["acquirers"].as_array().unwrap();
@@ -359,10 +372,16 @@ fn totals_of_a_closed_day_are_answered_as_the_command_line_shows_them_whatever_c
 fn what_may_not_be_done_is_refused_and_said() {
     let desk = Desk::new();
     for (arguments, expected) in [
-        (&["day", "close", "2026-05-04"][..], "business day 2026-05-04: it is open; cut over first"),
-        (&["day", "close", "2026-06-01"], "business day 2026-06-01: the log does not know it"),
-        (&["day", "close", DAY], "business day 2026-05-03: an earlier day is not closed"),
-        (&["day", "settle", DAY], "business day 2026-05-03: it is not closed"),
+        (
+            &["day", "close", "2026-05-04", "--as", "minh"][..],
+            "business day 2026-05-04: it is open; cut over first",
+        ),
+        (
+            &["day", "close", "2026-06-01", "--as", "minh"],
+            "business day 2026-06-01: the log does not know it",
+        ),
+        (&["day", "close", DAY, "--as", "minh"], "business day 2026-05-03: an earlier day is not closed"),
+        (&["day", "settle", DAY, "--as", "minh"], "business day 2026-05-03: it is not closed"),
         (
             &["recon", "export", "settlement", "--day", DAY, "--bank", "970418", "--out", "x"],
             "business day 2026-05-03: it is not closed, and may still change",
@@ -383,7 +402,7 @@ fn what_may_not_be_done_is_refused_and_said() {
             "970499 is no bank of this switch",
         ),
     ] {
-        let output = desk.command(arguments);
+        let output = desk.command_with(arguments, PASSWORD);
         assert!(!output.status.success(), "{arguments:?}");
         assert_eq!(
             String::from_utf8_lossy(&output.stderr).trim(),
@@ -410,14 +429,14 @@ fn what_may_not_be_done_is_refused_and_said() {
         "--preview",
     ]);
     assert!(preview.ends_with(" 1 wrong; nothing was taken\n"), "{preview}");
-    desk.told(&["day", "close", FIRST_DAY]);
-    desk.told(&["day", "close", DAY]);
-    let again = desk.command(&["day", "close", DAY]);
+    desk.checked(&["day", "close", FIRST_DAY]);
+    desk.checked(&["day", "close", DAY]);
+    let again = desk.command_with(&["day", "close", DAY, "--as", "minh"], PASSWORD);
     assert_eq!(
         String::from_utf8_lossy(&again.stderr).trim(),
         "atm-switch: business day 2026-05-03: it is closed already"
     );
-    desk.told(&["day", "settle", DAY]);
+    desk.checked(&["day", "settle", DAY]);
     assert_eq!(desk.json(&["day", "list"])[1]["state"], "settled");
 }
 
@@ -431,7 +450,7 @@ fn a_layout_is_kept_by_its_name() {
     let text =
         "May;So tham chieu;Ngay;Gio;So tien;No/Co\nHN000001;612300000001;03/05/2026;07:00:00;2.000.000;NO\n";
     write(desk.dir.path(), "bidv.csv", text);
-    assert_eq!(desk.told(&["recon", "layout", "bidv", "bidv.toml"]), "kept\n");
+    desk.told_with(&["recon", "layout", "bidv", "bidv.toml", "--as", "lan"], PASSWORD);
     let import = [
         "recon", "import", "bidv.csv", "--kind", "postings", "--day", DAY, "--bank", "970418", "--layout",
         "bidv",
@@ -518,6 +537,15 @@ fn a_workbook_is_read_by_a_process_that_can_do_nothing_else() {
     })
     .unwrap();
     assert_eq!((rows, reader.wait().unwrap().success()), (20_001, true));
+
+    // A switch that was bound more narrowly itself could not bind its reader.
+    std::fs::write(desk.path("small.xlsx"), workbook(3).0).unwrap();
+    let narrow = Command::new("sh")
+        .args(["-c", "ulimit -t 30 -v 1000000; exec \"$0\" read-sheet < small.xlsx", PROGRAM])
+        .current_dir(desk.dir.path())
+        .output()
+        .unwrap();
+    assert!(narrow.status.success() && narrow.stdout.ends_with(b"E"), "{narrow:?}");
 }
 
 #[test]
@@ -535,22 +563,10 @@ fn the_list_of_exceptions_is_written_as_csv_and_as_a_workbook() {
     assert!(std::fs::read(desk.path("all.xlsx")).unwrap().starts_with(b"PK"));
 }
 
-/// Of everybody.
-const PASSWORD: &str = "correct horse battery staple\n";
-
 /// Rights are those of the console's file of people, and makers never check, on the command line too.
 #[test]
 fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
     let desk = Desk::new();
-    let config = std::fs::read_to_string(desk.path("atm-switch.toml")).unwrap();
-    write(
-        desk.dir.path(),
-        "atm-switch.toml",
-        &(config + "[console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n"),
-    );
-    for (name, role) in [("lan", "clerk"), ("minh", "checker"), ("an", "auditor")] {
-        desk.told_with(&["people", "add", name, "--full-name", name, "--role", role], PASSWORD);
-    }
     assert!(desk.import("banks/970418-2026-05-03.csv"));
     let listed =
         desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--bank", "970418", "--open"]);
@@ -574,23 +590,48 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
     assert_eq!(state(run("nobody", &["note", "--text", "x"])), Err("nobody is called nobody".to_owned()));
     assert_eq!(state(run("lan", &["assign", "--owner", "lan"])), is("open"));
     // One person was maker and checker by another's name, or by none: whose name it is has to be proved.
-    let nobody = "it takes a person: --as NAME, and the password as the first line of standard input";
     let wrong =
         |name: &str| Err(format!("it is not the password of {name}: it is the first line of standard input"));
     let propose = ["propose", "--resolution", "accept", "--why", "x"];
     for deed in [
-        &propose[..],
-        &["approve", "--proposal", "1"],
-        &["reject", "--proposal", "1", "--why", "x"],
-        &["reopen", "--why", "x"],
+        &[&["recon", "propose", &case], &propose[1..]].concat()[..],
+        &["recon", "approve", &case, "--proposal", "1"],
+        &["recon", "reject", &case, "--proposal", "1", "--why", "x"],
+        &["recon", "reopen", &case, "--why", "x"],
+        &["recon", "dispute", &case, "--why", "x"],
+        &["recon", "assign", &case],
+        &["recon", "note", &case, "--text", "x"],
+        &["recon", "resolve", &case, "--why", "x"],
+        &["recon", "match", "9f86d081884c7d65-12", "0-1"],
+        &["recon", "part", "9f86d081884c7d65-12", "0-1"],
+        &["recon", "layout", "x", "x.toml"],
+        &["day", "close", DAY],
+        &["day", "settle", DAY],
     ] {
-        assert_eq!(state(run_with(PASSWORD, &[], deed)), Err(nobody.to_owned()), "{deed:?}");
+        let refused = desk.command_with(deed, PASSWORD);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && told.contains("  --as <NAME>\n"), "{deed:?}: {told}");
+    }
+    for who in ["lan", "an"] {
+        let closed = desk.command_with(&["day", "close", FIRST_DAY, "--as", who], PASSWORD);
+        let told = String::from_utf8_lossy(&closed.stderr).into_owned();
+        assert_eq!(told, format!("atm-switch: {who} may not do this: it is for checker\n"));
     }
     assert_eq!(state(run_with("another one entirely\n", &["--as", "lan"], &propose)), wrong("lan"));
     assert_eq!(state(run_with("", &["--as", "minh"], &["note", "--text", "x"])), wrong("minh"));
     let audit = desk.told(&["people", "audit"]);
     assert_eq!(audit.matches("(command line) log-in failed: ").count(), 2, "{audit}");
-    assert_eq!(state(run_with("", &[], &["note", "--text", "asked the bank"])), is("open"));
+    // What runs without anybody there has the password in a file.
+    let by_file = ["--as", "lan", "--password-file", "lan.password"];
+    let note = ["note", "--text", "asked the bank"];
+    write(desk.dir.path(), "lan.password", PASSWORD);
+    assert_eq!(state(run_with("", &by_file, &note)), is("open"));
+    std::fs::write(desk.path("lan.password"), "another one entirely\n").unwrap();
+    let wrong = "it is not the password of lan: it is the first line of lan.password";
+    assert_eq!(state(run_with(PASSWORD, &by_file, &note)), Err(wrong.to_owned()));
+    std::os::unix::fs::symlink("/etc/passwd", desk.path("open.password")).unwrap();
+    let open = "open.password: others can read it; chmod 600".to_owned();
+    assert_eq!(state(run_with("", &["--as", "lan", "--password-file", "open.password"], &note)), Err(open));
     let proposed =
         run("lan", &["propose", "--resolution", "adjustment", "--why", "the bank has it not"]).unwrap();
     let proposal = proposed["proposal"]["act"].to_string();
@@ -626,4 +667,36 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
     assert!(!unproved.status.success());
     desk.told_with(&["recon", "match", line, ours, "--as", "lan"], PASSWORD);
     assert_eq!(open("amount_over"), pairs.as_array().unwrap().len());
+}
+
+/// A decision could be recorded on the command line by any name.
+#[test]
+fn a_decision_about_the_transaction_of_a_case_is_recorded_in_a_proved_name() {
+    let desk = Desk::new();
+    desk.enrol();
+    let cases = desk.json(&["recon", "exceptions", "--kind", "suspense"]);
+    let (case, rrn) = desk.run(|_| {
+        let waiting = || desk.json(&["suspense", "list"])["suspense"].as_array().unwrap().clone();
+        let before = waiting();
+        let waits = |case: &&Value| before.iter().any(|one| one["rrn"] == case["rrn"]);
+        let found = cases.as_array().unwrap().iter().find(waits).unwrap();
+        let (case, rrn) = (found["case"].as_str().unwrap(), found["rrn"].as_str().unwrap());
+        let resolve = |case: &str, who: &str| {
+            let why = "cassettes counted: no cash has left";
+            let output = desk.command_with(&["recon", "resolve", case, "--why", why, "--as", who], PASSWORD);
+            let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            if output.status.success() { Ok(()) } else { Err(told) }
+        };
+        let role = "atm-switch: lan may not do this: it is for checker, operator".to_owned();
+        assert_eq!(resolve(case, "lan"), Err(role));
+        let file = "9f86d081884c7d65-12-bank";
+        assert_eq!(resolve(file, "minh"), Err(format!("atm-switch: case {file}: it is of no transaction")));
+        assert_eq!(resolve(case, "minh"), Ok(()));
+        assert_eq!(waiting().len(), before.len() - 1);
+        assert!(resolve(case, "minh").is_err(), "it waits no more");
+        (case.to_owned(), rrn.to_owned())
+    });
+    let told = desk.told(&["log", "find", "--rrn", &rrn]);
+    let last = told.lines().last().unwrap();
+    assert!(last.contains("RESOLUTION") && last.contains("minh (uid "), "{case}: {told}");
 }

@@ -18,13 +18,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use keys::DataKeys;
-use processor::{Class, Found, Lookup, OwnName, Position, Record, State};
+use processor::{Body, Class, Found, Lookup, OwnName, Position, Record, State};
 
 use crate::samples::{
     self, advice_key, bank, citizen, complete, day, declined, identity, intent, key, outcome, reversal,
 };
 use crate::storage::{Directory, Shelf, Storage};
-use crate::{AppendError, Finder, Journal, LogEvent, OpenError, Options, Recovered, SegmentLog};
+use crate::{AppendError, Finder, Journal, LogEvent, LogFiles, OpenError, Options, Recovered, SegmentLog};
 
 /// A log and what it has told.
 pub(crate) struct Bench {
@@ -195,6 +195,29 @@ fn what_was_appended_is_found_now_and_after_a_start() {
         assert_eq!(found.as_of, 8);
         let scanned: Vec<_> = bench.log.reader().scan(0).map(|scanned| scanned.unwrap().1).collect();
         assert_eq!(scanned, four());
+    }
+}
+
+/// Whoever only counts had every citizen's number opened.
+#[test]
+fn who_counts_reads_every_record_and_nothing_that_is_personal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = open(dir.path()).unwrap();
+    for record in four() {
+        bench.append(&record);
+    }
+    bench.wait_synced();
+    let from_reader: Vec<_> = bench.log.reader().scan_sealed(0).map(|read| read.unwrap().1).collect();
+    let files = LogFiles::new(dir.path(), samples::keys());
+    let from_files: Vec<_> = files.scan_sealed(0).unwrap().map(|read| read.unwrap().1).collect();
+    assert_eq!(from_reader, from_files);
+    assert_eq!(from_reader.len(), four().len());
+    for (sealed, whole) in from_reader.iter().zip(four()) {
+        assert_eq!((sealed.at_ms, sealed.transaction), (whole.at_ms, whole.transaction));
+        let (Body::Intent(sealed), Body::Intent(whole)) = (&sealed.body, &whole.body) else { continue };
+        assert_eq!((sealed.bank, sealed.request.rrn), (whole.bank, whole.request.rrn));
+        assert_eq!((sealed.account.is_none(), whole.account.is_some()), (true, true));
+        assert_ne!(sealed.request.pan, whole.request.pan);
     }
 }
 
