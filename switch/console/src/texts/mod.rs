@@ -1,0 +1,134 @@
+//! The console in Vietnamese and in English: a language, its texts, and how values are put into them.
+
+mod names;
+mod said;
+mod words;
+
+pub(crate) use words::Texts;
+use words::{ENGLISH, VIETNAMESE};
+
+/// A language of the console.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Language {
+    #[default]
+    Vietnamese,
+    English,
+}
+
+impl Language {
+    /// BCP 47.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Language::Vietnamese => "vi",
+            Language::English => "en",
+        }
+    }
+
+    pub(crate) fn parse(code: &str) -> Option<Language> {
+        [Language::Vietnamese, Language::English].into_iter().find(|language| language.code() == code)
+    }
+
+    pub(crate) fn texts(self) -> &'static Texts {
+        match self {
+            Language::Vietnamese => &VIETNAMESE,
+            Language::English => &ENGLISH,
+        }
+    }
+}
+
+/// Puts a value into a text that has a place for one.
+pub(crate) fn with(text: &str, value: impl std::fmt::Display) -> String {
+    text.replacen("{}", &value.to_string(), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said::{ACTS, REASONS};
+    use super::words::ALL;
+    use super::*;
+
+    /// Words that both languages have.
+    const SAME: [&str; 7] = ["product", "p95", "p99", "rrn", "stan", "el_11", "el_37"];
+
+    #[test]
+    fn both_languages_are_complete_and_neither_stands_in_for_the_other() {
+        for (name, vietnamese, english) in ALL {
+            assert!(!vietnamese.trim().is_empty() && !english.trim().is_empty(), "{name}");
+            assert!(vietnamese != english || SAME.contains(name), "{name} is the same in both: {english}");
+            assert_eq!(vietnamese.matches("{}").count(), english.matches("{}").count(), "{name}");
+            assert!(
+                english
+                    .chars()
+                    .all(|it| !"ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ".contains(it))
+                    || *name == "other_language",
+                "{name} is not English: {english}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_act_that_is_recorded_has_words_in_vietnamese() {
+        let sources = [
+            include_str!("../people.rs"),
+            include_str!("../guard.rs"),
+            include_str!("../app.rs"),
+            include_str!("../pages/mod.rs"),
+            include_str!("../pages/cases.rs"),
+            include_str!("../pages/days.rs"),
+            include_str!("../pages/log_in.rs"),
+            include_str!("../pages/evidence.rs"),
+            include_str!("../pages/transactions.rs"),
+        ];
+        for (act, vietnamese) in ACTS {
+            let quoted = format!("\"{act}\"");
+            assert!(sources.iter().any(|source| source.contains(&quoted)), "nobody records {act}");
+            assert_eq!(VIETNAMESE.act(act), *vietnamese);
+            assert_eq!(ENGLISH.act(act), *act);
+        }
+    }
+
+    #[test]
+    fn reasons_of_a_file_that_is_wrong_are_told_in_both_languages() {
+        for (reason, vietnamese) in [
+            ("it is not an amount", "không phải số tiền"),
+            ("it is not a date written as dd/mm/yyyy", "không phải ngày viết theo dd/mm/yyyy"),
+            (
+                "the same file was taken for 2026-05-04, part 1",
+                "tệp này đã được nhận cho ngày 2026-05-04, phần 1",
+            ),
+            ("something that nobody knows", "something that nobody knows"),
+        ] {
+            assert_eq!(VIETNAMESE.reject_reason(reason), vietnamese);
+            assert_eq!(ENGLISH.reject_reason(reason), reason);
+        }
+        let sources = [
+            include_str!("../../../exchange/src/values.rs"),
+            include_str!("../../../exchange/src/postings.rs"),
+            include_str!("../../../exchange/src/rows.rs"),
+            include_str!("../../../exchange/src/journal.rs"),
+            include_str!("../../../exchange/src/intake.rs"),
+            include_str!("../../../exchange/src/totals.rs"),
+            include_str!("../../../casework/src/desk.rs"),
+        ];
+        for (english, vietnamese) in REASONS {
+            assert_eq!(english.matches("{}").count(), vietnamese.matches("{}").count(), "{english}");
+            let front = english.split("{}").next().unwrap_or(english);
+            assert!(sources.iter().any(|source| source.contains(front)), "nobody says {english}");
+        }
+    }
+
+    #[test]
+    fn every_code_state_kind_and_event_has_words() {
+        for texts in [&VIETNAMESE, &ENGLISH] {
+            let states: std::collections::BTreeSet<&str> =
+                processor::State::ALL.into_iter().map(|state| texts.state(state)).collect();
+            assert_eq!(states.len(), processor::State::ALL.len() - 2, "two states wait for the disk alone");
+            let events: std::collections::BTreeSet<&str> =
+                crate::live::ALARMING_EVENTS.iter().map(|event| texts.event(event)).collect();
+            assert_eq!(events.len(), crate::live::ALARMING_EVENTS.len());
+            for code in processor::Code::FROM_BANKS {
+                assert_ne!(texts.code(&code.to_string()), texts.code_other, "{code}");
+            }
+        }
+    }
+}
