@@ -300,6 +300,7 @@ impl Desk {
         matching.matcher.now_is(now_s);
         book.sheets().for_each(|sheet| matching.log_is_here(sheet.day));
         book.take_changed().try_for_each(|ours| matching.matcher.add_ours(ours))?;
+        matching.unread.clear();
         for (digest, key, layout) in casework.files() {
             if matching.has(*digest, *key) {
                 continue;
@@ -313,12 +314,14 @@ impl Desk {
             if Digest::of(&bytes) != *digest {
                 return Err(DeskError::Changed(path));
             }
-            match self.read_file(&bytes, *key, layout)? {
-                Lines::Postings(file) => matching.postings(*digest, *key, &file)?,
-                Lines::Journal(file) => matching.journal(*digest, *key, &file)?,
-                Lines::Counters(read) => matching.counters(*digest, *key, read),
+            match self.read_file(&bytes, *key, layout) {
+                Ok(Lines::Postings(file)) => matching.postings(*digest, *key, &file)?,
+                Ok(Lines::Journal(file)) => matching.journal(*digest, *key, &file)?,
+                Ok(Lines::Counters(read)) => matching.counters(*digest, *key, read),
                 // They are recorded as claims, and never taken.
-                Lines::Totals(_) => {}
+                Ok(Lines::Totals(_)) => {}
+                // A version before this one took it, or its reader has ended.
+                Err(refusal) => drop(matching.unread.insert(*key, (*digest, refusal))),
             }
         }
         matching.say_what_is_whole(casework);
@@ -334,8 +337,15 @@ impl Desk {
         let mut exceptions = matching.matcher.exceptions();
         exceptions.extend(cash_exceptions(&matching.counters)?);
         exceptions.extend(totals_exceptions(casework, book));
-        let newest: BTreeMap<_, _> = casework.refused().iter().map(|refused| (refused.1, refused)).collect();
-        exceptions.extend(newest.into_values().map(file_exception));
+        let refused =
+            casework.refused().iter().map(|(at_ms, digest, key, kind, _)| (*digest, (*at_ms, *key, *kind)));
+        let unread = matching
+            .unread
+            .iter()
+            .map(|(key, (digest, refusal))| (*digest, (key.day.begins_ms(), *key, refusal.kind)));
+        // All of a file have one case, the newest counts.
+        let newest: BTreeMap<_, _> = refused.chain(unread).collect();
+        exceptions.extend(newest.into_iter().map(file_exception));
         let here: BTreeSet<CaseId> = exceptions.iter().map(|exception| exception.case).collect();
         exceptions.extend(casework.cases().filter(|(id, _)| !here.contains(*id)).filter_map(gone));
         exceptions.sort_by_key(|one| (one.day, one.bank, one.terminal, one.at_s, one.case));
@@ -507,11 +517,10 @@ fn totals_exceptions_of(sheet: &Sheet, claims: &BTreeMap<(Side, Institution), Cl
     found
 }
 
-/// Of a file that was refused more than once the newest counts: all have one case.
-fn file_exception((at_ms, digest, key, kind, _): &(i64, Digest, FileKey, Kind, String)) -> Exception {
+fn file_exception((digest, (at_ms, key, kind)): (Digest, (i64, FileKey, Kind))) -> Exception {
     Exception {
         case: CaseId { of: LineId { file: digest.file(), line: 0 }, aspect: Aspect::Bank },
-        kind: *kind,
+        kind,
         day: key.day,
         bank: key.bank,
         acquirer: None,

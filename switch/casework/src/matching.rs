@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exchange::{Digest, FileKey, FileKind, JournalFile, PostingFile};
+use exchange::{Digest, FileKey, FileKind, JournalFile, PostingFile, Refusal};
 use processor::{Day, TerminalId};
 use reconciliation::{Book, Counter, Full, Matcher, Rules};
 
@@ -25,6 +25,8 @@ pub struct Matching {
     pub counters: Vec<Counter>,
     /// What was not given to it.
     pub passed_over: PassedOver,
+    /// Files that were taken and could not be read the last time: their days wait, and each is tried again the next time.
+    pub(crate) unread: BTreeMap<FileKey, (Digest, Refusal)>,
     given: BTreeSet<(Digest, FileKey)>,
     /// Files whose day is not said to be here yet, with the machines of a journal.
     parts: BTreeMap<FileKey, BTreeSet<(TerminalId, Day)>>,
@@ -39,6 +41,7 @@ impl Matching {
             matcher: Matcher::new(rules),
             counters: Vec::new(),
             passed_over: PassedOver::default(),
+            unread: BTreeMap::new(),
             given: BTreeSet::new(),
             parts: BTreeMap::new(),
             held_from: None,
@@ -120,9 +123,12 @@ impl Matching {
         self.given.insert((digest, key));
     }
 
-    /// A day of which every part is here is said to be here.
+    /// A day of which every part is here, and was read, is said to be here.
     pub(crate) fn say_what_is_whole(&mut self, casework: &Casework) {
-        let whole: Vec<FileKey> = self.parts.keys().copied().filter(|key| casework.is_whole(*key)).collect();
+        let is_part_of = |unread: &FileKey, key: &FileKey| FileKey { part: key.part, ..*unread } == *key;
+        let is_read = |key: &FileKey| !self.unread.keys().any(|unread| is_part_of(unread, key));
+        let is_whole = |key: &FileKey| casework.is_whole(*key) && is_read(key);
+        let whole: Vec<FileKey> = self.parts.keys().copied().filter(is_whole).collect();
         for key in whole {
             let machines = self.parts.remove(&key).unwrap_or_default();
             let posted = key.bank.filter(|_| key.kind == FileKind::Postings);

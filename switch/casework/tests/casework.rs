@@ -968,6 +968,30 @@ fn files_and_lines_before_the_days_that_are_held_are_passed_over_and_said() {
     assert_eq!(kinds(&mut book), (vec!["missing_at_switch"], 2, passed_over));
 }
 
+/// A file that an earlier version had taken and this one refuses was an error of every page.
+#[test]
+fn a_taken_file_that_can_be_read_no_more_is_an_exception_and_its_day_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let of = day("2026-05-03");
+    let mut book = Book::new(FeeTable::default(), Some(of));
+    told(&mut book, 1, of);
+    told(&mut book, 10, of);
+    take_as(&desk, GOOD, key(1), 2).unwrap();
+    let text = GOOD.replace("2000000", "500.000");
+    let digest = Digest::of(text.as_bytes());
+    fs::write(dir.path().join(FILES_DIR).join(digest.to_string()), &text).unwrap();
+    let deed = Deed::Take { digest, key: key(2), layout: None, count: 1, sum_minor: 500, parts: 2 };
+    desk.acts().act(1, "lan", "::1", deed).unwrap();
+    let casework = desk.acts().read().unwrap().0;
+    let mut matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
+    desk.match_on(&casework, &mut book, &mut matching, NOW_S).unwrap();
+    let rows = desk.rows(&casework, &book, &matching).unwrap();
+    let told: Vec<_> = rows.iter().map(|row| (row.exception.kind.name(), row.exception.case.of)).collect();
+    assert_eq!(told, [("unreadable_line", LineId { file: digest.file(), line: 0 })]);
+    assert_eq!(matching.matcher.summary().postings, 1, "the other file is matched");
+}
+
 /// A matcher that was full was an error for good: no page and no command came behind it.
 #[test]
 fn a_matcher_that_is_full_has_the_oldest_day_let_go() {

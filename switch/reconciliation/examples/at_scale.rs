@@ -68,6 +68,7 @@ fn ours(number: u64, transactions: u64, day: Day) -> Ours {
         day,
         reversal_day: None,
         reversal_at_s: None,
+        reversed_at_s: None,
         gross_minor: amount_minor,
         net_minor: amount_minor,
         currency: 704,

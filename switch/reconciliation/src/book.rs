@@ -384,6 +384,7 @@ impl Book {
             day: intent.day,
             reversal_day: None,
             reversal_at_s: None,
+            reversed_at_s: None,
             gross_minor,
             net_minor: gross_minor,
             currency: intent.request.content.currency,
@@ -410,7 +411,7 @@ impl Book {
 
     fn go_on(&mut self, key: TxKey, body: &Body, suspense: Option<Suspense>, at_ms: i64) {
         let Some(told) = self.told.get_mut(&key) else { return };
-        let ours = &mut told.ours;
+        let (ours, at_s) = (&mut told.ours, at_ms.div_euclid(1000));
         match body {
             Body::Outcome(_) => {
                 told.is_approved = true;
@@ -422,17 +423,15 @@ impl Book {
                 told.is_approved |= matches!(ours.ended, Ended::Declined | Ended::Reversed);
                 let left = i64::try_from(*left_minor).unwrap_or(i64::MAX) * ours.gross_minor.signum();
                 told.reversal = Some((*day, ours.gross_minor - left));
-                (ours.ended, ours.net_minor) = (Ended::Reversed, left);
-                (ours.reversal_day, ours.reversal_at_s) = (Some(*day), Some(at_ms.div_euclid(1000)));
+                (ours.ended, ours.net_minor, ours.reversal_day) = (Ended::Reversed, left, Some(*day));
+                let begun_s = ours.reversal_at_s.filter(|_| ours.reversed_at_s.is_none());
+                (ours.reversal_at_s, ours.reversed_at_s) = (begun_s.or(Some(at_s)), None);
             }
             Body::Complete(_) => ours.ended = Ended::Completed,
             Body::Note(NoteReason::ApprovalSeen, _) => told.is_approved = true,
             Body::Resolution(_) => told.suspense = None,
-            Body::Reversed(_)
-            | Body::Claim(..)
-            | Body::Note(..)
-            | Body::Tombstone(_)
-            | Body::AskedAgain(_) => {}
+            Body::Reversed(_) => ours.reversed_at_s = Some(at_s),
+            Body::Claim(..) | Body::Note(..) | Body::Tombstone(_) | Body::AskedAgain(_) => {}
             Body::Intent(_) | Body::Verification(_) | Body::Cutover(_) | Body::Block(_) | Body::Totals(_) => {
             }
         }

@@ -150,7 +150,7 @@ impl Matcher {
         let is_other_day = |line: &u32| {
             let line = &self.store[*line];
             let takes_back = line.amount.signum() == -our_one.gross.signum();
-            let due = if takes_back { our_one.reversal_day.unwrap_or(our_one.day) } else { our_one.day };
+            let due = if takes_back { our_one.reversal_day } else { our_one.day };
             line.day != due
         };
         if postings.iter().any(is_other_day) {

@@ -12,15 +12,13 @@ use crate::store::{NONE, Side, Store, Verdict};
 /// Everything at one terminal that one side's lines are held against, in order of time.
 struct Round {
     side: Side,
-    /// Of ours those that a line of this side may belong to, settled or not, by bank and amount and then time: one that a bank has to give back is
-    /// there by its reversal too.
-    ours: ByAmount,
+    /// Of ours those that a line of this side may belong to, settled or not, by bank and amount and then time.
+    ours: BTreeMap<(u16, i64), Vec<u32>>,
+    /// Of ours those that the bank gives back, settled or not, by bank and the amount that it posts then.
+    backs: BTreeMap<(u16, i64), Vec<u32>>,
     /// Lines of this side that say one transaction each, settled or not.
-    lines: ByAmount,
+    lines: BTreeMap<(u16, i64), Vec<u32>>,
 }
-
-/// Items with the moment that they are looked for at, in its order.
-type ByAmount = BTreeMap<(u16, i64), Vec<(u32, u32)>>;
 
 impl Round {
     /// A journal's lines are of no bank, and tell what was asked for.
@@ -34,13 +32,14 @@ impl Round {
     }
 
     fn of<'a>(
-        map: &'a ByAmount,
+        map: &'a BTreeMap<(u16, i64), Vec<u32>>,
         key: (u16, i64),
+        store: &'a Store,
         (from_s, to_s): (u32, u32),
     ) -> impl Iterator<Item = u32> + 'a {
         let all = map.get(&key).map_or(&[][..], Vec::as_slice);
-        let first = all.partition_point(|(at_s, _)| *at_s < from_s);
-        all[first..].iter().take_while(move |(at_s, _)| *at_s <= to_s).map(|(_, item)| *item)
+        let first = all.partition_point(|item| store[*item].at_s < from_s);
+        all[first..].iter().copied().take_while(move |item| store[*item].at_s <= to_s)
     }
 }
 
@@ -71,22 +70,20 @@ impl Matcher {
 
     fn round(&mut self, group: &[u32], side: Side) {
         self.by_stan(group, side);
-        let mut round = Round { side, ours: BTreeMap::new(), lines: BTreeMap::new() };
+        let (ours, backs, lines) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut round = Round { side, ours, backs, lines };
         for item in group.iter().copied() {
             let key = round.key(&self.store, item);
             let stored = &self.store[item];
             if stored.side == Side::Ours && (side == Side::Bank || stored.is_cash) {
-                round.ours.entry(key).or_default().push((stored.at_s, item));
+                round.ours.entry(key).or_default().push(item);
                 if let Some(back) = stored.given_back().filter(|_| side == Side::Bank) {
-                    let at_s = stored.reversal_at_s;
-                    round.ours.entry((stored.bank, -back)).or_default().push((at_s, item));
+                    round.backs.entry((stored.bank, -back)).or_default().push(item);
                 }
             } else if stored.side == side && stored.count == 1 {
-                round.lines.entry(key).or_default().push((stored.at_s, item));
+                round.lines.entry(key).or_default().push(item);
             }
         }
-        // Reversals come behind what began before them.
-        round.ours.values_mut().for_each(|all| all.sort_by_key(|(at_s, _)| *at_s));
         let nameless: Vec<u32> = group
             .iter()
             .copied()
@@ -232,6 +229,7 @@ impl Matcher {
         let Some(our) = only(self.near_ours(round, line)) else { return };
         let is_only_line = only(self.near_lines(round, our)) == Some(line);
         if is_only_line
+            && !self.may_give_back(round, line)
             && self.waits(our, round.side)
             && self.is_possible(our, round.side)
             && !self.is_parted(line, our)
@@ -242,12 +240,21 @@ impl Matcher {
 
     fn near_ours<'a>(&'a self, round: &'a Round, line: u32) -> impl Iterator<Item = u32> + 'a {
         let window = self.window(line);
-        Round::of(&round.ours, round.key(&self.store, line), window)
+        Round::of(&round.ours, round.key(&self.store, line), &self.store, window)
+    }
+
+    /// The line may be what a bank gives back of one of ours: from its reversal on until the bank has acknowledged that.
+    fn may_give_back(&self, round: &Round, line: u32) -> bool {
+        let (from_s, to_s) = self.window(line);
+        let backs = round.backs.get(&round.key(&self.store, line)).map_or(&[][..], Vec::as_slice);
+        backs
+            .iter()
+            .any(|our| self.store[*our].reversal_at_s <= to_s && self.store[*our].reversed_at_s >= from_s)
     }
 
     fn near_lines<'a>(&'a self, round: &'a Round, our: u32) -> impl Iterator<Item = u32> + 'a {
         let window = self.window(our);
-        Round::of(&round.lines, round.key(&self.store, our), window)
+        Round::of(&round.lines, round.key(&self.store, our), &self.store, window)
     }
 
     fn window(&self, item: u32) -> (u32, u32) {
@@ -312,18 +319,18 @@ impl Matcher {
         }
         let key = round.key(&self.store, line);
         let inside = (from_s + 1, to_s - 1);
-        let our = only(Round::of(&round.ours, key, inside))?;
+        let our = only(Round::of(&round.ours, key, &self.store, inside))?;
         let window_s = self.rules.near_window_s;
         // The sequence says which of several that are near, and not that far is near.
         if self.store[our].at_s.abs_diff(self.store[line].at_s) > window_s {
             return None;
         }
-        // A bank posts what it gives back when it hears of it: a reversal has no place among what began before and behind it.
-        if self.near_ours(round, line).any(|our| self.store[our].gross != key.1) {
+        // What a bank gives back it posts when it hears of it, and has no place among what began before and behind it.
+        if self.may_give_back(round, line) {
             return None;
         }
         let around = (from_s.saturating_sub(window_s), to_s.saturating_add(window_s));
-        let open_lines = Round::of(&round.lines, key, around)
+        let open_lines = Round::of(&round.lines, key, &self.store, around)
             .filter(|other| self.store[*other].partner == NONE && !self.store[*other].is_by_hand);
         let is_only_line = self.only_between(open_lines, line, (before, after));
         (is_only_line && self.waits(our, round.side) && self.is_possible(our, round.side)).then_some(our)

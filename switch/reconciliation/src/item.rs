@@ -81,8 +81,10 @@ pub struct Ours {
     pub day: Day,
     /// The day in which its reversal settles.
     pub reversal_day: Option<Day>,
-    /// Wall clock of its newest REVERSAL, seconds since 1970: what is given back is posted near it.
+    /// Wall clock of its REVERSAL, seconds since 1970: the bank gives back from then on.
     pub reversal_at_s: Option<i64>,
+    /// Wall clock of its REVERSED, seconds since 1970: the bank has given back by then.
+    pub reversed_at_s: Option<i64>,
     /// What was asked for.
     pub gross_minor: i64,
     /// What is left of it behind reversals: 0 for a decline.

@@ -331,7 +331,7 @@ impl Matcher {
             || !is_under_way && (stored.ended == Ended::Unknown || no_journal_line && is_cash_unknown)
         {
             Some((Kind::Suspense, None))
-        } else if stored.reversal_day.is_some_and(|day| day > stored.day) {
+        } else if stored.reversal_day > stored.day {
             Some((Kind::LateReversal, None))
         } else {
             None

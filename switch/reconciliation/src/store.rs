@@ -54,9 +54,12 @@ pub(crate) struct Stored {
     pub(crate) bank_stan: u32,
     pub(crate) sequence: u32,
     pub(crate) day: Day,
-    pub(crate) reversal_day: Option<Day>,
-    /// Of ours; 0 where none is.
+    /// Of ours; its own day where it has no reversal.
+    pub(crate) reversal_day: Day,
+    /// From when a bank gives back what is ours; [`NONE`] where it does not.
     pub(crate) reversal_at_s: u32,
+    /// Until when, [`NONE`] while it has not acknowledged that.
+    pub(crate) reversed_at_s: u32,
     /// In [`Store::files`].
     pub(crate) file: u32,
     pub(crate) next_rrn: u32,
@@ -97,7 +100,7 @@ impl Stored {
         self.amount != 0 || self.ended == Ended::Unknown
     }
 
-    /// What a reversal of ours gives back: the bank posts it with the other sign, near the reversal's moment.
+    /// What a reversal of ours gives back: the bank posts it with the other sign.
     pub(crate) fn given_back(&self) -> Option<i64> {
         let is_back = self.side == Side::Ours && self.ended == Ended::Reversed && self.gross != self.amount;
         is_back.then_some(self.gross - self.amount)
@@ -199,8 +202,9 @@ impl Store {
             at_s: seconds(ours.at_s),
             stan: ours.terminal_stan,
             bank_stan: ours.identity.stan,
-            reversal_day: ours.reversal_day,
-            reversal_at_s: ours.reversal_at_s.map_or(0, seconds),
+            reversal_day: ours.reversal_day.unwrap_or(ours.day),
+            reversal_at_s: ours.reversal_at_s.map_or(NONE, seconds),
+            reversed_at_s: ours.reversed_at_s.map_or(NONE, seconds),
             ended: ours.ended,
             is_cash: ours.is_cash,
             is_suspense: ours.is_suspense,
@@ -314,8 +318,9 @@ fn blank(side: Side, file: u32, bank: u16, day: Day, currency: u16) -> Stored {
         bank_stan: NONE,
         sequence: NONE,
         day,
-        reversal_day: None,
-        reversal_at_s: 0,
+        reversal_day: day,
+        reversal_at_s: NONE,
+        reversed_at_s: NONE,
         file,
         next_rrn: NONE,
         next_terminal: NONE,

@@ -240,9 +240,10 @@ fn a_line_beside_those_of_a_reference_is_parted_again() {
 #[test]
 fn a_reversal_without_a_name_is_not_laid_to_a_deposit() {
     let back_at_s = world::NOON_S + 3_000;
-    let taken_back = |reversal_at_s| Ours {
+    let taken_back = |(from_s, to_s): (i64, Option<i64>)| Ours {
         at_s: world::NOON_S,
-        reversal_at_s: Some(reversal_at_s),
+        reversal_at_s: Some(from_s),
+        reversed_at_s: to_s,
         gross_minor: 500_000,
         ..reversed(0)
     };
@@ -250,8 +251,8 @@ fn a_reversal_without_a_name_is_not_laid_to_a_deposit() {
     let posted = Posting { at_s: world::NOON_S + 1, amount_minor: 500_000, ..posting(1) };
     let bare =
         Posting { at_s: back_at_s + 20, amount_minor: -500_000, sequence: Some(5), ..nameless(posting(3)) };
-    let says = |reversal_at_s| {
-        let ours = [taken_back(reversal_at_s), deposit.clone()].map(Say::Ours);
+    let says = |given_back| {
+        let ours = [taken_back(given_back), deposit.clone()].map(Say::Ours);
         let lines = [posted.clone(), bare.clone()].map(Say::Bank);
         ours.into_iter().chain(lines).collect::<Vec<Say>>()
     };
@@ -261,18 +262,27 @@ fn a_reversal_without_a_name_is_not_laid_to_a_deposit() {
     };
     let log = |line| LineId { file: LineId::LOG, line };
 
-    let matcher = matched(&says(back_at_s));
-    let summary = matcher.summary();
-    assert_eq!((summary.ambiguous_lines, summary.ambiguous_ours), (1, 1));
-    assert_eq!(of_bank(&matcher), ["bank missing_at_bank 1"]);
-    assert_eq!(matcher.suggestions(bare.id), [log(1), log(2)]);
+    let promptly = (back_at_s, Some(back_at_s + 1));
+    for (name, given_back) in [
+        ("promptly", promptly),
+        ("after an hour", (back_at_s - 3_600, Some(back_at_s + 30))),
+        ("not as far as the log knows", (back_at_s - 3_600, None)),
+    ] {
+        let matcher = matched(&says(given_back));
+        let summary = matcher.summary();
+        assert_eq!((summary.ambiguous_lines, summary.ambiguous_ours), (1, 1), "{name}");
+        assert_eq!(of_bank(&matcher), ["bank missing_at_bank 1"], "{name}");
+        let mut suggested = matcher.suggestions(bare.id);
+        suggested.sort();
+        assert_eq!(suggested, [log(1), log(2)], "{name}");
+    }
 
     // Neighbours in the file's sequence prove nothing: a reversal is posted when the bank hears of it.
     let (before, behind) = (
         Ours { at_s: back_at_s + 30, gross_minor: 100_000, net_minor: 100_000, ..ours(4) },
         Ours { at_s: back_at_s + 50, gross_minor: 100_000, net_minor: 100_000, ..ours(6) },
     );
-    let mut between = says(back_at_s);
+    let mut between = says(promptly);
     for ours in [before, behind] {
         let number = ours.id.line as u32;
         let line = Posting { at_s: ours.at_s, amount_minor: 100_000, ..posting(number) };
@@ -280,8 +290,10 @@ fn a_reversal_without_a_name_is_not_laid_to_a_deposit() {
     }
     assert_eq!(matched(&between).summary().ambiguous_lines, 1);
 
-    // A reversal of an hour ago is not near.
-    let matcher = matched(&says(back_at_s - 3_600));
+    // One that was acknowledged long ago, or began later, is another.
+    let matcher = matched(&says((back_at_s - 3_600, Some(back_at_s - 3_599))));
+    assert_eq!(matcher.summary().by_rule.get(&Rule::AmountAndTime), Some(&1));
+    let matcher = matched(&says((back_at_s + 600, None)));
     assert_eq!(matcher.summary().by_rule.get(&Rule::AmountAndTime), Some(&1));
 }
 

@@ -29,6 +29,7 @@ fn says() -> impl Strategy<Value = Vec<Say>> {
                 net_minor: net,
                 ended,
                 reversal_at_s: (ended == Ended::Reversed).then_some(world::NOON_S + s + back_s),
+                reversed_at_s: (back_s % 3 != 0).then_some(world::NOON_S + s + 2 * back_s),
                 ..ours(number)
             }
         },
@@ -166,7 +167,8 @@ proptest! {
             Say::Ours(ours) if Some(ours.terminal) == posting.terminal
                 && (ours.gross_minor == posting.amount_minor && ours.at_s.abs_diff(at_s) <= 60
                     || ours.gross_minor == -posting.amount_minor
-                        && ours.reversal_at_s.is_some_and(|back_s| back_s.abs_diff(at_s) <= 60))
+                        && ours.reversal_at_s.is_some_and(|back_s| back_s <= at_s + 60)
+                        && ours.reversed_at_s.is_none_or(|back_s| back_s >= at_s - 60))
         )).count();
         for say in &said {
             let Say::Bank(posting) = say else { continue };

@@ -35,6 +35,7 @@ pub fn ours(number: u32) -> Ours {
         day: day(3),
         reversal_day: None,
         reversal_at_s: None,
+        reversed_at_s: None,
         gross_minor: 2_000_000,
         net_minor: 2_000_000,
         currency: 704,
