@@ -96,12 +96,13 @@ impl TrustStore {
         if is_revoked && !mutant::is(Mutant::RevokedSignerTaken) {
             return Err(RevocationError::Revoked);
         }
-        match self.rule {
-            Some(rule) if rule.stale == StaleList::Refuse && self.is_stale(&sod.issuer, rule, now_s) => {
-                Err(RevocationError::NotKnown)
-            }
-            Some(_) | None => Ok(()),
+        let is_unknown = self
+            .rule
+            .is_some_and(|rule| rule.stale == StaleList::Refuse && self.is_stale(&sod.issuer, rule, now_s));
+        if is_unknown && !mutant::is(Mutant::OldListServes) {
+            return Err(RevocationError::NotKnown);
         }
+        Ok(())
     }
 
     /// Seconds since the newest revocation list of a SOD's authority was made; `None` where there is none.

@@ -237,13 +237,25 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Held while a file is changed. It stands beside it: the file itself is replaced.
-pub(crate) fn lock(path: &Path) -> Result<File, HsmError> {
+/// Held while a file is changed.
+#[derive(Debug)]
+pub(crate) struct Lock(pub(crate) File);
+
+/// Given back, and not only closed: a program that another thread is just starting has the file open too for a moment.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is what is left.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Locks what stands beside a file: the file itself is replaced.
+pub(crate) fn lock(path: &Path) -> Result<Lock, HsmError> {
     let beside = path.with_extension("lock");
     let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside);
     let file = opened.map_err(|error| file_error(&beside, error.to_string()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(_) => Err(file_error(path, "another process is changing it; try again")),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use keys::{BoundKey, CheckValue, KeyAlgorithm, KeyUsage, KeyVersion, ModeOfUse, PinKey};
+use mutant::Mutant;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -86,7 +87,8 @@ impl Slot {
 
     /// A new slot's, or that of one whose newest has changed.
     fn new(name: KeyName, newest: Held, before: Option<Held>) -> Slot {
-        let proven_s = (name.role != KeyRole::MacToSwitch).then_some(newest.since_s);
+        let waits_for_its_owner = name.role == KeyRole::MacToSwitch && !mutant::is(Mutant::OldKeyEndsUnseen);
+        let proven_s = (!waits_for_its_owner).then_some(newest.since_s);
         Slot { newest, before, proven_s }
     }
 
@@ -135,7 +137,10 @@ impl Slots {
             is_counted_anew
                 && std::iter::once(&slot.newest).chain(&slot.before).any(|known| known.is(&held.key))
         };
-        if is_back { Err(HsmError::ComesBack(name)) } else { Ok(()) }
+        if is_back && !mutant::is(Mutant::ExchangeKeyComesBack) {
+            return Err(HsmError::ComesBack(name));
+        }
+        Ok(())
     }
 
     /// The keys of a name that may have made what comes in, the likeliest first.

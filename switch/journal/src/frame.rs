@@ -1,6 +1,7 @@
 //! A record's frame: length, position, synced position, checksum and chain link around its bytes.
 
 use keys::DataKeys;
+use mutant::Mutant;
 use processor::{Position, Record};
 
 use crate::codec::{self, RECORD_BYTES_MAX};
@@ -154,7 +155,7 @@ impl<'a> Frame<'a> {
         let generation = generation(self.bytes);
         let link = keys.chain_of(generation, link_before, &self.bytes[LINKED_FROM..]);
         let link = link.ok_or(Unfollowed::NoKey)?;
-        if generation < generation_before {
+        if generation < generation_before && !mutant::is(Mutant::OldChainKeyTaken) {
             return Err(Unfollowed::OlderKey);
         }
         if link == self.bytes[CHECKED_FROM..LINKED_FROM] { Ok(link) } else { Err(Unfollowed::Other) }

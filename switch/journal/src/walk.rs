@@ -1,6 +1,7 @@
 //! The frames of one segment, checked one after the other: checksum, position, chain.
 
 use keys::DataKeys;
+use mutant::Mutant;
 use processor::Position;
 
 use crate::frame::{self, Link, Next, Unfollowed};
@@ -66,6 +67,7 @@ pub(crate) fn walk(
         walked.is_keyless = followed == Err(Unfollowed::NoKey);
         let link = match followed {
             Ok(link) if frame.position() == walked.next => link,
+            Ok(_) | Err(Unfollowed::Other) if mutant::is(Mutant::RecordFollowsNothing) => frame::link(rest),
             Ok(_) | Err(Unfollowed::Other) => {
                 walked.broken = Some("it does not follow from the record before it");
                 break;

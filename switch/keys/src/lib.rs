@@ -6,6 +6,8 @@ mod check_value;
 mod cipher;
 pub mod clear_pin;
 mod data;
+#[cfg(all(test, feature = "mutants"))]
+mod defences;
 mod dukpt_aes;
 mod dukpt_tdes;
 mod file;

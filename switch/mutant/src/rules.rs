@@ -403,7 +403,53 @@ mutants! {
         fault: "a restart between CUTOVER and 0530, or before a 0501",
         shows: "a bank that is never asked for the day that ended; two TOTALS of one name";
 
-    // Keys and what is sealed.
+    // The log in other hands: what docs/security.md#attacks names finds them.
+    RecordFollowsNothing = "record-follows-nothing",
+        "A record need not follow from the one before it, by link or position (log: edited, reordered).",
+        fault: "a byte edited behind a mended checksum, records swapped or left out",
+        shows: "a log that others have written is read as ours";
+    CutLogTaken = "cut-log-taken",
+        "A log that ends before what was durable, or was vouched for, is whole (log: cut, rolled back).",
+        fault: "a cut tail, an earlier copy put back",
+        shows: "what terminals and banks were told is not in the log, and nobody notices";
+    ReplacedLogTaken = "replaced-log-taken",
+        "The chain is not compared with the heads that were kept (log: gone on with).",
+        fault: "an earlier copy put back and gone on with",
+        shows: "other records stand where the kept heads vouch for some, and nobody notices";
+    OlderLogStarted = "older-log-started",
+        "A start does not compare the log with the second place (log: rolled back).",
+        fault: "an earlier copy put back",
+        shows: "the switch starts on it, and pays twice";
+    EmptyPlaceIsFirstStart = "empty-place-is-first-start",
+        "A second place that is empty is a first start (log: emptied or not mounted).",
+        fault: "an earlier copy put back, and the second place emptied",
+        shows: "the switch starts on it without an alarm";
+    OldChainKeyTaken = "old-chain-key-taken",
+        "A record may be chained under an older K_log than the one before it (log: an old K_log).",
+        fault: "records that somebody has chained under a K_log of before",
+        shows: "they are read as ours";
+    PersonalInClear = "personal-in-clear",
+        "What is personal in a record is not sealed (log: a disk that is taken away).",
+        fault: "a disk that is taken away",
+        shows: "numbers and accounts stand on it in clear";
+    HeadSignatureUnchecked = "head-signature-unchecked",
+        "A head's signature is not verified (log: heads forged).",
+        fault: "a head with a changed byte, or of another key",
+        shows: "a log that was put back is vouched for";
+
+    // Messages, keys and what is sealed.
+    BytesBehindTaken = "bytes-behind-taken",
+        "Bytes behind a message's last element are passed over (messages).",
+        fault: "a bitmap or length that lies",
+        shows: "a message that is not what was signed, or sent";
+    PaidOutReversed = "paid-out-reversed",
+        "An 0420 behind COMPLETE is carried out (messages: a reversal of what was paid out).",
+        fault: "an 0420 of a withdrawal whose notes were taken",
+        shows: "cash without a debit";
+    ReversalOfMoreTaken = "reversal-of-more-taken",
+        "An 0420 that says that more has left than was asked reverses the whole (messages).",
+        fault: "an 0420 with DE95 above DE4",
+        shows: "a debit is taken back that nobody can explain";
     AbsentMacAccepted = "absent-mac-accepted",
         "A message without a MAC counts (security: an absent MAC is a wrong MAC).",
         fault: "a message whose MAC was left out",
@@ -428,6 +474,46 @@ mutants! {
         "What is sealed in a record is not bound to it (log: a piece opens in its own record alone).",
         fault: "a sealed piece behind another record's clear fields",
         shows: "one citizen's PAN and account beside another's transaction";
+    PinBlockOfAnything = "pin-block-of-anything",
+        "Whatever a PIN block is deciphered to is a PIN (PIN and keys).",
+        fault: "a PIN block under another PAN, key or format",
+        shows: "the bank gets the PIN of another card, or none";
+    PinLeftOutTaken = "pin-left-out-taken",
+        "A bank that wants PINs gets a request without one (PIN and keys).",
+        fault: "a PIN block that was left out",
+        shows: "the request goes on, instead of 55";
+    KeyBlockUnsigned = "key-block-unsigned",
+        "A key block's MAC is not verified (PIN and keys).",
+        fault: "a changed bit, a block under another's exchange key",
+        shows: "a key that nobody has sent is in use";
+    ExchangeKeyComesBack = "exchange-key-comes-back",
+        "An exchange key of before may come back (PIN and keys).",
+        fault: "an exchange key of before, brought again",
+        shows: "the blocks that came under it open again";
+    KeyOfAnotherAlgorithm = "key-of-another-algorithm",
+        "A key may be of another algorithm than its link or bank goes by (PIN and keys).",
+        fault: "a bank's key of the wrong algorithm",
+        shows: "all PINs of the bank are refused";
+    KeyThatMayNotServe = "key-that-may-not-serve",
+        "A key is taken whatever its mode of use is (PIN and keys).",
+        fault: "a key that cannot make what it is here for, the other direction's MAC key",
+        shows: "PINs are refused; a MAC that was made here comes back as the other end's";
+    KeyVersionJumps = "key-version-jumps",
+        "A key may have any version above the one that is there (PIN and keys).",
+        fault: "a key of the last version",
+        shows: "no key can follow it";
+    OldKeyEndsUnseen = "old-key-ends-unseen",
+        "The day of an old MAC key begins when the new one comes (PIN and keys).",
+        fault: "an 0810 that is lost, a sender that goes on with the old key",
+        shows: "its messages are refused after a day";
+    OldMacKeyForEver = "old-mac-key-for-ever",
+        "An old MAC key is good for ever (PIN and keys).",
+        fault: "a MAC under the key before, after its day",
+        shows: "it is taken";
+    OwnerExchangesAtOnce = "owner-exchanges-at-once",
+        "One owner may have any number of key exchanges under way (PIN and keys).",
+        fault: "key exchanges in a flood, from one owner",
+        shows: "they take the places of all others";
 
     // Card, person and links: tests/tests/defences/main.rs finds them.
     PanOfAnotherCard = "pan-of-another-card",
@@ -490,6 +576,66 @@ mutants! {
         "A registry that fails again and again is asked all the same (card and person).",
         fault: "a registry that fails",
         shows: "each request waits for it";
+    Dg1Unsigned = "dg1-unsigned",
+        "A card's DG1 need not be what the SOD signs (card and person).",
+        fault: "another card's DG1, one with a changed date",
+        shows: "a chip is found good";
+    ListOfAnybodyTaken = "list-of-anybody-taken",
+        "An authority need not have signed a revocation list (card and person).",
+        fault: "a list with a changed byte",
+        shows: "a revoked signer is good again";
+    ListOfAPartTaken = "list-of-a-part-taken",
+        "A revocation list of a part, or of changes, is taken for a whole one (card and person).",
+        fault: "a list of a part",
+        shows: "a revoked signer is good again";
+    ListPutBackTaken = "list-put-back-taken",
+        "A revocation list may be older than the one in use (card and person).",
+        fault: "a list that was put back, or taken away",
+        shows: "a revoked signer is good again";
+    OldListServes = "old-list-serves",
+        "A revocation list that is missing or too old serves (card and person).",
+        fault: "lists that are kept away",
+        shows: "a revoked signer is taken, instead of 91";
+    VerdictOfBeforeHolds = "verdict-of-before-holds",
+        "A SOD that was found good stays good under other authorities (card and person).",
+        fault: "an authority that is trusted no more",
+        shows: "its cards are taken";
+    CitizenStatusIgnored = "citizen-status-ignored",
+        "The status of the citizen is not looked at (card and person).",
+        fault: "a citizen deceased, missing, restricted, unknown",
+        shows: "another code, and a verdict for the dead";
+    CardStatusIgnored = "card-status-ignored",
+        "The status of the card is not looked at (card and person).",
+        fault: "a card revoked, lost, replaced, expired",
+        shows: "another code, and a verdict for a lost card";
+    RegistryMatchNotAsked = "registry-match-not-asked",
+        "A verdict counts for cash out without a match (card and person).",
+        fault: "a withdrawal without a match",
+        shows: "the verdict is one that vouches";
+    CashWithoutMatch = "cash-without-match",
+        "Cash goes out without a match (card and person).",
+        fault: "a verdict without a match",
+        shows: "the bank is asked";
+    SilenceVouches = "silence-vouches",
+        "A registry that says nothing vouches (card and person).",
+        fault: "a registry that is down",
+        shows: "the bank is asked";
+    RegistryWaitedFor = "registry-waited-for",
+        "The registry is waited for much longer than configured (card and person).",
+        fault: "a registry that is slow",
+        shows: "the answer that came too late counts";
+    SpoiledIsAway = "spoiled-is-away",
+        "A registry whose answers cannot be believed is away (card and person).",
+        fault: "answers that are spoiled on the way",
+        shows: "the switch stands in, whenever somebody wants it to";
+    RefusalAfterwardsIgnored = "refusal-afterwards-ignored",
+        "A refusal behind a withdrawal that went out in the registry's stead is noted alone (card and person).",
+        fault: "a card that was reported lost while the registry was away",
+        shows: "nobody is told of it";
+    RegistryOfAnybody = "registry-of-anybody",
+        "Any server is the registry (card and person).",
+        fault: "another server in the registry's place",
+        shows: "it is spoken to";
     CertificateSpeaksForAll = "certificate-speaks-for-all",
         "A certificate speaks for any terminal (links).",
         fault: "a terminal's certificate in front of another terminal's keys",
@@ -514,6 +660,26 @@ mutants! {
         "Any number of bytes waits for a peer (links).",
         fault: "a peer that does not read",
         shows: "memory grows";
+    CertificateNotAsked = "certificate-not-asked",
+        "A terminal need not show a certificate (links).",
+        fault: "a connection without a certificate",
+        shows: "it is closed later than in the handshake";
+    BankOfAnybody = "bank-of-anybody",
+        "Any server is the bank that was meant (links).",
+        fault: "a bank of another name or authority",
+        shows: "a message goes there";
+    OldDoorKept = "old-door-kept",
+        "What a reload replaces stays in use (links).",
+        fault: "an authority that is taken away",
+        shows: "its certificates are let in";
+    BadCertificatePassedOver = "bad-certificate-passed-over",
+        "A certificate file that cannot be used is no mistake (links).",
+        fault: "a certificate file that cannot be used",
+        shows: "the configuration is not refused for it";
+    ClearLinkAnywhere = "clear-link-anywhere",
+        "Any address is taken for loopback (links).",
+        fault: "a link in clear off loopback",
+        shows: "everything goes in clear";
 
     // The console: switch/console/src/broken_rules.rs finds them, and tests of casework and exchange.
     RoleNotAsked = "role-not-asked",

@@ -185,6 +185,7 @@ fn trigger(incoming: &Incoming, live: &Live) -> Trigger {
         0 => Trigger::ReversalWhole,
         left if left < asked => Trigger::ReversalPart,
         left if left == asked => Trigger::ReversalNothing,
+        _ if mutant::is(Mutant::ReversalOfMoreTaken) => Trigger::ReversalWhole,
         _ => Trigger::ReversalOver,
     }
 }

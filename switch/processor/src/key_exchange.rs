@@ -3,6 +3,7 @@
 use std::fmt;
 
 use iso8583::Message;
+use mutant::Mutant;
 
 use crate::ids::{Code, Institution, TerminalId};
 use crate::io::{LinkId, Output, Ticket};
@@ -68,6 +69,7 @@ impl Processor {
         };
         // One that comes while another is on its way to its sender would have its version.
         let has_one = self.is_exchanging(owner) || self.offers.contains_key(&owner);
+        let has_one = has_one && !mutant::is(Mutant::OwnerExchangesAtOnce);
         if has_one || self.exchanges.len() >= KEY_EXCHANGES_MAX {
             return self.send(link, messages::bare(&message, Code::UNAVAILABLE));
         }

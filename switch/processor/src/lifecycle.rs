@@ -580,6 +580,9 @@ fn cash(state: State, trigger: Trigger) -> Option<Step> {
             T::CompletionOther => {
                 stays.write(Write::NoteAndClaim(Noted::AdviceAgain, Claimed::OtherAmount)).suspend()
             }
+            T::ReversalWhole | T::ReversalPart if mutant::is(Mutant::PaidOutReversed) => {
+                Step::to(S::Reversing).write(Write::Reversal).ask(Ask::Reversal)
+            }
             T::ReversalWhole | T::ReversalPart => {
                 stays.write(Write::Claim(Claimed::ReversalAfterCompletion)).suspend()
             }

@@ -119,6 +119,7 @@ impl Processor {
         let has = |element| self.asked(key).is_some_and(|message| message.has(element));
         match (has(52), has(121)) {
             (true, true) => Err(Code::FORMAT),
+            (false, false) if mutant::is(Mutant::PinLeftOutTaken) => Ok(()),
             (false, false) => Err(Code::WRONG_PIN),
             (true, false) | (false, true) => Ok(()),
         }

@@ -169,6 +169,7 @@ impl Processor {
         }
         let refused = said.refused;
         let suspense = refused.map(|_| Suspense::Claim);
+        let suspense = suspense.filter(|_| !mutant::is(Mutant::RefusalAfterwardsIgnored));
         let record = Record {
             at_ms: self.now.wall_ms,
             transaction: Some(key),

@@ -206,6 +206,18 @@ fn a_reference_is_bound_and_consumed() {
     assert_eq!(world.code(210), "00");
     use_of(&mut world, 1, "HN000001", "01");
     assert_eq!(world.code(210), "63", "consumed");
+    // One use is enough: above, the bound on uses says the same.
+    let other = world.verified_reference(1);
+    for code in ["00", "63"] {
+        let mut request = world.request(200, "01", AMOUNT);
+        set_reference(&mut request, other);
+        world.terminal(request);
+        if code == "00" {
+            let asked = world.taken(bank_link(BIDV), 200);
+            world.bank_answers(&asked, "00");
+        }
+        assert_eq!(world.code(210), code);
+    }
     let late = world.verified_reference(1);
     world.pass_ms(180_001);
     let mut request = world.request(200, "01", AMOUNT);
@@ -395,6 +407,12 @@ fn repeats_are_silence_while_it_runs_and_the_stored_answer_after() {
     world.terminal(reversal);
     assert_eq!((world.code(430), world.code(430)), ("00".to_owned(), "00".to_owned()));
     assert_eq!(world.records(&request), "INTENT OUTCOME REVERSAL");
+    let asked = world.taken(bank_link(BIDV), 420);
+    world.bank_answers(&asked, "00");
+    // Nothing of it is in memory any more.
+    world.terminal(repeat);
+    assert_eq!(world.code(210), "91", "behind its end");
+    assert_eq!(world.records(&request), "INTENT OUTCOME REVERSAL REVERSED");
     world.silent(bank_link(BIDV), 200);
 }
 

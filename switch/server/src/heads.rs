@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use journal::{Head, LogReader, SignedHead, SignedHeads, verify};
 use keys::{DataKeys, HeadKey};
+use mutant::Mutant;
 
 use crate::clock::Clock;
 
@@ -269,6 +270,9 @@ fn check(
     };
     let heads = SignedHeads::read(&text, node, &settings.key.public());
     let Some(longest) = heads.longest() else {
+        if mutant::is(Mutant::EmptyPlaceIsFirstStart) {
+            return Ok(SecondPlace::Vouches);
+        }
         if were_kept(log_dir) {
             return Ok(silent(settings, "no head of this log is there any more"));
         }
@@ -282,6 +286,7 @@ fn check(
     }
     let kept = longest.head;
     let reason = match link_behind(kept.records)? {
+        _ if mutant::is(Mutant::OlderLogStarted) => return Ok(SecondPlace::Vouches),
         None => "it ends before that, and so was cut or put back",
         Some(link) if link != kept.link => "it holds other records, and so was put back and gone on with",
         Some(_) => return Ok(SecondPlace::Vouches),

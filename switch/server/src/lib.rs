@@ -12,6 +12,8 @@ mod console_switch;
 pub mod current;
 mod cutover;
 pub mod day_commands;
+#[cfg(all(test, feature = "mutants"))]
+mod defences;
 mod desk;
 pub mod enrolment_commands;
 mod event_loop;

@@ -1,6 +1,8 @@
 //! The codec from outside: golden messages, what is refused, what holds for any bytes, framings, overlays.
 
 mod corpus;
+#[cfg(feature = "mutants")]
+mod defences;
 mod framing;
 // The file is the root of a library of its own, too.
 #[expect(unreachable_pub)]

@@ -4,6 +4,8 @@
 
 mod chains;
 mod crash;
+#[cfg(feature = "mutants")]
+mod defences;
 mod faults;
 mod golden;
 mod harm;

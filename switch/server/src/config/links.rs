@@ -8,6 +8,7 @@ use std::path::Path;
 use iso8583::Dialect;
 use iso8583::framing::{Framing, TPDU_BYTES};
 use keys::KeyFile;
+use mutant::Mutant;
 use processor::{Institution, IssuerConfig, TerminalConfig, TerminalId};
 use rustls::pki_types::ServerName;
 
@@ -88,6 +89,9 @@ fn tls_files(section: &Section<'_>) -> Option<TlsFiles> {
 
 fn usable<T>(section: &Section<'_>, made: Result<T, TlsError>) -> Option<T> {
     made.map_err(|error| {
+        if mutant::is(Mutant::BadCertificatePassedOver) {
+            return;
+        }
         let key = match error {
             TlsError::Certificate(_) => "certificate_file",
             TlsError::Key => "key_file",

@@ -197,7 +197,7 @@ impl BankDoor {
 
 /// An address that no message leaves the machine for.
 pub(crate) fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
+    address.ip().to_canonical().is_loopback() || mutant::is(Mutant::ClearLinkAnywhere)
 }
 
 /// Whom the other side's certificate names. One that ends soon is told of at each new connection.

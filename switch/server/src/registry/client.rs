@@ -17,6 +17,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use mutant::Mutant;
 use processor::Evidence;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -159,6 +160,7 @@ impl RegistryClient {
 
     async fn answer(&self, asked: &Asked) -> Answer {
         let timeout = Duration::from_millis(self.bounds.timeout_ms);
+        let timeout = if mutant::is(Mutant::RegistryWaitedFor) { timeout * 20 } else { timeout };
         let compact = Bytes::copy_from_slice(&asked.compact);
         match tokio::time::timeout(timeout, self.exchange(compact)).await {
             Ok(Ok(compact)) => self.contract.judge(asked, &compact, (self.surroundings.now_s)()),
@@ -245,6 +247,8 @@ fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector>, Reg
             builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&error))?
         }
     };
+    #[cfg(feature = "mutants")]
+    let config = anybody(config);
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -254,6 +258,16 @@ fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector>, Reg
         .enable_http1()
         .enable_http2()
         .wrap_connector(tcp))
+}
+
+/// The same, or, where that is the broken rule, with any server in the registry's place.
+#[cfg(feature = "mutants")]
+fn anybody(mut config: ClientConfig) -> ClientConfig {
+    if mutant::is(Mutant::RegistryOfAnybody) {
+        let provider = Arc::clone(config.crypto_provider());
+        config.dangerous().set_certificate_verifier(Arc::new(crate::tls::Anybody(provider)));
+    }
+    config
 }
 
 /// Opens connections, no more than so many at once, each within its time: TCP and TLS together, also when the

@@ -328,7 +328,7 @@ impl Reason {
             | Reason::OtherRequest
             | Reason::Clock
             | Reason::SeenBefore
-            | Reason::Contradiction => false,
+            | Reason::Contradiction => mutant::is(Mutant::SpoiledIsAway),
         }
     }
 }
@@ -348,8 +348,16 @@ impl Answer {
 /// Citizen, card, chip, biometric: the first that fails gives the code (docs/interface.md#registry).
 fn judge(body: &AnswerBody, kind: Kind) -> Outcome {
     let matched = body.biometric.as_ref().map(|biometric| biometric.matched);
-    let cash_out = kind == Kind::Withdrawal;
-    let code = match (body.citizen_status, body.card_status) {
+    let cash_out = kind == Kind::Withdrawal && !mutant::is(Mutant::RegistryMatchNotAsked);
+    let citizen = match mutant::is(Mutant::CitizenStatusIgnored) {
+        false => body.citizen_status,
+        true => CitizenStatus::Alive,
+    };
+    let card = match mutant::is(Mutant::CardStatusIgnored) {
+        false => body.card_status,
+        true => CardStatus::Valid,
+    };
+    let code = match (citizen, card) {
         (CitizenStatus::Unknown, _) => Some(Code::NO_BANK),
         (CitizenStatus::Deceased | CitizenStatus::Missing | CitizenStatus::Restricted, _) => {
             Some(Code::RESTRICTED)

@@ -1,6 +1,8 @@
 //! TLS 1.3 with certificates on both sides: what is made of a link's files, and whom a certificate names
 //! (docs/interface.md#tls).
 
+#[cfg(feature = "mutants")]
+mod anybody;
 mod certificate;
 mod expiry;
 
@@ -8,6 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use mutant::Mutant;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -19,6 +22,8 @@ use thiserror::Error;
 
 use crate::config::SecretPem;
 
+#[cfg(feature = "mutants")]
+pub(crate) use anybody::Anybody;
 pub use certificate::{Validity, common_name};
 pub use expiry::{EXPIRY_WARNING_DAYS, Watched, expires_soon, watch};
 pub(crate) use expiry::{now_s, tell};
@@ -77,11 +82,15 @@ impl ServerTls {
     pub fn new(files: &TlsFiles) -> Result<ServerTls, TlsError> {
         let parts = Parts::read(files)?;
         let authority = |error: &dyn fmt::Display| TlsError::Authority(error.to_string());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(parts.roots), provider()).build();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(parts.roots), provider());
+        let verifier = match mutant::is(Mutant::CertificateNotAsked) {
+            false => verifier,
+            true => verifier.allow_unauthenticated(),
+        };
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .expect("the provider speaks TLS 1.3")
-            .with_client_cert_verifier(verifier.map_err(|error| authority(&error))?)
+            .with_client_cert_verifier(verifier.build().map_err(|error| authority(&error))?)
             .with_single_cert(parts.chain, parts.key)
             .map_err(|error| TlsError::Certificate(error.to_string()))?;
         // Nobody comes back on the strength of an earlier handshake: each connection proves its certificate to the
@@ -106,6 +115,10 @@ impl ClientTls {
             .with_client_auth_cert(parts.chain, parts.key)
             .map_err(|error| TlsError::Certificate(error.to_string()))?;
         config.resumption = Resumption::disabled();
+        #[cfg(feature = "mutants")]
+        if mutant::is(Mutant::BankOfAnybody) {
+            config.dangerous().set_certificate_verifier(Arc::new(Anybody(provider())));
+        }
         Ok(ClientTls { config: Arc::new(config), name, validity: parts.validity })
     }
 }
