@@ -9,7 +9,7 @@ use crate::item::{CashLine, LineId, Ours, Posting};
 use crate::kind::Rule;
 use crate::store::{NONE, Side, Store, Verdict};
 
-/// So many items are taken: one more is refused, until whoever gives them lets go of older days ([`crate::Book::let_go_oldest`]). At 124 bytes each, indexes included, they fill 4 GB.
+/// So many items are taken: one more is refused, until whoever gives them lets go of older days ([`crate::Book::let_go_oldest`]). At 132 bytes each, indexes included, they fill 4 GB.
 pub const ITEMS_MAX: u32 = 30_000_000;
 
 /// So many decisions of people are kept: one more is refused.
