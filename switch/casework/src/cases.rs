@@ -147,7 +147,7 @@ pub enum Refused {
         /// The day.
         day: Day,
         /// Why not.
-        reason: &'static str,
+        reason: NotDay,
     },
     /// An amount that does not fit the resolution.
     #[error("an amount of {0} does not fit what is proposed")]
@@ -168,10 +168,76 @@ pub enum Refused {
     Undo,
     /// A match or parting by hand of what is no line, or no transaction, or said already.
     #[error("by hand: {0}")]
-    Hand(&'static str),
+    Hand(NotByHand),
     /// [`CASES_MAX`].
     #[error("{CASES_MAX} cases have something written beside them")]
     Full,
+}
+
+/// Why a day cannot be closed or settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotDay {
+    /// The log has no such day.
+    #[error("the log does not know it")]
+    Unknown,
+    /// No later day was opened.
+    #[error("it is open; cut over first")]
+    Open,
+    /// What is not read yet would come too late for its own day.
+    #[error("the log is not read to its end yet; try again in a moment")]
+    Reading,
+    /// Days are closed in their order.
+    #[error("an earlier day is not closed")]
+    EarlierOpen,
+    /// Once is all.
+    #[error("it is closed already")]
+    ClosedAlready,
+    /// What was closed later was closed with all that came before.
+    #[error("a day was closed behind this position")]
+    ClosedBehind,
+    /// Days are closed in their order.
+    #[error("a later day is closed already")]
+    LaterClosed,
+    /// It may still change.
+    #[error("it is not closed")]
+    NotClosed,
+    /// Once is all.
+    #[error("it is settled already")]
+    SettledAlready,
+}
+
+impl NotDay {
+    /// All of them.
+    pub const ALL: [NotDay; 9] = [
+        NotDay::Unknown,
+        NotDay::Open,
+        NotDay::Reading,
+        NotDay::EarlierOpen,
+        NotDay::ClosedAlready,
+        NotDay::ClosedBehind,
+        NotDay::LaterClosed,
+        NotDay::NotClosed,
+        NotDay::SettledAlready,
+    ];
+}
+
+/// Why a line and a transaction are not matched or parted by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotByHand {
+    /// Something else was named.
+    #[error("a line of a taken file and a transaction of the log are named")]
+    Unnamed,
+    /// It is the last thing that was said of the line.
+    #[error("it was said already")]
+    SaidAlready,
+    /// [`DECISIONS_MAX`].
+    #[error("no more is kept")]
+    Full,
+}
+
+impl NotByHand {
+    /// All of them.
+    pub const ALL: [NotByHand; 3] = [NotByHand::Unnamed, NotByHand::SaidAlready, NotByHand::Full];
 }
 
 /// How everything stands behind all acts.
@@ -272,12 +338,12 @@ impl Casework {
     pub fn close(&self, book: &Book, day: Day, fees: FeeTable) -> Result<Deed, Refused> {
         let refused = |reason| Err(Refused::Day { day, reason });
         match book.sheet(day).map(|sheet| sheet.state) {
-            None => return refused("the log does not know it"),
-            Some(State::Open) => return refused("it is open; cut over first"),
+            None => return refused(NotDay::Unknown),
+            Some(State::Open) => return refused(NotDay::Open),
             Some(State::CuttingOver | State::Closed | State::Settled) => {}
         }
         if book.sheets().any(|sheet| sheet.day < day && !self.closed.contains_key(&sheet.day)) {
-            return refused("an earlier day is not closed");
+            return refused(NotDay::EarlierOpen);
         }
         Ok(Deed::Close { day, position: book.next(), fees: Box::new(fees) })
     }
@@ -363,16 +429,14 @@ impl Casework {
             Deed::Match { line, ours } | Deed::Part { line, ours } => {
                 let is_of_file = self.taken.keys().any(|(digest, _)| digest.file() == line.file);
                 if !is_of_file || ours.file != LineId::LOG {
-                    return Err(Refused::Hand(
-                        "a line of a taken file and a transaction of the log are named",
-                    ));
+                    return Err(Refused::Hand(NotByHand::Unnamed));
                 }
                 let last = self.decisions.iter().rev().find(|decision| decision.line() == *line);
                 if last.copied() == decision(deed) {
-                    return Err(Refused::Hand("it was said already"));
+                    return Err(Refused::Hand(NotByHand::SaidAlready));
                 }
                 if self.decisions.len() >= DECISIONS_MAX {
-                    return Err(Refused::Hand("no more is kept"));
+                    return Err(Refused::Hand(NotByHand::Full));
                 }
             }
             Deed::Reopen { why, .. } => {
@@ -383,21 +447,21 @@ impl Casework {
             }
             Deed::Close { day, position, .. } => {
                 if self.closed.contains_key(day) {
-                    return Err(Refused::Day { day: *day, reason: "it is closed already" });
+                    return Err(Refused::Day { day: *day, reason: NotDay::ClosedAlready });
                 }
                 // What was closed later was closed with all that came before.
                 if self.closed.values().any(|later| later.position > *position) {
-                    return Err(Refused::Day { day: *day, reason: "a day was closed behind this position" });
+                    return Err(Refused::Day { day: *day, reason: NotDay::ClosedBehind });
                 }
                 if self.closed.keys().any(|later| later > day) {
-                    return Err(Refused::Day { day: *day, reason: "a later day is closed already" });
+                    return Err(Refused::Day { day: *day, reason: NotDay::LaterClosed });
                 }
             }
             Deed::Settle { day } => {
                 let reason = match (self.closed.contains_key(day), self.settled.contains_key(day)) {
                     (true, false) => return Ok(()),
-                    (true, true) => "it is settled already",
-                    (false, _) => "it is not closed",
+                    (true, true) => NotDay::SettledAlready,
+                    (false, _) => NotDay::NotClosed,
                 };
                 return Err(Refused::Day { day: *day, reason });
             }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exchange::{
-    Digest, FileKey, FileKind, Layout, Mapping, Refusal, Sheets, TotalsLine, preview_postings, read_counters,
-    read_journal, read_postings, read_raw_journal, read_totals,
+    Digest, FileKey, FileKind, Layout, Mapping, Reason, Refusal, Sheets, TotalsLine, preview_postings,
+    read_counters, read_journal, read_postings, read_raw_journal, read_totals,
 };
 use keys::DataKeys;
 use processor::{Day, Institution, Side};
@@ -396,14 +396,12 @@ impl Desk {
                 read_counters(bytes, offset).map(|(_, read)| Lines::Counters(read))
             }
             (FileKind::Totals, None, ..) => read_totals(bytes).map(Lines::Totals),
-            (FileKind::Postings, _, None, _) => {
-                Err(Refusal::place("bank", "postings are of a bank: name it"))
-            }
+            (FileKind::Postings, _, None, _) => Err(Refusal::place("bank", Reason::BankMissing)),
             (FileKind::Journal, Some(Layout::RawJournal(_)), _, None) => {
-                Err(Refusal::place("terminal", "a raw journal is of one machine: name it"))
+                Err(Refusal::place("terminal", Reason::TerminalMissing))
             }
             (FileKind::Postings | FileKind::Journal | FileKind::Counters | FileKind::Totals, Some(_), ..) => {
-                Err(Refusal::place("layout", "the layout is for another kind of file"))
+                Err(Refusal::place("layout", Reason::OtherLayout))
             }
         }
     }

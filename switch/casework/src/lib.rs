@@ -11,12 +11,15 @@ mod desk;
 mod due;
 mod matching;
 mod settlement;
+mod told;
 
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile, Acts, HEAD_FILE};
-pub use cases::{Booked, CASES_MAX, Case, CaseState, Casework, Closed, PARTS_MAX, Proposal, Refused};
+pub use cases::{
+    Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, PARTS_MAX, Proposal, Refused,
+};
 pub use days::Days;
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
 pub use due::{AGE_BANDS, DueRules, age_band};
 pub use matching::{Matching, PassedOver};
-pub use settlement::{NoSettlement, settlement, settling};
+pub use settlement::{NoSettlement, Payment, payments, settlement, settling};

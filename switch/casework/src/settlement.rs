@@ -1,6 +1,6 @@
 //! What a closed day comes to for a bank, with what two people have agreed on until its close: what files out are made of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::{Adjustment, Settlement};
 use processor::{Day, Institution};
@@ -20,6 +20,45 @@ pub enum NoSettlement {
     /// Its single transactions were let go: a file would lack them.
     #[error("business day {0}: its single transactions are held no more")]
     LetGo(Day),
+}
+
+/// What a member owes all others of a day, minor units; negative where it is owed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Payment {
+    /// By the log, as issuer and as acquirer.
+    pub position_minor: i64,
+    /// By the adjustments between members that two people have agreed on.
+    pub adjusted_minor: i64,
+}
+
+impl Payment {
+    /// What is paid: the net in the trailer of the member's settlement file.
+    pub fn net_minor(self) -> i64 {
+        self.position_minor + self.adjusted_minor
+    }
+}
+
+/// What the members of each day pay, made of what their settlement files are made of. The oldest day that is not closed has the adjustments that
+/// its files would have if it were closed now.
+pub fn payments(casework: &Casework, book: &Book) -> BTreeMap<Day, BTreeMap<Institution, Payment>> {
+    let of_log = |sheet: &Sheet| {
+        let net = sheet.net_positions().into_iter();
+        net.map(|(member, position_minor)| (member, Payment { position_minor, adjusted_minor: 0 })).collect()
+    };
+    let mut days: BTreeMap<Day, BTreeMap<Institution, Payment>> =
+        book.sheets().map(|sheet| (sheet.day, of_log(sheet))).collect();
+    let next = book.sheets().map(|sheet| sheet.day).find(|day| !casework.closed().contains_key(day));
+    for booked in casework.booked() {
+        let day = casework.settles_in(booked.act).or(next);
+        let Some(members) = day.and_then(|day| days.get_mut(&day)) else { continue };
+        for member in named(booked).collect::<BTreeSet<_>>() {
+            let owed_minor = adjustments(booked, member).map(|one| one.owed_minor()).sum::<i64>();
+            if owed_minor != 0 {
+                members.entry(member).or_default().adjusted_minor += owed_minor;
+            }
+        }
+    }
+    days
 }
 
 /// A member's day, and when it was closed, seconds since 1970: the same log and acts give the same files.
@@ -56,13 +95,16 @@ pub fn settlement(
 /// Who has files of a day: issuers and acquirers of what the log has, whoever owes or is owed, and who is named by what was booked into the day.
 pub fn settling(casework: &Casework, sheet: &Sheet) -> BTreeSet<Institution> {
     let booked = casework.booked().iter().filter(|booked| casework.settles_in(booked.act) == Some(sheet.day));
-    let named = booked.flat_map(|booked| {
-        let proposal = &booked.proposal;
-        let acquirer = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
-        proposal.bank.into_iter().chain(acquirer)
-    });
+    let named = booked.flat_map(named);
     let net = sheet.net_positions();
     sheet.members.keys().chain(sheet.acquirers.keys()).chain(net.keys()).copied().chain(named).collect()
+}
+
+/// Whose files have what was booked.
+fn named(booked: &Booked) -> impl Iterator<Item = Institution> {
+    let proposal = &booked.proposal;
+    let acquirer = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
+    proposal.bank.into_iter().chain(acquirer)
 }
 
 /// What was booked as the bank's file has it: its own, and with the other sign that of a bank whose citizen was at its terminal. A refund is the

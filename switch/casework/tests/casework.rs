@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use casework::{
     ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Days, Deed, Desk, DeskError, DueRules,
-    FILES_DIR, HEAD_FILE, Matching, PassedOver, Resolution, Row, age_band, settlement,
+    FILES_DIR, HEAD_FILE, Matching, PassedOver, Payment, Resolution, Row, age_band, payments, settlement,
 };
 use credential::{CitizenNumber, Pan, Pseudonym};
 use exchange::{Digest, FileKey, FileKind, InProcess, JOURNAL_COLUMNS};
@@ -871,12 +871,25 @@ fn a_member_s_file_has_both_its_sides_and_all_files_come_to_nothing() {
     };
     acts.act(1, "lan", "::1", adjusted).unwrap();
     let casework = acts.act(2, "minh", "::1", approve(0)).unwrap();
+    let open = payments(&casework, &folded(&casework, fee(1_000)));
+    assert_eq!(
+        open[&day(FIRST)][&bank()].adjusted_minor,
+        -500_000,
+        "the oldest day that is not closed will have it"
+    );
     let close = casework.close(&folded(&casework, fee(1_000)), day(FIRST), fee(1_000)).unwrap();
     let casework = acts.act(3, "minh", "::1", close).unwrap();
     let book = folded(&casework, fee(1_000));
     // Its own citizen at its own terminal stands in both its sides, and comes to nothing.
     assert_eq!(file_of(&casework, &book, "970415", FIRST), (2_001_000 - 500_000, 3, 1));
     assert_eq!(file_of(&casework, &book, ACQUIRER, FIRST), (-2_001_000 + 500_000, 1, 1));
+    // Pages and commands told the position alone, and the file another net.
+    let paid = |of: &str| payments(&casework, &book).remove(&day(of)).unwrap();
+    let nets: Vec<_> =
+        paid(FIRST).into_iter().map(|(member, paid)| (member.to_string(), paid.net_minor())).collect();
+    assert_eq!(nets, [("970415".to_owned(), 1_501_000), (ACQUIRER.to_owned(), -1_501_000)]);
+    assert_eq!(paid(FIRST)[&bank()], Payment { position_minor: 2_001_000, adjusted_minor: -500_000 });
+    assert!(paid(SECOND).values().all(|paid| paid.adjusted_minor == 0), "it is in one file alone");
     let early = settlement(&casework, &book, "switch", 704, day(SECOND), bank()).unwrap_err();
     assert_eq!(early.to_string(), "business day 2026-05-04: it is not closed, and may still change");
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use casework::{
-    Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, PassedOver, Refused, Row,
-    claims, settlement, settling,
+    Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, NotDay, PassedOver,
+    Payment, Refused, Row, claims, payments, settlement, settling,
 };
 use exchange::{Settlement, Sheets};
 use journal::{LogReader, ReadError};
@@ -70,6 +70,8 @@ pub(crate) struct Told {
     pub(crate) claims: BTreeMap<Day, BTreeMap<(Side, Institution), Claimed>>,
     /// Whose files each closed day has.
     pub(crate) settling: BTreeMap<Day, BTreeSet<Institution>>,
+    /// What the members of each day pay: its position by the log and the adjustments in its files.
+    pub(crate) payments: BTreeMap<Day, BTreeMap<Institution, Payment>>,
     /// Records read, and records that are there.
     pub(crate) read: (Position, Position),
     /// Records that came so late that no day has them.
@@ -156,6 +158,7 @@ impl Desks {
             sheets,
             claims,
             settling,
+            payments: payments(&casework, state.days.book()),
             read: (state.days.book().next(), log.synced()),
             left_out: state.days.book().left_out() + state.days.broken(),
         })
@@ -261,8 +264,7 @@ impl Desks {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
         if !self.read_on(&mut state, &casework, log)? {
-            let reason = "the log is not read to its end yet; try again in a moment";
-            return Err(casework::ActError::Refused(Refused::Day { day, reason }).into());
+            return Err(casework::ActError::Refused(Refused::Day { day, reason: NotDay::Reading }).into());
         }
         let fees = self.settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
         Ok(casework.close(state.days.book(), day, fees).map_err(casework::ActError::Refused)?)

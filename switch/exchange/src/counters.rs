@@ -4,6 +4,7 @@ use reconciliation::{Counter, LineId};
 
 use crate::intake::Digest;
 use crate::mapping::Form;
+use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{Headings, each_row};
 use crate::sheet::InProcess;
@@ -33,13 +34,12 @@ pub fn read_counters(bytes: &[u8], utc_offset_minutes: i64) -> Result<(Digest, V
     let mut counters = Vec::new();
     each_row(bytes, &form, &InProcess, &mut rejects, begin, |row, rejects| {
         let cell = |column: usize| places.get().map_or("", |places| row.cell(places[column]));
-        let wrong = |column: usize| {
-            move |reason: String| Reject::new(row.line, COLUMNS[column], cell(column), reason)
-        };
+        let wrong =
+            |column: usize| move |reason: Said| Reject::new(row.line, COLUMNS[column], cell(column), reason);
         let read = || {
             let notes = |column: usize| {
                 let notes = values::number::<i64>(cell(column)).map_err(wrong(column))?;
-                let too_many = || wrong(column)(format!("{NOTES_MAX} notes are the most"));
+                let too_many = || wrong(column)(Reason::NotesMost.of(&[&NOTES_MAX]));
                 if notes.unsigned_abs() > NOTES_MAX { Err(too_many()) } else { Ok(notes) }
             };
             let counter = Counter {
@@ -55,7 +55,7 @@ pub fn read_counters(bytes: &[u8], utc_offset_minutes: i64) -> Result<(Digest, V
                 counted: notes(8)?,
             };
             reconciliation::cash_exceptions(std::slice::from_ref(&counter))
-                .map_err(|error| wrong(5)(error.to_string()))?;
+                .map_err(|_| wrong(5)(Reason::CassetteImpossible.into()))?;
             Ok(counter)
         };
         match read() {

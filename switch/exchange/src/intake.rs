@@ -8,6 +8,7 @@ use reconciliation::Kind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::reason::Reason;
 use crate::refusal::Refusal;
 
 /// SHA-256 of a file: what it is known by.
@@ -88,10 +89,10 @@ impl FileKey {
     pub fn check(&self) -> Result<(), Refusal> {
         match self.kind {
             FileKind::Journal | FileKind::Counters | FileKind::Totals if self.bank.is_some() => {
-                Err(Refusal::place("bank", "it is named of postings alone: leave it out"))
+                Err(Refusal::place("bank", Reason::BankNotWanted))
             }
             FileKind::Postings | FileKind::Counters | FileKind::Totals if self.terminal.is_some() => {
-                Err(Refusal::place("terminal", "it is named of journals alone: leave it out"))
+                Err(Refusal::place("terminal", Reason::TerminalNotWanted))
             }
             FileKind::Postings | FileKind::Journal | FileKind::Counters | FileKind::Totals => Ok(()),
         }
@@ -132,12 +133,12 @@ impl Intake {
             _ => self.with_lines.get(&digest),
         };
         if let Some(known) = known {
-            let reason = format!("the same file was taken for {}, part {}", known.day, known.part);
+            let reason = Reason::SameFile.of(&[&known.day, &known.part]);
             return Err(Refusal::whole(Kind::DuplicateFile, "file", "", reason));
         }
         if let Some(known) = self.by_key.get(&key) {
             let front: String = known.to_string().chars().take(12).collect();
-            let reason = format!("another file was taken for {}, part {}: {front}…", key.day, key.part);
+            let reason = Reason::OtherFile.of(&[&key.day, &key.part, &format!("{front}…")]);
             return Err(Refusal::whole(Kind::DuplicateFile, "part", &key.part.to_string(), reason));
         }
         Ok(())

@@ -7,6 +7,7 @@ use reconciliation::{CashLine, LineId};
 
 use crate::intake::Digest;
 use crate::mapping::Form;
+use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{Headings, Row, each_row};
 use crate::sheet::InProcess;
@@ -65,7 +66,7 @@ fn line<'a>(
     utc_offset_minutes: i64,
 ) -> Result<CashLine, Reject> {
     let wrong = |column: usize| {
-        move |reason: String| Reject::new(row.line, JOURNAL_COLUMNS[column], cell(column), reason)
+        move |reason: Said| Reject::new(row.line, JOURNAL_COLUMNS[column], cell(column), reason)
     };
     let requested_minor = values::amount_minor(cell(6), None, 0).map_err(wrong(6))?;
     let moved_minor = values::amount_minor(cell(7), None, 0).map_err(wrong(7))?;
@@ -73,9 +74,9 @@ fn line<'a>(
         ("taken", 1) | ("none", 0) | ("kept", -1) => false,
         ("retracted", 0 | 1) => true,
         ("taken" | "none" | "kept" | "retracted", _) => {
-            return Err(wrong(9)(format!("the amount that moved is {moved_minor}")));
+            return Err(wrong(9)(Reason::OtherMoved.of(&[&moved_minor])));
         }
-        _ => return Err(wrong(9)("it is taken, none, kept or retracted".to_owned())),
+        _ => return Err(wrong(9)(Reason::NoOutcome.into())),
     };
     Ok(CashLine {
         id: LineId { file, line: row.line },

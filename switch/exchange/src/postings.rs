@@ -5,6 +5,7 @@ use reconciliation::{Kind, LineId, Posting};
 
 use crate::intake::Digest;
 use crate::mapping::{Control, Mapping};
+use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{Headings, Place, Row, each_row};
 use crate::sheet::{Moment, Sheets};
@@ -153,7 +154,7 @@ impl<'m> Reading<'m> {
                 };
             }
             if self.told.is_some() {
-                return rejects.push(Reject::new(row.line, "line", "", "it stands behind the trailer"));
+                return rejects.push(Reject::new(row.line, "line", "", Reason::BehindTrailer));
             }
             match self.posting(row, places) {
                 Ok(posting) => {
@@ -176,7 +177,7 @@ impl<'m> Reading<'m> {
         let columns = &mapping.columns;
         let wrong = |column: &str, value: &str| {
             let (line, column, value) = (row.line, column.to_owned(), value.to_owned());
-            move |reason: String| Reject::new(line, &column, &value, reason)
+            move |reason: Said| Reject::new(line, &column, &value, reason)
         };
         let named = |column: &Option<String>, value: &str| wrong(column.as_deref().unwrap_or(""), value);
         let at = row.cell(places.at);
@@ -202,25 +203,23 @@ impl<'m> Reading<'m> {
         let amount_minor = match places.direction {
             None => amount_minor,
             Some(_) if amount_minor < 0 => {
-                return Err(wrong(&columns.amount, amount)("a minus beside a direction".to_owned()));
+                return Err(wrong(&columns.amount, amount)(Reason::MinusBesideDirection.into()));
             }
             Some(_) if mapping.debit_words.iter().any(|word| word == direction) => amount_minor,
             Some(_) if mapping.credit_words.iter().any(|word| word == direction) => -amount_minor,
             Some(_) => {
-                return Err(named(&columns.direction, direction)(
-                    "it is neither a debit nor a credit".to_owned(),
-                ));
+                return Err(named(&columns.direction, direction)(Reason::NoDirection.into()));
             }
         };
         if amount_minor == 0 {
-            return Err(wrong(&columns.amount, amount)("nothing is posted".to_owned()));
+            return Err(wrong(&columns.amount, amount)(Reason::NothingPosted.into()));
         }
         let day = cell(places.day);
         let currency = cell(places.currency);
         let count = cell(places.count);
         let count = optional(count, values::number).map_err(named(&columns.count, count))?.unwrap_or(1);
         if count == 0 {
-            return Err(named(&columns.count, "0")("a line stands for one transaction at least".to_owned()));
+            return Err(named(&columns.count, "0")(Reason::NoCount.into()));
         }
         let (rrn, terminal) = (cell(places.rrn), cell(places.terminal));
         let (stan, sequence) = (cell(places.stan), cell(places.sequence));
@@ -246,9 +245,9 @@ impl<'m> Reading<'m> {
 
     fn trailer(&mut self, row: &Row<'_>, count_place: Place, amount_place: Place) -> Result<(), Reject> {
         let (count, amount) = (row.cell(count_place), row.cell(amount_place));
-        let wrong = |value: &str, reason: String| Reject::new(row.line, "trailer", value, reason);
+        let wrong = |value: &str, reason: Said| Reject::new(row.line, "trailer", value, reason);
         if self.told.is_some() {
-            return Err(wrong("", "there is a trailer already".to_owned()));
+            return Err(wrong("", Reason::TwoTrailers.into()));
         }
         let told_count = values::number(count).map_err(|reason| wrong(count, reason))?;
         let told_minor = values::amount_minor(amount, self.mapping.thousands, self.mapping.amount_decimals)
@@ -261,20 +260,18 @@ impl<'m> Reading<'m> {
         if self.mapping.control.is_none() {
             return Ok(());
         }
-        let refused = |field: &str, value: String, reason: String| {
+        let refused = |field: &str, value: String, reason: Said| {
             let line = self.told.map_or(0, |(line, _, _)| line);
             let rejects = vec![Reject::new(line, field, &value, reason)];
             Err(Refusal { kind: Kind::ControlTotalWrong, rejects, more: 0 })
         };
         match self.told {
-            None => {
-                refused("trailer", String::new(), "the file has no trailer: it may have been cut".to_owned())
-            }
+            None => refused("trailer", String::new(), Reason::NoTrailer.into()),
             Some((_, count, _)) if count != self.count => {
-                refused("count", count.to_string(), format!("there are {} lines", self.count))
+                refused("count", count.to_string(), Reason::OtherCount.of(&[&self.count]))
             }
             Some((_, _, sum)) if sum != self.sum_minor => {
-                refused("sum", sum.to_string(), format!("the lines come to {}", self.sum_minor))
+                refused("sum", sum.to_string(), Reason::OtherSum.of(&[&self.sum_minor]))
             }
             Some(_) => Ok(()),
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::intake::Digest;
 use crate::journal::JournalFile;
+use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{FILE_BYTES_MAX, LINES_MAX};
 use crate::values;
@@ -117,12 +118,12 @@ pub fn read_raw_journal(
 ) -> Result<JournalFile, Refusal> {
     let digest = Digest::of(bytes);
     if bytes.len() > FILE_BYTES_MAX {
-        let reason = format!("{FILE_BYTES_MAX} bytes are the most");
+        let reason = Reason::BytesMost.of(&[&FILE_BYTES_MAX]);
         return Err(Refusal::whole(Kind::UnreadableLine, "file", &bytes.len().to_string(), reason));
     }
     let lines_here = bytes.split(|byte| *byte == b'\n').count() as u64;
     if lines_here > LINES_MAX {
-        let reason = format!("{LINES_MAX} lines are the most");
+        let reason = Reason::LinesMost.of(&[&LINES_MAX]);
         return Err(Refusal::whole(Kind::UnreadableLine, "file", &lines_here.to_string(), reason));
     }
     let mut rejects = Rejects::default();
@@ -148,12 +149,7 @@ pub fn read_raw_journal(
         }
     }
     if let Some(open) = open {
-        rejects.push(Reject::new(
-            open.line,
-            "end",
-            "",
-            "the last transaction has no end: the journal may have been cut",
-        ));
+        rejects.push(Reject::new(open.line, "end", "", Reason::NoEnd));
     }
     rejects.into_result()?;
     let machines: BTreeSet<_> = lines.iter().map(|line| (terminal, line.day)).collect();
@@ -167,7 +163,7 @@ fn note(open: &mut Open, text: &str, line: u64, patterns: &Patterns) -> Result<(
     };
     let reject = |field: &str, value: &str| {
         let (field, value) = (field.to_owned(), value.to_owned());
-        move |reason: String| Reject::new(line, &field, &value, reason)
+        move |reason: Said| Reject::new(line, &field, &value, reason)
     };
     open.is_taken |= text.contains(&patterns.taken);
     open.is_retracted |= text.contains(&patterns.retracted);
@@ -187,7 +183,7 @@ fn note(open: &mut Open, text: &str, line: u64, patterns: &Patterns) -> Result<(
     Ok(())
 }
 
-fn moment(text: &str, patterns: &Patterns, utc_offset_minutes: i64) -> Result<(processor::Day, i64), String> {
+fn moment(text: &str, patterns: &Patterns, utc_offset_minutes: i64) -> Result<(processor::Day, i64), Said> {
     let mut words = text.split_whitespace();
     let (date, time) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let day = values::date(date, &patterns.date_format)?;

@@ -3,6 +3,8 @@
 use reconciliation::Kind;
 use serde::Serialize;
 
+use crate::reason::Said;
+
 /// So many lines are listed; of the others it is said how many they are.
 pub const REJECTS_MAX: usize = 1_000;
 
@@ -21,13 +23,14 @@ pub struct Reject {
     pub field: String,
     /// What stands there, cut, and masked where it might be a card's or a citizen's number.
     pub value: String,
-    /// What is wrong with it.
+    /// What is wrong with it: a [`crate::Reason`] with its values.
     pub reason: String,
 }
 
 impl Reject {
-    pub(crate) fn new(line: u64, field: &str, value: &str, reason: impl Into<String>) -> Reject {
-        Reject { line, field: field.to_owned(), value: shown(value), reason: reason.into() }
+    pub(crate) fn new(line: u64, field: &str, value: &str, reason: impl Into<Said>) -> Reject {
+        let reason = reason.into().into_text();
+        Reject { line, field: field.to_owned(), value: shown(value), reason }
     }
 }
 
@@ -44,12 +47,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn whole(kind: Kind, field: &str, value: &str, reason: impl Into<String>) -> Refusal {
+    pub(crate) fn whole(kind: Kind, field: &str, value: &str, reason: impl Into<Said>) -> Refusal {
         Refusal { kind, rejects: vec![Reject::new(0, field, value, reason)], more: 0 }
     }
 
     /// What is said about the file itself cannot be.
-    pub fn place(field: &str, reason: &str) -> Refusal {
+    pub fn place(field: &str, reason: impl Into<Said>) -> Refusal {
         Refusal::whole(Kind::UnreadableLine, field, "", reason)
     }
 

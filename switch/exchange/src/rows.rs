@@ -6,6 +6,7 @@ use mutant::Mutant;
 use reconciliation::Kind;
 
 use crate::mapping::Form;
+use crate::reason::Reason;
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::sheet::{Moment, Sheets};
 
@@ -70,7 +71,6 @@ pub(crate) struct Headings(Vec<String>);
 impl Headings {
     /// Finds a column by heading, number from 1, or characters from 1.
     pub(crate) fn place(&self, column: &str) -> Result<Place, Refusal> {
-        let unknown = |reason: &str| Refusal::whole(Kind::UnreadableLine, column, "", reason);
         if let Some(index) = self.0.iter().position(|heading| heading == column) {
             return Ok(Place::Cell(index));
         }
@@ -82,7 +82,7 @@ impl Headings {
             }
             _ => number(column)
                 .map(|index| Place::Cell(index - 1))
-                .ok_or_else(|| unknown("the file has no column of this name")),
+                .ok_or_else(|| Refusal::whole(Kind::UnreadableLine, column, "", Reason::NoColumn)),
         }
     }
 
@@ -101,7 +101,7 @@ pub(crate) fn each_row(
     mut take: impl FnMut(&Row<'_>, &mut Rejects),
 ) -> Result<(), Refusal> {
     if bytes.len() > FILE_BYTES_MAX {
-        let reason = format!("{FILE_BYTES_MAX} bytes are the most");
+        let reason = Reason::BytesMost.of(&[&FILE_BYTES_MAX]);
         return Err(Refusal::whole(Kind::UnreadableLine, "file", &bytes.len().to_string(), reason));
     }
     match form {
@@ -124,7 +124,7 @@ fn csv_rows(
     take: Take<'_>,
 ) -> Result<(), Refusal> {
     let delimiter = u8::try_from(delimiter)
-        .map_err(|_| Refusal::whole(Kind::UnreadableLine, "delimiter", "", "one ASCII character is taken"))?;
+        .map_err(|_| Refusal::whole(Kind::UnreadableLine, "delimiter", "", Reason::Delimiter))?;
     // Excel writes a mark in front of UTF-8.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // A last line without an end gets one: a quotation mark that is open there is then seen as anywhere else.
@@ -139,7 +139,7 @@ fn csv_rows(
             Ok(false) => break,
             Ok(true) => {}
             Err(error) => {
-                rejects.push(Reject::new(line_before, "line", "", error.to_string()));
+                rejects.push(Reject::new(line_before, "line", "", Reason::NoCsv.of(&[&error])));
                 break;
             }
         }
@@ -161,7 +161,7 @@ fn csv_rows(
                 line,
                 "line",
                 &String::from_utf8_lossy(record.as_slice()),
-                "it is not UTF-8",
+                Reason::NoUtf8,
             ));
             continue;
         };
@@ -177,7 +177,7 @@ fn csv_rows(
     }
     match begin {
         Some(_) if rejects.is_empty() => {
-            Err(Refusal::whole(Kind::UnreadableLine, "file", "", "the file is empty"))
+            Err(Refusal::whole(Kind::UnreadableLine, "file", "", Reason::EmptyFile))
         }
         _ => Ok(()),
     }
@@ -188,7 +188,7 @@ fn swallowed(record: &csv::ByteRecord, line: u64) -> Option<Reject> {
     let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let cell = record.iter().find(|cell| cell.iter().any(is_break))?;
     let first = cell.split(is_break).next().unwrap_or_default();
-    let reason = "it goes on in the next line: a quotation mark is not closed";
+    let reason = Reason::QuotationOpen;
     Some(Reject::new(line, "line", &String::from_utf8_lossy(first), reason))
 }
 
@@ -210,7 +210,7 @@ fn fixed_rows(
         match std::str::from_utf8(text) {
             Ok(text) => give(&Row { line, cells: &[text], moments: &[], is_fixed: true }, rejects, take),
             Err(_) => {
-                rejects.push(Reject::new(line, "line", &String::from_utf8_lossy(text), "it is not UTF-8"));
+                rejects.push(Reject::new(line, "line", &String::from_utf8_lossy(text), Reason::NoUtf8));
             }
         }
     }
@@ -245,7 +245,7 @@ fn sheet_rows(
     match (refusal, begin) {
         (Some(refusal), _) => Err(refusal),
         (None, Some(_)) if rejects.is_empty() => {
-            Err(Refusal::whole(Kind::UnreadableLine, "sheet", "", "it is empty"))
+            Err(Refusal::whole(Kind::UnreadableLine, "sheet", "", Reason::Empty))
         }
         (None, _) => Ok(()),
     }
@@ -257,23 +257,18 @@ fn give(row: &Row<'_>, rejects: &mut Rejects, take: Take<'_>) {
         return;
     }
     if cells.len() > COLUMNS_MAX {
-        return rejects.push(Reject::new(line, "line", "", format!("{COLUMNS_MAX} columns are the most")));
+        return rejects.push(Reject::new(line, "line", "", Reason::ColumnsMost.of(&[&COLUMNS_MAX])));
     }
     let is_long = |cell: &&&str| cell.len() > CELL_BYTES_MAX && !mutant::is(Mutant::CellOfAnyLength);
     if let Some(long) = cells.iter().find(is_long) {
-        return rejects.push(Reject::new(
-            line,
-            "line",
-            long,
-            format!("{CELL_BYTES_MAX} bytes are the most of a value"),
-        ));
+        return rejects.push(Reject::new(line, "line", long, Reason::ValueBytesMost.of(&[&CELL_BYTES_MAX])));
     }
     take(row, rejects);
 }
 
 fn too_many(line: u64, rejects: &mut Rejects) -> bool {
     if line > LINES_MAX {
-        rejects.push(Reject::new(line, "file", "", format!("{LINES_MAX} lines are the most")));
+        rejects.push(Reject::new(line, "file", "", Reason::LinesMost.of(&[&LINES_MAX])));
     }
     line > LINES_MAX
 }

@@ -41,11 +41,17 @@ pub struct Adjustment {
     pub amount_minor: i64,
 }
 
+impl Adjustment {
+    /// What the member owes the others more by it, minor units. A refund is the bank's with its citizen: no member owes it.
+    pub fn owed_minor(&self) -> i64 {
+        if self.resolution == "adjustment" { self.amount_minor } else { 0 }
+    }
+}
+
 impl Settlement {
-    /// What the member owes: its position, and the adjustments of members. A refund is the bank's with its citizen: no member owes it.
+    /// What the member owes: its position, and the adjustments of members.
     pub fn net_minor(&self) -> i64 {
-        let adjusted = self.adjustments.iter().filter(|one| one.resolution == "adjustment");
-        self.position_minor + adjusted.map(|one| one.amount_minor).sum::<i64>()
+        self.position_minor + self.adjustments.iter().map(Adjustment::owed_minor).sum::<i64>()
     }
 
     /// The file: lines of fields between `|`. `H` the header, `D` a detail, `A` an adjustment, `E` an element of the totals as issuer, `T` the trailer with the

@@ -11,6 +11,7 @@ use processor::Day;
 use reconciliation::Kind;
 use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
+use crate::reason::{Reason, Said};
 use crate::refusal::Refusal;
 use crate::rows::{CELL_BYTES_MAX, COLUMNS_MAX, LINES_MAX};
 use crate::workbook::look_through;
@@ -48,7 +49,7 @@ impl Sheets for InProcess {
     ) -> Result<(), Refusal> {
         each_row_of(Cursor::new(workbook), sheet, &mut |row| Ok(take(row))).map_err(|error| match error {
             Stopped::Refused(refusal) => refusal,
-            Stopped::Io(error) => refused("workbook", error.to_string()),
+            Stopped::Io(error) => unreadable("workbook", error),
         })
     }
 }
@@ -81,8 +82,12 @@ impl From<Refusal> for Stopped {
     }
 }
 
-fn refused(what: &str, reason: String) -> Refusal {
+fn refused(what: &str, reason: impl Into<Said>) -> Refusal {
     Refusal::whole(Kind::UnreadableLine, what, "", reason)
+}
+
+fn unreadable(what: &str, error: impl std::fmt::Display) -> Refusal {
+    refused(what, Reason::SheetUnreadable.of(&[&error]))
 }
 
 fn each_row_of(
@@ -93,25 +98,20 @@ fn each_row_of(
     look_through(&mut workbook).map_err(|reason| refused("workbook", reason))?;
     workbook.rewind().map_err(Stopped::Io)?;
     let mut book: Xlsx<_> = calamine::open_workbook_from_rs(workbook)
-        .map_err(|error: calamine::XlsxError| refused("workbook", error.to_string()))?;
+        .map_err(|error: calamine::XlsxError| unreadable("workbook", error))?;
     let name = match sheet {
         Some(name) => name.to_owned(),
-        None => book
-            .sheet_names()
-            .first()
-            .cloned()
-            .ok_or_else(|| refused("workbook", "it has no sheet".to_owned()))?,
+        None => book.sheet_names().first().cloned().ok_or_else(|| refused("workbook", Reason::NoSheet))?,
     };
-    let mut cells =
-        book.worksheet_cells_reader(&name).map_err(|error| refused("sheet", error.to_string()))?;
+    let mut cells = book.worksheet_cells_reader(&name).map_err(|error| unreadable("sheet", error))?;
     let mut row = SheetRow::default();
     loop {
         // Cell by cell: a sheet with one of them far out is no larger for it.
-        let cell = cells.next_cell().map_err(|error| refused("sheet", error.to_string()))?;
+        let cell = cells.next_cell().map_err(|error| unreadable("sheet", error))?;
         let next = cell.as_ref().map(|cell| u64::from(cell.get_position().0) + 1);
         if row.line > 0 && next != Some(row.line) {
             if next.is_some_and(|next| next < row.line) {
-                return Err(refused("sheet", "its rows are not in their order".to_owned()).into());
+                return Err(refused("sheet", Reason::SheetUnordered).into());
             }
             if !take(std::mem::take(&mut row)).map_err(Stopped::Io)? {
                 return Ok(());
@@ -163,10 +163,10 @@ impl Moment {
     }
 
     /// Its day.
-    pub(crate) fn day(self) -> Result<Day, String> {
+    pub(crate) fn day(self) -> Result<Day, Said> {
         let date = self.0.date();
         let number = date.year() * 10_000 + i32::from(u8::from(date.month())) * 100 + i32::from(date.day());
-        u32::try_from(number).ok().and_then(Day::new).ok_or_else(|| "it is not a date".to_owned())
+        u32::try_from(number).ok().and_then(Day::new).ok_or(Reason::NoDate.into())
     }
 
     /// Its time of day, as `07:00:00`.
@@ -264,7 +264,15 @@ fn read_answer_of(
             REFUSED => {
                 let what = if answer.byte()? == 0 { "workbook" } else { "sheet" };
                 let reason = answer.text(REASON_BYTES_MAX)?;
-                return Err(BadAnswer::Refused(refused(what, reason)));
+                // Whatever it says, a reason that nobody knows is no reason of this program's.
+                return Err(BadAnswer::Refused(match Reason::read(&reason) {
+                    Some((known, values)) => {
+                        let values: Vec<&dyn std::fmt::Display> =
+                            values.iter().map(|value| value as &dyn std::fmt::Display).collect();
+                        refused(what, known.of(&values))
+                    }
+                    None => unreadable(what, reason),
+                }));
             }
             ROW => {
                 let row = answer.row()?;

@@ -6,6 +6,7 @@ use processor::Institution;
 use reconciliation::ELEMENTS;
 
 use crate::mapping::Form;
+use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{Headings, Row, each_row};
 use crate::sheet::InProcess;
@@ -44,7 +45,7 @@ pub fn read_totals(bytes: &[u8]) -> Result<Vec<TotalsLine>, Refusal> {
         let cell = |column: usize| places.get().map_or("", |places| row.cell(places[column]));
         match line(row, &cell) {
             Ok(line) if seen.insert((line.bank, line.element)) => lines.push(line),
-            Ok(_) => rejects.push(Reject::new(row.line, COLUMNS[1], cell(1), "the bank has it twice")),
+            Ok(_) => rejects.push(Reject::new(row.line, COLUMNS[1], cell(1), Reason::ElementTwice)),
             Err(reject) => rejects.push(reject),
         }
     })?;
@@ -54,13 +55,13 @@ pub fn read_totals(bytes: &[u8]) -> Result<Vec<TotalsLine>, Refusal> {
 
 fn line<'a>(row: &Row<'_>, cell: &impl Fn(usize) -> &'a str) -> Result<TotalsLine, Reject> {
     let wrong =
-        |column: usize| move |reason: &str| Reject::new(row.line, COLUMNS[column], cell(column), reason);
+        |column: usize| move |reason: Said| Reject::new(row.line, COLUMNS[column], cell(column), reason);
     let is_known = |number: &u8| ELEMENTS.iter().any(|element| element.number == *number);
     let element = cell(1).parse::<u8>().ok().filter(is_known);
     Ok(TotalsLine {
         line: row.line,
-        bank: cell(0).parse().map_err(|_| wrong(0)("it is not a bank's number"))?,
-        element: element.ok_or_else(|| wrong(1)("it is not an element of 74 to 89, or 97"))?,
-        value: values::number(cell(2)).map_err(|reason| wrong(2)(&reason))?,
+        bank: cell(0).parse().map_err(|_| wrong(0)(Reason::NoBank.into()))?,
+        element: element.ok_or_else(|| wrong(1)(Reason::NoElement.into()))?,
+        value: values::number(cell(2)).map_err(wrong(2))?,
     })
 }

@@ -4,14 +4,15 @@ use processor::{Day, Rrn, TerminalId};
 use time::{Date, Month, Time};
 
 use crate::currency::CURRENCIES;
+use crate::reason::{Reason, Said};
 
 /// Behind a written point so many zeros are borne, as banks write amounts of currencies without a smaller unit; three may be thousands.
 const ZEROS_MAX: usize = 2;
 
 /// An amount in minor units: `2000000`, `2.000.000`, `-1,500.00`, by the mapping's thousands and decimals. A fraction of a minor unit is
 /// refused, and so is one that may be thousands: `500.000` where no thousands are separated so.
-pub(crate) fn amount_minor(text: &str, thousands: Option<char>, decimals: u8) -> Result<i64, String> {
-    let wrong = || "it is not an amount".to_owned();
+pub(crate) fn amount_minor(text: &str, thousands: Option<char>, decimals: u8) -> Result<i64, Said> {
+    let wrong = || Said::from(Reason::NoAmount);
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -26,7 +27,7 @@ pub(crate) fn amount_minor(text: &str, thousands: Option<char>, decimals: u8) ->
             let mut groups = whole.split(separator);
             let first = groups.next().unwrap_or("");
             if !(1..=3).contains(&first.len()) || !groups.all(|group| group.len() == 3) {
-                return Err("its thousands are not separated by three digits".to_owned());
+                return Err(Reason::Thousands.into());
             }
             whole.replace(separator, "")
         }
@@ -39,22 +40,22 @@ pub(crate) fn amount_minor(text: &str, thousands: Option<char>, decimals: u8) ->
     }
     let fraction = fraction.unwrap_or("");
     if fraction.len() > ZEROS_MAX {
-        return Err(format!("more than {ZEROS_MAX} digits stand behind its point: they may be thousands"));
+        return Err(Reason::MaybeThousands.of(&[&ZEROS_MAX]));
     }
     let units: i64 = whole.parse().map_err(|_| wrong())?;
     // Places behind a point stand for themselves; without one the mapping says how many of the digits they are.
     let factor =
         if digits.contains(point) { 1 } else { 10_i64.checked_pow(decimals.into()).ok_or_else(wrong)? };
     if units % factor != 0 || fraction.bytes().any(|digit| digit != b'0') {
-        return Err("it has a fraction of the smallest unit".to_owned());
+        return Err(Reason::Fraction.into());
     }
     let minor = units / factor;
     Ok(if is_negative { -minor } else { minor })
 }
 
 /// A date by a format of `yyyy`, `mm` and `dd`.
-pub(crate) fn date(text: &str, format: &str) -> Result<Day, String> {
-    let wrong = || format!("it is not a date written as {format}");
+pub(crate) fn date(text: &str, format: &str) -> Result<Day, Said> {
+    let wrong = || Reason::NoDateAs.of(&[&format]);
     if text.len() != format.len() || !text.is_ascii() {
         return Err(wrong());
     }
@@ -72,8 +73,8 @@ pub(crate) fn date(text: &str, format: &str) -> Result<Day, String> {
 }
 
 /// Seconds since 1970 of a local date and time, `hh:mm:ss`, `hh:mm` or `hhmmss`.
-pub(crate) fn moment_s(day: Day, text: &str, utc_offset_minutes: i64) -> Result<i64, String> {
-    let wrong = || "it is not a time written as hh:mm:ss".to_owned();
+pub(crate) fn moment_s(day: Day, text: &str, utc_offset_minutes: i64) -> Result<i64, Said> {
+    let wrong = || Said::from(Reason::NoTime);
     let digits: String = match text.len() {
         8 if text.bytes().enumerate().all(|(at, byte)| (byte == b':') == (at == 2 || at == 5)) => {
             text.replace(':', "")
@@ -95,46 +96,43 @@ pub(crate) fn moment_s(day: Day, text: &str, utc_offset_minutes: i64) -> Result<
 }
 
 /// Date and time in one cell, between them a space or a `T`.
-pub(crate) fn date_and_time(text: &str, format: &str, utc_offset_minutes: i64) -> Result<(Day, i64), String> {
+pub(crate) fn date_and_time(text: &str, format: &str, utc_offset_minutes: i64) -> Result<(Day, i64), Said> {
     let split = text.split_once(['T', ' ']);
-    let (date_text, time_text) = split.ok_or_else(|| "there is no time behind the date".to_owned())?;
+    let (date_text, time_text) = split.ok_or(Reason::NoTimeBehindDate)?;
     let day = date(date_text, format)?;
     Ok((day, moment_s(day, time_text.trim(), utc_offset_minutes)?))
 }
 
 /// Of an empty cell nothing.
-pub(crate) fn optional<T>(
-    text: &str,
-    read: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
+pub(crate) fn optional<T>(text: &str, read: impl FnOnce(&str) -> Result<T, Said>) -> Result<Option<T>, Said> {
     if text.is_empty() { Ok(None) } else { read(text).map(Some) }
 }
 
-pub(crate) fn rrn(text: &str) -> Result<Rrn, String> {
-    Rrn::parse(text.as_bytes()).ok_or_else(|| "an RRN has 12 characters".to_owned())
+pub(crate) fn rrn(text: &str) -> Result<Rrn, Said> {
+    Rrn::parse(text.as_bytes()).ok_or(Reason::NoRrn.into())
 }
 
-pub(crate) fn terminal(text: &str) -> Result<TerminalId, String> {
-    TerminalId::parse(text.as_bytes()).ok_or_else(|| "a terminal has 8 characters".to_owned())
+pub(crate) fn terminal(text: &str) -> Result<TerminalId, Said> {
+    TerminalId::parse(text.as_bytes()).ok_or(Reason::NoTerminal.into())
 }
 
-pub(crate) fn stan(text: &str) -> Result<u32, String> {
+pub(crate) fn stan(text: &str) -> Result<u32, Said> {
     let number = text.parse::<u32>().ok().filter(|number| *number <= 999_999);
-    number.ok_or_else(|| "a STAN is a number up to 999999".to_owned())
+    number.ok_or(Reason::NoStan.into())
 }
 
-pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| "it is not a whole number, or too large".to_owned())
+pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Result<T, Said> {
+    text.parse().map_err(|_| Reason::NoNumber.into())
 }
 
 /// Three digits, or the letters of the currencies that machines here know.
-pub(crate) fn currency(text: &str) -> Result<u16, String> {
+pub(crate) fn currency(text: &str) -> Result<u16, Said> {
     if let Some(known) = CURRENCIES.iter().find(|known| known.letters == text) {
         return Ok(known.number);
     }
     match text {
         digits if digits.len() == 3 && digits.bytes().all(|digit| digit.is_ascii_digit()) => number(digits),
-        _ => Err("a currency is three digits, or letters such as VND".to_owned()),
+        _ => Err(Reason::NoCurrency.into()),
     }
 }
 

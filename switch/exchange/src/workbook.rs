@@ -7,6 +7,8 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use zip::ZipArchive;
 
+use crate::reason::{Reason, Said};
+
 /// A workbook that unpacks to more bytes is refused.
 pub const WORKBOOK_BYTES_MAX: u64 = 512 << 20;
 /// Its table of texts is held in memory while it is read: one that unpacks to more bytes is refused.
@@ -25,41 +27,43 @@ const STYLE_TAG_BYTES_MAX: usize = 2_048;
 ///
 /// # Errors
 /// What it has too much of; it is no archive, or a part cannot be unpacked.
-pub(crate) fn look_through(workbook: impl Read + Seek) -> Result<(), String> {
-    let mut archive = ZipArchive::new(workbook).map_err(|error| error.to_string())?;
+pub(crate) fn look_through(workbook: impl Read + Seek) -> Result<(), Said> {
+    let mut archive = ZipArchive::new(workbook).map_err(unreadable)?;
     let mut left = WORKBOOK_BYTES_MAX;
     for index in 0..archive.len() {
-        let mut part = archive.by_index(index).map_err(|error| error.to_string())?;
-        let name = part.name().map_err(|error| error.to_string())?.to_ascii_lowercase();
+        let mut part = archive.by_index(index).map_err(unreadable)?;
+        let name = part.name().map_err(unreadable)?.to_ascii_lowercase();
         // The reader takes them wherever the workbook says that its parts are.
         let (is_texts, is_styles) = (name.ends_with("sharedstrings.xml"), name.ends_with("styles.xml"));
         let (what, own_max) = match (is_texts, is_styles) {
-            (true, _) => ("its texts unpack", WORKBOOK_TEXTS_BYTES_MAX),
-            (_, true) => ("its styles unpack", WORKBOOK_STYLES_BYTES_MAX),
-            _ => ("it unpacks", WORKBOOK_BYTES_MAX),
+            (true, _) => (Reason::TextsUnpack, WORKBOOK_TEXTS_BYTES_MAX),
+            (_, true) => (Reason::StylesUnpack, WORKBOOK_STYLES_BYTES_MAX),
+            _ => (Reason::Unpacks, WORKBOOK_BYTES_MAX),
         };
         let unpacked = io::copy(&mut part.by_ref().take(left.min(own_max) + 1), &mut io::sink());
-        let unpacked = unpacked.map_err(|error| error.to_string())?;
+        let unpacked = unpacked.map_err(unreadable)?;
         if unpacked > own_max && !mutant::is(Mutant::WorkbookOfAnySize) {
-            return Err(format!("{what} to more than {own_max} bytes"));
+            return Err(what.of(&[&own_max]));
         }
-        left = left
-            .checked_sub(unpacked)
-            .ok_or_else(|| format!("it unpacks to more than {WORKBOOK_BYTES_MAX} bytes"))?;
+        left = left.checked_sub(unpacked).ok_or_else(|| Reason::Unpacks.of(&[&WORKBOOK_BYTES_MAX]))?;
         drop(part);
         if is_texts || is_styles {
-            let part = BufReader::new(archive.by_index(index).map_err(|error| error.to_string())?);
+            let part = BufReader::new(archive.by_index(index).map_err(unreadable)?);
             if is_texts { texts(part)? } else { styles(part)? }
         }
     }
     Ok(())
 }
 
+fn unreadable(error: impl std::fmt::Display) -> Said {
+    Reason::SheetUnreadable.of(&[&error])
+}
+
 /// Gives each tag that opens until it is told to stop. What is no XML is left to the reader, which refuses it.
 fn each_tag(
     part: impl BufRead,
-    mut take: impl FnMut(&BytesStart<'_>) -> Result<bool, String>,
-) -> Result<(), String> {
+    mut take: impl FnMut(&BytesStart<'_>) -> Result<bool, Said>,
+) -> Result<(), Said> {
     let mut xml = Reader::from_reader(part);
     // As calamine reads it.
     xml.config_mut().check_end_names = false;
@@ -75,7 +79,7 @@ fn each_tag(
     }
 }
 
-fn texts(part: impl BufRead) -> Result<(), String> {
+fn texts(part: impl BufRead) -> Result<(), Said> {
     each_tag(part, |tag| {
         if tag.local_name().as_ref() != "sst" {
             return Ok(true);
@@ -83,7 +87,7 @@ fn texts(part: impl BufRead) -> Result<(), String> {
         let mut stated = tag.attributes_raw().split("uniqueCount").skip(1).map(first_number);
         let is_too_many = stated.any(|count| count > WORKBOOK_TEXTS_MAX);
         match is_too_many && !mutant::is(Mutant::WorkbookCountBelieved) {
-            true => Err(format!("it says that it has more than {WORKBOOK_TEXTS_MAX} texts")),
+            true => Err(Reason::TextsMost.of(&[&WORKBOOK_TEXTS_MAX])),
             false => Ok(false),
         }
     })
@@ -96,7 +100,7 @@ fn first_number(text: &str) -> u64 {
     if digits.is_empty() { 0 } else { digits.parse().unwrap_or(u64::MAX) }
 }
 
-fn styles(part: impl BufRead) -> Result<(), String> {
+fn styles(part: impl BufRead) -> Result<(), Said> {
     if mutant::is(Mutant::WorkbookStylesUnbounded) {
         return Ok(());
     }
@@ -104,10 +108,10 @@ fn styles(part: impl BufRead) -> Result<(), String> {
     each_tag(part, |tag| {
         formats += usize::from(tag.local_name().as_ref() == "xf");
         if tag.len() > STYLE_TAG_BYTES_MAX {
-            return Err(format!("a tag of its styles has more than {STYLE_TAG_BYTES_MAX} bytes"));
+            return Err(Reason::StyleTagMost.of(&[&STYLE_TAG_BYTES_MAX]));
         }
         match formats > CELL_FORMATS_MAX {
-            true => Err(format!("it has more than {CELL_FORMATS_MAX} formats of cells")),
+            true => Err(Reason::FormatsMost.of(&[&CELL_FORMATS_MAX])),
             false => Ok(true),
         }
     })

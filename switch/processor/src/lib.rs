@@ -52,6 +52,7 @@ pub use key_offers::{
 };
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 pub use live::SafStage;
+pub use network::CUTOVER_DAYS_MAX;
 pub use pin::{Enciphered, PinRequest, PinVerdict};
 pub use processor::Processor;
 pub use record::{

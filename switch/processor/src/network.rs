@@ -19,7 +19,7 @@ const SEEDS_PER_TERMINAL_MAX: usize = 2;
 pub(crate) type Seeds = [Option<[u8; 8]>; SEEDS_PER_TERMINAL_MAX];
 
 /// A cutover opens no day further away: a day that was typed wrong could never be taken back.
-const CUTOVER_DAYS_MAX: i64 = 31;
+pub const CUTOVER_DAYS_MAX: i64 = 31;
 
 /// A terminal that has signed on.
 pub(crate) struct Session {

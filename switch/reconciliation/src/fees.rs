@@ -26,6 +26,11 @@ pub struct Fee {
 pub struct FeeTable(Vec<Fee>);
 
 impl FeeTable {
+    /// Its lines, as they were given.
+    pub fn lines(&self) -> &[Fee] {
+        &self.0
+    }
+
     /// A table.
     ///
     /// # Errors

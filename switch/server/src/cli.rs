@@ -553,12 +553,34 @@ pub enum ReconCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// List what people have done on files, days and cases, newest first, each act checked against the one before it.
+    #[command(
+        after_help = "Example:\n  atm-switch recon acts --who lan --limit 20 --json --config atm-switch.toml"
+    )]
+    Acts(ActsArgs),
     /// Write a list of exceptions (CSV, or a workbook where the file ends in .xlsx), or a closed day's file for a bank.
     #[command(after_help = "Examples:
   atm-switch recon export exceptions --out open.xlsx --open --config atm-switch.toml
   atm-switch recon export settlement --day 2026-05-03 --bank 970418 --out 970418.txt --config atm-switch.toml
   atm-switch recon export camt053 --day 2026-05-03 --bank 970418 --out 970418.xml --config atm-switch.toml")]
     Export(ExportArgs),
+}
+
+/// Which acts are listed.
+#[derive(Args, Debug)]
+pub struct ActsArgs {
+    /// Those of this person, or of `uid 1000` for the user of the command line.
+    #[arg(long)]
+    pub who: Option<String>,
+    /// So many at most.
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+    /// A JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// The switch that is meant.
+    #[command(flatten)]
+    pub config: ConfigFile,
 }
 
 /// A case, and who does something to it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
-use casework::{Deed, claims};
+use casework::{Deed, claims, payments};
 use console::Permission;
 use processor::{Day, Institution, Side};
 use reconciliation::{ELEMENTS, Sheet, Totals, differences};
@@ -142,7 +142,7 @@ fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
             known.keys().copied().chain(told.map(|(_, member)| *member)).collect();
         members.into_iter().map(|member| member_json(side, member)).collect::<Vec<_>>()
     };
-    let net = sheet.net_positions();
+    let paid = payments(&joined.casework, &joined.book).remove(&sheet.day).unwrap_or_default();
     let exceptions = joined.rows.iter().filter(|row| row.exception.day == sheet.day);
     let mut by_kind = BTreeMap::new();
     exceptions.clone().for_each(|row| *by_kind.entry(row.exception.kind.name()).or_insert(0u64) += 1);
@@ -155,7 +155,12 @@ fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
         })).collect::<Vec<_>>(),
         "banks": of_side(Side::Issuer, &sheet.members),
         "acquirers": of_side(Side::Acquirer, &sheet.acquirers),
-        "net_positions": net.iter().map(|(member, minor)| json!({ "member": member.to_string(), "owes_minor": minor })).collect::<Vec<_>>(),
+        "net_positions": paid.iter().map(|(member, paid)| json!({
+            "member": member.to_string(),
+            "position_minor": paid.position_minor,
+            "adjusted_minor": paid.adjusted_minor,
+            "owes_minor": paid.net_minor(),
+        })).collect::<Vec<_>>(),
         "adjustments": sheet.adjustments.iter().map(|((of, bank), totals)| json!({
             "of_day": of.to_string(),
             "bank": bank.to_string(),
@@ -195,7 +200,13 @@ fn day_text(day: &Value) -> String {
         }
     }
     for member in list("net_positions") {
-        text += &format!("member {}: owes all others {}\n", word(&member, "member"), member["owes_minor"]);
+        text += &format!(
+            "member {}: owes all others {}: position {}, approved adjustments {}\n",
+            word(&member, "member"),
+            member["owes_minor"],
+            member["position_minor"],
+            member["adjusted_minor"]
+        );
     }
     for adjusted in list("adjustments") {
         text += &format!(

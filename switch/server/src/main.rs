@@ -173,6 +173,7 @@ fn recon(command: ReconCommand, out: &mut impl Write) -> Result<(), Failure> {
         ReconCommand::Exceptions { filter, config } => {
             recon_commands::exceptions(&settings(&config.file)?, &filter, out)?;
         }
+        ReconCommand::Acts(args) => recon_commands::acts(&settings(&args.config.file)?, &args, out)?,
         ReconCommand::Export(args) => recon_commands::export(&settings(&args.config.file)?, &args, out)?,
     }
     Ok(())

@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use casework::{Arrival, Casework, Deed, Resolution, Row, age_band, settlement};
+use casework::{Act, Arrival, Casework, Deed, Proposal, Resolution, Row, age_band, settlement};
 use console::Permission;
 use exchange::{
     Camt, Cell, FileKey, FileKind, Layout, List, Mapping, PREVIEW_LINES_MAX, Settlement, preview_postings,
@@ -13,7 +14,7 @@ use processor::{Day, Institution, TerminalId};
 use reconciliation::Kind;
 use serde_json::{Value, json};
 
-use crate::cli::{ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind, PersonArgs};
+use crate::cli::{ActsArgs, ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind, PersonArgs};
 use crate::config::Settings;
 use crate::desk::{Joined, Seat, now_ms};
 use crate::log_view::utc_ms;
@@ -183,6 +184,33 @@ pub fn exceptions(settings: &Settings, args: &ExceptionsArgs, out: &mut impl Wri
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
 
+/// Prints what people have done on files, days and cases, newest first, `limit` acts at most.
+///
+/// # Errors
+/// There is no `[reconciliation]`; the first act that is not what was written; nobody reads the output.
+pub fn acts(settings: &Settings, args: &ActsArgs, out: &mut impl Write) -> Result<(), String> {
+    let (_, acts) = Seat::new(settings)?.acts().read().map_err(|error| error.to_string())?;
+    let fits = |act: &&Arc<Act>| args.who.as_ref().is_none_or(|who| act.who == *who);
+    for act in acts.iter().rev().filter(fits).take(args.limit) {
+        let mut value = act.to_json();
+        value["at"] = json!(utc_ms(act.at_ms));
+        let line = if args.json {
+            format!("{value}\n")
+        } else {
+            let said = |name: &str, value: &Value| match value {
+                Value::Null => String::new(),
+                value => format!(" {name} {value}"),
+            };
+            let (number, at, who, from, deed) =
+                (act.number, utc_ms(act.at_ms), &act.who, &act.from, act.deed.name());
+            let (before, after) = (said("before", &value["before"]), said("after", &value["after"]));
+            format!("{number:>8} {at} {who} ({from}) {deed}: {}{before}{after}\n", value["what"])
+        };
+        out.write_all(line.as_bytes()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
 /// Writes a list or a day's file.
 ///
 /// # Errors
@@ -273,7 +301,7 @@ pub(crate) fn row_json(row: &Row, today: Day) -> Value {
         "state": row.state().name(),
         "is_gone": row.is_gone,
         "owner": row.case.owner,
-        "proposal": row.case.proposal,
+        "proposal": row.case.proposal.as_ref().map(Proposal::to_json),
         "due": row.due.to_string(),
         "age": age_band(row.age_days(today)),
     })

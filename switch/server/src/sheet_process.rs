@@ -1,6 +1,7 @@
 //! A workbook is read by a process of its own, `atm-switch read-sheet`: it has the workbook, a pipe for its answer, bounds, and nothing else
 //! (docs/security.md#console-attacks). What it says is believed as little as the workbook.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Seek, Write};
 use std::os::fd::AsFd;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use exchange::{BadAnswer, Refusal, SheetRow, Sheets, read_answer, write_answer};
+use exchange::{BadAnswer, Reason, Refusal, SheetRow, Sheets, read_answer, write_answer};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::process::{
     DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process,
@@ -54,9 +55,7 @@ impl Sheets for SheetProcess {
         sheet: Option<&str>,
         take: &mut dyn FnMut(SheetRow) -> bool,
     ) -> Result<(), Refusal> {
-        let refused = |reason: String| Refusal::place("workbook", &reason);
-        let mut child =
-            self.start(workbook, sheet).map_err(|error| refused(format!("nothing can read it: {error}")))?;
+        let mut child = self.start(workbook, sheet).map_err(|error| refused(Reason::NoReader, &[&error]))?;
         let answered = self.hear(&mut child, take);
         // Whatever it said, it is no more when this returns.
         child.kill().ok();
@@ -64,13 +63,17 @@ impl Sheets for SheetProcess {
         match answered {
             Ok(()) => Ok(()),
             Err(Unheard::Refused(refusal)) => Err(refusal),
-            Err(Unheard::Late) => Err(refused(format!("it was not read within {} ms", self.ms_max))),
-            Err(Unheard::Odd(reason)) => Err(refused(format!("its reader said what is no row: {reason}"))),
-            Err(Unheard::Died(how)) => Err(refused(format!(
-                "its reader has ended by {how}: it takes more than {SHEET_MEMORY_BYTES_MAX} bytes or {SHEET_CPU_S_MAX} s of work, or it is harmful"
-            ))),
+            Err(Unheard::Late) => Err(refused(Reason::ReaderLate, &[&self.ms_max])),
+            Err(Unheard::Odd(reason)) => Err(refused(Reason::ReaderOdd, &[&reason])),
+            Err(Unheard::Died(how)) => {
+                Err(refused(Reason::ReaderDied, &[&how, &SHEET_MEMORY_BYTES_MAX, &SHEET_CPU_S_MAX]))
+            }
         }
     }
+}
+
+fn refused(reason: Reason, values: &[&dyn Display]) -> Refusal {
+    Refusal::place("workbook", reason.of(values))
 }
 
 /// Why a sheet was not heard to its end.

@@ -310,7 +310,12 @@ fn a_day_is_closed_twice_files_in_another_order_the_switch_restarted_between_and
         let last = text.lines().last().filter(|line| line.starts_with("T|"))?.to_owned();
         last.rsplit('|').next()?.parse::<i64>().ok()
     });
-    assert_eq!((nets.clone().count(), nets.sum::<i64>()), (4, 0));
+    assert_eq!((nets.clone().count(), nets.clone().sum::<i64>()), (4, 0));
+    // `day show` told the position alone.
+    let owes = |bank: &&str| {
+        positions.iter().find(|member| member["member"] == **bank).unwrap()["owes_minor"].as_i64()
+    };
+    assert_eq!(BANKS.iter().map(owes).collect::<Vec<_>>(), nets.map(Some).collect::<Vec<_>>());
     let nobody =
         desk.command(&["recon", "export", "settlement", "--day", DAY, "--bank", "970499", "--out", "x"]);
     let told = String::from_utf8_lossy(&nobody.stderr).trim().to_owned();

@@ -14,7 +14,7 @@ use processor::Institution;
 use crate::app::{Console, Visitor};
 use crate::desk::Seen;
 use crate::format;
-use crate::pages::cases::{self, Doing, PAGE_ROWS, ShownRow, case_text, read_case, refusal_words};
+use crate::pages::cases::{self, Doing, PAGE_ROWS, ShownRow, case_text, read_case};
 use crate::pages::problem::{Refused, within};
 use crate::pages::{Choice, Section, Shell, at_turn, failed, need, shown, today, unprocessable};
 use crate::people::Person;
@@ -156,7 +156,7 @@ pub(crate) async fn act(
             let case = case_text(row.exception.case);
             visitor.record_refusal(&console, "refused: maker is never checker", &case);
         }
-        left.push((row, refusal_words(&refused, t)));
+        left.push((row, t.refusal(&refused)));
     }
     if left.is_empty() {
         let join = if back.contains('?') { '&' } else { '?' };

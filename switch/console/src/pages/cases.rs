@@ -18,6 +18,7 @@ use crate::app::{Console, Visitor};
 use crate::desk::{Seen, transaction_at};
 use crate::evidence::bank_name;
 use crate::format;
+use crate::pages::acts::ActTold;
 use crate::pages::bulk;
 use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::{self, Problem, Refused, encoded};
@@ -97,7 +98,7 @@ fn line_text(line: LineId, t: &Texts) -> String {
     }
 }
 
-fn state_words(state: CaseState, t: &Texts) -> (&'static str, &'static str) {
+pub(crate) fn state_words(state: CaseState, t: &Texts) -> (&'static str, &'static str) {
     match state {
         CaseState::Open => (t.case_open, "open"),
         CaseState::Proposed => (t.case_proposed, "warn"),
@@ -106,7 +107,7 @@ fn state_words(state: CaseState, t: &Texts) -> (&'static str, &'static str) {
     }
 }
 
-fn resolution_words(resolution: Resolution, t: &Texts) -> &'static str {
+pub(crate) fn resolution_words(resolution: Resolution, t: &Texts) -> &'static str {
     match resolution {
         Resolution::Accept => t.resolution_accept,
         Resolution::Refund => t.resolution_refund,
@@ -419,9 +420,7 @@ struct ActRow {
     time: String,
     who: String,
     from: String,
-    words: &'static str,
-    before: String,
-    after: String,
+    told: ActTold,
 }
 
 #[derive(Template)]
@@ -523,7 +522,6 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         false => Resolution::offered(exception.kind).unwrap_or(Resolution::Adjustment),
     };
     let resolutions = Resolution::PROPOSED;
-    let text = |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
     let acts = row.case.acts.iter().filter_map(|number| seen.acts.get(usize::try_from(*number).ok()?));
     Ok(CasePage {
         shell: Shell::of(visitor, Section::Exceptions, t.case),
@@ -561,9 +559,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
                 time: format::date_time(act.at_ms),
                 who: act.who.clone(),
                 from: act.from.clone(),
-                words: t.deed(act.deed.name()),
-                before: text(&act.before),
-                after: text(&act.after),
+                told: ActTold::new(act, console, t),
             })
             .collect(),
         resolutions: resolutions
@@ -678,21 +674,9 @@ pub(crate) async fn act(
             if matches!(refused, NotDone::OwnProposal(_)) {
                 visitor.record_refusal(&console, "refused: maker is never checker", &case_text(case));
             }
-            again(&console, &visitor, &doing.id, refusal_words(&refused, t)).await
+            again(&console, &visitor, &doing.id, t.refusal(&refused)).await
         }
         Err(error) => Err(failed(&visitor, error)),
-    }
-}
-
-pub(crate) fn refusal_words(refused: &NotDone, t: &Texts) -> String {
-    match refused {
-        NotDone::OwnProposal(_) => t.not_own_proposal.to_owned(),
-        NotDone::State { .. } | NotDone::OtherProposal => t.case_moved_on.to_owned(),
-        NotDone::NoBank => t.bank_missing.to_owned(),
-        NotDone::NobodyOpposite => t.acquirer_missing.to_owned(),
-        NotDone::Text(_, most) => with(t.text_bad, most),
-        NotDone::Amount(_) => t.amount_bad.to_owned(),
-        other => other.to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{AGE_BANDS, ActError, Deed, DeskError, age_band};
 use exchange::{Camt, FileKind, write_camt};
-use processor::{Day, Institution, Side};
+use processor::{CUTOVER_DAYS_MAX, Day, Institution, Side};
 use reconciliation::{Claimed, ELEMENTS, Sheet, State as DayState, Totals, calendar, differences};
 use serde::Deserialize;
 use serde_json::json;
@@ -279,10 +279,20 @@ pub(crate) async fn cut_over(
         json!({ "open_before": status["business_day"] }),
     );
     recorded.map_err(|error| failed(&visitor, error))?;
-    match console.switch.cut_over(day, &visitor.person.name).await {
-        Ok(_) => Ok(Redirect::to(&std::format!("/day?done={day}")).into_response()),
-        Err(reason) => refuse(with(visitor.t().cut_over_refused, reason)).await,
+    // As the switch itself refuses them, which has no language: the day may be another by now, and then its word is shown as it is.
+    let t = visitor.t();
+    let open = status["business_day"].as_str().and_then(|open| open.parse::<Day>().ok());
+    let days_after = open.map(|open| day.days_after(open));
+    match days_after {
+        Some(..1) => return refuse(with(t.cut_over_refused, t.cut_over_not_later)).await,
+        Some(days) if days > CUTOVER_DAYS_MAX => {
+            return refuse(with(t.cut_over_refused, with(t.cut_over_too_far, CUTOVER_DAYS_MAX))).await;
+        }
+        _ => {}
     }
+    let asked = console.switch.cut_over(day, &visitor.person.name).await;
+    asked.map_err(|error| failed(&visitor, error))?;
+    Ok(Redirect::to(&std::format!("/day?done={day}")).into_response())
 }
 
 /// Closes a day that is cut over, at the log's end: an act with who and when. Cases that are open are shown and block nothing.
@@ -312,7 +322,7 @@ pub(crate) async fn close(
         Ok(()) => Ok(Redirect::to(&std::format!("/day?closed={day}")).into_response()),
         Err(DeskError::Act(ActError::Refused(refused))) => {
             let mut page = day_page(&console, &visitor).await?;
-            page.shell.warning = Some(with(visitor.t().close_refused, refused));
+            page.shell.warning = Some(with(visitor.t().close_refused, visitor.t().refusal(&refused)));
             Ok(unprocessable(&page))
         }
         Err(error) => Err(failed(&visitor, error)),
@@ -326,9 +336,12 @@ struct ElementRow {
     is_net: bool,
 }
 
+/// What a member pays, in its parts.
 struct NetRow {
     bank: String,
-    owes: String,
+    position: String,
+    adjusted: String,
+    to_pay: String,
     is_owed: bool,
 }
 
@@ -506,6 +519,7 @@ async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Re
     let may_settle = visitor.has_desk && visitor.may(Permission::Check);
     let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
     let link = |sheet: &Sheet| std::format!("/totals?day={}", sheet.day);
+    let paid = told.payments.get(&sheet.day).into_iter().flatten();
     let owed = sheet.owed.iter().filter(|(_, owed)| owed.amount_minor != 0 || owed.fee_minor != 0);
     Ok(TotalsPage {
         shell: Shell::of(visitor, Section::Totals, t.totals),
@@ -522,13 +536,13 @@ async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Re
         state: state_words(sheet.state, t),
         banks: sheet.members.keys().map(name).collect(),
         elements: elements(sheet, console, t),
-        net: sheet
-            .net_positions()
-            .iter()
-            .map(|(bank, owes)| NetRow {
+        net: paid
+            .map(|(bank, paid)| NetRow {
                 bank: name(bank),
-                owes: format::amount(owes.unsigned_abs(), console.settings.currency),
-                is_owed: *owes < 0,
+                position: format::signed(paid.position_minor, console.settings.currency),
+                adjusted: format::signed(paid.adjusted_minor, console.settings.currency),
+                to_pay: format::amount(paid.net_minor().unsigned_abs(), console.settings.currency),
+                is_owed: paid.net_minor() < 0,
             })
             .collect(),
         owed: owed
@@ -607,7 +621,7 @@ pub(crate) async fn settle(
         Ok(()) => Ok(Redirect::to(&std::format!("/totals?day={settled}&settled=1")).into_response()),
         Err(DeskError::Act(ActError::Refused(refused))) => {
             let mut page = totals_page(&console, &visitor, &day).await?;
-            page.shell.warning = Some(with(visitor.t().settle_refused, refused));
+            page.shell.warning = Some(with(visitor.t().settle_refused, visitor.t().refusal(&refused)));
             Ok(unprocessable(&page))
         }
         Err(error) => Err(failed(&visitor, error)),
@@ -632,6 +646,16 @@ pub(crate) async fn totals_csv(
             let (bank, number) = (bank.to_string(), element.number.to_string());
             let value = totals.element(element.number).to_string();
             csv.row_of_numbers([&day, &bank, &number, t.total_element(element.number), &value]);
+        }
+    }
+    for (bank, paid) in told.payments.get(&sheet.day).into_iter().flatten() {
+        let parts = [
+            (t.position, paid.position_minor),
+            (t.approved_adjustments, paid.adjusted_minor),
+            (t.to_pay, paid.net_minor()),
+        ];
+        for (name, minor) in parts {
+            csv.row_of_numbers([&day, &bank.to_string(), "", name, &minor.to_string()]);
         }
     }
     Ok(csv.download(&std::format!("totals-{day}.csv")))

@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use exchange::{FileKey, FileKind};
-use reconciliation::Kind;
+use exchange::{Cell, Digest, FileKey, FileKind, List};
+use reconciliation::{Counter, Kind};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
+use crate::desk::Seen;
 use crate::format;
-use crate::pages::cases::seen;
+use crate::pages::cases::{PAGE_ROWS, seen};
+use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::Refused;
-use crate::pages::{Section, Shell, failed, need, shown};
+use crate::pages::{Section, Shell, failed, missing, need, query, shown};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
-
-/// Rows of each table.
-const ROWS_MAX: usize = 500;
 
 struct CassetteRow {
     day: String,
@@ -39,28 +38,8 @@ struct FileRow {
     whose: String,
     part: u32,
     digest: String,
-    /// Why it was refused.
-    refused: Option<&'static str>,
-    reason: String,
-}
-
-#[derive(Template)]
-#[template(path = "files.html")]
-struct FilesPage {
-    shell: Shell,
-    day: String,
-    cassettes: Vec<CassetteRow>,
-    files: Vec<FileRow>,
-    may_load: bool,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Which {
-    #[serde(default)]
-    day: String,
-    taken: Option<u64>,
-    sum: Option<i64>,
-    refused: Option<String>,
+    /// Why it was refused: which exception that is, and what is wrong.
+    refused: Option<(&'static str, String)>,
 }
 
 pub(crate) fn kind_words(kind: FileKind, t: &Texts) -> &'static str {
@@ -78,63 +57,267 @@ pub(crate) fn whose(key: &FileKey, console: &Console) -> String {
     bank.or(terminal).unwrap_or_else(|| "–".to_owned())
 }
 
+/// A table's page, and the way to the others.
+struct Page<T> {
+    rows: Vec<T>,
+    /// Which rows of how many.
+    all: String,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+impl<T> Page<T> {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "files.html")]
+struct FilesPage {
+    shell: Shell,
+    filters: Filters,
+    cassettes: Page<CassetteRow>,
+    taken: Page<FileRow>,
+    refused: Page<FileRow>,
+    exports: String,
+    may_load: bool,
+}
+
+/// The filters and pages as they stand in the address.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filters {
+    day: String,
+    terminal: String,
+    /// Of each table which page, from 0.
+    cash_page: String,
+    taken_page: String,
+    refused_page: String,
+}
+
+impl Filters {
+    fn query(&self) -> String {
+        query(&[
+            ("day", &self.day),
+            ("terminal", &self.terminal),
+            ("cash_page", &self.cash_page),
+            ("taken_page", &self.taken_page),
+            ("refused_page", &self.refused_page),
+        ])
+    }
+
+    fn fits(&self, day: processor::Day, terminal: Option<processor::TerminalId>) -> bool {
+        let wanted = self.terminal.trim();
+        (self.day.is_empty() || day.to_string() == self.day)
+            && (wanted.is_empty() || terminal.is_some_and(|terminal| terminal.to_string() == wanted))
+    }
+}
+
+/// What was just done, for the notice.
+#[derive(Deserialize)]
+pub(crate) struct Loaded {
+    taken: Option<u64>,
+    sum: Option<i64>,
+    refused: Option<String>,
+}
+
+/// The rows that the filters leave, the newest day first.
+struct Left<'a> {
+    cassettes: Vec<&'a Counter>,
+    taken: Vec<(&'a Digest, &'a FileKey)>,
+    /// The newest first.
+    refused: Vec<(&'a Digest, &'a FileKey, Kind, &'a str)>,
+}
+
+impl<'a> Left<'a> {
+    fn of(seen: &'a Seen, filters: &Filters) -> Left<'a> {
+        let mut cassettes: Vec<&Counter> = seen.counters.iter().collect();
+        cassettes.retain(|counter| filters.fits(counter.day, Some(counter.terminal)));
+        cassettes.sort_by_key(|it| (std::cmp::Reverse(it.day), it.terminal, it.cassette, it.at_s));
+        let mut taken: Vec<_> = seen.casework.files().map(|(digest, key, _)| (digest, key)).collect();
+        taken.retain(|(_, key)| filters.fits(key.day, key.terminal));
+        taken.sort_by_key(|(_, key)| (std::cmp::Reverse(key.day), **key));
+        let refused = seen.casework.refused().iter().rev();
+        let refused = refused.filter(|(_, _, key, ..)| filters.fits(key.day, key.terminal));
+        let refused = refused.map(|(_, digest, key, kind, reason)| (digest, key, *kind, reason.as_str()));
+        Left { cassettes, taken, refused: refused.collect() }
+    }
+}
+
+/// One page of a table's rows; `asked` is its number, and `link` the address of another one.
+fn page_of<R, T>(
+    all: Vec<R>,
+    asked: &str,
+    t: &Texts,
+    link: impl Fn(String) -> String,
+    mut row: impl FnMut(R) -> Result<T, Refused>,
+) -> Result<Page<T>, Refused> {
+    let (count, page) = (all.len(), asked.parse::<usize>().unwrap_or(0));
+    let from = page.saturating_mul(PAGE_ROWS).min(count);
+    let rows: Vec<T> = all.into_iter().skip(from).take(PAGE_ROWS).map(&mut row).collect::<Result<_, _>>()?;
+    let to = from + rows.len();
+    let shown = std::format!("{}–{}", format::grouped(from as u64 + 1), format::grouped(to as u64));
+    let words = with(&with(t.rows_shown, shown), format::grouped(count as u64));
+    Ok(Page {
+        all: if rows.is_empty() { String::new() } else { words },
+        first: (page > 0).then(|| link(String::new())),
+        next: (to < count).then(|| link((page + 1).to_string())),
+        rows,
+    })
+}
+
+fn cassette_row(counter: &Counter, console: &Console, visitor: &Visitor) -> Result<CassetteRow, Refused> {
+    let money = |notes: i64, note_minor: i64| {
+        format::signed(notes.saturating_mul(note_minor), console.settings.currency)
+    };
+    let difference = difference_minor(counter, visitor)?;
+    Ok(CassetteRow {
+        day: format::day(counter.day),
+        terminal: counter.terminal.to_string(),
+        cassette: counter.cassette,
+        note: money(1, counter.note_minor),
+        opening: money(counter.opening, counter.note_minor),
+        loaded: money(counter.loaded, counter.note_minor),
+        dispensed: money(counter.dispensed, counter.note_minor),
+        counted: money(counter.counted, counter.note_minor),
+        difference: money(difference, 1),
+        agrees: difference == 0,
+    })
+}
+
+/// What was counted less what the cassette should hold, minor units.
+fn difference_minor(counter: &Counter, visitor: &Visitor) -> Result<i64, Refused> {
+    let expected = reconciliation::expected_minor(counter).map_err(|error| failed(visitor, error))?;
+    Ok(counter.counted.saturating_mul(counter.note_minor) - expected)
+}
+
+fn file_row(digest: &Digest, key: &FileKey, console: &Console, t: &Texts) -> FileRow {
+    FileRow {
+        day: format::day(key.day),
+        kind: kind_words(key.kind, t),
+        whose: whose(key, console),
+        part: key.part,
+        digest: digest.to_string().chars().take(12).collect(),
+        refused: None,
+    }
+}
+
 pub(crate) async fn page(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
-    Query(Which { day, taken, sum, refused }): Query<Which>,
+    Query(filters): Query<Filters>,
+    Query(loaded): Query<Loaded>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let t = visitor.t();
     let seen = seen(&console, &visitor).await?;
-    let fits = |own: processor::Day| day.is_empty() || own.to_string() == day;
-    let money = |notes: i64, note_minor: i64| {
-        format::signed(notes.saturating_mul(note_minor), console.settings.currency)
-    };
-    let mut cassettes = Vec::new();
-    for counter in seen.counters.iter().filter(|counter| fits(counter.day)).take(ROWS_MAX) {
-        let expected = reconciliation::expected_minor(counter).map_err(|error| failed(&visitor, error))?;
-        let difference = counter.counted.saturating_mul(counter.note_minor) - expected;
-        cassettes.push(CassetteRow {
-            day: format::day(counter.day),
-            terminal: counter.terminal.to_string(),
-            cassette: counter.cassette,
-            note: money(1, counter.note_minor),
-            opening: money(counter.opening, counter.note_minor),
-            loaded: money(counter.loaded, counter.note_minor),
-            dispensed: money(counter.dispensed, counter.note_minor),
-            counted: money(counter.counted, counter.note_minor),
-            difference: money(difference, 1),
-            agrees: difference == 0,
-        });
-    }
-    let front = |digest: &exchange::Digest| digest.to_string().chars().take(12).collect::<String>();
-    let kept = seen.casework.files().filter(|(_, key, _)| fits(key.day)).map(|(digest, key, _)| FileRow {
-        day: format::day(key.day),
-        kind: kind_words(key.kind, t),
-        whose: whose(key, &console),
-        part: key.part,
-        digest: front(digest),
-        refused: None,
-        reason: String::new(),
-    });
-    let turned_away = seen.casework.refused().iter().rev().filter(|(_, _, key, ..)| fits(key.day));
-    let turned_away = turned_away.map(|(_, digest, key, kind, reason)| FileRow {
-        day: format::day(key.day),
-        kind: kind_words(key.kind, t),
-        whose: whose(key, &console),
-        part: key.part,
-        digest: front(digest),
-        refused: Some(t.exception(*kind)),
-        reason: reason.clone(),
-    });
-    let files = turned_away.chain(kept).take(ROWS_MAX).collect();
+    let left = Left::of(&seen, &filters);
+    let link = |filters: Filters| std::format!("/cash{}", filters.query());
+    let to_cash = |cash_page| link(Filters { cash_page, ..filters.clone() });
+    let to_taken = |taken_page| link(Filters { taken_page, ..filters.clone() });
+    let to_refused = |refused_page| link(Filters { refused_page, ..filters.clone() });
+    let cassettes = page_of(left.cassettes, &filters.cash_page, t, to_cash, |counter| {
+        cassette_row(counter, &console, &visitor)
+    })?;
+    let taken = page_of(left.taken, &filters.taken_page, t, to_taken, |(digest, key)| {
+        Ok(file_row(digest, key, &console, t))
+    })?;
+    let refused =
+        page_of(left.refused, &filters.refused_page, t, to_refused, |(digest, key, kind, reason)| {
+            let refused = Some((t.exception(kind), t.recorded_refusal(reason)));
+            Ok(FileRow { refused, ..file_row(digest, key, &console, t) })
+        })?;
     let mut shell = Shell::of(&visitor, Section::Files, t.files);
-    shell.notice = taken.zip(sum).map(|(count, sum_minor)| {
+    shell.notice = loaded.taken.zip(loaded.sum).map(|(count, sum_minor)| {
         let words = with(t.load_taken, format::grouped(count));
         with(&words, format::signed(sum_minor, console.settings.currency))
     });
-    let refused: Option<Kind> = refused.and_then(|kind| kind.parse().ok());
-    shell.warning = refused.map(|kind| with(t.load_refused, t.exception(kind)));
+    let kind: Option<Kind> = loaded.refused.and_then(|kind| kind.parse().ok());
+    shell.warning = kind.map(|kind| with(t.load_refused, t.exception(kind)));
+    let exports = query(&[("day", &filters.day), ("terminal", &filters.terminal)]);
     let may_load = visitor.may(Permission::Work);
-    Ok(shown(&FilesPage { shell, day, cassettes, files, may_load }))
+    Ok(shown(&FilesPage { shell, filters, cassettes, taken, refused, exports, may_load }))
+}
+
+/// Cassettes or files that the filters leave, all of them, as CSV or a workbook; recorded with who took them.
+pub(crate) async fn export(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Refused> {
+    need(&console, &visitor, Permission::Look)?;
+    let (what, form) = name.rsplit_once('.').unwrap_or((&name, ""));
+    let seen = seen(&console, &visitor).await?;
+    let (act, list) = match what {
+        "cassettes" => ("cassettes exported", cassettes(&seen, &filters, &visitor)?),
+        "files" => ("list of files exported", files(&seen, &filters, &console, visitor.t())),
+        _ => return Err(missing(&visitor)),
+    };
+    let recorded =
+        visitor.record(&console, act, &filters.query(), serde_json::json!({ "rows": list.rows.len() }));
+    recorded.map_err(|error| failed(&visitor, error))?;
+    let kind = match form {
+        "csv" => CSV,
+        "xlsx" => XLSX,
+        _ => return Err(missing(&visitor)),
+    };
+    let sheet = what.to_owned();
+    let writing =
+        tokio::task::spawn_blocking(move || if kind == CSV { list.to_csv() } else { list.to_xlsx(&sheet) });
+    let bytes = writing.await.map_err(|error| failed(&visitor, error))?;
+    Ok(download(kind, &name, bytes.map_err(|error| failed(&visitor, error))?))
+}
+
+/// Notes are numbers of notes; amounts are minor units.
+fn cassettes(seen: &Seen, filters: &Filters, visitor: &Visitor) -> Result<List, Refused> {
+    let t = visitor.t();
+    let headings = vec![
+        t.business_day,
+        t.terminal,
+        t.cassette,
+        t.note_value,
+        t.opening,
+        t.loaded,
+        t.dispensed,
+        t.counted,
+        t.difference,
+    ];
+    let row = |counter: &Counter| {
+        Ok(vec![
+            Cell::from(counter.day.to_string()),
+            Cell::from(counter.terminal.to_string()),
+            Cell::from(i64::from(counter.cassette)),
+            Cell::from(counter.note_minor),
+            Cell::from(counter.opening),
+            Cell::from(counter.loaded),
+            Cell::from(counter.dispensed),
+            Cell::from(counter.counted),
+            Cell::from(difference_minor(counter, visitor)?),
+        ])
+    };
+    let rows: Result<Vec<_>, Refused> = Left::of(seen, filters).cassettes.into_iter().map(row).collect();
+    Ok(List { headings, rows: rows? })
+}
+
+fn files(seen: &Seen, filters: &Filters, console: &Console, t: &Texts) -> List {
+    let headings = vec![t.business_day, t.file_kind, t.whose, t.part, "SHA-256", t.state, t.why];
+    let row = |digest: &Digest, key: &FileKey, state: &str, why: Option<String>| {
+        vec![
+            Cell::from(key.day.to_string()),
+            Cell::from(kind_words(key.kind, t)),
+            Cell::from(whose(key, console)),
+            Cell::from(i64::from(key.part)),
+            Cell::from(digest.to_string()),
+            Cell::from(state),
+            Cell::from(why),
+        ]
+    };
+    let left = Left::of(seen, filters);
+    let taken = left.taken.into_iter().map(|(digest, key)| row(digest, key, t.file_taken, None));
+    let refused = left.refused.into_iter().map(|(digest, key, kind, reason)| {
+        row(digest, key, t.exception(kind), Some(t.recorded_refusal(reason)))
+    });
+    List { headings, rows: taken.chain(refused).collect() }
 }

@@ -1,5 +1,6 @@
 //! The pages: each a request in, a template out.
 
+mod acts;
 mod administration;
 mod assets;
 mod bulk;
@@ -65,6 +66,7 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/views/keep", post(views::keep))
         .route("/views/forget", post(views::forget))
         .route("/cash", get(files::page))
+        .route("/cash/{name}", get(files::export))
         .route(UPLOAD_PATH, get(upload::form).post(upload::preview))
         .route("/load/take", post(upload::take))
         .route("/load/rejects.csv", get(upload::rejects))

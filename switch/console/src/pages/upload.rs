@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Extension, Form};
-use casework::{Arrival, Deed, DeskError, Preview, PreviewLine};
+use casework::{ActError, Arrival, Deed, DeskError, Preview, PreviewLine};
 use exchange::{FileKey, FileKind, Layout};
 use processor::{Day, TerminalId};
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use crate::pages::days::is_amount;
 use crate::pages::export::Csv;
 use crate::pages::files::{kind_words, whose};
 use crate::pages::problem::Refused;
-use crate::pages::{Choice, Section, Shell, at_turn, cases, missing, need, shown, unprocessable};
+use crate::pages::{Choice, Section, Shell, at_turn, cases, failed, missing, need, shown, unprocessable};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 use crate::waiting::Waiter;
@@ -290,7 +290,7 @@ fn preview_page(
             .take(REJECTS_SHOWN)
             .map(|reject| RejectRow {
                 line: reject.line,
-                field: reject.field.clone(),
+                field: t.reject_field(&reject.field).to_owned(),
                 value: reject.value.clone(),
                 reason: t.reject_reason(&reject.reason),
             })
@@ -453,7 +453,7 @@ pub(crate) async fn rejects(
     let (rejects, more) = refusal.map_or((Vec::new(), 0), |refusal| (refusal.rejects, refusal.more));
     for reject in rejects {
         let (line, reason) = (reject.line.to_string(), t.reject_reason(&reject.reason));
-        csv.row([line.as_str(), &reject.field, &reject.value, &reason]);
+        csv.row([line.as_str(), t.reject_field(&reject.field), &reject.value, &reason]);
     }
     if more > 0 {
         csv.row(["", "", "", &with(t.and_more, format::grouped(more))]);
@@ -479,13 +479,19 @@ pub(crate) async fn keep_mapping(
     let t = visitor.t();
     let name = typed.name.trim().to_owned();
     let layout: Result<Layout, String> = match typed.text.len() {
-        ..=MAPPING_BYTES_MAX => toml::from_str(&typed.text).map_err(|error| error.to_string()),
+        ..=MAPPING_BYTES_MAX => {
+            toml::from_str(&typed.text).map_err(|error| t.no_mapping(&typed.text, &error))
+        }
         _ => Err(t.too_large.to_owned()),
     };
     let kept = match layout {
         Ok(layout) => {
             let deed = Deed::KeepLayout { name: name.clone(), layout: Box::new(layout) };
-            cases::done(&console, &visitor, deed).await.map_err(|error| error.to_string())
+            match cases::done(&console, &visitor, deed).await {
+                Ok(()) => Ok(()),
+                Err(DeskError::Act(ActError::Refused(refused))) => Err(t.refusal(&refused)),
+                Err(error) => return Err(failed(&visitor, error)),
+            }
         }
         Err(reason) => Err(reason),
     };

@@ -9,13 +9,13 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, DeskError};
 use processor::{Day, Institution, TerminalId};
-use reconciliation::{Bench, Decision, LineId, Misfit, Piece};
+use reconciliation::{Bench, Decision, LineId, Piece};
 use serde::Deserialize;
 
 use crate::app::{Console, Visitor};
 use crate::desk::{Suggestions, TellError};
 use crate::format;
-use crate::pages::cases::{self, refusal_words};
+use crate::pages::cases::{self};
 use crate::pages::problem::Refused;
 use crate::pages::views::ShownViews;
 use crate::pages::{Choice, Section, Shell, at_turn, need, query, shown, unprocessable};
@@ -264,8 +264,8 @@ pub(crate) async fn act(
             let join = if address.contains('?') { '&' } else { '?' };
             Ok(Redirect::to(&std::format!("{address}{join}done=1")).into_response())
         }
-        Some(Err(misfit)) => refuse(with(t.bench_misfit, misfit_words(&misfit, t))).await,
-        Some(Ok(refused)) => refuse(refusal_words(&refused, t)).await,
+        Some(Err(misfit)) => refuse(with(t.bench_misfit, t.misfit(misfit))).await,
+        Some(Ok(refused)) => refuse(t.refusal(&refused)).await,
     }
 }
 
@@ -283,10 +283,6 @@ fn decisions(fields: &[(String, String)]) -> Option<Vec<Decision>> {
     let [ours] = ours[..] else { return None };
     let is_good = !lines.is_empty() && lines.len() <= LINES_MAX;
     is_good.then(|| lines.into_iter().map(|line| Decision::Match { line, ours }).collect())
-}
-
-fn misfit_words(misfit: &Misfit, t: &Texts) -> String {
-    if t.is_vietnamese() { t.bench_not_together.to_owned() } else { misfit.to_string() }
 }
 
 #[cfg(test)]

@@ -353,11 +353,11 @@ async fn the_audit_page_says_when_the_chain_is_broken() {
     let house = House::new();
     let browser = house.logged_in("an").await;
     house.logged_in("minh").await;
-    assert!(browser.get("/audit").await.page.contains("Chuỗi nguyên vẹn"));
+    assert!(browser.get("/audit").await.page.contains("Người và trang: chuỗi nguyên vẹn"));
     let path = house.console.settings.dir.join(crate::AUDIT_FILE);
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("minh", "mino", 1)).unwrap();
-    assert!(browser.get("/audit").await.page.contains("Chuỗi bị hỏng. 2: "));
+    assert!(browser.get("/audit").await.page.contains("Người và trang: chuỗi bị hỏng. 2: "));
 }
 
 #[tokio::test]

@@ -236,7 +236,7 @@ async fn what_is_gone_is_left_out_of_a_bulk_approval_and_said() {
         from: "command line",
     };
     house.console.days.desk().unwrap().take(&arrival).unwrap();
-    let gone = "Không bên nào còn nêu khác biệt này";
+    let gone = "Không bên nào còn nêu chênh lệch này";
     assert_eq!(checker.get("/approvals").await.page.matches(gone).count(), 1);
     let left = checker.post("/exceptions/act", &(picks + "act=approve&at=/approvals")).await.page;
     assert!(left.contains("Đã ghi lại cho 3 vụ việc") && left.contains(gone), "{left}");

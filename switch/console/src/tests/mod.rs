@@ -6,6 +6,7 @@ mod attacks;
 mod cases;
 mod files;
 mod pages;
+mod told;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -103,7 +103,13 @@ async fn an_operator_opens_the_next_day_and_is_told_when_it_is_refused() {
     assert_eq!(house.acts().pop().as_deref(), Some("oanh cutover asked for 2026-05-05"));
     let far = browser.post("/day/cutover", "day=2026-09-01").await;
     assert_eq!(far.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(far.page.contains("2026-09-01 is too far away for oanh"), "{}", far.page);
+    assert!(far.page.contains("sau ngày đang mở nhiều nhất 31 ngày"), "{}", far.page);
+    let back = browser.post("/day/cutover", "day=2026-05-04").await;
+    assert!(back.page.contains("Ngày mới phải sau ngày đang mở."), "{}", back.page);
+    // What this page could not foresee is told as the switch says it, for the operators.
+    let odd = browser.post("/day/cutover", "day=2026-05-20").await;
+    assert_eq!(odd.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(odd.page.contains("2026-05-20 is too far away for oanh"), "{}", odd.page);
     assert_eq!(browser.post("/day/cutover", "day=tomorrow").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 

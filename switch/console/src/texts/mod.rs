@@ -1,6 +1,7 @@
 //! The console in Vietnamese and in English: a language, its texts, and how values are put into them.
 
 mod names;
+mod refusals;
 mod said;
 mod words;
 
@@ -43,7 +44,7 @@ pub(crate) fn with(text: &str, value: impl std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::said::{ACTS, REASONS};
+    use super::said::ACTS;
     use super::words::ALL;
     use super::*;
 
@@ -75,6 +76,7 @@ mod tests {
             include_str!("../pages/mod.rs"),
             include_str!("../pages/cases.rs"),
             include_str!("../pages/days.rs"),
+            include_str!("../pages/files.rs"),
             include_str!("../pages/log_in.rs"),
             include_str!("../pages/evidence.rs"),
             include_str!("../pages/transactions.rs"),
@@ -84,36 +86,6 @@ mod tests {
             assert!(sources.iter().any(|source| source.contains(&quoted)), "nobody records {act}");
             assert_eq!(VIETNAMESE.act(act), *vietnamese);
             assert_eq!(ENGLISH.act(act), *act);
-        }
-    }
-
-    #[test]
-    fn reasons_of_a_file_that_is_wrong_are_told_in_both_languages() {
-        for (reason, vietnamese) in [
-            ("it is not an amount", "không phải số tiền"),
-            ("it is not a date written as dd/mm/yyyy", "không phải ngày viết theo dd/mm/yyyy"),
-            (
-                "the same file was taken for 2026-05-04, part 1",
-                "tệp này đã được nhận cho ngày 2026-05-04, phần 1",
-            ),
-            ("something that nobody knows", "something that nobody knows"),
-        ] {
-            assert_eq!(VIETNAMESE.reject_reason(reason), vietnamese);
-            assert_eq!(ENGLISH.reject_reason(reason), reason);
-        }
-        let sources = [
-            include_str!("../../../exchange/src/values.rs"),
-            include_str!("../../../exchange/src/postings.rs"),
-            include_str!("../../../exchange/src/rows.rs"),
-            include_str!("../../../exchange/src/journal.rs"),
-            include_str!("../../../exchange/src/intake.rs"),
-            include_str!("../../../exchange/src/totals.rs"),
-            include_str!("../../../casework/src/desk.rs"),
-        ];
-        for (english, vietnamese) in REASONS {
-            assert_eq!(english.matches("{}").count(), vietnamese.matches("{}").count(), "{english}");
-            let front = english.split("{}").next().unwrap_or(english);
-            assert!(sources.iter().any(|source| source.contains(front)), "nobody says {english}");
         }
     }
 

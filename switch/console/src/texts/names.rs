@@ -1,5 +1,7 @@
 //! What codes, states, kinds, elements, stages and events of the switch are called.
 
+use casework::Deed;
+
 use super::{Language, Texts};
 
 impl Texts {
@@ -91,24 +93,25 @@ impl Texts {
         }
     }
 
-    /// What somebody has done on files, days and cases, by its name in the acts.
-    pub(crate) fn deed(&self, name: &str) -> &'static str {
-        match name {
-            "take" => self.deed_take,
-            "refuse" => self.deed_refuse,
-            "keep layout" => self.deed_keep_layout,
-            "claim" => self.deed_claim,
-            "assign" => self.deed_assign,
-            "note" => self.deed_note,
-            "match" => self.deed_match,
-            "part" => self.deed_part,
-            "propose" => self.deed_propose,
-            "approve" => self.deed_approve,
-            "reject" => self.deed_reject,
-            "dispute" => self.deed_dispute,
-            "reopen" => self.deed_reopen,
-            "close" => self.deed_close,
-            _ => self.deed_settle,
+    /// What somebody has done on files, days and cases.
+    pub(crate) fn deed(&self, deed: &Deed) -> &'static str {
+        match deed {
+            Deed::Take { .. } => self.deed_take,
+            Deed::Refuse { .. } => self.deed_refuse,
+            Deed::KeepLayout { .. } => self.deed_keep_layout,
+            Deed::Claim { .. } => self.deed_claim,
+            Deed::Acknowledge { .. } => self.deed_acknowledge,
+            Deed::Assign { .. } => self.deed_assign,
+            Deed::Note { .. } => self.deed_note,
+            Deed::Match { .. } => self.deed_match,
+            Deed::Part { .. } => self.deed_part,
+            Deed::Propose { .. } => self.deed_propose,
+            Deed::Approve { .. } => self.deed_approve,
+            Deed::Reject { .. } => self.deed_reject,
+            Deed::Dispute { .. } => self.deed_dispute,
+            Deed::Reopen { .. } => self.deed_reopen,
+            Deed::Close { .. } => self.deed_close,
+            Deed::Settle { .. } => self.deed_settle,
         }
     }
 

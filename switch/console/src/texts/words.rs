@@ -28,7 +28,7 @@ texts! {
     log_out: "Đăng xuất", "Log out";
     name: "Tên đăng nhập", "Name";
     password: "Mật khẩu", "Password";
-    log_in_lead: "Mỗi việc làm ở đây được ghi vào nhật ký, cùng tên và địa chỉ của bạn.", "Whatever you do here is recorded, with your name and address.";
+    log_in_lead: "Mỗi việc làm ở đây được ghi vào vết kiểm toán, cùng tên và địa chỉ của bạn.", "Whatever you do here is recorded, with your name and address.";
     log_in_failed: "Tên hoặc mật khẩu không đúng.", "The name or the password is wrong.";
     log_in_wait: "Sai quá nhiều lần. Hãy thử lại sau {} giây.", "Too many failures. Try again in {} seconds.";
     log_in_busy: "Đang có quá nhiều người đăng nhập. Hãy thử lại sau vài giây.", "Too many people are logging in. Try again in a few seconds.";
@@ -41,7 +41,7 @@ texts! {
     live: "Trực tiếp", "Live";
     transactions: "Giao dịch", "Transactions";
     people: "Người dùng", "People";
-    audit: "Nhật ký", "Audit";
+    audit: "Vết kiểm toán", "Audit";
     evidence: "Bằng chứng", "Evidence";
 
     keyboard: "Phím tắt", "Keyboard";
@@ -58,7 +58,7 @@ texts! {
 
     key_day: "Tới Ngày", "Go to Day";
     key_totals: "Tới Tổng hợp", "Go to Totals";
-    day_lead: "Các ngày kinh doanh theo nhật ký.", "The business days, by the log.";
+    day_lead: "Các ngày kinh doanh theo sổ giao dịch.", "The business days, by the log.";
     day_open: "Đang mở", "Open";
     day_cutting_over: "Đã qua, chưa đóng", "Cut over, not closed";
     day_closed: "Đã đóng", "Closed";
@@ -70,7 +70,7 @@ texts! {
     cash_in: "Tiền đã nhận", "Paid in";
     banks_count: "Số ngân hàng", "Banks";
     cash_out_chart: "Tiền đã chi theo ngày", "Paid out, day by day";
-    still_reading: "Đang đọc nhật ký: {} %. Các con số chưa đủ; hãy tải lại trang.", "The log is being read: {} %. The figures are not whole yet; load the page again.";
+    still_reading: "Đang đọc sổ giao dịch: {} %. Các con số chưa đủ; hãy tải lại trang.", "The log is being read: {} %. The figures are not whole yet; load the page again.";
     left_out: "Có {} bản ghi đến quá muộn, không ngày nào tính đến.", "{} records came too late for any day to count them.";
     cut_over: "Chuyển sang ngày sau", "Open the next day";
     acknowledgements: "Ngân hàng xác nhận chuyển sang ngày {}", "Banks that acknowledge the cutover to {}";
@@ -90,6 +90,10 @@ texts! {
     amount_or_count: "Số", "Value";
     all_banks: "Tất cả", "All";
     net_positions: "Vị thế ròng", "Net positions";
+    net_positions_lead: "Số phải trả là số ròng ở dòng T của tệp quyết toán; số âm là được nhận. Ngày cũ nhất chưa đóng có những điều chỉnh đã duyệt đến lúc này.", "The amount to pay is the net in line T of the settlement file; negative is owed to the bank. The oldest day that is not closed has the adjustments that are approved by now.";
+    position: "Vị thế theo sổ giao dịch", "Position by the log";
+    approved_adjustments: "Điều chỉnh đã duyệt", "Approved adjustments";
+    to_pay: "Phải trả", "Amount to pay";
     owes: "phải trả", "owes";
     is_owed: "được nhận", "is owed";
     owed_between: "Giữa các ngân hàng", "Between banks";
@@ -119,7 +123,7 @@ texts! {
     to_97: "Quyết toán ròng", "Net settlement";
 
     exceptions: "Chênh lệch", "Exceptions";
-    exceptions_lead: "Những gì ba bên không khớp: nhật ký, ngân hàng, máy.", "Where the three sides do not agree: log, banks, machines.";
+    exceptions_lead: "Những gì ba bên không khớp: sổ giao dịch, ngân hàng, máy.", "Where the three sides do not agree: log, banks, machines.";
     approvals: "Phê duyệt", "Approvals";
     approvals_lead: "Đề xuất chờ người thứ hai. Người đề xuất không bao giờ là người duyệt.", "Proposals that wait for a second person. Whoever proposed never approves.";
     case: "Vụ việc", "Case";
@@ -151,7 +155,7 @@ texts! {
     workbench: "Bàn ghép", "Workbench";
     workbench_lead: "Những gì còn mở của một ngân hàng trong một ngày, ba bên cạnh nhau: ghép bằng tay hoặc tách ra.", "What lies open of one bank and day, its three sides beside each other: match by hand, or part.";
     key_workbench: "Tới Bàn ghép", "Go to the Workbench";
-    side_log: "Nhật ký chuyển mạch", "The switch's log";
+    side_log: "Sổ giao dịch", "The switch's log";
     side_bank: "Ngân hàng", "Bank";
     side_machine: "Máy ATM", "Machines";
     side_empty: "Không còn gì mở.", "Nothing lies open.";
@@ -164,9 +168,8 @@ texts! {
     may_be: "Có thể là", "May be";
     running_difference: "Chênh lệch của những gì đã chọn:", "Difference of what is chosen:";
     bench_keys: "j k: dòng; ← →: cột; x: chọn; m: ghép", "j k: row; ← →: column; x: choose; m: match";
-    bench_choose: "Hãy chọn một giao dịch của nhật ký và ít nhất một dòng của ngân hàng hoặc máy.", "Choose one transaction of the log, and at least one line of the bank or of a machine.";
+    bench_choose: "Hãy chọn một giao dịch của sổ giao dịch và ít nhất một dòng của ngân hàng hoặc máy.", "Choose one transaction of the log, and at least one line of the bank or of a machine.";
     bench_misfit: "Không ghép hay tách được. {}", "They were not matched or parted. {}";
-    bench_not_together: "Dòng và giao dịch này không thể thuộc về nhau, hoặc một trong hai không còn ở đây.", "The line and the transaction cannot belong together, or one of them is not here any more.";
     bulk: "Làm cho nhiều vụ việc", "Many cases at once";
     chosen: "Đã chọn", "Chosen";
     choose: "Chọn", "Choose";
@@ -191,7 +194,7 @@ texts! {
     first_page: "Trang đầu", "First page";
     next_page: "Trang sau", "Next page";
     export_xlsx: "Xuất Excel", "Export workbook";
-    line_of_log: "nhật ký {}", "log {}";
+    line_of_log: "sổ giao dịch {}", "log {}";
     line_of_file: "tệp {} dòng", "file {} line";
     their_line: "Dòng của bên kia", "Their line";
     rule: "Quy tắc ghép", "Matching rule";
@@ -220,9 +223,9 @@ texts! {
     resolution_refund: "Hoàn tiền cho công dân", "Refund the citizen";
     resolution_adjustment: "Điều chỉnh giữa thành viên", "Adjust between members";
     resolution_undo: "Huỷ bút toán đã ghi", "Take back what was booked";
-    case_is_gone: "Không bên nào còn nêu khác biệt này; vụ việc ở đây vì đã có bút toán, đề nghị hoặc tranh chấp.", "No side shows this any more; the case is here because something was booked, proposed or disputed.";
-    case_stands_alone: "Khoản đã ghi vẫn còn trong khi không bên nào còn nêu khác biệt: tệp hoặc bút toán đến muộn đã bù lại lần nữa. Hãy mở lại để đảo bút toán, hoặc đề nghị chấp nhận như hiện có.", "What was booked stands though no side shows the exception any more: what came late has made it good once more. Reopen it to take it back, or propose to accept it as it is.";
-    case_is_another: "Khác biệt này không phải là khác biệt đã được xử lý ở đây trước đó: loại hoặc số tiền đã đổi.", "This is not the exception that was worked on here before: its kind or amounts have changed.";
+    case_is_gone: "Không bên nào còn nêu chênh lệch này; vụ việc ở đây vì đã có bút toán, đề xuất hoặc khiếu nại.", "No side shows this any more; the case is here because something was booked, proposed or disputed.";
+    case_stands_alone: "Khoản đã ghi vẫn còn trong khi không bên nào còn nêu chênh lệch: tệp hoặc bút toán đến muộn đã bù lại lần nữa. Hãy mở lại để đảo bút toán, hoặc đề xuất chấp nhận như hiện có.", "What was booked stands though no side shows the exception any more: what came late has made it good once more. Reopen it to take it back, or propose to accept it as it is.";
+    case_is_another: "Chênh lệch này không phải là chênh lệch đã được xử lý ở đây trước đó: loại hoặc số tiền đã đổi.", "This is not the exception that was worked on here before: its kind or amounts have changed.";
     passed_over: "{} tệp hoặc dòng thuộc những ngày quá cũ không được đối chiếu.", "{} files or lines are of days that are no longer held, and are not matched.";
     acquirer_missing: "Vụ việc không cho biết máy của ngân hàng nào: hãy chọn ngân hàng ở phía bên kia của bút toán điều chỉnh.", "The case does not say whose terminal it was: choose the acquirer on the other side of the adjustment.";
     acquirer_opposite: "Ngân hàng sở hữu máy (khi điều chỉnh)", "Acquirer (of an adjustment)";
@@ -249,7 +252,7 @@ texts! {
     counted: "Kiểm đếm", "Counted";
     difference: "Chênh lệch quỹ", "Difference";
     claims: "Thành viên báo", "What members claim";
-    claims_lead: "Tổng mà thành viên gửi qua đường truyền hay trong tệp, so với của ta từng phần tử. Không cân hay thiếu thì thành ngoại lệ và không chặn ngày.", "Totals that members sent over their links or in a file, held against ours element by element. What differs or is missing is an exception and holds up no day.";
+    claims_lead: "Tổng mà thành viên gửi qua đường truyền hay trong tệp, so với của ta từng phần tử. Không cân hay thiếu thì thành chênh lệch và không chặn ngày.", "Totals that members sent over their links or in a file, held against ours element by element. What differs or is missing is an exception and holds up no day.";
     claim_in_balance: "Khớp", "In balance";
     claim_missing: "Đã hỏi, chưa trả lời", "Asked, not answered";
     claim_difference: "Chênh lệch", "Difference";
@@ -257,7 +260,10 @@ texts! {
     member: "Thành viên", "Member";
     as_what: "Với tư cách", "As";
     no_cassettes: "Chưa có tệp kiểm đếm nào.", "No counters have been taken.";
-    files_taken: "Tệp", "Files";
+    files_taken: "Tệp đã nhận", "Files that were taken";
+    files_refused: "Tệp bị từ chối", "Files that were refused";
+    no_files_refused: "Không có tệp nào bị từ chối.", "No file was refused.";
+    rows_shown: "dòng {} trong {}", "rows {} of {}";
     file_kind: "Nội dung", "What is in it";
     whose: "Của", "Whose";
     part: "Phần", "Part";
@@ -272,7 +278,7 @@ texts! {
     load_file: "Nạp tệp", "Load a file";
     load_lead: "Tệp được đọc và cho xem trước; chỉ khi bạn nhận thì mới được lưu, trọn vẹn hoặc không gì cả.", "The file is read and shown first; only when you take it is it kept, whole or not at all.";
     load_bank_hint: "Hạch toán là của một ngân hàng: hãy chọn.", "Postings are one bank's: choose it.";
-    load_terminal_hint: "Mã máy chỉ cần cho nhật ký của một máy.", "The terminal is for the journal of one machine alone.";
+    load_terminal_hint: "Mã máy chỉ cần cho nhật ký máy của một máy.", "The terminal is for the journal of one machine alone.";
     load_bytes_max: "Tối đa {} MiB; tệp lớn hơn nạp bằng dòng lệnh.", "{} MiB at most; a larger one is taken on the command line.";
     load_bad: "Không hiểu ô “{}”. Hãy sửa rồi chọn lại tệp.", "“{}” is not understood. Mend it and choose the file again.";
     load_empty: "Hãy chọn một tệp có nội dung.", "Choose a file that has something in it.";
@@ -310,6 +316,37 @@ texts! {
     mapping_bad: "Không lưu được. {}", "It was not kept. {}";
     no_desk: "Chưa có nơi đối soát", "There is no desk";
     no_desk_lead: "Cấu hình của chuyển mạch không có [reconciliation].", "The switch's configuration has no [reconciliation].";
+    acts_of_case: "Việc đã làm", "What was done";
+    not_closed_unknown: "Sổ giao dịch không có ngày này.", "The log does not know this day.";
+    not_closed_open: "Ngày này đang mở; hãy chuyển sang ngày sau trước.", "It is open; open the next day first.";
+    not_closed_reading: "Sổ giao dịch chưa được đọc hết; hãy thử lại sau giây lát.", "The log is not read to its end yet; try again in a moment.";
+    not_closed_earlier: "Một ngày trước đó chưa đóng.", "An earlier day is not closed.";
+    not_closed_already: "Ngày này đã đóng rồi.", "It is closed already.";
+    not_closed_behind: "Một ngày đã được đóng ở vị trí sau đó của sổ giao dịch.", "A day was closed behind this position.";
+    not_closed_later: "Một ngày sau đó đã đóng.", "A later day is closed already.";
+    not_settled_open: "Ngày này chưa đóng.", "It is not closed.";
+    not_settled_already: "Ngày này đã quyết toán rồi.", "It is settled already.";
+    by_hand_unnamed: "Hãy chọn một dòng của tệp đã nhận và một giao dịch của sổ giao dịch.", "Choose a line of a taken file and a transaction of the log.";
+    by_hand_said: "Việc này đã được ghi rồi.", "It was said already.";
+    by_hand_full: "Đã có quá nhiều cặp ghép hoặc tách bằng tay; không nhận thêm.", "There are too many matches and partings by hand; no more is kept.";
+    parts_bad: "Mỗi phần có số của mình, từ 1 đến tổng số phần; nhiều nhất {} phần.", "Each part has its number, from 1 to the number of parts; {} parts at most.";
+    cases_full: "Đã có {} vụ việc có ghi chép; không nhận thêm.", "{} cases have something written beside them; no more is kept.";
+    undo_reopens: "Khoản đã ghi được huỷ bằng cách mở lại vụ việc.", "What was booked is taken back by reopening its case.";
+    misfit_line: "Không tệp nào ở đây có dòng này.", "No file that is here has this line.";
+    misfit_ours: "Những ngày ở đây không có giao dịch này.", "The days that are here have no such transaction.";
+    misfit_bank: "Dòng này là của ngân hàng khác.", "The line is another bank's.";
+    misfit_no_cash: "Giao dịch này không làm tiền mặt ra hay vào.", "No cash moves by the transaction.";
+    misfit_apart: "Dòng này không thuộc về giao dịch đó.", "The line does not belong to the transaction.";
+    cut_over_not_later: "Ngày mới phải sau ngày đang mở.", "The new day has to be later than the open one.";
+    cut_over_too_far: "Ngày mới chỉ có thể sau ngày đang mở nhiều nhất {} ngày.", "The new day can be {} days after the open one at most.";
+    reject_at: "dòng {}, {}: “{}”: {}", "line {}, {}: “{}”: {}";
+    reject_of_file: "cả tệp, {}: “{}”: {}", "the whole file, {}: “{}”: {}";
+    rejects_more: "và {} lỗi nữa", "and {} more";
+    reason_quoted: "lý do đã ghi: “{}”", "reason as recorded: “{}”";
+    mapping_line: "Dòng {}: không hiểu “{}”.", "Line {}: “{}” is not understood.";
+    mapping_lacks: "Thiếu “{}”.", "“{}” is missing.";
+    mapping_unknown: "Không có mục nào tên “{}” ở đây.", "There is nothing of the name “{}” here.";
+    mapping_unlike: "Nội dung này không phải là cách đọc.", "This is no mapping.";
     close_day: "Đóng ngày", "Close the day";
     close_lead: "Những gì đến sau khi đóng là điều chỉnh của ngày đang mở. Không mở lại được.", "What comes behind the close is an adjustment of the open day. A closed day stays closed.";
     closed_done: "Ngày {} đã đóng.", "Day {} is closed.";
@@ -322,11 +359,11 @@ texts! {
     settled_done: "Ngày {} đã quyết toán.", "Day {} is settled.";
     settle_refused: "Không ghi được. {}", "It was not recorded. {}";
     ex_missing_at_bank: "Thiếu ở ngân hàng", "Missing at the bank";
-    ex_missing_at_bank_says: "Nhật ký có, tệp của ngân hàng trong ngày không có.", "The log has it and the bank's file of the day has not.";
+    ex_missing_at_bank_says: "Sổ giao dịch có, tệp của ngân hàng trong ngày không có.", "The log has it and the bank's file of the day has not.";
     ex_missing_at_switch: "Thiếu ở chuyển mạch", "Missing at the switch";
-    ex_missing_at_switch_says: "Ngân hàng hoặc máy có, nhật ký không có.", "A bank or a machine has it and the log has not.";
+    ex_missing_at_switch_says: "Ngân hàng hoặc máy có, sổ giao dịch không có.", "A bank or a machine has it and the log has not.";
     ex_missing_in_journal: "Thiếu trong nhật ký máy", "Missing in the journal";
-    ex_missing_in_journal_says: "Theo nhật ký tiền đã ra hoặc vào, nhật ký máy không có dòng nào.", "Cash has moved by the log, and the machine's journal has no line of it.";
+    ex_missing_in_journal_says: "Theo sổ giao dịch tiền đã ra hoặc vào, nhật ký máy không có dòng nào.", "Cash has moved by the log, and the machine's journal has no line of it.";
     ex_duplicate: "Trùng", "Duplicate";
     ex_duplicate_says: "Một bên có cùng một việc hai lần.", "A side has the same thing twice.";
     ex_amount_over: "Hạch toán thừa", "Amount over";
@@ -369,6 +406,7 @@ texts! {
     deed_refuse: "từ chối tệp", "file refused";
     deed_keep_layout: "lưu cách đọc", "layout kept";
     deed_claim: "nhận tổng của thành viên", "member's totals";
+    deed_acknowledge: "ngân hàng xác nhận chuyển ngày", "cutover acknowledged";
     deed_assign: "giao việc", "assigned";
     deed_note: "ghi chú", "note";
     deed_match: "ghép bằng tay", "matched by hand";
@@ -419,7 +457,7 @@ texts! {
     last_error: "Lỗi gần nhất", "Last error";
     alarms: "Cảnh báo", "Alarms";
     no_alarms: "Không có cảnh báo.", "No alarms.";
-    alarm_disk_full: "Đĩa của nhật ký đã đầy: giao dịch mới bị từ chối (96).", "The log's disk is full: new requests are refused (96).";
+    alarm_disk_full: "Đĩa của sổ giao dịch đã đầy: giao dịch mới bị từ chối (96).", "The log's disk is full: new requests are refused (96).";
     alarm_registry: "Cơ sở dữ liệu dân cư không trả lời: giao dịch mới nhận 91.", "The identity registry does not answer: new requests get 91.";
     alarm_lists: "Danh sách thu hồi chứng thư thiếu hoặc quá cũ: {}.", "Revocation lists missing or too old: {}.";
     alarm_bank_away: "{}: mất kết nối.", "{}: no connection.";
@@ -445,7 +483,7 @@ texts! {
     event_reversal_unsendable: "Hoàn trả không gửi được", "Reversal cannot be sent";
     event_cash_unexplained: "Tiền ra không giải thích được", "Cash that nothing explains";
 
-    transactions_lead: "Tìm trong nhật ký bền vững, mới nhất trước.", "Search the durable log, newest first.";
+    transactions_lead: "Tìm trong sổ giao dịch bền vững, mới nhất trước.", "Search the durable log, newest first.";
     search: "Tìm", "Search";
     search_hint: "RRN, STAN, máy ATM hoặc khóa giao dịch", "RRN, STAN, terminal or transaction key";
     search_bad: "Không hiểu “{}”: RRN có 12 ký tự, máy ATM 8, STAN tối đa 6 chữ số.", "“{}” is not understood: an RRN has 12 characters, a terminal 8, a STAN up to 6 digits.";
@@ -470,7 +508,7 @@ texts! {
     only_suspense: "Chỉ giao dịch chờ quyết định", "Only what waits for a person";
     find_citizen: "Tìm theo công dân", "Find by citizen";
     citizen_number: "Số định danh cá nhân", "Citizen number";
-    find_citizen_lead: "Số không được lưu và không có trong địa chỉ trang; lần tìm được ghi vào nhật ký.", "The number is not kept and not in the page's address; that you have searched is recorded.";
+    find_citizen_lead: "Số không được lưu và không có trong địa chỉ trang; lần tìm được ghi vào vết kiểm toán.", "The number is not kept and not in the page's address; that you have searched is recorded.";
     citizen_number_bad: "Đây không phải số định danh 12 chữ số.", "This is no citizen number of 12 digits.";
     citizen_filter: "Công dân (bí danh)", "Citizen (pseudonym)";
     time: "Thời gian", "Time";
@@ -478,7 +516,7 @@ texts! {
     card: "Thẻ", "Card";
     no_transactions: "Không có giao dịch nào khớp.", "No transaction matches.";
     no_transactions_hint: "Hãy nới thời gian hoặc bỏ bớt bộ lọc.", "Widen the time or take filters away.";
-    log_empty: "Nhật ký chưa có giao dịch nào.", "The log has no transaction yet.";
+    log_empty: "Sổ giao dịch chưa có giao dịch nào.", "The log has no transaction yet.";
     stopped: "Đã tìm ngược tới {}. Xem tiếp các giao dịch cũ hơn.", "Searched back to {}. Go on to older ones.";
     older: "Cũ hơn", "Older";
     newest: "Mới nhất", "Newest";
@@ -534,7 +572,7 @@ texts! {
     switch_to_bank: "chuyển mạch → ngân hàng", "switch → bank";
     bank_to_switch: "ngân hàng → chuyển mạch", "bank → switch";
     switch_to_terminal: "chuyển mạch → máy", "switch → terminal";
-    as_recorded: "Như trong nhật ký (JSON)", "As recorded (JSON)";
+    as_recorded: "Như trong sổ giao dịch (JSON)", "As recorded (JSON)";
     not_found: "Không tìm thấy trang hoặc giao dịch này.", "There is no such page or transaction.";
     not_found_hint: "Địa chỉ có thể đã cũ hoặc gõ sai.", "The address may be old or mistyped.";
     back_to_list: "Về danh sách", "Back to the list";
@@ -547,7 +585,7 @@ texts! {
     looks_over: "Bạn đã xem quá nhiều số trong một giờ. Lần này bị từ chối và đã được ghi lại.", "You have seen too many numbers within an hour. This look is refused, and that is recorded.";
     searches_over: "Bạn đã tìm quá nhiều công dân trong một giờ. Lần này bị từ chối và đã được ghi lại.", "You have searched for too many citizens within an hour. This search is refused, and that is recorded.";
     resolve: "Ghi quyết định", "Record a decision";
-    resolve_lead: "Quyết định được ghi vào nhật ký giao dịch và xóa cờ chờ; không chuyển tiền.", "The decision goes into the transaction log and ends the wait; it moves no money.";
+    resolve_lead: "Quyết định được ghi vào sổ giao dịch và xóa cờ chờ; không chuyển tiền.", "The decision goes into the transaction log and ends the wait; it moves no money.";
     resolved: "Đã ghi quyết định.", "The decision is recorded.";
 
     rec_intent: "Sắp hỏi ngân hàng", "About to ask the bank";
@@ -590,9 +628,14 @@ texts! {
     password_bad: "Mật khẩu này không được nhận: ít nhất 12 ký tự, không dễ đoán.", "This password is not taken: at least 12 characters, and not easily guessed.";
     password_changed: "Đã đổi mật khẩu. Các phiên khác đã kết thúc.", "The password is changed. Your other sessions have ended.";
 
-    audit_lead: "Mỗi việc của mỗi người, nối chuỗi với dòng trước.", "Every act of every person, each line chained to the one before.";
-    audit_good: "Chuỗi nguyên vẹn: {} dòng.", "The chain is whole: {} lines.";
-    audit_bad: "Chuỗi bị hỏng. {}", "The chain is broken. {}";
+    audit_lead: "Mỗi việc của mỗi người, mới nhất trước, trong hai chuỗi: người và trang; tệp, ngày và vụ việc. Mỗi dòng nối với dòng trước trong chuỗi của nó.", "Every act of every person, newest first, in two chains: people and pages; files, days and cases. Each line is chained to the one before it in its chain.";
+    audit_good: "{}: chuỗi nguyên vẹn, {} dòng.", "{}: the chain is whole, {} lines.";
+    audit_bad: "{}: chuỗi bị hỏng. {}", "{}: the chain is broken. {}";
+    chain: "Chuỗi", "Chain";
+    chain_people: "Người và trang", "People and pages";
+    chain_desk: "Tệp, ngày và vụ việc", "Files, days and cases";
+    audit_cut: "Còn {} dòng cũ hơn không có trong tệp này; hãy lọc bớt.", "{} older lines are not in this file; filter further.";
+    closed_at: "tới bản ghi {} của sổ giao dịch", "up to record {} of the log";
     who: "Ai", "Who";
     act: "Việc", "Act";
     on: "Về", "On";
@@ -605,7 +648,7 @@ texts! {
     refused_lead: "Việc này cần một trong các vai trò: {}. Lần từ chối này đã được ghi lại.", "This needs one of the roles: {}. That you were refused is recorded.";
     refused_form: "Yêu cầu này không đến từ trang của bạn, nên bị từ chối. Hãy tải lại trang rồi thử lại.", "This request did not come from your page, so it is refused. Load the page again and retry.";
     error_title: "Không làm được", "This did not work";
-    error_lead: "Chuyển mạch hoặc nhật ký không trả lời được lúc này.", "The switch or its log cannot answer right now.";
+    error_lead: "Chuyển mạch hoặc sổ giao dịch không trả lời được lúc này.", "The switch or its log cannot answer right now.";
     error_hint: "Hãy thử lại; nếu vẫn lỗi, báo cho vận hành cùng dòng dưới đây.", "Try again; if it stays so, tell the operators the line below.";
     too_large: "Yêu cầu quá lớn.", "The request is too large.";
     too_slow: "Yêu cầu đến quá chậm, nên bị bỏ. Hãy thử lại.", "The request took too long to come, and is dropped. Try again.";

@@ -1,0 +1,208 @@
+//! What clerks are told: what banks pay, why something is refused, who has done what, and lists of all.
+
+use super::*;
+
+/// The page and its list told the position alone, and the bank's own file another net.
+#[tokio::test]
+async fn what_a_bank_has_to_pay_is_the_same_on_the_page_in_the_list_and_in_its_file() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    let log = LogOf::uses_and_then(
+        &[Use { bare: true, ..Use::default() }, Use { stan: 2, ..Use::default() }],
+        &[next],
+    );
+    let house = with_desk_over(log);
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let seen = house.console.days.see(&house.console.log, LATE_S).unwrap().unwrap();
+    let row = seen.rows.first().unwrap();
+    let deed = casework::Deed::Propose {
+        case: row.exception.case,
+        about: Box::new(row.about()),
+        resolution: casework::Resolution::Adjustment,
+        amount_minor: 2_100_000,
+        bank: row.exception.bank,
+        why: "it was paid".to_owned(),
+    };
+    let acts = house.console.days.desk().unwrap().acts();
+    let proposal = acts.act(5, "lan", "::1", deed).unwrap().next() - 1;
+    acts.act(6, "minh", "::1", casework::Deed::Approve { case: row.exception.case, proposal }).unwrap();
+    assert_eq!(checker.post("/day/close", "day=2026-05-04").await.location, "/day?closed=2026-05-04");
+    let page = clerk.get("/totals?day=2026-05-04").await.page;
+    let list = clerk.get("/totals.csv?day=2026-05-04").await.page;
+    let (_, paid) = page.split_once("Vị thế ròng</h2>").unwrap();
+    for (bank, position, adjusted, net, shown) in [
+        ("970415", 2_000_000, 2_100_000, 4_100_000, ["2.000.000", "2.100.000", "phải trả", "4.100.000"]),
+        (
+            "970418",
+            -2_000_000,
+            -2_100_000,
+            -4_100_000,
+            ["−2.000.000", "−2.100.000", "được nhận", "4.100.000"],
+        ),
+    ] {
+        let file = clerk.get(&format!("/totals/file?day=2026-05-04&bank={bank}&form=settlement")).await.page;
+        assert!(file.ends_with(&format!("|{net}\n")), "{file}");
+        let (_, row) = paid.split_once(&format!("({bank})")).unwrap();
+        let row = row.split("</tr>").next().unwrap();
+        assert!(shown.iter().all(|part| row.contains(part)), "{row}");
+        for (name, minor) in
+            [("Vị thế theo sổ giao dịch", position), ("Điều chỉnh đã duyệt", adjusted), ("Phải trả", net)]
+        {
+            assert!(list.contains(&format!("2026-05-04,{bank},,{name},{minor}\r\n")), "{name}: {list}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_is_not_closed_or_settled_is_told_why_in_the_language_of_the_page() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &[next]));
+    let checker = house.logged_in("minh").await;
+    let early = checker.post("/day/settle", "day=2026-05-04").await;
+    assert!(early.page.contains("Không ghi được. Ngày này chưa đóng."), "{}", early.page);
+    checker.post("/day/close", "day=2026-05-04").await;
+    checker.post("/day/settle", "day=2026-05-04").await;
+    let again = checker.post("/day/settle", "day=2026-05-04").await;
+    assert!(again.page.contains("Không ghi được. Ngày này đã quyết toán rồi."), "{}", again.page);
+    let english = Browser { cookie: format!("{}; language=en", checker.cookie), ..checker };
+    let again = english.post("/day/settle", "day=2026-05-04").await;
+    assert!(again.page.contains("It was not recorded. It is settled already."), "{}", again.page);
+}
+
+#[tokio::test]
+async fn a_refused_file_is_told_why_in_the_language_of_the_page() {
+    let house = with_a_day();
+    let clerk = house.logged_in("lan").await;
+    let key = exchange::FileKey {
+        kind: exchange::FileKind::Postings,
+        bank: "970415".parse().ok(),
+        terminal: None,
+        day: crate::testing::day(),
+        part: 2,
+    };
+    let bytes = postings(&["2026-05-04 08:00:01,2000000,D,6123,HN1,,,,,"], "1,2000000");
+    let (at_ms, who, from) = (5, "uid 1000", "command line");
+    let arrival = casework::Arrival { bytes: &bytes, key, layout: None, parts: 1, at_ms, who, from };
+    house.console.days.desk().unwrap().take(&arrival).unwrap_err();
+    let page = clerk.get("/cash").await.page;
+    assert!(page.contains("dòng 2, rrn: “6123”: RRN có 12 ký tự"), "{page}");
+    let english = Browser { cookie: format!("{}; language=en", clerk.cookie), ..clerk };
+    let page = english.get("/cash").await.page;
+    assert!(page.contains("line 2, rrn: “6123”: an RRN has 12 characters"), "{page}");
+}
+
+/// The page said `every act of every person`, and showed none of what is done on files, days and cases.
+#[tokio::test]
+async fn the_audit_has_what_people_do_on_files_days_and_cases_too() {
+    let house = with_a_day();
+    let clerk = house.logged_in("lan").await;
+    let id = house.cases("debited_not_dispensed")[0].0.clone();
+    let fields = format!("id={id}&act=propose&resolution=refund&amount=2000000&text=no+cash+left");
+    assert_eq!(clerk.post("/case/act", &fields).await.status, StatusCode::SEE_OTHER);
+    house.pass(1_000);
+    let auditor = house.logged_in("an").await;
+    let page = auditor.get("/audit").await.page;
+    let at = |words: &str| page.find(words).unwrap_or_else(|| panic!("{words}: {page}"));
+    for part in [
+        "Người và trang: chuỗi nguyên vẹn",
+        "Tệp, ngày và vụ việc: chuỗi nguyên vẹn, 3 dòng.",
+        "nhận tệp",
+        "Hạch toán của ngân hàng\nVietinBank (970415)\n04/05/2026",
+        "Tổng tiền, không kể dấu: 2.000.000",
+        "Chờ duyệt\nHoàn tiền cho công dân 2.000.000",
+        "Lý do: no cash left",
+        &format!("/case?id={id}"),
+    ] {
+        at(part);
+    }
+    assert!(at("đăng nhập") < at("đề xuất") && at("đề xuất") < at("nhận tệp"), "newest first: {page}");
+    assert!(!page.contains("[72,78") && !page.contains("&#34;digits"), "ids are texts: {page}");
+    let people = auditor.get("/audit?of=people").await.page;
+    assert!(people.contains("đăng nhập") && !people.contains("nhận tệp"), "{people}");
+    let mine = auditor.get("/audit?of=desk&who=lan").await.page;
+    assert!(mine.contains("no cash left") && !mine.contains("nhận tệp"), "{mine}");
+    let list = auditor.get("/audit.csv?act=propose").await.page;
+    assert!(list.contains("\r\n\"Tệp, ngày và vụ việc\",2,") && list.lines().count() > 2, "{list}");
+    let case = clerk.get(&format!("/case?id={id}")).await.page;
+    assert!(case.contains("Việc đã làm") && !case.contains("[72,78"), "{case}");
+
+    // A chain that is broken does not hide the other.
+    let path = house.console.settings.dir.join("desk").join(casework::ACTS_FILE);
+    let text = std::fs::read_to_string(&path).unwrap().replacen("2000000", "2000001", 1);
+    std::fs::write(&path, text).unwrap();
+    let page = auditor.get("/audit").await.page;
+    assert!(page.contains("Tệp, ngày và vụ việc: chuỗi bị hỏng. 1: "), "{page}");
+    assert!(page.contains("Người và trang: chuỗi nguyên vẹn") && page.contains("đăng nhập"), "{page}");
+}
+
+/// Pages of both chains together: nothing is left out between two of them.
+#[tokio::test]
+async fn the_audit_goes_on_page_by_page_over_both_chains() {
+    let house = with_a_day();
+    let acts = house.console.days.desk().unwrap().acts();
+    let case = house.cases("missing_at_bank")[0].0.parse().unwrap();
+    for number in 0..130 {
+        let deed = casework::Deed::Note { case, text: format!("note {number}.") };
+        acts.act(1_777_856_400_000 + number, "lan", "::1", deed).unwrap();
+    }
+    let auditor = house.logged_in("an").await;
+    let first = auditor.get("/audit").await.page;
+    let older = first.split("href=\"/audit?before=").nth(1).unwrap().split('"').next().unwrap();
+    let second = auditor.get(&format!("/audit?before={older}")).await.page;
+    for number in 0..130 {
+        let note = format!("note {number}.");
+        assert_eq!(first.matches(&note).count() + second.matches(&note).count(), 1, "{note}");
+    }
+    assert!(second.contains("nhận tệp") && !second.contains("data-older"), "{second}");
+}
+
+/// The page stopped at 500 rows of each table without a word, and refused files stood before the taken ones.
+#[tokio::test]
+async fn cassettes_and_files_have_pages_a_filter_by_terminal_and_lists_of_all() {
+    let house = with_a_day();
+    let mut counters = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\n".to_owned();
+    for number in 0..230 {
+        let machine = number / 4;
+        counters += &format!(
+            "HN{machine:06},2026-05-04,2026-05-04 23:00:00,{},500000,0,100,{number},100\n",
+            number % 4 + 1
+        );
+    }
+    house.hand_in(exchange::FileKind::Counters, None, counters.as_bytes());
+    for number in 0..130 {
+        let (kind, bytes) = (exchange::FileKind::Journal, format!("no journal {number}"));
+        let key = exchange::FileKey { kind, bank: None, terminal: None, day: crate::testing::day(), part: 9 };
+        let (at_ms, who, from) = (5, "uid 1000", "command line");
+        let arrival =
+            casework::Arrival { bytes: bytes.as_bytes(), key, layout: None, parts: 1, at_ms, who, from };
+        house.console.days.desk().unwrap().take(&arrival).unwrap_err();
+    }
+    let clerk = house.logged_in("lan").await;
+    let page = clerk.get("/cash").await.page;
+    for part in [
+        "dòng 1–100 trong 230",
+        "dòng 1–3 trong 3",
+        "dòng 1–100 trong 130",
+        "/cash?cash_page=1",
+        "/cash?refused_page=1",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(page.matches("Đã nhận</span>").count(), 3, "refused files hide no taken one");
+    let last = clerk.get("/cash?cash_page=2&refused_page=1").await.page;
+    assert!(last.contains("dòng 201–230 trong 230") && last.contains("dòng 101–130 trong 130"), "{last}");
+    let one = clerk.get("/cash?terminal=HN000007").await.page;
+    assert!(one.contains("dòng 1–4 trong 4") && !one.contains("HN000008"), "{one}");
+    let list = clerk.get("/cash/cassettes.csv?day=2026-05-04").await.page;
+    assert_eq!(list.lines().count(), 231);
+    assert!(list.contains("2026-05-04,HN000001,2,500000,0,100,5,100,2500000"), "{list}");
+    let files = clerk.get("/cash/files.csv").await.page;
+    assert_eq!((files.lines().count(), files.matches("Dòng không đọc được").count()), (134, 130), "{files}");
+    for name in ["cassettes.xlsx", "files.xlsx"] {
+        let request = clerk.request("GET", &format!("/cash/{name}")).body(Body::empty()).unwrap();
+        let response = house.pages.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(response.into_body().collect().await.unwrap().to_bytes().starts_with(b"PK"), "{name}");
+    }
+    assert_eq!(house.acts().pop().unwrap(), "lan list of files exported ");
+    assert_eq!(clerk.get("/cash/people.csv").await.status, StatusCode::NOT_FOUND);
+}
