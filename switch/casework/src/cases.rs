@@ -152,6 +152,14 @@ pub enum Refused {
     /// An amount that does not fit the resolution.
     #[error("an amount of {0} does not fit what is proposed")]
     Amount(i64),
+    /// An adjustment in the other direction than what is open of its exception.
+    #[error("an adjustment of {amount_minor} goes the other way than what is open, {open_minor}: {}", ends(*.amount_minor))]
+    OtherWay {
+        /// What was proposed, minor units.
+        amount_minor: i64,
+        /// What the member owes more by the other side's word, without what is booked and stands.
+        open_minor: i64,
+    },
     /// A refund or adjustment that names nobody.
     #[error("a refund or an adjustment names the bank that pays or is paid")]
     NoBank,
@@ -186,6 +194,9 @@ pub enum NotDay {
     /// What is not read yet would come too late for its own day.
     #[error("the log is not read to its end yet; try again in a moment")]
     Reading,
+    /// Money would be lacking in it.
+    #[error("records of the log do not follow from those before them, and no day counts them")]
+    Broken,
     /// Days are closed in their order.
     #[error("an earlier day is not closed")]
     EarlierOpen,
@@ -208,10 +219,11 @@ pub enum NotDay {
 
 impl NotDay {
     /// All of them.
-    pub const ALL: [NotDay; 9] = [
+    pub const ALL: [NotDay; 10] = [
         NotDay::Unknown,
         NotDay::Open,
         NotDay::Reading,
+        NotDay::Broken,
         NotDay::EarlierOpen,
         NotDay::ClosedAlready,
         NotDay::ClosedBehind,
@@ -397,6 +409,9 @@ impl Casework {
                 };
                 if !fits {
                     return Err(Refused::Amount(*amount_minor));
+                }
+                if *resolution == Resolution::Adjustment {
+                    may_be_adjusted(case, about, *amount_minor)?;
                 }
                 if *resolution != Resolution::Accept && bank.is_none() {
                     return Err(Refused::NoBank);
@@ -658,6 +673,28 @@ fn is_resolved_of_another(case: Option<&Case>, about: &About) -> bool {
         (before.kind, before.ours_minor, before.theirs_minor, before.is_gone)
             != (about.kind, about.ours_minor, about.theirs_minor, about.is_gone)
     })
+}
+
+/// What is booked by a resolution and stands, minor units.
+pub(crate) fn booked_minor(case: Option<&Case>, resolution: Resolution) -> i64 {
+    let stands = case.into_iter().flat_map(|case| &case.standing);
+    stands.filter(|stood| stood.resolution == resolution).map(|stood| stood.amount_minor).sum()
+}
+
+/// Of a transaction of a bank at a terminal it is known who owes more: an adjustment that goes the other way would make the difference twice as large.
+/// Of cash nobody knows it, nor of what has no end: no day counts it. Totals may count pieces, and what is gone comes to nothing.
+fn may_be_adjusted(case: Option<&Case>, about: &About, amount_minor: i64) -> Result<(), Refused> {
+    let is_known =
+        about.bank.is_some() && about.terminal.is_some() && !about.is_gone && about.kind != Kind::Suspense;
+    let open_minor = about.theirs_minor - about.ours_minor - booked_minor(case, Resolution::Adjustment);
+    match is_known && open_minor.signum() * amount_minor.signum() < 0 {
+        true => Err(Refused::OtherWay { amount_minor, open_minor }),
+        false => Ok(()),
+    }
+}
+
+fn ends(amount_minor: i64) -> &'static str {
+    if amount_minor > 0 { "the member would owe more" } else { "the member would owe less" }
 }
 
 fn decision(deed: &Deed) -> Option<Decision> {

@@ -19,9 +19,9 @@ use reconciliation::{
     Misfit, Posting, Rules, Sheet, cash_exceptions, differences,
 };
 
-use crate::act::{About, Deed};
+use crate::act::{About, Deed, Resolution};
 use crate::act_file::{ActError, ActFile};
-use crate::cases::{Case, CaseState, Casework};
+use crate::cases::{Case, CaseState, Casework, booked_minor};
 use crate::due::DueRules;
 use crate::matching::Matching;
 
@@ -118,6 +118,8 @@ pub struct Row {
     pub due: Day,
     /// No side shows it any more: it is here because something is booked, proposed or disputed upon it.
     pub is_gone: bool,
+    /// No side can show it any more: its day is before those that are held.
+    pub is_let_go: bool,
 }
 
 /// Log, files and acts.
@@ -290,7 +292,7 @@ impl Desk {
         now_s: i64,
     ) -> Result<(), DeskError> {
         if !matching.goes_on(book) {
-            *matching = Matching::of(book, matching.matcher.emptied());
+            *matching = Matching::of(book, matching.matcher.emptied(), self.calendar.utc_offset_minutes);
             // Before the items that they name: each finds its decision as it comes.
             matching.decide(casework)?;
             book.take_changed().for_each(drop);
@@ -305,7 +307,7 @@ impl Desk {
             if matching.has(*digest, *key) {
                 continue;
             }
-            if !matching.holds(key.day) {
+            if !matching.holds_file(*key) {
                 matching.pass_over(*digest, *key);
                 continue;
             }
@@ -334,7 +336,7 @@ impl Desk {
     /// # Errors
     /// [`DeskError`].
     pub fn rows(&self, casework: &Casework, book: &Book, matching: &Matching) -> Result<Vec<Row>, DeskError> {
-        let mut exceptions = matching.matcher.exceptions();
+        let mut exceptions = matching.exceptions();
         exceptions.extend(cash_exceptions(&matching.counters)?);
         exceptions.extend(totals_exceptions(casework, book));
         let refused =
@@ -347,13 +349,15 @@ impl Desk {
         let newest: BTreeMap<_, _> = refused.chain(unread).collect();
         exceptions.extend(newest.into_iter().map(file_exception));
         let here: BTreeSet<CaseId> = exceptions.iter().map(|exception| exception.case).collect();
-        exceptions.extend(casework.cases().filter(|(id, _)| !here.contains(*id)).filter_map(gone));
+        let not_here = casework.cases().filter(|(id, _)| !here.contains(*id));
+        exceptions.extend(not_here.filter_map(|(id, case)| gone(*id, case, matching)));
         exceptions.sort_by_key(|one| (one.day, one.bank, one.terminal, one.at_s, one.case));
         let row = |exception: Exception| {
             let case = casework.case(exception.case).cloned().unwrap_or_default();
             let due = self.due.due(exception.kind, exception.day, &self.calendar)?;
             let is_gone = !here.contains(&exception.case);
-            Ok(Row { exception, case, due, is_gone })
+            let is_let_go = is_gone && matching.is_behind(&exception);
+            Ok(Row { exception, case, due, is_gone, is_let_go })
         };
         exceptions.into_iter().map(row).collect()
     }
@@ -532,10 +536,13 @@ fn file_exception((digest, (at_ms, key, kind)): (Digest, (i64, FileKey, Kind))) 
     }
 }
 
-/// What a case was about that no side shows any more, where something hangs on it.
-fn gone((id, case): (&CaseId, &Case)) -> Option<Exception> {
-    let hangs = !case.standing.is_empty() || matches!(case.state, CaseState::Proposed | CaseState::Disputed);
-    case.about.as_ref().filter(|_| hangs).map(|about| about.as_it_was(*id))
+/// What a case was about that no side shows any more, where something hangs on it. Of a day that was let go no side can show anything: what was booked
+/// there has done its work, and only what waits for a person is left.
+fn gone(id: CaseId, case: &Case, matching: &Matching) -> Option<Exception> {
+    let exception = case.about.as_ref()?.as_it_was(id);
+    let waits = matches!(case.state, CaseState::Proposed | CaseState::Disputed);
+    let stands = !case.standing.is_empty() && !matching.is_behind(&exception);
+    (waits || stands).then_some(exception)
 }
 
 impl Row {
@@ -549,7 +556,18 @@ impl Row {
     /// accepted as it is.
     pub fn stands_alone(&self) -> bool {
         let is_accepted = self.case.about.as_ref().is_some_and(|about| about.is_gone);
-        self.is_gone && !self.case.standing.is_empty() && !is_accepted
+        self.is_gone && !self.is_let_go && !self.case.standing.is_empty() && !is_accepted
+    }
+
+    /// How much a resolution comes to where nobody says otherwise, minor units: of an adjustment and a refund what the exception comes to, without
+    /// what is booked of it and stands; of the others nothing.
+    pub fn natural_minor(&self, resolution: Resolution) -> i64 {
+        let booked_minor = || booked_minor(Some(&self.case), resolution);
+        match resolution {
+            Resolution::Accept | Resolution::Undo => 0,
+            Resolution::Refund => self.exception.value_minor() - booked_minor(),
+            Resolution::Adjustment => self.exception.adjustment_minor() - booked_minor(),
+        }
     }
 
     /// The row as somebody has it before them: what is decided is said of this.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::{Digest, FileKey, FileKind, JournalFile, PostingFile, Refusal};
 use processor::{Day, TerminalId};
-use reconciliation::{Book, Counter, Full, Matcher, Rules};
+use reconciliation::calendar::next;
+use reconciliation::{Aspect, Book, Counter, Exception, Full, LineId, Matcher, Rules, Summary};
 
 use crate::cases::Casework;
 
@@ -15,6 +16,50 @@ pub struct PassedOver {
     pub files: u64,
     /// Lines of other files.
     pub lines: u64,
+}
+
+/// So many days behind its own a bank's line may still be of a transaction that was let go.
+const POSTED_LATE_DAYS: i64 = 7;
+
+/// Where what is held begins: what the sides have of the first day that is held reaches into files and transactions that are not, so that nothing is
+/// told of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Edge {
+    /// The first day that is held.
+    held: Day,
+    /// Journals and counters go by days of the calendar, business days may have been opened long before theirs.
+    held_by_calendar: Day,
+    /// The first day that is told.
+    told: Day,
+    /// When it was opened, seconds since 1970.
+    told_at_s: i64,
+}
+
+impl Edge {
+    /// None where nothing was let go.
+    fn of(book: &Book, utc_offset_minutes: i64) -> Option<Edge> {
+        let held = book.held_from()?;
+        let opened_ms = |day: Day| Some(book.sheet(day)?.opened?.1);
+        let told = book.sheets().find(|sheet| sheet.day > held).map(|sheet| sheet.day);
+        let told_at_ms = told.and_then(opened_ms);
+        let begun = opened_ms(held).map(|at_ms| Day::of_unix_ms(at_ms + utc_offset_minutes * 60_000));
+        Some(Edge {
+            held,
+            held_by_calendar: begun.map_or(held, |begun| begun.min(held)),
+            told: told.unwrap_or_else(|| next(held)),
+            told_at_s: told_at_ms.map_or(i64::MAX, |at_ms| at_ms.div_euclid(1_000)),
+        })
+    }
+
+    /// The exception's transaction, or that which its line may belong to, began before the first day that is told.
+    fn is_behind(&self, exception: &Exception) -> bool {
+        let is_line = exception.case.of.file != LineId::LOG;
+        let may_be_late = || {
+            let is_near = exception.day.days_after(self.told) < POSTED_LATE_DAYS;
+            is_line && is_near && exception.at_s < self.told_at_s
+        };
+        exception.day < self.told || may_be_late()
+    }
 }
 
 /// A matcher, the counters, and what they were given.
@@ -31,7 +76,8 @@ pub struct Matching {
     /// Files whose day is not said to be here yet, with the machines of a journal.
     parts: BTreeMap<FileKey, BTreeSet<(TerminalId, Day)>>,
     /// Of the book that it was given: nothing yet.
-    held_from: Option<Option<Day>>,
+    edge: Option<Option<Edge>>,
+    utc_offset_minutes: i64,
 }
 
 impl Matching {
@@ -44,28 +90,65 @@ impl Matching {
             unread: BTreeMap::new(),
             given: BTreeSet::new(),
             parts: BTreeMap::new(),
-            held_from: None,
+            edge: None,
+            utc_offset_minutes: 0,
         }
     }
 
-    /// For what a book holds, with a matcher that has been given nothing.
-    pub(crate) fn of(book: &Book, matcher: Matcher) -> Matching {
+    /// For what a book holds, with a matcher that has been given nothing; local time is so many minutes ahead of UTC.
+    pub(crate) fn of(book: &Book, matcher: Matcher, utc_offset_minutes: i64) -> Matching {
+        let edge = Some(Edge::of(book, utc_offset_minutes));
         let new = Matching::new(matcher.rules());
-        Matching { matcher, held_from: Some(book.held_from()), ..new }
+        Matching { matcher, edge, utc_offset_minutes, ..new }
     }
 
     /// It has what the book had, but for what has changed.
     pub(crate) fn goes_on(&self, book: &Book) -> bool {
-        self.held_from == Some(book.held_from())
+        self.edge == Some(Edge::of(book, self.utc_offset_minutes))
+    }
+
+    /// Every exception of the matcher, but for what no side can be asked about any more: how a transaction ended is told whatever its age.
+    pub fn exceptions(&self) -> Vec<Exception> {
+        let mut exceptions = self.matcher.exceptions();
+        exceptions.retain(|exception| exception.case.aspect == Aspect::Switch || !self.is_behind(exception));
+        exceptions
+    }
+
+    /// The matcher's counts, with the exceptions that are told.
+    pub fn summary(&self) -> Summary {
+        let mut summary = self.matcher.summary();
+        summary.exceptions.clear();
+        for exception in self.exceptions() {
+            *summary.exceptions.entry(exception.kind).or_default() += 1;
+        }
+        summary
+    }
+
+    /// What it is about began in a day of which no side shows all any more.
+    pub(crate) fn is_behind(&self, exception: &Exception) -> bool {
+        self.edge.flatten().is_some_and(|edge| edge.is_behind(exception))
     }
 
     pub(crate) fn has(&self, digest: Digest, key: FileKey) -> bool {
         self.given.contains(&(digest, key))
     }
 
-    /// The book holds single transactions of this day.
-    pub(crate) fn holds(&self, day: Day) -> bool {
-        self.held_from.flatten().is_none_or(|from| day >= from)
+    /// The book holds single transactions of this business day.
+    fn holds(&self, day: Day) -> bool {
+        self.edge.flatten().is_none_or(|edge| day >= edge.held)
+    }
+
+    /// The book holds single transactions of this day of the calendar.
+    fn holds_by_calendar(&self, day: Day) -> bool {
+        self.edge.flatten().is_none_or(|edge| day >= edge.held_by_calendar)
+    }
+
+    /// The book holds single transactions of a file's day.
+    pub(crate) fn holds_file(&self, key: FileKey) -> bool {
+        match key.kind {
+            FileKind::Postings => self.holds(key.day),
+            FileKind::Journal | FileKind::Counters | FileKind::Totals => self.holds_by_calendar(key.day),
+        }
     }
 
     pub(crate) fn log_is_here(&mut self, day: Day) {
@@ -102,7 +185,7 @@ impl Matching {
     pub(crate) fn journal(&mut self, digest: Digest, key: FileKey, file: &JournalFile) -> Result<(), Full> {
         self.matcher.file_is_of(digest.file(), key.day);
         for line in &file.lines {
-            match self.holds(line.day) {
+            match self.holds_by_calendar(line.day) {
                 true => self.matcher.add_cash_line(line)?,
                 false => self.passed_over.lines += 1,
             }
@@ -117,7 +200,8 @@ impl Matching {
     pub(crate) fn counters(&mut self, digest: Digest, key: FileKey, read: Vec<Counter>) {
         let all = read.len();
         let before = self.counters.len();
-        let held: Vec<Counter> = read.into_iter().filter(|counter| self.holds(counter.day)).collect();
+        let held: Vec<Counter> =
+            read.into_iter().filter(|counter| self.holds_by_calendar(counter.day)).collect();
         self.counters.extend(held);
         self.passed_over.lines += (all - (self.counters.len() - before)) as u64;
         self.given.insert((digest, key));

@@ -6,7 +6,7 @@ use exchange::{Adjustment, Settlement};
 use processor::{Day, Institution};
 use reconciliation::{Book, Sheet};
 
-use crate::cases::{Booked, Casework};
+use crate::cases::{Booked, Casework, NotDay};
 
 /// There is nothing to settle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum NoSettlement {
     /// Its single transactions were let go: a file would lack them.
     #[error("business day {0}: its single transactions are held no more")]
     LetGo(Day),
+    /// Records that no day counts: a file would lack their money.
+    #[error("business day {0}: {reason}", reason = NotDay::Broken)]
+    Broken(Day),
 }
 
 /// What a member owes all others of a day, minor units; negative where it is owed.

@@ -15,8 +15,8 @@ use credential::{CitizenNumber, Pan, Pseudonym};
 use exchange::{Digest, FileKey, FileKind, InProcess, JOURNAL_COLUMNS};
 use keys::{DataKeys, Key};
 use processor::{
-    BankIdentity, Body, Carried, Class, Content, Day, Institution, Intent, Kind as Asked, Outcome, Record,
-    Request, Rrn, TerminalId, TxKey, UtcSeconds,
+    BankIdentity, Body, Carried, Class, Code, Content, Day, Institution, Intent, Kind as Asked, Outcome,
+    Record, Request, Reversal, Rrn, TerminalId, TxKey, UtcSeconds,
 };
 use reconciliation::calendar::Calendar;
 use reconciliation::{
@@ -327,6 +327,104 @@ fn what_is_booked_of_an_exception_that_is_gone_is_open_until_it_is_taken_back_or
     let casework = acts.act(6, "minh", "::1", Deed::Approve { case, proposal }).unwrap();
     assert_eq!(booked(&casework), [-2_000_000, 2_000_000]);
     assert!(look().is_empty(), "nothing hangs on it any more");
+}
+
+/// After 62 business days each booked refund and adjustment was open again, and the page said to take it back: it was booked twice.
+#[test]
+fn what_was_booked_in_a_day_that_is_let_go_is_done_and_only_what_waits_is_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let acts = desk.acts();
+    let first = day(FIRST);
+    let mut book = Book::new(FeeTable::default(), Some(first)).holding(Held { days: 2, ..Held::default() });
+    (1..=4).for_each(|number| told_at(&mut book, 10 * number, first, ACQUIRER.parse().unwrap()));
+    take_as(&desk, &GOOD.replace("612300000001", "612300000040"), key(1), 1).unwrap();
+    let look = |book: &Book| {
+        let casework = acts.read().unwrap().0;
+        let matching = desk.matched(&casework, &mut book.clone(), Rules::default(), NOW_S).unwrap();
+        desk.rows(&casework, book, &matching).unwrap()
+    };
+    let act = |who: &str, deed: Deed| acts.act(5, who, "::1", deed).unwrap().next() - 1;
+    let [booked_row, proposed, disputed] = look(&book).try_into().unwrap();
+    let adjust = |row: &Row| Deed::Propose {
+        case: row.exception.case,
+        about: Box::new(row.about()),
+        resolution: Resolution::Adjustment,
+        amount_minor: row.natural_minor(Resolution::Adjustment),
+        bank: row.exception.bank,
+        why: "nothing was posted".into(),
+    };
+    let case = |row: &Row| row.exception.case;
+    let proposal = act("lan", adjust(&booked_row));
+    act("minh", Deed::Approve { case: case(&booked_row), proposal });
+    act("lan", adjust(&proposed));
+    let about = Box::new(disputed.about());
+    act("lan", Deed::Dispute { case: case(&disputed), about, why: "the bank denies it".into() });
+    let listed = |book: &Book| {
+        let shown = |row: Row| (case(&row), row.is_let_go, row.stands_alone(), row.state());
+        look(book).into_iter().map(shown).collect::<Vec<_>>()
+    };
+    let waiting = |is_let_go| {
+        let states = [(&proposed, CaseState::Proposed), (&disputed, CaseState::Disputed)];
+        states.map(|(row, state)| (case(row), is_let_go, false, state))
+    };
+    let held = listed(&book);
+    assert_eq!(
+        (held[0], &held[1..]),
+        ((case(&booked_row), false, false, CaseState::Resolved), &waiting(false)[..])
+    );
+    for (position, to) in [(100, SECOND), (101, "2026-05-05"), (102, "2026-05-06")] {
+        cut_over(&mut book, position, day(to));
+    }
+    assert_eq!(book.held_from(), Some(day("2026-05-05")));
+    assert_eq!(listed(&book), waiting(true));
+    assert_eq!(booked(&acts.read().unwrap().0), [-2_000_000]);
+}
+
+/// A refund's amount was left standing when the resolution was changed: the bank would have owed twice the difference instead of none of it.
+#[test]
+fn an_adjustment_that_goes_the_other_way_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let of = |ours_minor, theirs_minor, terminal: Option<TerminalId>, is_gone| {
+        let acquirer = ACQUIRER.parse().ok();
+        let about = *about(Kind::DebitedNotDispensed, ours_minor);
+        About { theirs_minor, terminal, acquirer, is_gone, ..about }
+    };
+    let terminal = Some(TerminalId(*b"HN000001"));
+    let propose = |about: About, amount_minor| Deed::Propose {
+        case: case(),
+        about: Box::new(about),
+        resolution: Resolution::Adjustment,
+        amount_minor,
+        bank: Some(bank()),
+        why: "no cash left".into(),
+    };
+    let over = |amount_minor, open_minor, ends: &str| {
+        format!("an adjustment of {amount_minor} goes the other way than what is open, {open_minor}: {ends}")
+    };
+    let (more, less) = ("the member would owe more", "the member would owe less");
+    let no_cash = || of(2_050_000, 0, terminal, false);
+    let rows = vec![
+        ("lan", propose(no_cash(), 2_050_000), Err(over(2_050_000, -2_050_000, more))),
+        ("lan", propose(of(0, 500_000, terminal, false), -1), Err(over(-1, 500_000, less))),
+        ("lan", propose(no_cash(), -2_050_000), Ok(CaseState::Proposed)),
+        ("minh", approve(0), Ok(CaseState::Resolved)),
+        // A part was dispensed after all: what is booked already counts.
+        ("lan", propose(of(2_050_000, 50_000, terminal, false), -10), Err(over(-10, 50_000, less))),
+        ("lan", propose(of(2_050_000, 50_000, terminal, false), 50_000), Ok(CaseState::Proposed)),
+        ("lan", reopen(), Ok(CaseState::Resolved)),
+        // Nobody knows who owes: of what has no end, of totals, and of what is gone.
+        ("lan", propose(About { kind: Kind::Suspense, ..no_cash() }, 5), Ok(CaseState::Proposed)),
+        ("lan", reopen(), Ok(CaseState::Resolved)),
+        ("lan", propose(of(0, 7, None, false), -7), Ok(CaseState::Proposed)),
+        ("lan", reopen(), Ok(CaseState::Resolved)),
+        ("lan", propose(of(0, 7, terminal, true), -7), Ok(CaseState::Proposed)),
+    ];
+    let rows = rows.iter().map(|(who, deed, expected)| {
+        (*who, deed.clone(), expected.as_ref().copied().map_err(String::as_str))
+    });
+    walk(&acts, rows.collect());
 }
 
 #[test]
@@ -947,8 +1045,7 @@ fn files_and_lines_before_the_days_that_are_held_are_passed_over_and_said() {
     let days: Vec<Day> =
         (0..4).map(|ahead| Day::of_unix_ms(first.begins_ms() + ahead * 86_400_000)).collect();
     let posted = |of: Day, position: u64| {
-        GOOD.replace("612300000001", &format!("6123{position:08}"))
-            .replace("2026-05-03,1", &format!("{of},1"))
+        GOOD.replace("612300000001", &format!("6123{position:08}")).replace(FIRST, &of.to_string())
     };
     let mut book = Book::new(FeeTable::default(), Some(first)).holding(Held { days: 2, ..Held::default() });
     let mut matching = Matching::new(Rules::default());
@@ -1053,6 +1150,120 @@ fn a_posting_dated_ahead_is_missing_at_the_switch() {
     let rows = desk.rows(&casework, &book, &matching).unwrap();
     let told: Vec<_> = rows.iter().map(|row| (row.exception.kind.name(), row.exception.day)).collect();
     assert_eq!(told, [("missing_at_switch", of)]);
+}
+
+/// As soon as a day was let go, what was reversed in the day behind it was missing at the switch, and what a bank had posted a day late too: its other
+/// half stood in files that were passed over. They were past due at once.
+#[test]
+fn what_reaches_across_the_edge_of_the_days_that_are_held_is_no_exception() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let days = ["2026-05-04", "2026-05-05", "2026-05-06", "2026-05-07", "2026-05-08"].map(day);
+    let mut book = Book::new(FeeTable::default(), Some(days[0])).holding(Held { days: 3, ..Held::default() });
+    let line = |of: Day, position: u64, amount: &str| {
+        format!("6123{position:08},HN000001,{position},{position},{of} 08:00:00,{amount},704,{of},1\n")
+    };
+    let head = GOOD.lines().next().unwrap().to_owned() + "\n";
+    let post = |of: Day, lines: &[String]| {
+        let (text, count) = (head.clone() + &lines.concat(), lines.len());
+        let text = text + &format!("TRAILER,{count},{}\n", 2_000_000 * count);
+        take_as(&desk, &text, FileKey { day: of, ..key(1) }, 1).unwrap();
+    };
+    let look = |book: &Book| {
+        let casework = desk.acts().read().unwrap().0;
+        let matching = desk.matched(&casework, &mut book.clone(), Rules::default(), NOW_S * 2).unwrap();
+        let told = matching.summary().exceptions.values().sum::<u64>();
+        let rows = desk.rows(&casework, book, &matching).unwrap();
+        assert_eq!(rows.len() as u64, told);
+        rows.iter().map(|row| (row.exception.kind.name(), row.exception.day)).collect::<Vec<_>>()
+    };
+    // One is reversed in the next day, one is posted with the next day's file, one has no end.
+    for position in [1, 11] {
+        told(&mut book, position, days[0]);
+    }
+    let endless = uses(21, days[0], bank());
+    book.apply(21, &endless[0].1).unwrap();
+    cut_over(&mut book, 30, days[1]);
+    let key_of_first = uses(1, days[0], bank())[0].1.transaction;
+    let reversal = Reversal {
+        identity: BankIdentity { sent_at: UtcSeconds(1_777_777_300), stan: 31 },
+        day: days[1],
+        left_minor: 0,
+        reason: Code(*b"17"),
+        answer: Code(*b"00"),
+        advice: None,
+    };
+    let at_ms = days[1].begins_ms() + 3_600_000;
+    let body = Body::Reversal(reversal);
+    book.apply(31, &Record { at_ms, transaction: key_of_first, suspense: None, spend: None, body }).unwrap();
+    told(&mut book, 32, days[1]);
+    post(days[0], &[line(days[0], 1, "2000000,D")]);
+    let late =
+        line(days[0], 11, "2000000,D").replace(&format!("{},1\n", days[0]), &format!("{},1\n", days[1]));
+    post(days[1], &[line(days[1], 1, "2000000,C"), late, line(days[1], 32, "2000000,D")]);
+    for (number, of) in days.iter().enumerate().skip(2) {
+        cut_over(&mut book, 40 + 10 * number as u64, *of);
+        told(&mut book, 41 + 10 * number as u64, *of);
+        post(*of, &[line(*of, 41 + 10 * number as u64, "2000000,D")]);
+        let held_from = (number > 2).then(|| days[number - 2]);
+        assert_eq!(book.held_from(), held_from);
+        let unknown = ("suspense", days[0]);
+        let all = vec![("late_reversal", days[0]), ("other_day", days[0]), unknown];
+        let expected = match number {
+            // All of the first day is told.
+            2 => all,
+            // The first day is let go, but for what settles later or has no end.
+            3 => vec![("late_reversal", days[0]), unknown],
+            _ => vec![unknown],
+        };
+        let mut found = look(&book);
+        found.sort();
+        assert_eq!(found, expected, "{of}");
+    }
+}
+
+/// Journals go by days of the calendar: what was taken in the last hour before midnight, or on a weekend, was missing in the journal.
+#[test]
+fn a_journal_of_the_calendar_s_day_before_is_held_with_the_business_day_that_began_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    // Friday, Monday, Tuesday, Wednesday; a day is opened at 23:00 local time of the working day before.
+    let opened = [
+        ("2026-05-01", None),
+        ("2026-05-04", Some("2026-05-01")),
+        ("2026-05-05", Some("2026-05-04")),
+        ("2026-05-06", Some("2026-05-05")),
+    ];
+    let at_23 = |on: &str| day(on).begins_ms() + 16 * 3_600_000;
+    let mut book =
+        Book::new(FeeTable::default(), Some(day("2026-05-01"))).holding(Held { days: 3, ..Held::default() });
+    let mut journals: BTreeMap<Day, String> = BTreeMap::new();
+    for (number, (of, on)) in opened.into_iter().enumerate() {
+        let position = 1 + 10 * number as u64;
+        if let Some(on) = on {
+            book.apply(position, &Record { at_ms: at_23(on), ..cutover(day(of)) }).unwrap();
+            // A minute behind the cutover, on the day before by the calendar.
+            for (position, record) in uses(position + 1, day(of), bank()) {
+                book.apply(position, &Record { at_ms: at_23(on) + 60_000, ..record }).unwrap();
+            }
+            let line = format!(
+                "HN000001,{on},6123{0:08},{0:06},,{on} 23:01:09,2000000,2000000,704,taken\n",
+                position + 1
+            );
+            journals.entry(day(on)).or_default().push_str(&line);
+        }
+    }
+    for (of, lines) in journals {
+        let text = JOURNAL_COLUMNS.join(",") + "\n" + &lines;
+        let terminal = Some(TerminalId(*b"HN000001"));
+        let key = FileKey { kind: FileKind::Journal, bank: None, terminal, day: of, part: 1 };
+        take_as(&desk, &text, key, 1).unwrap();
+    }
+    assert_eq!(book.held_from(), Some(day("2026-05-04")));
+    let casework = desk.acts().read().unwrap().0;
+    let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S * 2).unwrap();
+    assert_eq!(matching.matcher.summary().cash_lines, 3, "Friday's last hour is Monday's");
+    assert_eq!(desk.rows(&casework, &book, &matching).unwrap(), []);
 }
 
 /// The first part of a bank's file showed as missing whatever the second had.

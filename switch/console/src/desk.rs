@@ -15,7 +15,8 @@ use keys::DataKeys;
 use processor::{Day, Institution, Position, Side, TxKey};
 use reconciliation::calendar::Calendar;
 use reconciliation::{
-    Bench, Book, Claimed, Counter, Decision, FeeTable, LineId, Rules, Sheet, State as DayState, Summary,
+    Bench, Book, Broken, Claimed, Counter, Decision, FeeTable, LineId, Rules, Sheet, State as DayState,
+    Summary,
 };
 
 /// What a desk goes by.
@@ -76,6 +77,8 @@ pub(crate) struct Told {
     pub(crate) read: (Position, Position),
     /// Records that came so late that no day has them.
     pub(crate) left_out: u64,
+    /// The first of the records that do not follow from those before them: nothing is closed, settled or written out before that is cleared up.
+    pub(crate) broken: Option<Broken>,
 }
 
 impl Told {
@@ -161,6 +164,7 @@ impl Desks {
             payments: payments(&casework, state.days.book()),
             read: (state.days.book().next(), log.synced()),
             left_out: state.days.book().left_out() + state.days.broken(),
+            broken: state.days.first_broken(),
         })
     }
 
@@ -192,7 +196,7 @@ impl Desks {
         let book = days.book_mut();
         desk.match_on(&casework, book, matching, now_s)?;
         let rows = desk.rows(&casework, book, matching)?;
-        let (summary, counters) = (matching.matcher.summary(), matching.counters.clone());
+        let (summary, counters) = (matching.summary(), matching.counters.clone());
         let (passed_over, number) = (matching.passed_over, casework.next());
         let seen = Arc::new(Seen { rows, summary, counters, passed_over, casework, acts, percent });
         state.seen = Some((number, state.days.book().next(), Instant::now(), Arc::clone(&seen)));
@@ -253,21 +257,39 @@ impl Desks {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
         self.read_on(&mut state, &casework, log)?;
+        if state.days.first_broken().is_some() {
+            return Ok(Err(NoSettlement::Broken(day)));
+        }
         Ok(settlement(&casework, state.days.book(), switch, currency, day, bank))
     }
 
     /// The act that closes a day at the end of the log. Waits for a disk.
     ///
     /// # Errors
-    /// [`TellError`]; refused where the log is not read to its end: what is not read yet would come too late for its own day.
+    /// [`TellError`]; refused where the log is not read to its end: what is not read yet would come too late for its own day. And where a record does
+    /// not follow from those before it, as the command line does: the day would be closed without its money.
     pub(crate) fn close(&self, log: &LogReader, day: Day) -> Result<Deed, TellError> {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
         if !self.read_on(&mut state, &casework, log)? {
-            return Err(casework::ActError::Refused(Refused::Day { day, reason: NotDay::Reading }).into());
+            return refused(day, NotDay::Reading);
+        }
+        if state.days.first_broken().is_some() {
+            return refused(day, NotDay::Broken);
         }
         let fees = self.settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
         Ok(casework.close(state.days.book(), day, fees).map_err(casework::ActError::Refused)?)
+    }
+
+    /// The act that says that the banks have settled a day. Waits for a disk.
+    ///
+    /// # Errors
+    /// [`TellError`]; refused where a record does not follow from those before it.
+    pub(crate) fn settle(&self, log: &LogReader, day: Day) -> Result<Deed, TellError> {
+        match self.tell(log)?.broken {
+            Some(_) => refused(day, NotDay::Broken),
+            None => Ok(Deed::Settle { day }),
+        }
     }
 
     fn casework(&self) -> Result<(Arc<Casework>, Acts), TellError> {
@@ -300,6 +322,10 @@ impl Seen {
             percent: percent.min(99),
         }
     }
+}
+
+fn refused(day: Day, reason: NotDay) -> Result<Deed, TellError> {
+    Err(casework::ActError::Refused(Refused::Day { day, reason }).into())
 }
 
 fn rules(settings: &Option<DeskSettings>) -> Rules {
@@ -444,6 +470,33 @@ mod tests {
             }
         };
         assert!(refused > 0 && position == log.reader().synced(), "{refused} {position}");
+    }
+
+    /// The command line refused such a log; the console closed the day and wrote its files, without that money.
+    #[test]
+    fn no_day_is_closed_settled_or_written_out_while_a_record_of_the_log_is_broken() {
+        let next = Day::of_unix_ms(day().begins_ms() + 86_400_000);
+        for stray in [false, true] {
+            let log = LogOf::uses_and_then(
+                &[Use { stan: 1, ..Use::default() }, Use { stan: 2, stray, ..Use::default() }],
+                &[next],
+            );
+            let dir = tempfile::tempdir().unwrap();
+            let desks = desks(dir.path());
+            let reader = log.reader();
+            assert_eq!(desks.tell(&reader).unwrap().broken.is_some(), stray);
+            let close = desks.close(&reader, day()).map_err(|error| error.to_string());
+            let expected = format!("business day {}: {}", day(), NotDay::Broken);
+            assert_eq!(close.as_ref().err(), stray.then_some(&expected));
+            // Closed before, by whatever: it has no files, and is not settled.
+            let deed = Deed::Close { day: day(), position: reader.synced(), fees: Box::default() };
+            desks.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
+            let bank = "970415".parse().unwrap();
+            let file = desks.settlement(&reader, "switch", 704, day(), bank).unwrap();
+            assert_eq!(file.err().map(|error| error.to_string()), stray.then(|| expected.clone()));
+            let settle = desks.settle(&reader, day()).map_err(|error| error.to_string());
+            assert_eq!(settle.err(), stray.then_some(expected));
+        }
     }
 
     /// What was begun a moment ago was shown as if nobody knew its end.

@@ -145,10 +145,15 @@ pub(crate) async fn watch(moments: Arc<Moments>, switch: Arc<dyn Switch>, mono_m
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Alarm {
     DiskFull,
+    /// The business day that is due and not open.
+    DayOverdue(String),
     RegistryLeftAlone,
     RevocationListsStale(u64),
     BankAway(String),
-    ReversalsOld { bank: String, oldest_ms: u64 },
+    ReversalsOld {
+        bank: String,
+        oldest_ms: u64,
+    },
     Suspense(u64),
 }
 
@@ -157,6 +162,9 @@ pub(crate) fn alarms<'a>(status: &Value, banks: impl Iterator<Item = &'a str>) -
     let mut alarms = Vec::new();
     if status["disk_full"] == true {
         alarms.push(Alarm::DiskFull);
+    }
+    if let Some(due) = status["business_day_overdue"].as_str() {
+        alarms.push(Alarm::DayOverdue(due.to_owned()));
     }
     if status["registry_left_alone"] == true {
         alarms.push(Alarm::RegistryLeftAlone);
@@ -223,12 +231,13 @@ mod tests {
             "banks_ready": ["970415", "970418"], "saf": [bank("970418", Value::Null)] });
         let banks = || ["970415", "970418"].into_iter();
         assert_eq!(alarms(&quiet, banks()), []);
-        let loud = json!({ "disk_full": true, "registry_left_alone": true, "crl_stale": ["x"], "suspense_open": 3,
+        let loud = json!({ "disk_full": true, "business_day_overdue": "2026-12-01", "registry_left_alone": true, "crl_stale": ["x"], "suspense_open": 3,
             "banks_ready": ["970415"], "saf": [bank("970418", json!(700_000)), bank("970415", json!(1_000))] });
         assert_eq!(
             alarms(&loud, banks()),
             [
                 Alarm::DiskFull,
+                Alarm::DayOverdue("2026-12-01".to_owned()),
                 Alarm::RegistryLeftAlone,
                 Alarm::RevocationListsStale(1),
                 Alarm::BankAway("970418".to_owned()),

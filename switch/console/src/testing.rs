@@ -40,6 +40,8 @@ pub(crate) struct Use {
     pub(crate) reversed: bool,
     /// The first record alone.
     pub(crate) bare: bool,
+    /// All but the first record: they follow from nothing.
+    pub(crate) stray: bool,
 }
 
 impl Default for Use {
@@ -53,6 +55,7 @@ impl Default for Use {
             declined: false,
             reversed: false,
             bare: false,
+            stray: false,
         }
     }
 }
@@ -87,7 +90,7 @@ impl LogOf {
             let at_s = BEGINS_S + 60 * number as i64;
             let (key, records) = records(one, at_s);
             keys.push(key);
-            for record in records {
+            for record in records.into_iter().skip(usize::from(one.stray)) {
                 while log.append(position, &record).is_err() {
                     std::thread::sleep(Duration::from_millis(1));
                 }

@@ -111,7 +111,10 @@ impl Processor {
                 let refusal = format!("business day {day} is not later than the open one, {}", self.day());
                 self.emit(Output::Commanded(ticket, Err(refusal)));
             }
-            Command::Cutover(day) if day.days_after(self.day()) > CUTOVER_DAYS_MAX => {
+            // Where nothing is recorded yet nothing stands in the day before.
+            Command::Cutover(day)
+                if day.days_after(self.day()) > CUTOVER_DAYS_MAX && self.next_position() > 0 =>
+            {
                 let refusal = format!(
                     "business day {day} is more than {CUTOVER_DAYS_MAX} days after the open one, {}",
                     self.day()

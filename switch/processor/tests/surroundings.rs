@@ -82,6 +82,17 @@ fn a_cutover_while_a_request_is_verified_counts_against_the_new_day() {
     assert_eq!(world.processor.day().to_string(), "2022-05-04");
 }
 
+/// A switch whose first day lay long ago stayed in it for ever, and nobody was told.
+#[test]
+fn where_nothing_is_recorded_yet_any_later_day_is_opened() {
+    let mut world = World::new();
+    let ticket = world.command(Command::Cutover("2022-12-01".parse().unwrap()));
+    assert_eq!(world.commanded, [(ticket, Ok(()))]);
+    assert_eq!(world.processor.day().to_string(), "2022-12-01");
+    world.command(Command::Cutover("2023-12-01".parse().unwrap()));
+    assert!(world.commanded.pop().unwrap().1.is_err(), "the cutover is recorded");
+}
+
 #[test]
 fn a_reversal_settles_in_the_day_that_is_open_when_it_is_appended() {
     let mut world = World::new();

@@ -19,7 +19,7 @@ pub const TRANSACTIONS_MAX: usize = 20_000_000;
 /// line in ten beside, a matcher has room for them.
 pub const MONEY_MAX: usize = ITEMS_MAX as usize / 10 * 3;
 
-/// Of so many days single transactions are held, the open one among them, and of more where the oldest is not closed; of those before, what they
+/// Of so many days single transactions are held, the open one among them, and of more where the oldest but one is not closed; of those before, what they
 /// came to.
 pub const DAYS_HELD: usize = 62;
 
@@ -340,7 +340,7 @@ impl Book {
         self.sheets.insert(day, sheet);
         self.open = Some(day);
         let first = self.sheets.keys().rev().nth(self.held.days.saturating_sub(1)).copied();
-        let first = first.map(|first| self.first_to_close().map_or(first, |to_close| to_close.min(first)));
+        let first = first.map(|first| self.before_first_to_close().map_or(first, |before| before.min(first)));
         if let Some(first) =
             first.filter(|first| self.sheets.keys().next().is_some_and(|oldest| oldest < first))
         {
@@ -348,11 +348,12 @@ impl Book {
         }
     }
 
-    /// The oldest day that is not closed, where people close days at all: its files are still to be made.
-    fn first_to_close(&self) -> Option<Day> {
-        let mut sheets = self.sheets.values();
+    /// The day before the oldest that is not closed, where people close days at all: the files of that one are still to be made, and what is held
+    /// against its own reaches into the day before.
+    fn before_first_to_close(&self) -> Option<Day> {
         let is_closing = self.sheets.values().any(|sheet| sheet.closed.is_some());
-        sheets.find(|sheet| is_closing && sheet.closed.is_none()).map(|sheet| sheet.day)
+        let to_close = self.sheets.values().find(|sheet| is_closing && sheet.closed.is_none())?.day;
+        self.sheets.range(..=to_close).rev().take(2).last().map(|(day, _)| *day)
     }
 
     fn begin(&mut self, position: Position, key: TxKey, at_ms: i64, intent: &Intent) -> Result<(), Broken> {

@@ -269,6 +269,9 @@ fn what_settles_in_a_day_that_is_held_is_held_whatever_day_it_began_in() {
             if let Some((of, at)) = close.filter(|(_, at)| *at == position) {
                 book.close(day(of), at, AT_MS);
             }
+            if close.is_some() && record.body == Body::Cutover(day("2026-05-05")) {
+                book.close(day("2026-05-04"), position, AT_MS);
+            }
             book.apply(position, record).unwrap();
         }
         let second = day("2026-05-04");
@@ -277,7 +280,7 @@ fn what_settles_in_a_day_that_is_held_is_held_whatever_day_it_began_in() {
     }
 }
 
-/// A day was let go before its files were made: they could not be made any more.
+/// A day was let go before its files were made: they could not be made any more. The day before it is held with it, whose files reach into it.
 #[test]
 fn a_day_that_is_not_closed_is_not_let_go_where_days_are_closed() {
     let days = ["2026-05-03", "2026-05-04", "2026-05-05", "2026-05-06", "2026-05-07"];
@@ -294,10 +297,11 @@ fn a_day_that_is_not_closed_is_not_let_go_where_days_are_closed() {
         seen
     };
     let told = |rows: [Option<&str>; 5]| rows.map(|row| row.map(str::to_owned)).to_vec();
-    let [_, second, third, fourth, _] = days.map(Some);
+    let [first, second, third, fourth, _] = days.map(Some);
     assert_eq!(held_from(&[]), told([None, None, second, third, fourth]), "nobody closes days here");
-    assert_eq!(held_from(&days[..4]), told([None, None, second, third, fourth]));
-    assert_eq!(held_from(&days[..1]), told([None, None, second, second, second]));
+    assert_eq!(held_from(&days[..4]), told([None, None, None, second, third]));
+    assert_eq!(held_from(&days[..2]), told([None, None, None, second, second]));
+    assert_eq!(held_from(&days[..1]), told([None; 5]), "{first:?} is held with the second");
 }
 
 #[test]

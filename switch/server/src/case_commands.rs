@@ -60,11 +60,7 @@ fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) 
             if opposite.is_some() && row.exception.acquirer.is_some() {
                 return Err("the case says itself whose terminal it was: leave --acquirer out".to_owned());
             }
-            let amount_minor = amount.unwrap_or(match resolution {
-                Resolution::Accept | Resolution::Undo => 0,
-                Resolution::Refund => row.exception.value_minor(),
-                Resolution::Adjustment => row.exception.adjustment_minor(),
-            });
+            let amount_minor = amount.unwrap_or_else(|| row.natural_minor(resolution));
             let bank = named.or(row.exception.bank);
             let mut about = about();
             about.acquirer = about.acquirer.or(opposite);

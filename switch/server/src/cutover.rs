@@ -1,5 +1,6 @@
 //! Opens the next business day by itself, at the calendar's time of day, and records which members have acknowledged it.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use casework::{ActFile, Deed};
@@ -13,37 +14,87 @@ use crate::desk::now_ms;
 /// The calendar is asked so often: a day is opened so late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Asks for a cutover once for each day that should be open, until the event loop ends. A start asks for the day that should be open then; where it is open already the event
-/// loop refuses, which is said and does no harm. What an operator has opened further ahead stays.
-pub(crate) async fn keep(calendar: Calendar, loop_queue: mpsc::Sender<Inbound>) {
-    if calendar.cutover_minute.is_none() {
-        return;
+/// A cutover that was refused is asked for again so often: an operator may have come nearer to the day meanwhile.
+const ASK_AGAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// The business day that should be open and could not be opened: for status and metrics, which compare it with the open one.
+#[derive(Default)]
+pub(crate) struct Overdue(Mutex<Option<Day>>);
+
+impl Overdue {
+    /// The day that should be open, where it is later than this one, which is.
+    pub(crate) fn behind(&self, open: Day) -> Option<Day> {
+        self.0.lock().expect("nobody panics with it").filter(|due| *due > open)
     }
-    let mut asked = None;
-    loop {
-        match due(&calendar, asked, now_ms()) {
-            Err(error) => return tracing::error!(%error, "no business day is opened by itself"),
-            Ok(None) => {}
-            Ok(Some(day)) => {
-                asked = Some(day);
-                let (answer, done) = oneshot::channel();
-                if loop_queue.send(Inbound::Operator(Command::Cutover(day), answer)).await.is_err() {
-                    return;
-                }
-                match done.await {
-                    Ok(Ok(_)) => tracing::info!(%day, "cutover: the business day is open"),
-                    Ok(Err(refusal)) => tracing::info!(%day, refusal, "cutover"),
-                    Err(_) => return,
-                }
-            }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+
+    /// Whether it is another than before.
+    fn set(&self, due: Option<Day>) -> bool {
+        std::mem::replace(&mut *self.0.lock().expect("nobody panics with it"), due) != due
     }
 }
 
-/// The day to be opened now, if it was not asked for before.
-fn due(calendar: &Calendar, asked: Option<Day>, now_ms: i64) -> Result<Option<Day>, BadCalendar> {
-    Ok(calendar.due_at(now_ms)?.filter(|day| asked.is_none_or(|asked| *day > asked)))
+/// Opens each day that should be open, until the event loop ends; what is open already is left as it is, and what an operator has opened further ahead
+/// stays. A cutover that is refused is an error that is told, and an alarm for as long as it lasts.
+pub(crate) async fn keep(calendar: Calendar, loop_queue: mpsc::Sender<Inbound>, overdue: Arc<Overdue>) {
+    keep_asking(calendar, loop_queue, overdue, ASK_AGAIN_EVERY).await
+}
+
+async fn keep_asking(
+    calendar: Calendar,
+    loop_queue: mpsc::Sender<Inbound>,
+    overdue: Arc<Overdue>,
+    ask_again_every: Duration,
+) {
+    if calendar.cutover_minute.is_none() {
+        return;
+    }
+    let mut open = None;
+    loop {
+        let wait = match due(&calendar, open, now_ms()) {
+            Err(error) => return tracing::error!(%error, "no business day is opened by itself"),
+            Ok(None) => LOOK_EVERY,
+            Ok(Some(day)) => match cut_over_to(day, &loop_queue).await {
+                None => return,
+                Some(Ok(opened)) => {
+                    open = Some(opened);
+                    overdue.set(None);
+                    LOOK_EVERY
+                }
+                Some(Err(refusal)) => {
+                    if overdue.set(Some(day)) {
+                        tracing::error!(%day, refusal, "the business day that is due is not opened by itself: open it by `cutover`");
+                    }
+                    ask_again_every
+                }
+            },
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Opens a day where an earlier one is open, and gives the day that is open then; none where the event loop has ended.
+async fn cut_over_to(day: Day, loop_queue: &mpsc::Sender<Inbound>) -> Option<Result<Day, String>> {
+    let (answer, asked) = oneshot::channel();
+    loop_queue.send(Inbound::Status(answer)).await.ok()?;
+    let status = asked.await.ok()?;
+    let open = status["business_day"].as_str().and_then(|open| open.parse::<Day>().ok());
+    if let Some(open) = open.filter(|open| *open >= day) {
+        return Some(Ok(open));
+    }
+    let (answer, done) = oneshot::channel();
+    loop_queue.send(Inbound::Operator(Command::Cutover(day), answer)).await.ok()?;
+    Some(match done.await.ok()? {
+        Ok(_) => {
+            tracing::info!(%day, "cutover: the business day is open");
+            Ok(day)
+        }
+        Err(refusal) => Err(refusal),
+    })
+}
+
+/// The day to be opened now, where it is later than the one that is known to be open.
+fn due(calendar: &Calendar, open: Option<Day>, now_ms: i64) -> Result<Option<Day>, BadCalendar> {
+    Ok(calendar.due_at(now_ms)?.filter(|day| open.is_none_or(|open| *day > open)))
 }
 
 /// Acknowledgements that wait to be recorded; one more is told in the program's own log alone.
@@ -129,15 +180,66 @@ mod tests {
         assert_eq!((told[0].who.as_str(), told[0].from.as_str()), ("bank 970418", "link"));
     }
 
+    /// The event loop's end: it says which day is open, and is asked for another or not.
+    async fn open_is(end: &mut mpsc::Receiver<Inbound>, open: &str) {
+        let Some(Inbound::Status(answer)) = end.recv().await else { panic!("a question for the status") };
+        answer.send(serde_json::json!({ "business_day": open })).unwrap();
+    }
+
     #[tokio::test]
     async fn the_event_loop_is_asked_and_its_end_ends_it() {
         let (queue, mut end) = mpsc::channel(1);
-        let keeping = tokio::spawn(keep(calendar(), queue));
+        let keeping = tokio::spawn(keep(calendar(), queue, Arc::default()));
+        open_is(&mut end, "2026-05-03").await;
         let Some(Inbound::Operator(Command::Cutover(day), answer)) = end.recv().await else {
             panic!("a cutover")
         };
         assert_eq!(Some(day), calendar().due_at(now_ms()).unwrap());
         drop(answer);
         keeping.await.unwrap();
+    }
+
+    /// Behind a long rest the day stayed what it was, for ever, with one line for information: no alarm, and no further try.
+    #[tokio::test]
+    async fn a_day_that_is_due_and_cannot_be_opened_is_an_alarm_and_tried_again() {
+        let (queue, mut end) = mpsc::channel(1);
+        let overdue = Arc::new(Overdue::default());
+        let soon = Duration::from_millis(1);
+        let keeping = tokio::spawn(keep_asking(calendar(), queue, Arc::clone(&overdue), soon));
+        let due = calendar().due_at(now_ms()).unwrap().unwrap();
+        let old: Day = "2026-01-05".parse().unwrap();
+        for tries in 0..3 {
+            open_is(&mut end, "2026-01-05").await;
+            assert_eq!(overdue.behind(old), (tries > 0).then_some(due));
+            let Some(Inbound::Operator(Command::Cutover(day), answer)) = end.recv().await else {
+                panic!("a cutover")
+            };
+            assert_eq!(day, due);
+            answer.send(Err("more than 31 days".to_owned())).unwrap();
+        }
+        assert_eq!(overdue.behind(due), None, "an operator has opened it: nothing is due");
+        // An operator has come near, and it goes through.
+        open_is(&mut end, "2026-01-31").await;
+        let Some(Inbound::Operator(Command::Cutover(_), answer)) = end.recv().await else {
+            panic!("a cutover")
+        };
+        answer.send(Ok(crate::bus::Done::Done)).unwrap();
+        let opened = async {
+            while overdue.behind(old).is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        opened.await;
+        drop(end);
+        keeping.abort();
+    }
+
+    #[tokio::test]
+    async fn a_day_that_is_open_already_is_not_asked_for() {
+        let (queue, mut end) = mpsc::channel(1);
+        let keeping = tokio::spawn(keep(calendar(), queue, Arc::default()));
+        open_is(&mut end, "9999-12-31").await;
+        assert!(end.try_recv().is_err());
+        keeping.abort();
     }
 }

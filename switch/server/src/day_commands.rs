@@ -100,6 +100,9 @@ pub fn settle(
     let day = day.parse::<Day>()?;
     let seat = Seat::new(settings)?;
     let by = seat.by(person, Permission::Check, input)?;
+    let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
+    // Where a record is broken it is named here, and nothing is settled.
+    seat.book(&casework)?;
     seat.act(&by, Deed::Settle { day })?;
     writeln!(out, "business day {day} is settled").map_err(|error| error.to_string())
 }

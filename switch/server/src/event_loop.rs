@@ -17,7 +17,7 @@ use crate::bus::{
     SuspendedQuestion,
 };
 use crate::clock::Clock;
-use crate::cutover::Acknowledgements;
+use crate::cutover::{Acknowledgements, Overdue};
 use crate::finder::Finders;
 use crate::key_keeper::{KeyKeeper, owner_of};
 use crate::key_versions::KeyVersions;
@@ -114,6 +114,7 @@ pub(crate) struct EventLoop {
     pub(crate) macs: Arc<ExchangedMacs>,
     pub(crate) key_versions: Arc<KeyVersions>,
     pub(crate) acknowledgements: Acknowledgements,
+    pub(crate) overdue: Arc<Overdue>,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<Notify>,
 }
@@ -437,6 +438,8 @@ impl Running {
         gauges.other_inputs.set(self.owned.bus.others.len() as f64);
         gauges.references.set(processor.standing().references.len() as f64);
         gauges.suspense.set(processor.standing().suspended.len() as f64);
+        let is_overdue = self.owned.overdue.behind(processor.day()).is_some();
+        gauges.day_overdue.set(f64::from(u8::from(is_overdue)));
         gauges.stand_ins.set(processor.standing().stand_ins.len() as f64);
         for bank in processor.saf_banks() {
             self.observer.saf(&bank, now.wall_ms);
@@ -474,6 +477,7 @@ impl Running {
         let banks_up = self.outboxes.keys().filter(|link| is_bank(link)).count();
         json!({
             "business_day": processor.day().to_string(),
+            "business_day_overdue": self.owned.overdue.behind(processor.day()).map(|due| due.to_string()),
             "requests_in_flight": processor.in_flight(),
             "reversals_open": processor.reversals_open(),
             "suspense_open": processor.standing().suspended.len(),

@@ -36,6 +36,7 @@ pub(crate) struct Gauges {
     pub(crate) references: Gauge,
     pub(crate) suspense: Gauge,
     pub(crate) stand_ins: Gauge,
+    pub(crate) day_overdue: Gauge,
 }
 
 /// What waits for one bank.
@@ -70,6 +71,7 @@ impl Observer {
                 references: gauge!("atm_switch_references_live"),
                 suspense: gauge!("atm_switch_suspense_open"),
                 stand_ins: gauge!("atm_switch_stand_ins_owed"),
+                day_overdue: gauge!("atm_switch_business_day_overdue"),
             },
             batch: histogram!("atm_switch_batch_inputs"),
             undeliverable: counter!("atm_switch_messages_undeliverable_total"),

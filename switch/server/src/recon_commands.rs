@@ -116,7 +116,7 @@ pub fn keep_layout(
 pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
     let Joined { matching, rows, book, .. } = Seat::new(settings)?.joined()?;
     let (matcher, passed_over) = (&matching.matcher, matching.passed_over);
-    let summary = matcher.summary();
+    let summary = matching.summary();
     let open = rows.iter().filter(|row| row.is_open()).count();
     let text = if json {
         let mut value = serde_json::to_value(&summary).map_err(|error| error.to_string())?;
@@ -300,6 +300,7 @@ pub(crate) fn row_json(row: &Row, today: Day) -> Value {
         "offered": Resolution::offered(one.kind).map(Resolution::name),
         "state": row.state().name(),
         "is_gone": row.is_gone,
+        "is_let_go": row.is_let_go,
         "owner": row.case.owner,
         "proposal": row.case.proposal.as_ref().map(Proposal::to_json),
         "due": row.due.to_string(),

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::{self, PinFormats, Settings, TerminalLinkSettings};
 use crate::console_switch::ConsoleSwitch;
 use crate::current::Current;
-use crate::cutover::{self, Acknowledgements};
+use crate::cutover::{self, Acknowledgements, Overdue};
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::heads::{self, HeadsKeeper, HeadsSettings, check_second_place};
@@ -154,8 +154,10 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
         }
         None => Acknowledgements::default(),
     };
+    let overdue = Arc::new(Overdue::default());
     let event_loop = EventLoop {
         processor,
+        overdue: Arc::clone(&overdue),
         log,
         synced: next,
         log_news,
@@ -192,7 +194,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     }
     tokio::spawn(admin::serve(admin, metrics, Arc::clone(&health)));
     if let Some(reconciliation) = &settings.reconciliation {
-        tokio::spawn(cutover::keep(reconciliation.calendar.clone(), bus.others.clone()));
+        tokio::spawn(cutover::keep(reconciliation.calendar.clone(), bus.others.clone(), overdue));
     }
     tokio::spawn(operator::serve(operators, settings.keys.data.clone(), bus.others.clone()));
     let links = LinkThreads::start((cores() / 2).clamp(1, LINK_THREADS_MAX), LAST_WRITES_MAX);

@@ -86,7 +86,6 @@ fn plan(fields: &Fields, seen: &Seen, console: &Console, visitor: &Visitor) -> R
             act: fields.text("act").to_owned(),
             text: fields.text("text").to_owned(),
             resolution: fields.text("resolution").to_owned(),
-            amount: row.exception.value_minor().to_string(),
             proposal: proposal.to_owned(),
             owner: fields.text("owner").to_owned(),
             ..Doing::default()

@@ -181,6 +181,7 @@ impl ShownRow {
 /// Why what is here is not what was worked on, where it is not.
 pub(crate) fn warning(row: &Row, t: &Texts) -> Option<&'static str> {
     match (row.is_gone, row.is_another()) {
+        (true, _) if row.is_let_go => Some(t.case_is_let_go),
         (true, _) if row.stands_alone() => Some(t.case_stands_alone),
         (true, _) => Some(t.case_is_gone),
         (false, true) => Some(t.case_is_another),
@@ -443,8 +444,9 @@ struct CasePage {
     acquirers: Vec<Choice>,
     notes: Vec<NoteRow>,
     acts: Vec<ActRow>,
+    /// Each with what it comes to where no amount is written.
     resolutions: Vec<Choice>,
-    amount: i64,
+    amount_says: String,
     is_mine: bool,
     may_work: bool,
     may_check: bool,
@@ -566,13 +568,21 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             .iter()
             .map(|resolution| Choice {
                 value: resolution.name().to_owned(),
-                words: resolution_words(*resolution, t).to_owned(),
+                words: match row.natural_minor(*resolution) {
+                    0 => resolution_words(*resolution, t).to_owned(),
+                    minor => {
+                        let amount = format::signed(minor, console.settings.currency);
+                        std::format!("{}: {amount}", resolution_words(*resolution, t))
+                    }
+                },
                 chosen: chosen == *resolution,
             })
             .collect(),
-        amount: match chosen {
-            Resolution::Adjustment => exception.adjustment_minor(),
-            _ => exception.value_minor(),
+        amount_says: match row.natural_minor(Resolution::Adjustment).signum() {
+            _ if exception.kind == Kind::Suspense => t.amount_empty.to_owned(),
+            -1 => std::format!("{} {}", t.amount_empty, t.amount_less),
+            1 => std::format!("{} {}", t.amount_empty, t.amount_more),
+            _ => t.amount_empty.to_owned(),
         },
         is_mine: row.case.owner.as_deref() == Some(me),
         may_work: visitor.may(Permission::Work),
@@ -593,6 +603,7 @@ pub(crate) struct Doing {
     pub(crate) act: String,
     pub(crate) text: String,
     pub(crate) resolution: String,
+    /// Empty: what the resolution comes to.
     pub(crate) amount: String,
     /// The act that proposed what the checker has seen.
     pub(crate) proposal: String,
@@ -636,6 +647,7 @@ impl Doing {
                     Resolution::PROPOSED.into_iter().find(|known| known.name() == self.resolution)?;
                 let amount_minor = match resolution {
                     Resolution::Accept => 0,
+                    _ if self.amount.trim().is_empty() => row.natural_minor(resolution),
                     _ => whole_amount(&self.amount)?,
                 };
                 let chosen =

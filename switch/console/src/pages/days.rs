@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{AGE_BANDS, ActError, Deed, DeskError, age_band};
+use casework::{AGE_BANDS, ActError, Deed, DeskError, NoSettlement, NotDay, age_band};
 use exchange::{Camt, FileKind, write_camt};
 use processor::{CUTOVER_DAYS_MAX, Day, Institution, Side};
 use reconciliation::{Claimed, ELEMENTS, Sheet, State as DayState, Totals, calendar, differences};
@@ -233,7 +233,10 @@ async fn day_page(console: &Arc<Console>, visitor: &Visitor) -> Result<DayPage, 
     Ok(DayPage {
         shell: Shell::of(visitor, Section::Day, t.day),
         reading: (!told.is_whole()).then(|| with(t.still_reading, told.percent())),
-        left_out: (told.left_out > 0).then(|| with(t.left_out, format::grouped(told.left_out))),
+        left_out: match told.broken {
+            Some(broken) => Some(with(t.log_broken, broken)),
+            None => (told.left_out > 0).then(|| with(t.left_out, format::grouped(told.left_out))),
+        },
         suspense: number("suspense_open"),
         reversals: number("reversals_open"),
         bars: bars(&told.sheets, console),
@@ -295,6 +298,15 @@ pub(crate) async fn cut_over(
     Ok(Redirect::to(&std::format!("/day?done={day}")).into_response())
 }
 
+/// An act to be done, or the reason why it is refused, which the page tells.
+fn told_or_refused(deed: Result<Deed, TellError>) -> Result<Result<Deed, DeskError>, TellError> {
+    match deed {
+        Ok(deed) => Ok(Ok(deed)),
+        Err(TellError::Desk(error @ DeskError::Act(ActError::Refused(_)))) => Ok(Err(error)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Closes a day that is cut over, at the log's end: an act with who and when. Cases that are open are shown and block nothing.
 pub(crate) async fn close(
     State(console): State<Arc<Console>>,
@@ -309,11 +321,8 @@ pub(crate) async fn close(
     let Some(day) = day.filter(is_over) else {
         return Err(missing(&visitor));
     };
-    let closing = at_turn(&console, &visitor, move |console| match console.days.close(&console.log, day) {
-        Ok(deed) => Ok(Ok(deed)),
-        Err(TellError::Desk(error @ DeskError::Act(ActError::Refused(_)))) => Ok(Err(error)),
-        Err(error) => Err(error),
-    });
+    let closing =
+        at_turn(&console, &visitor, move |console| told_or_refused(console.days.close(&console.log, day)));
     let done = match closing.await? {
         Ok(deed) => cases::done(&console, &visitor, deed).await,
         Err(refused) => Err(refused),
@@ -595,7 +604,15 @@ pub(crate) async fn file(
         let settings = &console.settings;
         console.days.settlement(&console.log, &settings.switch, settings.currency, day, bank)
     });
-    let Ok((settlement, created_s)) = settling.await? else { return Err(missing(&visitor)) };
+    let (settlement, created_s) = match settling.await? {
+        Ok(settlement) => settlement,
+        Err(NoSettlement::Broken(_)) => {
+            let mut page = totals_page(&console, &visitor, &day.to_string()).await?;
+            page.shell.warning = Some(visitor.t().not_day(NotDay::Broken).to_owned());
+            return Ok(unprocessable(&page));
+        }
+        Err(_) => return Err(missing(&visitor)),
+    };
     let camt = |of: Camt| write_camt(of, &settlement, created_s).map_err(|error| failed(&visitor, error));
     let (kind, end, bytes) = match form.as_str() {
         "settlement" => (TEXT, "txt", settlement.to_bytes()),
@@ -617,7 +634,14 @@ pub(crate) async fn settle(
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Check)?;
     let Ok(settled) = day.parse::<Day>() else { return Err(missing(&visitor)) };
-    match cases::done(&console, &visitor, Deed::Settle { day: settled }).await {
+    let settling = at_turn(&console, &visitor, move |console| {
+        told_or_refused(console.days.settle(&console.log, settled))
+    });
+    let done = match settling.await? {
+        Ok(deed) => cases::done(&console, &visitor, deed).await,
+        Err(refused) => Err(refused),
+    };
+    match done {
         Ok(()) => Ok(Redirect::to(&std::format!("/totals?day={settled}&settled=1")).into_response()),
         Err(DeskError::Act(ActError::Refused(refused))) => {
             let mut page = totals_page(&console, &visitor, &day).await?;

@@ -175,6 +175,7 @@ fn alarm_words(alarm: &Alarm, console: &Console, t: &Texts) -> (&'static str, St
     let name = |bank: &str| bank_name(bank, &console.settings);
     match alarm {
         Alarm::DiskFull => ("bad", t.alarm_disk_full.to_owned()),
+        Alarm::DayOverdue(due) => ("bad", with(t.alarm_day_overdue, due)),
         Alarm::RegistryLeftAlone => ("bad", t.alarm_registry.to_owned()),
         Alarm::RevocationListsStale(count) => ("bad", with(t.alarm_lists, count)),
         Alarm::BankAway(bank) => ("bad", with(t.alarm_bank_away, name(bank))),

@@ -186,8 +186,10 @@ async fn what_cannot_be_done_to_one_of_many_is_told_of_that_one_and_the_others_a
 async fn a_checker_sees_of_each_proposal_what_it_comes_to_before_approving_many() {
     let house = with_a_day();
     let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
-    for ((pick, ..), (amount, why)) in
-        house.cases("missing_at_bank").iter().zip([("1230000", "posted+short"), ("456000", "branch+says+so")])
+    for ((pick, ..), (amount, why)) in house
+        .cases("missing_at_bank")
+        .iter()
+        .zip([("-1230000", "posted+short"), ("-456000", "branch+says+so")])
     {
         let fields = format!("id={pick}&act=propose&resolution=adjustment&amount={amount}&text={why}");
         let done = clerk.post("/case/act", &fields).await;
@@ -196,12 +198,44 @@ async fn a_checker_sees_of_each_proposal_what_it_comes_to_before_approving_many(
     let page = checker.get("/approvals").await.page;
     let rows: Vec<&str> = page.split("<tr data-row>").skip(1).collect();
     assert_eq!(rows.len(), 2, "{page}");
-    for (amount, why) in [("1.230.000", "posted short"), ("456.000", "branch says so")] {
+    for (amount, why) in [("−1.230.000", "posted short"), ("−456.000", "branch says so")] {
         let row = rows.iter().find(|row| row.contains(why)).unwrap();
         for shown in [amount, "Điều chỉnh giữa thành viên", "VietinBank (970415)", "970418", ">lan<"]
         {
             assert!(row.contains(shown), "{shown}: {row}");
         }
+    }
+}
+
+/// The page filled in the amount of a refund and left it there for an adjustment: the bank would have owed that much more instead of less.
+#[tokio::test]
+async fn each_resolution_has_its_own_amount_and_a_turned_sign_is_refused() {
+    let house = with_a_day();
+    let clerk = house.logged_in("lan").await;
+    let id = house.cases("debited_not_dispensed")[0].0.clone();
+    let page = clerk.get(&format!("/case?id={id}")).await.page;
+    for shown in [
+        "Hoàn tiền cho công dân: 2.000.000\u{a0}₫</option>",
+        "Điều chỉnh giữa thành viên: −2.000.000\u{a0}₫</option>",
+        "Chấp nhận như vậy</option>",
+        "ở đây ngân hàng nợ ít đi",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let field = page.split("<input name=\"amount\"").nth(1).unwrap().split('>').next().unwrap();
+    assert!(!field.contains("value="), "{field}");
+    let propose = |resolution: &str, amount: &str| {
+        format!("id={id}&act=propose&resolution={resolution}&amount={amount}&text=no+cash+left")
+    };
+    let turned = clerk.post("/case/act", &propose("adjustment", "2000000")).await;
+    assert_eq!(turned.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(turned.page.contains("dấu của số tiền bị ngược"), "{}", turned.page);
+    for (resolution, amount_minor) in [("adjustment", -2_000_000), ("refund", 2_000_000), ("accept", 0)] {
+        assert_eq!(clerk.post("/case/act", &propose(resolution, "")).await.status, StatusCode::SEE_OTHER);
+        let seen = house.console.days.see(&house.console.log, LATE_S).unwrap().unwrap();
+        let row = seen.rows.iter().find(|row| row.exception.case.to_string() == id).unwrap();
+        assert_eq!(row.case.proposal.as_ref().unwrap().amount_minor, amount_minor, "{resolution}");
+        clerk.post("/case/act", &format!("id={id}&act=reopen&text=wrong")).await;
     }
 }
 

@@ -71,6 +71,7 @@ texts! {
     banks_count: "Số ngân hàng", "Banks";
     cash_out_chart: "Tiền đã chi theo ngày", "Paid out, day by day";
     still_reading: "Đang đọc sổ giao dịch: {} %. Các con số chưa đủ; hãy tải lại trang.", "The log is being read: {} %. The figures are not whole yet; load the page again.";
+    log_broken: "Sổ giao dịch có bản ghi không nối tiếp được và không ngày nào tính đến ({}). Chưa ngày nào đóng, quyết toán hay xuất tệp được: hãy báo vận hành.", "A record of the log does not follow from those before it, and no day counts it ({}). No day is closed, settled or written out: tell the operators.";
     left_out: "Có {} bản ghi đến quá muộn, không ngày nào tính đến.", "{} records came too late for any day to count them.";
     cut_over: "Chuyển sang ngày sau", "Open the next day";
     acknowledgements: "Ngân hàng xác nhận chuyển sang ngày {}", "Banks that acknowledge the cutover to {}";
@@ -226,6 +227,7 @@ texts! {
     case_is_gone: "Không bên nào còn nêu chênh lệch này; vụ việc ở đây vì đã có bút toán, đề xuất hoặc khiếu nại.", "No side shows this any more; the case is here because something was booked, proposed or disputed.";
     case_stands_alone: "Khoản đã ghi vẫn còn trong khi không bên nào còn nêu chênh lệch: tệp hoặc bút toán đến muộn đã bù lại lần nữa. Hãy mở lại để đảo bút toán, hoặc đề xuất chấp nhận như hiện có.", "What was booked stands though no side shows the exception any more: what came late has made it good once more. Reopen it to take it back, or propose to accept it as it is.";
     case_is_another: "Chênh lệch này không phải là chênh lệch đã được xử lý ở đây trước đó: loại hoặc số tiền đã đổi.", "This is not the exception that was worked on here before: its kind or amounts have changed.";
+    case_is_let_go: "Ngày của vụ việc không còn được giữ để đối chiếu; vụ việc ở đây vì đang chờ duyệt hoặc đang khiếu nại.", "The day of this case is no longer held, and no side can show it; the case is here because it waits for a checker or is disputed.";
     passed_over: "{} tệp hoặc dòng thuộc những ngày quá cũ không được đối chiếu.", "{} files or lines are of days that are no longer held, and are not matched.";
     acquirer_missing: "Vụ việc không cho biết máy của ngân hàng nào: hãy chọn ngân hàng ở phía bên kia của bút toán điều chỉnh.", "The case does not say whose terminal it was: choose the acquirer on the other side of the adjustment.";
     acquirer_opposite: "Ngân hàng sở hữu máy (khi điều chỉnh)", "Acquirer (of an adjustment)";
@@ -240,6 +242,10 @@ texts! {
     not_own_proposal: "Bạn đã đề xuất vụ này, nên người khác phải duyệt.", "You have proposed this, so somebody else has to check it.";
     case_moved_on: "Vụ việc không còn ở trạng thái đó; hãy xem lại.", "The case is no longer where it was; look again.";
     text_bad: "Hãy ghi từ 1 đến {} ký tự.", "Write 1 to {} characters.";
+    amount_empty: "Để trống số tiền: lấy số ghi cạnh cách kết thúc.", "Without an amount: what stands beside how it ends.";
+    amount_more: "Điều chỉnh là số ngân hàng nợ thêm; ở đây ngân hàng nợ thêm.", "An adjustment is what the bank owes more; here it owes more.";
+    amount_less: "Điều chỉnh là số ngân hàng nợ thêm, số âm là nợ ít đi; ở đây ngân hàng nợ ít đi.", "An adjustment is what the bank owes more, negative where it owes less; here it owes less.";
+    amount_other_way: "Điều chỉnh này ngược chiều với phần còn lệch: dấu của số tiền bị ngược. Để trống để lấy đúng số.", "This adjustment goes the other way than what is open: its sign is turned. Leave the amount empty for the right one.";
     amount_bad: "Số tiền không hợp với cách kết thúc này.", "The amount does not fit how it is to end.";
     files: "Quỹ và tệp", "Cash and files";
     files_lead: "Hộp tiền so với kiểm đếm, và những tệp đã nhận hoặc bị từ chối.", "Cassettes against what was counted, and the files that were taken or refused.";
@@ -319,6 +325,7 @@ texts! {
     acts_of_case: "Việc đã làm", "What was done";
     not_closed_unknown: "Sổ giao dịch không có ngày này.", "The log does not know this day.";
     not_closed_open: "Ngày này đang mở; hãy chuyển sang ngày sau trước.", "It is open; open the next day first.";
+    not_closed_broken: "Sổ giao dịch có bản ghi không nối tiếp được và không ngày nào tính đến; hãy báo vận hành.", "Records of the log do not follow from those before them, and no day counts them; tell the operators.";
     not_closed_reading: "Sổ giao dịch chưa được đọc hết; hãy thử lại sau giây lát.", "The log is not read to its end yet; try again in a moment.";
     not_closed_earlier: "Một ngày trước đó chưa đóng.", "An earlier day is not closed.";
     not_closed_already: "Ngày này đã đóng rồi.", "It is closed already.";
@@ -458,6 +465,7 @@ texts! {
     alarms: "Cảnh báo", "Alarms";
     no_alarms: "Không có cảnh báo.", "No alarms.";
     alarm_disk_full: "Đĩa của sổ giao dịch đã đầy: giao dịch mới bị từ chối (96).", "The log's disk is full: new requests are refused (96).";
+    alarm_day_overdue: "Ngày kinh doanh {} đã đến hạn mà không tự mở được: vận hành hãy mở ngày bằng tay.", "Business day {} is due and does not open by itself: an operator opens it by hand.";
     alarm_registry: "Cơ sở dữ liệu dân cư không trả lời: giao dịch mới nhận 91.", "The identity registry does not answer: new requests get 91.";
     alarm_lists: "Danh sách thu hồi chứng thư thiếu hoặc quá cũ: {}.", "Revocation lists missing or too old: {}.";
     alarm_bank_away: "{}: mất kết nối.", "{}: no connection.";
