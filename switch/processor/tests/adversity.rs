@@ -192,7 +192,8 @@ fn a_repeat_that_there_is_no_room_for_is_told_nothing_else_than_before() {
 fn a_new_configuration_leaves_what_money_in_flight_rests_on() {
     let bank = institution(BIDV);
     let first_terminal = Kept::Terminal(*config().terminals.keys().next().unwrap());
-    let changes: [(&str, fn(&mut Config), Kept); 4] = [
+    type Change = fn(&mut Config);
+    let changes: [(&str, Change, Kept); 4] = [
         ("a bank is gone", |it| drop(it.issuers.remove(&institution(BIDV))), Kept::Bank(bank)),
         (
             "more places",
