@@ -8,7 +8,7 @@ use processor::{Day, Institution, Rrn, TerminalId};
 use serde::Serialize;
 
 use crate::item::{Ended, LineId};
-use crate::kind::{Kind, Rule};
+use crate::kind::{Group, Kind, Rule};
 use crate::matcher::Matcher;
 use crate::store::{NONE, Side, Verdict};
 
@@ -94,9 +94,15 @@ pub struct Exception {
 }
 
 impl Exception {
-    /// What a member owes more where an adjustment makes the other side's word good: negative where it owes less.
+    /// What a member owes more where an adjustment makes the other side's word good: negative where it owes less. Nothing of totals and files: that
+    /// they differ, lack or are refused proves no debt.
     pub fn adjustment_minor(&self) -> i64 {
-        self.theirs_minor - self.ours_minor
+        match self.kind.group() {
+            Group::Totals | Group::File => 0,
+            Group::Presence | Group::Value | Group::Terminal | Group::Timing => {
+                self.theirs_minor - self.ours_minor
+            }
+        }
     }
 
     /// What is at stake: the difference, and for what agrees in amount the amount itself.

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{ActError, CaseState, Deed, DeskError, Proposal, Refused as NotDone, Resolution, Row};
+use casework::{ActError, Case, CaseState, Deed, DeskError, Proposal, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
 use mutant::Mutant;
 use processor::{Day, Institution};
@@ -172,7 +172,7 @@ impl ShownRow {
                 .proposal
                 .as_ref()
                 .filter(|_| !mutant::is(Mutant::ProposalNotShown))
-                .map(|proposal| ProposalShown::new(proposal, console, t)),
+                .map(|proposal| ProposalShown::new(&row.case, proposal, console, t)),
             warning: warning(row, t),
         }
     }
@@ -447,6 +447,8 @@ struct CasePage {
     /// Each with what it comes to where no amount is written.
     resolutions: Vec<Choice>,
     amount_says: String,
+    /// Something is proven, and how the case ends is chosen by that.
+    is_chosen: bool,
     is_mine: bool,
     may_work: bool,
     may_check: bool,
@@ -460,6 +462,8 @@ struct CasePage {
 
 struct ProposalShown {
     act: u64,
+    /// Who pays whom how much.
+    pays: Option<String>,
     bank: Option<String>,
     /// The acquirer on the other side of an adjustment.
     acquirer: Option<String>,
@@ -471,11 +475,12 @@ struct ProposalShown {
 }
 
 impl ProposalShown {
-    fn new(proposal: &Proposal, console: &Console, t: &Texts) -> ProposalShown {
+    fn new(case: &Case, proposal: &Proposal, console: &Console, t: &Texts) -> ProposalShown {
         let name = |bank: Institution| bank_name(&bank.to_string(), &console.settings);
         let acquirer = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
         ProposalShown {
             act: proposal.act,
+            pays: pays(case, proposal, console, t),
             bank: proposal.bank.map(name),
             acquirer: acquirer.map(name),
             maker: proposal.maker.clone(),
@@ -484,6 +489,24 @@ impl ProposalShown {
             why: proposal.why.clone(),
             checker: proposal.checker.clone(),
         }
+    }
+}
+
+/// Who pays whom by a proposal, in words. Of an undo what stands says whether members pay.
+fn pays(case: &Case, proposal: &Proposal, console: &Console, t: &Texts) -> Option<String> {
+    let name = |bank: Institution| bank_name(&bank.to_string(), &console.settings);
+    let amount = format::amount(proposal.amount_minor.unsigned_abs(), console.settings.currency);
+    let bank = name(proposal.bank?);
+    let is_adjusted = match proposal.resolution {
+        Resolution::Undo => case.standing.iter().all(|stood| stood.resolution.is_between_members()),
+        resolution => resolution.is_between_members(),
+    };
+    let say = |text: &str, payer: &str, payee: &str| with(&with(&with(text, payer), payee), &amount);
+    match (is_adjusted, proposal.about.acquirer.map(name)) {
+        (true, Some(acquirer)) if proposal.amount_minor > 0 => Some(say(t.pays, &bank, &acquirer)),
+        (true, Some(acquirer)) => Some(say(t.pays, &acquirer, &bank)),
+        _ if proposal.resolution == Resolution::Refund => Some(with(&with(t.refunds, bank), amount)),
+        _ => None,
     }
 }
 
@@ -520,8 +543,8 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
     let me = visitor.person.name.as_str();
     let proposal = row.case.proposal.as_ref();
     let chosen = match row.stands_alone() {
-        true => Resolution::Accept,
-        false => Resolution::offered(exception.kind).unwrap_or(Resolution::Adjustment),
+        true => Some(Resolution::Accept),
+        false => Resolution::offered(exception.kind),
     };
     let resolutions = Resolution::PROPOSED;
     let acts = row.case.acts.iter().filter_map(|number| seen.acts.get(usize::try_from(*number).ok()?));
@@ -545,7 +568,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             Some(_) => Vec::new(),
             None => Choice::banks(console, ""),
         },
-        proposal: proposal.map(|proposal| ProposalShown::new(proposal, console, t)),
+        proposal: proposal.map(|proposal| ProposalShown::new(&row.case, proposal, console, t)),
         notes: row
             .case
             .notes
@@ -575,7 +598,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
                         std::format!("{}: {amount}", resolution_words(*resolution, t))
                     }
                 },
-                chosen: chosen == *resolution,
+                chosen: chosen == Some(*resolution),
             })
             .collect(),
         amount_says: match row.natural_minor(Resolution::Adjustment).signum() {
@@ -584,6 +607,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             1 => std::format!("{} {}", t.amount_empty, t.amount_more),
             _ => t.amount_empty.to_owned(),
         },
+        is_chosen: chosen.is_some(),
         is_mine: row.case.owner.as_deref() == Some(me),
         may_work: visitor.may(Permission::Work),
         may_check: visitor.may(Permission::Check),

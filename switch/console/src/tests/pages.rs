@@ -139,6 +139,31 @@ async fn a_day_tells_who_has_acknowledged_its_cutover_and_who_has_not() {
     assert_eq!(day.matches("Chưa xác nhận").count(), 1, "BIDV has not");
 }
 
+/// An adjustment that moves money was preselected where nothing is proven.
+#[tokio::test]
+async fn nothing_is_chosen_where_nothing_is_proven() {
+    let house = with_a_day();
+    let clerk = house.logged_in("lan").await;
+    let select = async |kind: &str| {
+        let id = house.cases(kind)[0].0.clone();
+        let page = clerk.get(&format!("/case?id={id}")).await.page;
+        page.split("<select name=\"resolution\"")
+            .nth(1)
+            .unwrap()
+            .split("</select>")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let proven = select("debited_not_dispensed").await;
+    assert!(proven.contains("value=\"refund\" selected") && !proven.contains("value=\"\""), "{proven}");
+    let open = select("missing_at_bank").await;
+    assert!(open.contains("<option value=\"\" selected>") && open.matches("selected").count() == 1, "{open}");
+    let id = house.cases("missing_at_bank")[0].0.clone();
+    let none = clerk.post("/case/act", &format!("id={id}&act=propose&resolution=&amount=&text=x")).await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
 #[tokio::test]
 async fn filters_are_kept_by_name_for_the_person_alone() {
     let house = with_a_day();

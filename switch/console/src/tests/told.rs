@@ -24,6 +24,11 @@ async fn what_a_bank_has_to_pay_is_the_same_on_the_page_in_the_list_and_in_its_f
     };
     let acts = house.console.days.desk().unwrap().acts();
     let proposal = acts.act(5, "lan", "::1", deed).unwrap().next() - 1;
+    let pays = "VietinBank (970415) trả BIDV (970418) 2.100.000";
+    let case = format!("/case?id={}", crate::pages::case_text(row.exception.case));
+    for page in ["/approvals", &case] {
+        assert!(clerk.get(page).await.page.contains(pays), "{page}");
+    }
     acts.act(6, "minh", "::1", casework::Deed::Approve { case: row.exception.case, proposal }).unwrap();
     assert_eq!(checker.post("/day/close", "day=2026-05-04").await.location, "/day?closed=2026-05-04");
     let page = clerk.get("/totals?day=2026-05-04").await.page;

@@ -213,6 +213,9 @@ texts! {
     proposed: "Đề xuất kết thúc", "Proposed end";
     proposed_amount: "Số tiền đề xuất", "Proposed amount";
     payer: "Ngân hàng trả hoặc nhận", "Bank that pays or is paid";
+    pays: "{} trả {} {}", "{} pays {} {}";
+    refunds: "{} hoàn cho công dân {}", "{} refunds its citizen {}";
+    who_pays: "Ai trả ai", "Who pays whom";
     maker: "Người đề xuất", "Maker";
     checked_by: "Người duyệt", "Checked by";
     approve: "Duyệt", "Approve";
