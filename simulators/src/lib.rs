@@ -4,6 +4,7 @@ pub mod audit;
 pub mod bank;
 pub mod citizens;
 pub mod day;
+pub mod example;
 pub mod exchange;
 pub mod link;
 mod link_certificates;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulators::{bank, citizens, day, load, payshield, pilot, registry, terminal};
+use simulators::{bank, citizens, day, example, load, payshield, pilot, registry, terminal};
 use tracing_subscriber::EnvFilter;
 
 /// Terminals, bank cores and an identity registry, simulated; the pilot, replayed.
@@ -28,6 +28,8 @@ enum Part {
     Card(citizens::Arguments),
     /// A day of the switch's log, banks' files, machines' journals and counters, with planted damage and the truth beside it.
     Day(day::DayArguments),
+    /// Files of one switch, bank and terminal that fit each other, for each part by hand.
+    Example(example::Arguments),
     /// Load on a real switch, audited.
     Load(load::LoadArguments),
     /// A peer of a load's floor; a load starts them itself.
@@ -74,6 +76,7 @@ async fn run(part: Part) -> Result<bool, Box<dyn Error>> {
             Ok(true)
         }
         Part::Day(arguments) => Ok(day::day(&arguments, &mut std::io::stdout().lock())?),
+        Part::Example(arguments) => example::write(&arguments).map(|()| true),
         Part::Load(arguments) => load::load(arguments).await,
         Part::FloorPeer(arguments) => Ok(load::floor_peer(&arguments).map(|()| true)?),
         Part::Payshield(arguments) => payshield::run(arguments).await,

@@ -66,7 +66,8 @@ impl ModuleKeys {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
+/// For nobody else to read.
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();

@@ -19,22 +19,35 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// When it does not build.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let (profile, more): (_, &[&str]) =
-            if cfg!(debug_assertions) { ("debug", &[]) } else { ("release", &["--release"]) };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "server", "--bin", "atm-switch"])
-            .args(more)
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .status();
-        assert!(built.is_ok_and(|status| status.success()), "atm-switch does not build");
-        let mut directory = std::env::current_exe().expect("a test has a path");
-        while directory.file_name().is_none_or(|name| name != "debug" && name != "release") {
-            assert!(directory.pop(), "a test stands in cargo's target directory");
-        }
-        directory.pop();
-        directory.join(profile).join("atm-switch")
-    })
+    PROGRAM.get_or_init(|| built(&["--package", "server"], "atm-switch"))
+}
+
+/// The program of the simulators, in the same way.
+///
+/// # Panics
+/// When it does not build.
+pub fn simulators() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| built(&["--workspace"], "simulators"))
+}
+
+/// What belongs to it is built with the features that these packages have together.
+fn built(packages: &[&str], name: &str) -> PathBuf {
+    let (profile, more): (_, &[&str]) =
+        if cfg!(debug_assertions) { ("debug", &[]) } else { ("release", &["--release"]) };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--bin", name])
+        .args(packages)
+        .args(more)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "{name} does not build");
+    let mut directory = std::env::current_exe().expect("a test has a path");
+    while directory.file_name().is_none_or(|name| name != "debug" && name != "release") {
+        assert!(directory.pop(), "a test stands in cargo's target directory");
+    }
+    directory.pop();
+    directory.join(profile).join(name)
 }
 
 /// Writes a file that its owner alone can read.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use processor::ALARMS;
 use serde_json::Value;
 
 use crate::metrics_page::Counts;
@@ -24,22 +25,6 @@ const OLD_REVERSAL_MS: u64 = 10 * 60_000;
 /// The stages of an answer's way, in its order, and the whole.
 pub(crate) const STAGES: [&str; 8] =
     ["read", "find", "verify", "intent_sync", "bank", "outcome_sync", "write", "total"];
-
-/// Events of which each one is an alarm, as the metrics call them (docs/operations.md#metrics).
-pub(crate) const ALARMING_EVENTS: [&str; 12] = [
-    "suspended",
-    "other_content",
-    "signature_used_before",
-    "forged",
-    "stray_answer",
-    "other_echo",
-    "late_approval",
-    "bank_says_otherwise",
-    "reversal_refused",
-    "reversal_silent",
-    "reversal_unsendable",
-    "cash_unexplained",
-];
 
 struct Moment {
     mono_ms: u64,
@@ -118,11 +103,11 @@ impl Moments {
             last.answers.iter().map(|(code, now)| (code.clone(), since(*now, first.answers.get(code))));
         let mut codes: Vec<(String, u64)> = codes.filter(|(_, count)| *count > 0).collect();
         codes.sort_by(|(one, few), (other, many)| many.cmp(few).then(one.cmp(other)));
-        let alarms = ALARMING_EVENTS.map(|event| {
-            let now = last.events.get(event).copied().unwrap_or(0);
-            (event, since(now, first.events.get(event)))
+        let alarms = ALARMS.iter().map(|event| {
+            let now = last.events.get(*event).copied().unwrap_or(0);
+            (*event, since(now, first.events.get(*event)))
         });
-        let alarms = alarms.into_iter().filter(|(_, count)| *count > 0).collect();
+        let alarms = alarms.filter(|(_, count)| *count > 0).collect();
         Shown { rates, stages: stages.to_vec(), codes, alarms }
     }
 
@@ -144,6 +129,7 @@ pub(crate) async fn watch(moments: Arc<Moments>, switch: Arc<dyn Switch>, mono_m
 /// What asks for a person's eye, from the switch's status.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Alarm {
+    Draining,
     DiskFull,
     /// The business day that is due and not open.
     DayOverdue(String),
@@ -160,6 +146,9 @@ pub(crate) enum Alarm {
 /// Reads the alarms off a status; `banks` are those that should be ready.
 pub(crate) fn alarms<'a>(status: &Value, banks: impl Iterator<Item = &'a str>) -> Vec<Alarm> {
     let mut alarms = Vec::new();
+    if status["draining"] == true {
+        alarms.push(Alarm::Draining);
+    }
     if status["disk_full"] == true {
         alarms.push(Alarm::DiskFull);
     }
@@ -227,15 +216,16 @@ mod tests {
     #[test]
     fn alarms_are_read_off_a_status() {
         let bank = |name: &str, age_ms: Value| json!({ "bank": name, "oldest_age_ms": age_ms });
-        let quiet = json!({ "disk_full": false, "registry_left_alone": false, "crl_stale": [], "suspense_open": 0,
+        let quiet = json!({ "draining": false, "disk_full": false, "registry_left_alone": false, "crl_stale": [], "suspense_open": 0,
             "banks_ready": ["970415", "970418"], "saf": [bank("970418", Value::Null)] });
         let banks = || ["970415", "970418"].into_iter();
         assert_eq!(alarms(&quiet, banks()), []);
-        let loud = json!({ "disk_full": true, "business_day_overdue": "2026-12-01", "registry_left_alone": true, "crl_stale": ["x"], "suspense_open": 3,
+        let loud = json!({ "draining": true, "disk_full": true, "business_day_overdue": "2026-12-01", "registry_left_alone": true, "crl_stale": ["x"], "suspense_open": 3,
             "banks_ready": ["970415"], "saf": [bank("970418", json!(700_000)), bank("970415", json!(1_000))] });
         assert_eq!(
             alarms(&loud, banks()),
             [
+                Alarm::Draining,
                 Alarm::DiskFull,
                 Alarm::DayOverdue("2026-12-01".to_owned()),
                 Alarm::RegistryLeftAlone,

@@ -302,8 +302,10 @@ pub enum Command {
     Cutover(Day),
     /// Block or unblock.
     Block(Block),
-    /// Take no new requests; what is in flight ends. For a shutdown.
+    /// Take no new requests; what is in flight ends. For a shutdown, or until [`Command::Resume`].
     Drain,
+    /// Take requests again, once nothing of a drain is in flight any more.
+    Resume,
     /// A clerk has decided about a transaction that waits for a person.
     Resolve(TxKey, Resolution),
     /// Take resting reversals up now; answered by [`Output::Retried`].
@@ -375,41 +377,66 @@ pub enum Event {
     KeyNotSent(OfferedKey, KeyNotSent),
 }
 
-impl Event {
-    /// A person has to look.
-    pub fn is_alarm(&self) -> bool {
-        match self {
-            Event::Suspended(..)
-            | Event::OtherContent(_)
-            | Event::SignatureUsedBefore(_)
-            | Event::StoodIn(_)
-            | Event::AskedAgain(_, Some(_))
-            | Event::Forged(_)
-            | Event::StrayAnswer(..)
-            | Event::OtherEcho(_)
-            | Event::LateApproval(_)
-            | Event::BankSaysOtherwise(_)
-            | Event::ReversalRefused(..)
-            | Event::ReversalSilent(_)
-            | Event::ReversalUnsendable(_)
-            | Event::KeyNotSent(..)
-            | Event::CashUnexplained(_)
-            | Event::TotalsOutOfBalance(..)
-            | Event::TotalsUnanswered(..) => true,
-            Event::Answered(_)
-            | Event::AdviceAnswered(_)
-            | Event::Repeated(_)
-            | Event::Reversed(_)
-            | Event::AskedAgain(_, None)
-            | Event::FormatError(..)
-            | Event::TerminalSignedOn(_)
-            | Event::BankReady(_)
-            | Event::BankAway(_)
-            | Event::CutoverAcknowledged(..)
-            | Event::TotalsInBalance(..)
-            | Event::KeySent(_)
-            | Event::Shed(_) => false,
+/// Names of events, and which of them are alarms: one list for whoever counts and whoever shows them.
+macro_rules! event_names {
+    (alarms { $($alarm:pat => $alarm_name:literal,)* } others { $($other:pat => $other_name:literal,)* }) => {
+        /// The names of the events for which a person has to look.
+        pub const ALARMS: &[&str] = &[$($alarm_name),*];
+
+        impl Event {
+            /// What metrics and console call it.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $($alarm => $alarm_name,)*
+                    $($other => $other_name,)*
+                }
+            }
+
+            /// A person has to look.
+            pub fn is_alarm(&self) -> bool {
+                match self {
+                    $($alarm => true,)*
+                    $($other => false,)*
+                }
+            }
         }
+    };
+}
+
+event_names! {
+    alarms {
+        Event::Suspended(..) => "suspended",
+        Event::OtherContent(_) => "other_content",
+        Event::SignatureUsedBefore(_) => "signature_used_before",
+        Event::StoodIn(_) => "stood_in",
+        Event::AskedAgain(_, Some(_)) => "asked_again_refused",
+        Event::Forged(_) => "forged",
+        Event::StrayAnswer(..) => "stray_answer",
+        Event::OtherEcho(_) => "other_echo",
+        Event::LateApproval(_) => "late_approval",
+        Event::BankSaysOtherwise(_) => "bank_says_otherwise",
+        Event::ReversalRefused(..) => "reversal_refused",
+        Event::ReversalSilent(_) => "reversal_silent",
+        Event::ReversalUnsendable(_) => "reversal_unsendable",
+        Event::CashUnexplained(_) => "cash_unexplained",
+        Event::KeyNotSent(..) => "key_not_sent",
+        Event::TotalsOutOfBalance(..) => "totals_out_of_balance",
+        Event::TotalsUnanswered(..) => "totals_unanswered",
+    }
+    others {
+        Event::Answered(_) => "answered",
+        Event::AdviceAnswered(_) => "advice_answered",
+        Event::Repeated(_) => "repeated",
+        Event::Reversed(_) => "reversed",
+        Event::AskedAgain(_, None) => "asked_again",
+        Event::FormatError(..) => "format_error",
+        Event::TerminalSignedOn(_) => "terminal_signed_on",
+        Event::BankReady(_) => "bank_ready",
+        Event::BankAway(_) => "bank_away",
+        Event::CutoverAcknowledged(..) => "cutover_acknowledged",
+        Event::TotalsInBalance(..) => "totals_in_balance",
+        Event::KeySent(_) => "key_sent",
+        Event::Shed(_) => "shed",
     }
 }
 

@@ -71,6 +71,11 @@ impl fmt::Display for KeyNotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             KeyNotSent::Unanswered => write!(f, "no answer after {KEY_OFFER_TRIES_MAX} times"),
+            // What a peer answers to a function that it does not know.
+            KeyNotSent::Refused(code @ Code::FUNCTION_UNKNOWN) => write!(
+                f,
+                "refused with {code}: its owner takes no keys over its link; rotate without --send, and bring it the block"
+            ),
             KeyNotSent::Refused(code) => write!(f, "refused with {code}"),
             KeyNotSent::OtherCheckValue => f.write_str("answered with the check value of another key"),
         }

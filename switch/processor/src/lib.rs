@@ -42,7 +42,7 @@ pub use ids::{
     AccountNumber, BankIdentity, Class, Code, Day, Institution, Rrn, TerminalId, TxKey, UtcSeconds,
 };
 pub use io::{
-    ACCOUNTS_MAX, Answered, Authenticity, Away, Command, Event, Found, Input, KnownStatus, LinkId,
+    ACCOUNTS_MAX, ALARMS, Answered, Authenticity, Away, Command, Event, Found, Input, KnownStatus, LinkId,
     LinkedAccount, Lookup, Now, Output, OwnName, Ticket, TotalsQuestion, TotalsVerdict, Used, Verdict,
     VerifyRequest,
 };
@@ -65,6 +65,6 @@ pub use stand_in::{ASKED_AGAIN_AT_ONCE_MAX, STAND_INS_MAX, StandIns};
 pub use standing::{LiveReference, REFERENCES_MAX, References, Standing};
 pub use suspense::{SUSPENDED_MAX, SUSPENDED_OF_TERMINAL_MAX, Suspended, SuspendedSet};
 pub use totals::{TOTALS_COUNTING_MAX, TOTALS_COUNTING_OF_MEMBER_MAX, TOTALS_TRIES_MAX};
-pub use totals_kept::{EndedDay, TOTALS_REMEMBERED_MAX, TotalsKept};
+pub use totals_kept::{ENDED_DAYS_MAX, EndedDay, TOTALS_REMEMBERED_MAX, TotalsKept};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};
 pub use used_proofs::{PROOF_AGE_MS_MAX, USED_PROOFS_MAX, UsedProofs};

@@ -9,7 +9,7 @@ use crate::io::{Command, Event, LinkId, Output, Ticket};
 use crate::key_exchange::{KEY_EXCHANGE, KeyOwner};
 use crate::messages;
 use crate::processor::Processor;
-use crate::record::{Body, Position, Record};
+use crate::record::{BlockSubject, Body, Position, Record};
 
 /// Challenge seeds that a terminal may have used: the one of its newest sign-on and the one before it, for a request
 /// that was under way.
@@ -122,8 +122,13 @@ impl Processor {
                 self.emit(Output::Commanded(ticket, Err(refusal)));
             }
             Command::Cutover(day) => {
+                self.give_up_forgotten_day();
                 let position = self.append_act(Body::Cutover(day));
                 self.commands.push_back((position, ticket, Some(day)));
+            }
+            Command::Block(block) if block.set && !self.is_configured(block.subject) => {
+                let refusal = "it is not in the configuration: look at the id".to_owned();
+                self.emit(Output::Commanded(ticket, Err(refusal)));
             }
             Command::Block(block) => {
                 let position = self.append_act(Body::Block(block));
@@ -138,6 +143,26 @@ impl Processor {
                     self.emit(Output::Commanded(earlier, Ok(())));
                 }
             }
+            Command::Resume => {
+                let resumed = match (self.is_draining, self.draining) {
+                    (false, _) => Err("requests are taken: there is nothing to resume".to_owned()),
+                    (true, Some(_)) => {
+                        Err("a drain is under way: resume when nothing is in flight".to_owned())
+                    }
+                    (true, None) => Ok(()),
+                };
+                self.is_draining = resumed.is_err() && self.is_draining;
+                self.emit(Output::Commanded(ticket, resumed));
+            }
+        }
+    }
+
+    /// A citizen is known by a pseudonym alone: whether anybody has it, nothing says.
+    fn is_configured(&self, subject: BlockSubject) -> bool {
+        match subject {
+            BlockSubject::Terminal(terminal) => self.config.terminals.contains_key(&terminal),
+            BlockSubject::Bank(bank) => self.config.issuers.contains_key(&bank),
+            BlockSubject::Citizen(_) => true,
         }
     }
 

@@ -226,6 +226,11 @@ impl Processor {
         processor
     }
 
+    /// No new requests are taken, by [`crate::Command::Drain`].
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
     /// Takes one input in; then drain [`Processor::poll_output`].
     pub fn handle(&mut self, now: Now, input: Input) {
         self.handle_arrived(now, now.mono_us, input);

@@ -127,7 +127,7 @@ impl Standing {
                 self.day = Some(*day);
             }
             Body::Totals(totals) => {
-                if totals.step == TotalsStep::Asked {
+                if matches!(totals.step, TotalsStep::Asked | TotalsStep::GivenUp) {
                     self.raise_bank(totals.member, totals.name);
                 }
                 self.totals.apply(totals);

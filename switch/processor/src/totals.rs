@@ -36,6 +36,8 @@ pub(crate) struct TotalsDesk {
     /// What leaves once all records below a position are durable.
     due: VecDeque<(Position, Due)>,
     asks: BTreeMap<Institution, Ask>,
+    /// Days before this one a bank is not asked for: it was not to be asked then, or was no bank of ours.
+    asked_from: BTreeMap<Institution, Day>,
 }
 
 enum Counting {
@@ -263,36 +265,89 @@ impl Processor {
         }
     }
 
-    /// The newest CUTOVER is durable, or was when the process began: every bank is to be asked for its totals of the day that ended, once what was
-    /// in flight then has ended too.
+    /// The newest CUTOVER is durable, or was when the process began: every bank is to be asked for its totals of the days that have ended, the oldest
+    /// first, each once what was in flight then has ended too.
     pub(crate) fn ask_totals(&mut self) {
-        let Some(ended) = self.standing.totals.ended() else { return };
-        let wait_ms = self.config.timers.answer_ms_max as i64;
-        let left_ms = (ended.at_ms + wait_ms - self.now.wall_ms).clamp(0, wait_ms) as u64;
-        let banks: Vec<Institution> =
-            self.config.issuers.iter().filter(|(_, issuer)| issuer.totals).map(|(bank, _)| *bank).collect();
-        for bank in banks {
-            let day = self.ended_day();
-            let is_done = |asked: &&Totals| Some(asked.day) == day && asked.step != TotalsStep::Asked;
-            if self.standing.totals.asked(bank).filter(is_done).is_none() {
-                self.ask_again(bank, left_ms);
+        let open = self.day();
+        let banks: Vec<(Institution, bool)> =
+            self.config.issuers.iter().map(|(bank, issuer)| (*bank, issuer.totals)).collect();
+        for (bank, is_asked) in banks {
+            if is_asked {
+                self.plan_ask(bank);
+            } else {
+                self.totals.asked_from.insert(bank, open);
             }
         }
     }
 
-    /// As [`Processor::ask_totals`] at a start: a 0520 that was written down may have left.
+    /// As [`Processor::ask_totals`] at a start: a 0520 that was written down may have left, and a bank that is new owes nothing of days that
+    /// the others are through with.
     pub(crate) fn take_up_totals(&mut self) {
-        let banks: Vec<Institution> = self.config.issuers.keys().copied().collect();
-        for bank in banks {
-            if self.standing.totals.asked(bank).is_some_and(|asked| asked.step == TotalsStep::Asked) {
-                self.totals.asks.entry(bank).or_default().attempts = 1;
+        let banks: Vec<(Institution, bool)> =
+            self.config.issuers.iter().map(|(bank, issuer)| (*bank, issuer.totals)).collect();
+        let asked = banks.iter().filter(|(_, is_asked)| *is_asked);
+        let from = asked.filter_map(|(bank, _)| Some(self.standing.totals.asked(*bank)?.day)).min();
+        for (bank, _) in banks {
+            match (self.standing.totals.asked(bank), from) {
+                (Some(asked), _) if asked.step == TotalsStep::Asked => {
+                    self.totals.asks.entry(bank).or_default().attempts = 1;
+                }
+                (None, Some(from)) => {
+                    self.totals.asked_from.insert(bank, from);
+                }
+                _ => {}
             }
         }
         self.ask_totals();
     }
 
-    fn ended_day(&self) -> Option<Day> {
-        self.standing.totals.ended().map(|ended| ended.day.unwrap_or(self.config.first_day))
+    /// The oldest ended day that a bank was not asked for yet, and how long what was in flight then may still take, milliseconds.
+    fn day_to_ask(&self, bank: Institution) -> Option<(Day, u64)> {
+        let behind = self.standing.totals.asked(bank).map(|asked| asked.day);
+        let from = self.totals.asked_from.get(&bank).copied();
+        let wait_ms = self.config.timers.answer_ms_max as i64;
+        let ended = self.standing.totals.ended().map(|ended| {
+            let left_ms = (ended.at_ms + wait_ms - self.now.wall_ms).clamp(0, wait_ms) as u64;
+            (ended.day.unwrap_or(self.config.first_day), left_ms)
+        });
+        let mut to_ask = ended.filter(|(day, _)| {
+            behind.is_none_or(|behind| *day > behind) && from.is_none_or(|from| *day >= from)
+        });
+        to_ask.next()
+    }
+
+    fn is_being_asked(&self, bank: Institution) -> bool {
+        self.standing.totals.asked(bank).is_some_and(|asked| asked.step == TotalsStep::Asked)
+    }
+
+    /// Has a bank's turn come when the next day may be asked for, or at once where the one that it is asked for is the newest.
+    fn plan_ask(&mut self, bank: Institution) {
+        match self.day_to_ask(bank) {
+            Some((_, left_ms)) => self.ask_again(bank, left_ms),
+            None if self.is_being_asked(bank) => self.ask_again(bank, 0),
+            None => {}
+        }
+    }
+
+    /// A CUTOVER is about to have the oldest ended day forgotten: it is given up for whoever was not asked, or has not answered.
+    pub(crate) fn give_up_forgotten_day(&mut self) {
+        let Some(forgotten) = self.standing.totals.is_next_forgotten() else { return };
+        let forgotten = forgotten.day.unwrap_or(self.config.first_day);
+        let issuers = self.config.issuers.iter();
+        let banks: Vec<Institution> =
+            issuers.filter(|(_, issuer)| issuer.totals).map(|(bank, _)| *bank).collect();
+        for bank in banks {
+            if self.is_being_asked(bank)
+                && self.standing.totals.asked(bank).is_some_and(|asked| asked.day <= forgotten)
+            {
+                self.give_up(bank);
+                self.plan_ask(bank);
+            }
+            if self.day_to_ask(bank).is_some_and(|(day, _)| day <= forgotten) {
+                self.event(Event::TotalsUnanswered(bank, forgotten));
+                self.give_up_unasked(bank, forgotten);
+            }
+        }
     }
 
     fn ask_again(&mut self, bank: Institution, in_ms: u64) {
@@ -311,42 +366,43 @@ impl Processor {
         if ask.is_counting {
             return;
         }
-        let Some(day) = self.ended_day() else { return };
-        let asked = self.standing.totals.asked(bank).map(|asked| (asked.day, asked.step));
-        match asked {
-            Some((of, TotalsStep::Asked)) if of == day => self.send_ask(bank),
-            Some((of, _)) if of == day => {
-                self.totals.asks.remove(&bank);
+        match (self.is_being_asked(bank), self.day_to_ask(bank)) {
+            (true, None) => self.send_ask(bank),
+            (true, Some((_, left_ms))) if left_ms > 0 => self.send_ask(bank),
+            (true, Some((day, _))) => {
+                self.give_up(bank);
+                self.begin_ask(bank, day);
             }
-            before => {
-                if before.is_some_and(|(_, step)| step == TotalsStep::Asked) {
-                    self.give_up(bank);
-                }
-                self.totals.asks.entry(bank).or_default().is_counting = true;
-                let question = TotalsQuestion { day, side: Side::Issuer, member: bank };
-                self.count(question, Counting::Ask(bank, day));
+            (false, Some((_, left_ms))) if left_ms > 0 => self.ask_again(bank, left_ms),
+            (false, Some((day, _))) => self.begin_ask(bank, day),
+            (false, None) => {
+                self.totals.asks.remove(&bank);
             }
         }
     }
 
+    fn begin_ask(&mut self, bank: Institution, day: Day) {
+        self.totals.asks.entry(bank).or_default().is_counting = true;
+        self.count(TotalsQuestion { day, side: Side::Issuer, member: bank }, Counting::Ask(bank, day));
+    }
+
     fn ask_counted(&mut self, bank: Institution, day: Day, verdict: TotalsVerdict) {
         self.totals.asks.entry(bank).or_default().is_counting = false;
-        let is_newest = self.ended_day() == Some(day);
+        let is_next = self.day_to_ask(bank).is_some_and(|(next, _)| next == day);
         let later_ms = self.config.timers.reversal_repeat_ms_max;
         let (ours, as_of) = match verdict {
-            TotalsVerdict::Counted { ours, as_of } if is_newest && !self.is_disk_full => (ours, as_of),
+            TotalsVerdict::Counted { ours, as_of } if is_next && !self.is_disk_full => (ours, as_of),
             // No record of the log is of this day: nothing can be said of it.
-            TotalsVerdict::DayUnknown => {
-                self.totals.asks.remove(&bank);
-                return;
+            TotalsVerdict::DayUnknown if is_next => {
+                self.give_up_unasked(bank, day);
+                return self.plan_ask(bank);
             }
+            TotalsVerdict::DayUnknown => return self.plan_ask(bank),
             TotalsVerdict::Counted { .. } | TotalsVerdict::Unavailable => {
-                return self.ask_again(bank, if is_newest { later_ms } else { 0 });
+                return self.ask_again(bank, if is_next { later_ms } else { 0 });
             }
         };
-        let now = self.now_seconds();
-        let names = &self.banks.entry(bank).or_default().names;
-        let name = self.standing.next_bank_identity(bank, now, |name| names.contains(&name));
+        let name = self.name_for_totals(bank);
         self.totals.asks.insert(bank, Ask::default());
         self.append_totals(Totals {
             step: TotalsStep::Asked,
@@ -362,6 +418,12 @@ impl Processor {
         self.leave_below(self.next, Due::Ask(bank));
     }
 
+    fn name_for_totals(&mut self, bank: Institution) -> BankIdentity {
+        let now = self.now_seconds();
+        let names = &self.banks.entry(bank).or_default().names;
+        self.standing.next_bank_identity(bank, now, |name| names.contains(&name))
+    }
+
     /// Sends the 0520, or 0521; gives it up when it was sent often enough.
     fn send_ask(&mut self, bank: Institution) {
         let Some(asked) = self.standing.totals.asked(bank).filter(|asked| asked.step == TotalsStep::Asked)
@@ -372,7 +434,8 @@ impl Processor {
         let attempts = self.totals.asks.get(&bank).map_or(0, |ask| ask.attempts);
         let message = question(asked, attempts > 0, self.config.currency, exponent);
         if attempts >= TOTALS_TRIES_MAX {
-            return self.give_up(bank);
+            self.give_up(bank);
+            return self.plan_ask(bank);
         }
         let (min, max) =
             (self.config.timers.reversal_repeat_ms_min, self.config.timers.reversal_repeat_ms_max);
@@ -400,6 +463,22 @@ impl Processor {
         self.event(Event::TotalsUnanswered(bank, asked.day));
         self.end_ask(bank);
         self.append_totals(Totals { step: TotalsStep::GivenUp, ..asked });
+    }
+
+    /// A day that a bank was not asked for, and is not going to be. Nothing was counted for it.
+    fn give_up_unasked(&mut self, bank: Institution, day: Day) {
+        let name = self.name_for_totals(bank);
+        self.append_totals(Totals {
+            step: TotalsStep::GivenUp,
+            side: Side::Issuer,
+            member: bank,
+            terminal: None,
+            name,
+            day,
+            as_of: 0,
+            ours: Figures::default(),
+            theirs: Figures::default(),
+        });
     }
 
     fn end_ask(&mut self, bank: Institution) {
@@ -435,7 +514,7 @@ impl Processor {
         self.end_ask(bank);
         self.append_totals(totals);
         // Another day may have ended meanwhile.
-        self.ask_totals();
+        self.plan_ask(bank);
     }
 }
 

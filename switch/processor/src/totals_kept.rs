@@ -11,17 +11,24 @@ use crate::record::{Side, Totals, TotalsStep};
 /// lets no other's be forgotten, and members are those of the configuration.
 pub const TOTALS_REMEMBERED_MAX: usize = 32;
 
+/// So many days that have ended are remembered, for banks are asked for each in its turn. Where one more ends, the oldest is given up for whoever
+/// was not asked for it yet.
+pub const ENDED_DAYS_MAX: usize = 62;
+
 /// Part of the fold over all records.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct TotalsKept {
     /// What members have said by 0500 and 0520, with our figures beside it; the newest last.
     said: VecDeque<Totals>,
-    /// The 0520 that a bank was last sent, and how that went.
+    /// The day that a bank was last asked for by 0520, or that was given up without, and how that went. It is through with those before.
     asked: BTreeMap<Institution, Totals>,
     ended: Option<EndedDay>,
+    /// Those that ended before it, the newest last. Checkpoints that were written before there were any have none.
+    #[serde(default)]
+    ended_before: VecDeque<EndedDay>,
 }
 
-/// The day that the newest CUTOVER has ended.
+/// A day that a CUTOVER has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EndedDay {
     /// `None` where the log does not name it: the first day of the configuration.
@@ -47,10 +54,12 @@ impl TotalsKept {
                 self.asked.insert(totals.member, totals.clone());
             }
             TotalsStep::Answered | TotalsStep::GivenUp => {
-                if let Some(asked) = self.asked.get_mut(&totals.member)
-                    && asked.name == totals.name
-                {
-                    *asked = totals.clone();
+                let before = self.asked.get(&totals.member);
+                let is_of_it = before.is_some_and(|asked| asked.name == totals.name);
+                let is_unasked =
+                    totals.step == TotalsStep::GivenUp && before.is_none_or(|asked| asked.day < totals.day);
+                if is_of_it || is_unasked {
+                    self.asked.insert(totals.member, totals.clone());
                 }
             }
         }
@@ -58,7 +67,10 @@ impl TotalsKept {
 
     /// Adds a CUTOVER.
     pub fn cut_over(&mut self, from: Option<Day>, at_ms: i64) {
-        self.ended = Some(EndedDay { day: from, at_ms });
+        self.ended_before.extend(self.ended.replace(EndedDay { day: from, at_ms }));
+        while self.ended_before.len() >= ENDED_DAYS_MAX {
+            self.ended_before.pop_front();
+        }
     }
 
     /// What was said under this name.
@@ -75,13 +87,18 @@ impl TotalsKept {
         self.said.iter().rev().find(is_it)
     }
 
-    /// The 0520 that a bank was last sent.
+    /// The day that a bank was last asked for, or that was given up without.
     pub fn asked(&self, bank: Institution) -> Option<&Totals> {
         self.asked.get(&bank)
     }
 
-    /// The day that was ended last.
-    pub fn ended(&self) -> Option<EndedDay> {
-        self.ended
+    /// The days that have ended, the oldest first; [`ENDED_DAYS_MAX`] at most.
+    pub fn ended(&self) -> impl DoubleEndedIterator<Item = EndedDay> + '_ {
+        self.ended_before.iter().copied().chain(self.ended)
+    }
+
+    /// One more CUTOVER makes this day, the oldest, forgotten.
+    pub fn is_next_forgotten(&self) -> Option<EndedDay> {
+        self.ended_before.front().copied().filter(|_| self.ended_before.len() + 1 >= ENDED_DAYS_MAX)
     }
 }

@@ -204,3 +204,12 @@ fn nobody_is_sent_a_key_that_is_not_there_and_a_module_without_one_says_why() {
     command(&mut world, pin(bank()));
     assert_eq!(world.offers.len(), 1);
 }
+
+#[test]
+fn who_takes_no_keys_over_its_link_is_told_of_with_what_to_do() {
+    let mut world = World::new();
+    let offered = sent(&mut world, terminal());
+    answer(&mut world, terminal(), &offered, "40", None);
+    let Some(Err(told)) = ended(&mut world) else { panic!("it is not sent") };
+    assert!(told.starts_with("refused with 40: ") && told.contains("without --send"), "{told}");
+}

@@ -144,6 +144,38 @@ fn operators_block_and_drain() {
 }
 
 #[test]
+fn requests_are_taken_again_once_a_drain_is_over_and_somebody_says_so() {
+    let mut world = World::new();
+    let told = |world: &mut World, command| {
+        let ticket = world.command(command);
+        world.commanded.iter().find(|(done, _)| *done == ticket).map(|(_, result)| result.is_ok())
+    };
+    assert_eq!(told(&mut world, Command::Resume), Some(false), "there is nothing to resume");
+    let (_, asked) = withdrawal(&mut world);
+    assert_eq!(told(&mut world, Command::Drain), None);
+    assert_eq!(told(&mut world, Command::Resume), Some(false), "somebody waits for an answer");
+    world.bank_answers(&asked, "00");
+    assert!(world.processor.is_draining());
+    assert_eq!(told(&mut world, Command::Resume), Some(true));
+    assert!(!world.processor.is_draining());
+    withdrawal(&mut world);
+}
+
+#[test]
+fn nobody_is_blocked_who_is_not_in_the_configuration() {
+    let mut world = World::new();
+    let stranger = BlockSubject::Terminal(TerminalId(*b"HN999999"));
+    let bank = BlockSubject::Bank(institution("970499"));
+    for (subject, set, is_done) in [(stranger, true, false), (bank, true, false), (stranger, false, true)] {
+        let ticket = world.command(Command::Block(Block { subject, set, by: "lan".into() }));
+        let result =
+            world.commanded.iter().find(|(done, _)| *done == ticket).map(|(_, result)| result.is_ok());
+        assert_eq!(result, Some(is_done), "{subject:?} {set}");
+    }
+    assert!(world.processor.standing().blocks.is_empty());
+}
+
+#[test]
 fn what_has_no_key_is_answered_and_not_recorded() {
     let mut world = World::new();
     for element in [2, 3, 4, 7, 11, 12, 13, 18, 22, 25, 32, 42, 43, 49, 112] {

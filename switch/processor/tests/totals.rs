@@ -5,8 +5,8 @@ mod support;
 
 use iso8583::{Message, Mti};
 use processor::{
-    Body, Command, Config, Event, Figures, Input, Side, TOTALS_COUNTING_OF_MEMBER_MAX, TOTALS_REMEMBERED_MAX,
-    TOTALS_TRIES_MAX, Totals, TotalsStep, TotalsVerdict,
+    Body, Command, Config, Day, ENDED_DAYS_MAX, Event, Figures, Input, Side, TOTALS_COUNTING_OF_MEMBER_MAX,
+    TOTALS_REMEMBERED_MAX, TOTALS_TRIES_MAX, Totals, TotalsStep, TotalsVerdict,
 };
 use support::*;
 
@@ -371,8 +371,7 @@ fn the_question_of_a_day_is_given_up_when_the_next_one_ends() {
         let verdict = counted(&world);
         world.counted(verdict);
     }
-    let days: Vec<String> = totals(&world).iter().map(|totals| totals.day.to_string()).collect();
-    assert_eq!(days, ["2022-05-03", "2022-05-03", "2022-05-04", "2022-05-04"]);
+    assert_eq!(asked_of(&world, BIDV), ["2022-05-03 Asked", "2022-05-03 GivenUp", "2022-05-04 Asked"]);
 }
 
 #[test]
@@ -392,4 +391,95 @@ fn a_bank_may_say_its_totals_by_itself() {
     // Another bank's name is another name.
     world.bank(BIDV, message);
     assert_eq!(world.counts.len(), 1);
+}
+
+/// Every count that is waited for is there.
+fn count_all(world: &mut World) {
+    while !world.counts.is_empty() {
+        let verdict = counted(world);
+        world.counted(verdict);
+    }
+}
+
+fn cut_over_to(world: &mut World, day: &str) {
+    world.command(Command::Cutover(day.parse().unwrap()));
+}
+
+/// `2022-05-03 Asked`, of one bank.
+fn asked_of(world: &World, bank: &str) -> Vec<String> {
+    let of_bank = |totals: &Totals| totals.member == institution(bank);
+    let told = |totals: &Totals| format!("{} {:?}", totals.day, totals.step);
+    totals(world).iter().filter(|totals| of_bank(totals)).map(told).collect()
+}
+
+#[test]
+fn days_that_are_passed_over_are_asked_for_in_their_turn_or_given_up() {
+    for restarts in [false, true] {
+        let mut world = World::with(asking());
+        ["2022-05-04", "2022-05-05", "2022-05-08"].iter().for_each(|day| cut_over_to(&mut world, day));
+        if restarts {
+            world.restart(asking());
+            world.connect();
+        }
+        world.pass_ms(25_000);
+        for _ in 0..3 {
+            count_all(&mut world);
+            let asked = world.taken(bank_link(BIDV), 520).1;
+            let answer = answer(&asked, &[(97, "C0000000004006600")]);
+            world.bank(BIDV, answer);
+            world.pass_ms(1);
+        }
+        // The other bank says nothing: of what it is asked for while the next day waits it is asked once more.
+        for _ in 0..600 {
+            world.pass_ms(10_000);
+            count_all(&mut world);
+        }
+        let of = |step: &str| ["2022-05-03", "2022-05-04", "2022-05-05"].map(|day| format!("{day} {step}"));
+        let all = |steps: [[String; 3]; 2]| -> Vec<String> {
+            let [first, second] = steps;
+            first.into_iter().zip(second).flat_map(|(one, other)| [one, other]).collect()
+        };
+        assert_eq!(asked_of(&world, BIDV), all([of("Asked"), of("Answered")]), "restarts: {restarts}");
+        assert_eq!(asked_of(&world, VIETCOMBANK), all([of("Asked"), of("GivenUp")]), "restarts: {restarts}");
+    }
+}
+
+#[test]
+fn an_ended_day_that_is_forgotten_is_given_up_first() {
+    let mut world = World::with(asking());
+    let first: Day = "2022-05-03".parse().unwrap();
+    let later = |days: usize| Day::of_unix_ms(first.begins_ms() + days as i64 * 86_400_000).to_string();
+    (1..=ENDED_DAYS_MAX).for_each(|days| cut_over_to(&mut world, &later(days)));
+    assert_eq!(totals(&world), []);
+    cut_over_to(&mut world, &later(ENDED_DAYS_MAX + 1));
+    for bank in [BIDV, VIETCOMBANK] {
+        assert_eq!(asked_of(&world, bank), [format!("{first} GivenUp")]);
+    }
+    assert!(world.has_event(|event| matches!(event, Event::TotalsUnanswered(..))));
+    // From there on the days go on in their turn.
+    world.restart(asking());
+    world.connect();
+    world.pass_ms(25_000);
+    count_all(&mut world);
+    assert_eq!(asked_of(&world, BIDV)[1..], ["2022-05-04 Asked"]);
+}
+
+#[test]
+fn a_bank_that_is_new_owes_nothing_of_days_that_the_others_are_through_with() {
+    let mut before = asking();
+    before.issuers.get_mut(&institution(VIETCOMBANK)).unwrap().totals = false;
+    let mut world = World::with(before);
+    for day in ["2022-05-04", "2022-05-05"] {
+        cut_over_to(&mut world, day);
+        world.pass_ms(25_000);
+        count_all(&mut world);
+        let asked = world.taken(bank_link(BIDV), 520).1;
+        let answer = answer(&asked, &[(97, "C0000000004006600")]);
+        world.bank(BIDV, answer);
+    }
+    world.restart(asking());
+    world.connect();
+    world.pass_ms(1);
+    count_all(&mut world);
+    assert_eq!(asked_of(&world, VIETCOMBANK), ["2022-05-04 Asked"]);
 }

@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::desk::{Joined, Seat, now_ms};
 use crate::log_commands::files;
 use crate::operator::{self, Request};
+use crate::people_commands::people;
 use crate::recon_commands::{is_member, row_json};
 
 /// Does something to a case: checked against all acts, recorded and durable when this returns. Prints how the case stands then, as `exceptions` does.
@@ -72,7 +73,13 @@ fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) 
         }
         CaseCommand::Dispute { why, .. } => Deed::Dispute { case, about: about(), why: why.clone() },
         CaseCommand::Reopen { why, .. } => Deed::Reopen { case, why: why.clone() },
-        CaseCommand::Assign { owner, .. } => Deed::Assign { case, owner: owner.clone() },
+        CaseCommand::Assign { owner, .. } => {
+            if let Some(owner) = owner {
+                let found = people(settings)?.get(owner).map_err(|error| error.to_string())?;
+                found.ok_or_else(|| format!("nobody is called {owner}: `people list` shows who is"))?;
+            }
+            Deed::Assign { case, owner: owner.clone() }
+        }
         CaseCommand::Note { text, .. } => Deed::Note { case, text: text.clone() },
     };
     Ok(deed)

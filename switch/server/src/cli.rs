@@ -57,10 +57,16 @@ pub enum Command {
         file: PathBuf,
     },
     /// Look into the durable log.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  atm-switch log find --rrn 612300000001 --config atm-switch.toml"
+    )]
     Log(LogCommand),
     /// The directory of citizens' accounts.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  atm-switch enrolment import bidv.csv --bank 970418 --config atm-switch.toml"
+    )]
     Enrolment(EnrolmentCommand),
     /// Open a business day.
     #[command(after_help = "Example:\n  atm-switch cutover 2026-05-04 --config atm-switch.toml")]
@@ -80,30 +86,42 @@ pub enum Command {
     #[command(after_help = "Example:\n  atm-switch unblock bank 970418 --config atm-switch.toml")]
     Unblock(BlockArgs),
     /// What waits for the banks: reversals, sent until acknowledged.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  atm-switch saf list --config atm-switch.toml")]
     Saf(SafCommand),
     /// What waits for a person to decide.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  atm-switch suspense list --config atm-switch.toml")]
     Suspense(SuspenseCommand),
     /// Exchanged keys in the security module's sealed file, told by check values and never shown.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  atm-switch keys list --config atm-switch.toml")]
     Keys(KeysCommand),
     /// Who may log in at the clerks' console.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  atm-switch people list --config atm-switch.toml")]
     People(PeopleCommand),
     /// Business days: what they come to, and closing them.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  atm-switch day list --config atm-switch.toml")]
     Day(DayCommand),
     /// Reconciliation: files in, matching, exceptions, files out.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  atm-switch recon exceptions --open --config atm-switch.toml"
+    )]
     Recon(ReconCommand),
-    /// Take no new requests; returns when nothing is in flight. The process goes on.
+    /// Take no new requests; returns when nothing is in flight. The process goes on, until `resume` takes requests again or it is restarted.
+    #[command(after_help = "Example:\n  atm-switch drain --config atm-switch.toml")]
     Drain {
         /// The switch that is meant.
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Take requests again behind a drain.
+    #[command(after_help = "Example:\n  atm-switch resume --config atm-switch.toml")]
+    Resume {
+        /// The switch that is meant.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// How things stand, as JSON.
+    #[command(after_help = "Example:\n  atm-switch status --config atm-switch.toml")]
     Status {
         /// The switch that is meant.
         #[command(flatten)]
@@ -264,7 +282,7 @@ pub enum SuspenseCommand {
     Resolve {
         /// Transaction key or RRN.
         transaction: String,
-        /// Who has decided, 48 characters at most; the record has the user of the socket beside it.
+        /// Who has decided, 47 characters at most; the record has the user of the socket beside it.
         #[arg(long, value_name = "NAME")]
         by: String,
         /// Why, 200 characters at most.
@@ -634,6 +652,9 @@ pub enum CaseCommand {
         proposal: u64,
     },
     /// Refuse what somebody else has proposed.
+    #[command(
+        after_help = "Example:\n  atm-switch recon reject 0-4711-machine --as minh --proposal 17 --why 'the journal says otherwise' --config atm-switch.toml < password"
+    )]
     Reject {
         /// The case.
         #[command(flatten)]
@@ -646,6 +667,9 @@ pub enum CaseCommand {
         why: String,
     },
     /// Dispute a case with the member.
+    #[command(
+        after_help = "Example:\n  atm-switch recon dispute 0-4711-machine --as lan --why 'the bank says it has paid' --config atm-switch.toml < password"
+    )]
     Dispute {
         /// The case.
         #[command(flatten)]
@@ -655,6 +679,9 @@ pub enum CaseCommand {
         why: String,
     },
     /// Open a case again; of what was booked the undo is proposed.
+    #[command(
+        after_help = "Example:\n  atm-switch recon reopen 0-4711-machine --as lan --why 'the bank has written' --config atm-switch.toml < password"
+    )]
     Reopen {
         /// The case.
         #[command(flatten)]
@@ -664,6 +691,9 @@ pub enum CaseCommand {
         why: String,
     },
     /// Give a case to somebody, or to nobody.
+    #[command(
+        after_help = "Example:\n  atm-switch recon assign 0-4711-machine --as lan --owner lan --config atm-switch.toml < password"
+    )]
     Assign {
         /// The case.
         #[command(flatten)]
@@ -673,6 +703,9 @@ pub enum CaseCommand {
         owner: Option<String>,
     },
     /// Write something down beside a case.
+    #[command(
+        after_help = "Example:\n  atm-switch recon note 0-4711-machine --as lan --text 'asked the branch' --config atm-switch.toml < password"
+    )]
     Note {
         /// The case.
         #[command(flatten)]
@@ -1013,6 +1046,46 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn every_command_has_examples_in_its_help_that_it_takes() {
+        fn walk(command: &clap::Command, path: &str, seen: &mut Vec<String>) {
+            for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+            {
+                let path = format!("{path} {}", sub.get_name());
+                let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let lines = help.replace("\\\n", " ");
+                let examples: Vec<&str> =
+                    lines.lines().map(str::trim).filter(|line| line.starts_with("atm-switch ")).collect();
+                assert!(!examples.is_empty(), "{path} has no example");
+                for example in examples {
+                    assert!(example.starts_with(&path), "{path}: {example}");
+                    let words = words(example);
+                    if let Err(error) = Cli::try_parse_from(words) {
+                        panic!("{example}: {error}");
+                    }
+                }
+                walk(sub, &path, seen);
+                seen.push(path);
+            }
+        }
+        let mut seen = Vec::new();
+        walk(&Cli::command(), "atm-switch", &mut seen);
+        assert!(seen.len() > 40, "{seen:?}");
+    }
+
+    /// What a shell makes of a line: words, some of them in quotes, up to a redirection.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, piece) in line.split('\'').enumerate() {
+            if index % 2 == 1 {
+                words.push(piece.to_owned());
+            } else {
+                words.extend(piece.split_whitespace().map(str::to_owned));
+            }
+        }
+        words.into_iter().take_while(|word| word != "<" && word != ">").collect()
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -223,13 +223,14 @@ impl Running {
             }
             Inbound::Arrived(arrived_us, input) => self.handle_arrived(now, arrived_us, *input),
             Inbound::Operator(command, answer) => {
-                if command == Command::Drain {
-                    self.owned.health.set_ready(false);
-                }
+                let is_about_readiness = matches!(command, Command::Drain | Command::Resume);
                 self.last_command += 1;
                 let ticket = Ticket(self.last_command);
                 self.commands.insert(ticket, answer);
                 self.handle(now, Input::Operator(ticket, command));
+                if is_about_readiness {
+                    self.owned.health.set_ready(!self.owned.processor.is_draining());
+                }
             }
             Inbound::Reconfigure(config) => {
                 for kept in self.owned.processor.reconfigure(*config) {
@@ -478,6 +479,7 @@ impl Running {
         json!({
             "business_day": processor.day().to_string(),
             "business_day_overdue": self.owned.overdue.behind(processor.day()).map(|due| due.to_string()),
+            "draining": processor.is_draining(),
             "requests_in_flight": processor.in_flight(),
             "reversals_open": processor.reversals_open(),
             "suspense_open": processor.standing().suspended.len(),

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hsm::{HsmError, Import, KeyCustody, KeyInfo, KeyKind, KeyName, KeyRole, PayShield, SoftwareHsm};
+use hsm::{HsmError, Import, KeyCustody, KeyInfo, KeyKind, KeyName, KeyRole, Owner, PayShield, SoftwareHsm};
 use keys::{CheckValue, KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm};
 use processor::UtcSeconds;
 use serde_json::{Value, json};
@@ -99,11 +99,12 @@ pub fn import(
     let imports = match brought {
         Brought::Parts(files) => vec![(named()?, parts(files)?)],
         Brought::Block(file) => {
-            vec![(named()?, Import::Block(read(file, BLOCKS_BYTES_MAX)?.trim_ascii().to_vec()))]
+            vec![(named()?, Import::Block(block(&read(file, BLOCKS_BYTES_MAX)?).to_vec()))]
         }
         Brought::Blocks(file) => blocks(file)?,
     };
     let names: Vec<KeyName> = imports.iter().map(|(name, _)| *name).collect();
+    warn_of_strangers(settings, &names);
     let taken = audited(settings, "keys import", &names, || {
         let taken = hsm.import_all(&imports, now_s());
         taken.map_err(|(name, error)| {
@@ -112,6 +113,24 @@ pub fn import(
         })
     })?;
     tell(&taken, out)
+}
+
+/// The block in what is brought: the last line, for `keys generate` and `rotate` print what they have made before it.
+fn block(bytes: &[u8]) -> &[u8] {
+    let lines = bytes.trim_ascii().rsplit(|byte| *byte == b'\n');
+    lines.map(<[u8]>::trim_ascii).next().unwrap_or_default()
+}
+
+/// Keys may be brought before their owner is configured; mostly the name is a slip.
+fn warn_of_strangers(settings: &Settings, names: &[KeyName]) {
+    let processor = &settings.processor;
+    let terminals = processor.terminals.keys().map(|terminal| Owner::terminal(&terminal.0));
+    let banks = processor.issuers.keys().filter_map(|bank| Owner::bank(bank.to_string().as_bytes()));
+    let known: BTreeSet<Owner> = terminals.chain(banks).collect();
+    let is_stranger = |name: &&KeyName| !known.contains(&name.owner);
+    for name in names.iter().filter(is_stranger) {
+        tracing::warn!(key = %name, "its owner is not in the configuration");
+    }
 }
 
 /// Makes a key where there is none, and prints its key block for the other end.
@@ -235,7 +254,7 @@ fn open(settings: &Settings) -> Result<Box<dyn KeyCustody>, String> {
             hsm.map(|hsm| Box::new(hsm) as Box<dyn KeyCustody>)
         }
     };
-    opened.map_err(|error| error.to_string())
+    opened.map_err(|error| security_module::refused(&hsm.module, &error))
 }
 
 /// Has something done about keys: what is intended is durable in the audit file before it is done, the outcome behind it.
@@ -376,4 +395,19 @@ const _: () = assert!(KEY_BLOCK_CHARACTERS_MAX < BLOCKS_BYTES_MAX as usize);
 
 fn now_s() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that `keys generate` has written was refused: its first line is the check value.
+    #[test]
+    fn a_block_is_taken_in_as_it_was_printed() {
+        let told = b"bank.970418.pin  version 01  P0 Tdes of 16 bytes  check value 2D3E43  since \nD0112P0TB02E0000AB\n";
+        for file in [&told[..], b"D0112P0TB02E0000AB", b" D0112P0TB02E0000AB \r\n\n"] {
+            assert_eq!(block(file), b"D0112P0TB02E0000AB");
+        }
+        assert_eq!(block(b""), b"");
+    }
 }

@@ -119,7 +119,11 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Recon(command) => recon(command, out)?,
         Command::Keys(command) => keys(command, out)?,
         Command::People(command) => people(command, out)?,
-        Command::Drain { config } => ask(&config.file, &Request::Drain)?,
+        Command::Drain { config } => {
+            ask(&config.file, &Request::Drain)?;
+            println!("no new requests are taken until `atm-switch resume`, or a restart");
+        }
+        Command::Resume { config } => ask(&config.file, &Request::Resume)?,
         Command::ReadSheet { sheet } => sheet_process::read_sheet(sheet.as_deref())?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,
     }

@@ -83,7 +83,7 @@ impl Observer {
         if let Event::Answered(answered) = event {
             self.answered(answered);
         }
-        let name = name(event);
+        let name = event.name();
         let counter = |name| counter!("atm_switch_events_total", "event" => name);
         self.events.entry(name).or_insert_with(|| counter(name)).increment(1);
         if event.is_alarm() {
@@ -157,38 +157,4 @@ impl AlarmPace {
 /// The side of a connection, as the metrics call it.
 pub(crate) fn is_bank(link: &LinkId) -> bool {
     matches!(link, LinkId::Bank(..))
-}
-
-fn name(event: &Event) -> &'static str {
-    match event {
-        Event::Answered(_) => "answered",
-        Event::AdviceAnswered(_) => "advice_answered",
-        Event::Repeated(_) => "repeated",
-        Event::Reversed(_) => "reversed",
-        Event::Suspended(..) => "suspended",
-        Event::OtherContent(_) => "other_content",
-        Event::SignatureUsedBefore(_) => "signature_used_before",
-        Event::StoodIn(_) => "stood_in",
-        Event::AskedAgain(..) => "asked_again",
-        Event::Forged(_) => "forged",
-        Event::StrayAnswer(..) => "stray_answer",
-        Event::OtherEcho(_) => "other_echo",
-        Event::LateApproval(_) => "late_approval",
-        Event::BankSaysOtherwise(_) => "bank_says_otherwise",
-        Event::ReversalRefused(..) => "reversal_refused",
-        Event::ReversalSilent(_) => "reversal_silent",
-        Event::ReversalUnsendable(_) => "reversal_unsendable",
-        Event::CashUnexplained(_) => "cash_unexplained",
-        Event::FormatError(..) => "format_error",
-        Event::TerminalSignedOn(_) => "terminal_signed_on",
-        Event::BankReady(_) => "bank_ready",
-        Event::BankAway(_) => "bank_away",
-        Event::CutoverAcknowledged(..) => "cutover_acknowledged",
-        Event::TotalsInBalance(..) => "totals_in_balance",
-        Event::TotalsOutOfBalance(..) => "totals_out_of_balance",
-        Event::TotalsUnanswered(..) => "totals_unanswered",
-        Event::Shed(_) => "shed",
-        Event::KeySent(_) => "key_sent",
-        Event::KeyNotSent(..) => "key_not_sent",
-    }
 }

@@ -26,6 +26,9 @@ const CONNECTIONS_MAX: usize = 16;
 /// Reversals, or transactions in SUSPENSE, that one answer lists; a command that asks for more is refused.
 pub const LISTED_MAX: usize = 1_000;
 
+/// The name of who decides: the record has ` (uid 4294967295)` behind it.
+pub const BY_CHARACTERS_MAX: usize = Resolution::BY_CHARACTERS_MAX - " (uid 4294967295)".len();
+
 /// Bytes of a command.
 const LINE_BYTES_MAX: u64 = 4_096;
 
@@ -53,6 +56,8 @@ pub enum Request {
     },
     /// Take no new requests; done when nothing is in flight.
     Drain,
+    /// Take requests again behind a drain.
+    Resume,
     /// How things stand.
     Status,
     /// What waits for the banks, the oldest first.
@@ -200,6 +205,9 @@ pub(crate) async fn answer(
         }
         Request::SuspenseList { since, limit } => return suspended(since, limit, loop_queue).await,
         Request::SuspenseResolve { key, by: name, why } => {
+            if name.chars().count() > BY_CHARACTERS_MAX {
+                return Err(format!("by: a name has 1 to {BY_CHARACTERS_MAX} characters"));
+            }
             Command::Resolve(key.parse::<TxKey>()?, Resolution::new(&format!("{name} ({by})"), &why)?)
         }
         Request::SafRetry { key: Some(_), bank: Some(_) } => {
@@ -217,6 +225,7 @@ pub(crate) async fn answer(
             Command::SendKey(sent.ok_or_else(|| format!("{key}: keys for PINs and MACs are sent, no other"))?)
         }
         Request::Drain => Command::Drain,
+        Request::Resume => Command::Resume,
         Request::Cutover { day } => Command::Cutover(day.parse::<Day>()?),
         Request::Block { subject, id, set } => {
             Command::Block(Block { subject: block_subject(subject, &id, data)?, set, by: by.into() })
@@ -297,5 +306,30 @@ pub async fn ask(socket: &Path, request: &Request) -> Result<Value, String> {
         Ok(answer)
     } else {
         Err(answer["error"].as_str().unwrap_or("refused without a reason").to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keys::Key;
+
+    use super::*;
+
+    /// Help said 48, docs 64, and a name of 60 was refused with "1 to 64".
+    #[tokio::test]
+    async fn a_name_leaves_room_for_its_user_and_the_bound_that_is_told_is_the_one_that_holds() {
+        let key = |byte: u8| Key::new([byte; 32]);
+        let data = DataKeys::new(&key(1), &key(2), &key(3));
+        let (queue, gone) = mpsc::channel(1);
+        drop(gone);
+        let key = "0200/970418/HN000001/2026-05-03T01:02:03Z/000017";
+        for (characters, refusal) in
+            [(47, "the switch is stopping"), (48, "by: a name has 1 to 47 characters")]
+        {
+            let (by, why) = ("n".repeat(characters), "counted".to_owned());
+            let request = Request::SuspenseResolve { key: key.to_owned(), by, why };
+            let told = answer(request, "uid 4294967295", &data, &queue).await;
+            assert_eq!(told, Err(refusal.to_owned()));
+        }
     }
 }

@@ -8,7 +8,7 @@ use casework::{Act, Arrival, Casework, Deed, Proposal, Resolution, Row, age_band
 use console::Permission;
 use exchange::{
     Camt, Cell, FileKey, FileKind, Layout, List, Mapping, PREVIEW_LINES_MAX, Settlement, preview_postings,
-    write_camt,
+    read_totals, write_camt,
 };
 use processor::{Day, Institution, TerminalId};
 use reconciliation::Kind;
@@ -49,6 +49,12 @@ pub fn import(
         ImportKind::Counters => FileKind::Counters,
         ImportKind::Totals => FileKind::Totals,
     };
+    if kind == FileKind::Postings && bank.is_none() {
+        return Err("--bank is missing: postings are a bank's".to_owned());
+    }
+    if kind == FileKind::Totals {
+        check_totals(settings, &seat, &bytes, day)?;
+    }
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
     let layout = args.layout.as_deref().map(|name| layout_of(&casework, name)).transpose()?;
     let key = FileKey { kind, bank, terminal, day, part: args.part };
@@ -343,6 +349,20 @@ fn list(rows: &[Row], today: Day) -> List {
         ]
     };
     List { headings, rows: rows.iter().map(row).collect() }
+}
+
+/// Totals are of a day that the log knows and of members: another one's would stand there, and nothing would ever be held against it.
+fn check_totals(settings: &Settings, seat: &Seat<'_>, bytes: &[u8], day: Day) -> Result<(), String> {
+    let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
+    if seat.book(&casework)?.sheet(day).is_none() {
+        return Err(format!("{day}: the log knows no such business day"));
+    }
+    // What cannot be read is refused where the file is taken.
+    let lines = read_totals(bytes).unwrap_or_default();
+    match lines.iter().find(|line| !is_member(settings, line.bank)) {
+        Some(line) => Err(format!("line {}: {} is no member of this switch", line.line, line.bank)),
+        None => Ok(()),
+    }
 }
 
 fn preview(

@@ -18,7 +18,7 @@ use crate::config::{HsmModule, HsmSettings, PinFormats};
 /// # Errors
 /// The file of keys cannot be read, or does not open.
 pub fn open(settings: &HsmSettings, answer_max: Duration) -> Result<Arc<dyn Hsm>, String> {
-    let failed = |error: HsmError| format!("hsm: {error}");
+    let failed = |error: HsmError| format!("hsm: {}", refused(&settings.module, &error));
     match &settings.module {
         HsmModule::Software { file, sealing } => {
             Ok(Arc::new(SoftwareHsm::open(file, sealing.clone()).map_err(failed)?))
@@ -31,6 +31,15 @@ pub fn open(settings: &HsmSettings, answer_max: Duration) -> Result<Arc<dyn Hsm>
             }
             Ok(Arc::new(opened))
         }
+    }
+}
+
+/// Why a module does not open, and which command makes what is missing.
+pub(crate) fn refused(module: &HsmModule, error: &HsmError) -> String {
+    let (HsmModule::Software { file, .. } | HsmModule::PayShield { tokens: file, .. }) = module;
+    match file.exists() {
+        true => error.to_string(),
+        false => format!("{error}; `atm-switch keys create` makes it"),
     }
 }
 
@@ -97,6 +106,16 @@ mod tests {
     fn keys_have_a_connection_of_their_own_beside_those_of_pins() {
         let of = payshield(&[], Path::new("payshield.keys"), 2, Duration::from_secs(1));
         assert_eq!(of.connections_max, 3);
+    }
+
+    #[test]
+    fn a_file_of_keys_that_is_missing_is_told_with_the_command_that_makes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let sealing = hsm::Sealing::key_file("5c".repeat(32).as_bytes()).unwrap();
+        let module = HsmModule::Software { file: dir.path().join("hsm.keys"), sealing };
+        let settings = HsmSettings { module, threads: 1, waiting_max: 1, rotate_days: 0 };
+        let refused = open(&settings, Duration::from_secs(1)).err().unwrap();
+        assert!(refused.ends_with("; `atm-switch keys create` makes it"), "{refused}");
     }
 
     /// One bank's key of the wrong algorithm once refused the start of the whole switch.

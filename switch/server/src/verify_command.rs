@@ -89,6 +89,10 @@ pub fn verify(
 pub fn begin_heads(settings: &Settings, out: &mut impl Write) -> Result<(), String> {
     let kept = settings.heads.as_ref().ok_or("the configuration has no log.heads_file")?;
     let (log_dir, node) = (&settings.switch.log_dir, &settings.switch.id);
+    // It is a place of its own, mostly on another machine's disk: a directory made here would stand in for one that is not mounted.
+    if let Some(place) = kept.file.parent().filter(|place| !place.as_os_str().is_empty() && !place.is_dir()) {
+        return Err(format!("{}: there is no such directory: make it, or mount it, first", place.display()));
+    }
     let head = heads::begin(kept, log_dir, node, &settings.keys.data)?;
     audit(log_dir, json!({ "act": "log begin-heads", "head": head.to_string() }))?;
     writeln!(out, "{}: vouches for {} records; head {head}", kept.file.display(), head.records)

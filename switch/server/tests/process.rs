@@ -214,6 +214,21 @@ fn it_is_started_commanded_watched_and_drained() {
     assert_eq!(status["business_day"], "2026-05-04");
     assert_eq!(status["blocks"].as_array().unwrap().len(), 1);
     assert_eq!(status["terminal_links_up"], 1);
+
+    for stranger in [["terminal", "HN999999"], ["bank", "970499"]] {
+        let refused = switch.command(&["block", stranger[0], stranger[1]]);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && told.contains("not in the configuration"), "{told}");
+    }
+    let draining = |switch: &Switch| {
+        serde_json::from_str::<Value>(&switch.told(&["status"])).unwrap()["draining"] == true
+    };
+    assert!(!draining(&switch));
+    assert!(switch.told(&["drain"]).contains("atm-switch resume"));
+    assert!(draining(&switch) && page(&addresses, "/readyz").starts_with("HTTP/1.1 503"));
+    assert_eq!(switch.told(&["resume"]), "done\n");
+    assert!(!draining(&switch) && page(&addresses, "/readyz").starts_with("HTTP/1.1 200"));
+    assert!(!switch.command(&["resume"]).status.success(), "there is nothing to resume");
     assert_eq!(switch.log().len(), 4, "also beside the running switch");
     let in_use = switch.command(&["run"]);
     assert!(String::from_utf8_lossy(&in_use.stderr).contains("in use by another process"));
@@ -620,8 +635,8 @@ fn a_log_that_was_put_back_is_refused_and_named_by_the_heads_that_were_kept() {
     std::fs::write(switch.path("atm-switch.toml"), without.join("\n")).unwrap();
     let addresses = switch.start();
     assert!(page(&addresses, "/metrics").contains("atm_switch_log_heads_missing 1"));
-    for terminal in ["QN000001", "QN000002", "QN000003"] {
-        switch.told(&["block", "terminal", terminal]);
+    for citizen in ["001203000001", "001203000002", "001203000003"] {
+        switch.told(&["block", "citizen", citizen]);
     }
     assert!(switch.end("TERM").success());
     std::fs::write(switch.path("atm-switch.toml"), &configured).unwrap();
@@ -636,8 +651,8 @@ fn a_log_that_was_put_back_is_refused_and_named_by_the_heads_that_were_kept() {
     assert_eq!(switch.command(&verify).status.code(), Some(17), "no head is left where some were kept");
     let addresses = switch.start();
     assert!(page(&addresses, "/metrics").contains("atm_switch_log_heads_missing 1"));
-    switch.told(&["block", "terminal", "QN000001"]);
-    switch.told(&["block", "terminal", "QN000002"]);
+    switch.told(&["block", "citizen", "001203000001"]);
+    switch.told(&["block", "citizen", "001203000002"]);
     assert!(switch.end("TERM").success());
     std::fs::rename(switch.path("moved"), switch.path("witness/heads")).unwrap();
     assert_eq!(switch.command(&verify).status.code(), Some(15));

@@ -593,6 +593,8 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
     let role = |name: &str, roles: &str| Err(format!("{name} may not do this: it is for {roles}"));
     assert_eq!(state(run("an", &["note", "--text", "x"])), role("an", "clerk, checker"));
     assert_eq!(state(run("nobody", &["note", "--text", "x"])), Err("nobody is called nobody".to_owned()));
+    let ghost = "nobody is called ghost: `people list` shows who is";
+    assert_eq!(state(run("lan", &["assign", "--owner", "ghost"])), Err(ghost.to_owned()));
     assert_eq!(state(run("lan", &["assign", "--owner", "lan"])), is("open"));
     // One person was maker and checker by another's name, or by none: whose name it is has to be proved.
     let wrong =
@@ -704,4 +706,34 @@ fn a_decision_about_the_transaction_of_a_case_is_recorded_in_a_proved_name() {
     let told = desk.told(&["log", "find", "--rrn", &rrn]);
     let last = told.lines().last().unwrap();
     assert!(last.contains("RESOLUTION") && last.contains("minh (uid "), "{case}: {told}");
+}
+
+#[test]
+fn what_is_slipped_in_an_import_is_told_and_nothing_is_recorded() {
+    let desk = Desk::new();
+    let good = "bank,element,value\n970418,97,2000000\n";
+    for (text, day, reason) in [
+        (good, "2027-05-03", "2027-05-03: the log knows no such business day"),
+        ("bank,element,value\n970499,97,1\n", DAY, "line 2: 970499 is no member of this switch"),
+    ] {
+        write(desk.dir.path(), "totals.csv", text);
+        let refused = desk.command(&["recon", "import", "totals.csv", "--kind", "totals", "--day", day]);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && told.contains(reason), "{told}");
+    }
+    let postings = "day/banks/970418-2026-05-03.csv";
+    let refused = desk.command(&["recon", "import", postings, "--kind", "postings", "--day", DAY]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.contains("--bank is missing"), "{told}");
+    assert!(!desk.path("clerks/casework.jsonl").exists(), "no act");
+    write(desk.dir.path(), "totals.csv", good);
+    desk.told(&["recon", "import", "totals.csv", "--kind", "totals", "--day", DAY]);
+    let unreadable =
+        || desk.json(&["recon", "exceptions", "--kind", "unreadable_line"]).as_array().unwrap().len();
+    assert_eq!(unreadable(), 0);
+    // The first line was skipped, whatever it said.
+    write(desk.dir.path(), "totals.csv", "970418,97,2000001\n970418,76,1\n");
+    let headless = ["recon", "import", "totals.csv", "--kind", "totals", "--day", DAY];
+    assert!(!desk.command(&headless).status.success());
+    assert_eq!(unreadable(), 1);
 }

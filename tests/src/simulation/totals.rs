@@ -138,7 +138,7 @@ impl World {
     }
 }
 
-/// What members have said and heard is in the log, once, with what the log comes to; and every bank was asked for the day that ended last.
+/// What members have said and heard is in the log, once, with what the log comes to; and every bank was asked for every day that has ended.
 pub(super) fn judge(world: &World, records: &[Record], found: &mut Vec<Violation>) {
     let mut broken = |rule: &'static str, what: String| found.push(Violation { rule, what });
     let totals: Vec<(usize, &Totals)> = records
@@ -163,7 +163,9 @@ pub(super) fn judge(world: &World, records: &[Record], found: &mut Vec<Violation
             let _ = book.apply(place, record);
         }
         let counted = book.sheet(totals.day).map(|sheet| sheet.figures(totals.side, totals.member));
-        if as_of > *position || counted != Some(totals.ours) {
+        // Of a day that is given up unasked nothing was counted.
+        let is_uncounted = totals.step == TotalsStep::GivenUp && totals.as_of == 0;
+        if as_of > *position || (counted != Some(totals.ours) && !is_uncounted) {
             broken("totals are what the log comes to", format!("{}, counted {counted:?}", what()));
         }
     }
@@ -194,7 +196,8 @@ pub(super) fn judge(world: &World, records: &[Record], found: &mut Vec<Violation
         Body::Cutover(day) => Some(*day),
         _ => None,
     }));
-    if let (true, [.., ended, _]) = (world.plan.totals, &days[..]) {
+    days.pop();
+    for ended in days.iter().filter(|_| world.plan.totals) {
         for bank in BANKS {
             let of = totals.iter().rfind(|(_, totals)| {
                 totals.step != TotalsStep::Said && totals.member == institution(bank) && totals.day == *ended
@@ -202,7 +205,10 @@ pub(super) fn judge(world: &World, records: &[Record], found: &mut Vec<Violation
             let step = of.map(|(_, totals)| totals.step);
             if !matches!(step, Some(TotalsStep::Answered | TotalsStep::GivenUp)) {
                 let what = format!("{bank} and {ended}: {step:?}");
-                broken("every bank is asked for the totals of the day that ended last", what);
+                broken(
+                    "every bank is asked for the totals of every day that has ended, or they are given up",
+                    what,
+                );
             }
         }
     }

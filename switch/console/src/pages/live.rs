@@ -174,6 +174,7 @@ impl LivePart {
 fn alarm_words(alarm: &Alarm, console: &Console, t: &Texts) -> (&'static str, String) {
     let name = |bank: &str| bank_name(bank, &console.settings);
     match alarm {
+        Alarm::Draining => ("bad", t.alarm_draining.to_owned()),
         Alarm::DiskFull => ("bad", t.alarm_disk_full.to_owned()),
         Alarm::DayOverdue(due) => ("bad", with(t.alarm_day_overdue, due)),
         Alarm::RegistryLeftAlone => ("bad", t.alarm_registry.to_owned()),

@@ -96,8 +96,8 @@ mod tests {
                 processor::State::ALL.into_iter().map(|state| texts.state(state)).collect();
             assert_eq!(states.len(), processor::State::ALL.len() - 2, "two states wait for the disk alone");
             let events: std::collections::BTreeSet<&str> =
-                crate::live::ALARMING_EVENTS.iter().map(|event| texts.event(event)).collect();
-            assert_eq!(events.len(), crate::live::ALARMING_EVENTS.len());
+                processor::ALARMS.iter().map(|event| texts.event(event)).collect();
+            assert_eq!(events.len(), processor::ALARMS.len());
             for code in processor::Code::FROM_BANKS {
                 assert_ne!(texts.code(&code.to_string()), texts.code_other, "{code}");
             }

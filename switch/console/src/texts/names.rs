@@ -222,7 +222,7 @@ impl Texts {
         }
     }
 
-    /// An event that is an alarm, one of [`crate::live::ALARMING_EVENTS`].
+    /// An event that is an alarm, one of [`processor::ALARMS`].
     pub(crate) fn event(&self, event: &str) -> &'static str {
         match event {
             "suspended" => self.event_suspended,
@@ -236,6 +236,11 @@ impl Texts {
             "reversal_refused" => self.event_reversal_refused,
             "reversal_silent" => self.event_reversal_silent,
             "reversal_unsendable" => self.event_reversal_unsendable,
+            "stood_in" => self.event_stood_in,
+            "asked_again_refused" => self.event_asked_again_refused,
+            "key_not_sent" => self.event_key_not_sent,
+            "totals_out_of_balance" => self.event_totals_out_of_balance,
+            "totals_unanswered" => self.event_totals_unanswered,
             _ => self.event_cash_unexplained,
         }
     }

@@ -469,7 +469,8 @@ texts! {
     no_alarms: "Không có cảnh báo.", "No alarms.";
     alarm_disk_full: "Đĩa của sổ giao dịch đã đầy: giao dịch mới bị từ chối (96).", "The log's disk is full: new requests are refused (96).";
     alarm_day_overdue: "Ngày kinh doanh {} đã đến hạn mà không tự mở được: vận hành hãy mở ngày bằng tay.", "Business day {} is due and does not open by itself: an operator opens it by hand.";
-    alarm_registry: "Cơ sở dữ liệu dân cư không trả lời: giao dịch mới nhận 91.", "The identity registry does not answer: new requests get 91.";
+    alarm_registry: "Cơ sở dữ liệu dân cư không trả lời: giao dịch mới nhận 91, trừ khoản rút mà chuyển mạch được cho đi thay.", "The identity registry does not answer: new requests get 91, but for withdrawals that may go out in its stead.";
+    alarm_draining: "Chuyển mạch không nhận giao dịch mới (91): lệnh resume hoặc khởi động lại mới mở lại.", "No new requests are taken (91): `resume` or a restart takes them again.";
     alarm_lists: "Danh sách thu hồi chứng thư thiếu hoặc quá cũ: {}.", "Revocation lists missing or too old: {}.";
     alarm_bank_away: "{}: mất kết nối.", "{}: no connection.";
     alarm_reversals: "{}: có hoàn trả chờ lâu.", "{}: a reversal has waited long.";
@@ -492,6 +493,11 @@ texts! {
     event_reversal_refused: "Hoàn trả bị từ chối", "Reversal refused";
     event_reversal_silent: "Hoàn trả không được trả lời", "Reversal not answered";
     event_reversal_unsendable: "Hoàn trả không gửi được", "Reversal cannot be sent";
+    event_stood_in: "Chuyển mạch cho đi thay CSDL dân cư", "Stood in for the registry";
+    event_asked_again_refused: "CSDL dân cư, hỏi lại, đã từ chối", "The registry, asked again, would have refused";
+    event_key_not_sent: "Khóa gửi đi không được nhận", "A key that was sent is not in use";
+    event_totals_out_of_balance: "Tổng của thành viên không khớp", "A member's totals are not ours";
+    event_totals_unanswered: "Ngân hàng không trả lời về tổng", "A bank does not answer for its totals";
     event_cash_unexplained: "Tiền ra không giải thích được", "Cash that nothing explains";
 
     transactions_lead: "Tìm trong sổ giao dịch bền vững, mới nhất trước.", "Search the durable log, newest first.";
