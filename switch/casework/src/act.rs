@@ -179,6 +179,35 @@ pub enum Deed {
         #[serde(default = "one", skip_serializing_if = "is_one")]
         parts: u32,
     },
+    /// Says that a file was taken for a place that is not its own, and proposes to take it back; somebody else has to check it.
+    TakeBack {
+        /// What it is known by.
+        digest: Digest,
+        /// The place that it fills.
+        key: FileKey,
+        /// Why.
+        why: String,
+    },
+    /// Approves that: the place is free again, and nothing of the file is matched any more. Its bytes are kept.
+    ApproveTakeBack {
+        /// What it is known by.
+        digest: Digest,
+        /// The place that it fills.
+        key: FileKey,
+        /// The number of the act that proposed what the checker has seen.
+        proposal: u64,
+    },
+    /// Refuses it: the file stays where it is.
+    RejectTakeBack {
+        /// What it is known by.
+        digest: Digest,
+        /// The place that it fills.
+        key: FileKey,
+        /// The number of the act that proposed what the checker has seen.
+        proposal: u64,
+        /// Why.
+        why: String,
+    },
     /// Handed in a file that was refused: an exception of its own.
     Refuse {
         /// What it is known by.
@@ -310,6 +339,9 @@ impl Deed {
     pub fn name(&self) -> &'static str {
         match self {
             Deed::Take { .. } => "take",
+            Deed::TakeBack { .. } => "take back",
+            Deed::ApproveTakeBack { .. } => "approve take back",
+            Deed::RejectTakeBack { .. } => "reject take back",
             Deed::Refuse { .. } => "refuse",
             Deed::KeepLayout { .. } => "keep layout",
             Deed::Claim { .. } => "claim",
@@ -339,6 +371,9 @@ impl Deed {
             | Deed::Dispute { case, .. }
             | Deed::Reopen { case, .. } => Some(*case),
             Deed::Take { .. }
+            | Deed::TakeBack { .. }
+            | Deed::ApproveTakeBack { .. }
+            | Deed::RejectTakeBack { .. }
             | Deed::Refuse { .. }
             | Deed::KeepLayout { .. }
             | Deed::Claim { .. }

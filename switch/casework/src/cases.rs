@@ -84,6 +84,31 @@ pub struct Booked {
     pub proposal: Proposal,
 }
 
+/// A file that somebody wants to take back out of its place.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TakingBack {
+    /// The act that proposed it: what a checker names.
+    pub act: u64,
+    /// Who: never who approves it.
+    pub maker: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Why nothing is said about taking a file back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotTakenBack {
+    /// As it says.
+    #[error("it was not taken for this place")]
+    NotThere,
+    /// As it says.
+    #[error("it is proposed already")]
+    ProposedAlready,
+    /// As it says.
+    #[error("nobody has proposed it")]
+    NotProposed,
+}
+
 /// A day that was closed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Closed {
@@ -138,6 +163,9 @@ pub enum Refused {
     /// A file that was taken before.
     #[error("{0}")]
     File(#[from] exchange::Refusal),
+    /// A file that is not there to be taken back, or of which that is proposed already.
+    #[error("taking a file back: {0}")]
+    TakeBack(NotTakenBack),
     /// Not a part of so many.
     #[error("part {0} of {1}: 1 to {PARTS_MAX} parts are taken, each with its number among them")]
     Parts(u32, u32),
@@ -261,6 +289,7 @@ pub struct Casework {
     taken: BTreeMap<(Digest, FileKey), Option<Layout>>,
     /// In how many parts a day comes, by the key of a part 0.
     parts: BTreeMap<FileKey, u32>,
+    taking_back: BTreeMap<(Digest, FileKey), TakingBack>,
     refused: Vec<(i64, Digest, FileKey, Kind, String)>,
     layouts: BTreeMap<String, Layout>,
     claims: BTreeMap<(Day, Institution), Claimed>,
@@ -298,7 +327,17 @@ impl Casework {
         self.intake.parts(key).filter(|part| (1..=wanted).contains(part)).count() == wanted as usize
     }
 
-    /// Files that were refused: when, which, for which place, why.
+    /// Files that somebody wants to take back.
+    pub fn taking_back(&self) -> &BTreeMap<(Digest, FileKey), TakingBack> {
+        &self.taking_back
+    }
+
+    /// The file was taken for this place, and is there.
+    pub fn has_taken(&self, digest: Digest, key: FileKey) -> bool {
+        self.taken.contains_key(&(digest, key))
+    }
+
+    /// Files that were refused and have not been taken since: when, which, for which place, why.
     pub fn refused(&self) -> &[(i64, Digest, FileKey, Kind, String)] {
         &self.refused
     }
@@ -390,6 +429,29 @@ impl Casework {
                 self.intake.check(*digest, *key, *count)?;
                 if !(1..=PARTS_MAX).contains(parts) || *parts > 1 && !(1..=*parts).contains(&key.part) {
                     return Err(Refused::Parts(key.part, *parts));
+                }
+            }
+            Deed::TakeBack { digest, key, why } => {
+                if !self.has_taken(*digest, *key) {
+                    return Err(Refused::TakeBack(NotTakenBack::NotThere));
+                }
+                if self.taking_back.contains_key(&(*digest, *key)) {
+                    return Err(Refused::TakeBack(NotTakenBack::ProposedAlready));
+                }
+                text("why", why, NOTE_CHARACTERS_MAX)?;
+            }
+            Deed::ApproveTakeBack { digest, key, proposal }
+            | Deed::RejectTakeBack { digest, key, proposal, .. } => {
+                let found = self.taking_back.get(&(*digest, *key));
+                let found = found.ok_or(Refused::TakeBack(NotTakenBack::NotProposed))?;
+                if found.maker == who && !mutant::is(Mutant::OwnProposalChecked) {
+                    return Err(Refused::OwnProposal(who.to_owned()));
+                }
+                if found.act != *proposal {
+                    return Err(Refused::OtherProposal);
+                }
+                if let Deed::RejectTakeBack { why, .. } = deed {
+                    text("why", why, NOTE_CHARACTERS_MAX)?;
                 }
             }
             Deed::KeepLayout { name, .. } => text("name", name, NAME_CHARACTERS_MAX)?,
@@ -492,6 +554,9 @@ impl Casework {
     pub(crate) fn before_and_after(&self, who: &str, deed: &Deed) -> (Value, Value) {
         let told = |casework: &Casework| match deed {
             Deed::KeepLayout { name, .. } => json!(casework.layouts.get(name)),
+            Deed::TakeBack { digest, key, .. }
+            | Deed::ApproveTakeBack { digest, key, .. }
+            | Deed::RejectTakeBack { digest, key, .. } => json!(casework.taking_back.get(&(*digest, *key))),
             Deed::Claim { bank, day, .. } => json!(casework.claims.get(&(*day, *bank))),
             Deed::Close { day, .. } | Deed::Settle { day } => {
                 json!({ "closed": casework.closed.contains_key(day), "settled": casework.settled.contains_key(day) })
@@ -511,6 +576,7 @@ impl Casework {
         };
         let before = told(self);
         (behind.closed, behind.settled) = (self.closed.clone(), self.settled.clone());
+        behind.taking_back = self.taking_back.clone();
         behind.apply(&Act {
             number: self.next,
             at_ms: 0,
@@ -533,8 +599,24 @@ impl Casework {
                     self.taken.insert((*digest, *key), layout.as_deref().cloned());
                     let wanted = self.parts.entry(FileKey { part: 0, ..*key }).or_insert(1);
                     *wanted = (*wanted).max(*parts);
+                    // It was read with a wrong layout, or for a wrong place, and then with the right one.
+                    self.refused.retain(|(_, refused, ..)| refused != digest);
                 }
             }
+            Deed::TakeBack { digest, key, why } => {
+                let (maker, why) = (act.who.clone(), why.clone());
+                self.taking_back.insert((*digest, *key), TakingBack { act: act.number, maker, why });
+            }
+            Deed::ApproveTakeBack { digest, key, .. } => {
+                self.taking_back.remove(&(*digest, *key));
+                self.taken.remove(&(*digest, *key));
+                self.intake.give_back(*digest, *key);
+                // In how many parts the day comes was said with the files that are gone.
+                if self.intake.parts(*key).next().is_none() {
+                    self.parts.remove(&FileKey { part: 0, ..*key });
+                }
+            }
+            Deed::RejectTakeBack { digest, key, .. } => drop(self.taking_back.remove(&(*digest, *key))),
             Deed::Refuse { digest, key, kind, reason } => {
                 self.refused.push((act.at_ms, *digest, *key, *kind, reason.clone()));
             }

@@ -156,15 +156,10 @@ impl Desk {
     pub fn take(&self, arrival: &Arrival<'_>) -> Result<(u64, i64), DeskError> {
         let (casework, _) = self.acts.read()?;
         let digest = Digest::of(arrival.bytes);
-        // Not where a taken file is read again: what was taken before this was checked stays readable.
-        let read = arrival
-            .key
-            .check()
-            .and_then(|()| self.read_file(arrival.bytes, arrival.key, arrival.layout))
-            .and_then(|lines| {
-                let (count, _) = lines.count_and_sum();
-                casework.intake().check(digest, arrival.key, count).map(|()| lines)
-            });
+        let read = self.read_arrival(arrival.bytes, arrival.key, arrival.layout).and_then(|lines| {
+            let (count, _) = lines.count_and_sum();
+            casework.intake().check(digest, arrival.key, count).map(|()| lines)
+        });
         let lines = match read {
             Ok(lines) => lines,
             Err(refusal) => {
@@ -211,7 +206,7 @@ impl Desk {
         lines_max: usize,
     ) -> Result<Preview, DeskError> {
         let (casework, _) = self.acts.read()?;
-        let read = key.check().and_then(|()| self.read_file(bytes, key, layout));
+        let read = self.read_arrival(bytes, key, layout);
         let refusal = match read {
             Ok(lines) => {
                 let (count, sum_minor) = lines.count_and_sum();
@@ -291,7 +286,7 @@ impl Desk {
         matching: &mut Matching,
         now_s: i64,
     ) -> Result<(), DeskError> {
-        if !matching.goes_on(book) {
+        if !matching.goes_on(book, casework) {
             *matching = Matching::of(book, matching.matcher.emptied(), self.calendar.utc_offset_minutes);
             // Before the items that they name: each finds its decision as it comes.
             matching.decide(casework)?;
@@ -381,6 +376,20 @@ impl Desk {
             Decision::Part { line, ours } => Deed::Part { line, ours },
         };
         Ok(self.acts.act(at_ms, who, from, deed)?)
+    }
+
+    /// Reads a file that is handed in: its place is one of its kind, and it is the journal of the machine that it is named by. Not where a taken file is
+    /// read again: what was taken before this was checked stays readable.
+    fn read_arrival(&self, bytes: &[u8], key: FileKey, layout: Option<&Layout>) -> Result<Lines, Refusal> {
+        key.check()?;
+        let lines = self.read_file(bytes, key, layout)?;
+        if let (Lines::Journal(file), Some(terminal)) = (&lines, key.terminal) {
+            file.check_machine(terminal)?;
+        }
+        if let Some(Layout::RawJournal(patterns)) = layout {
+            patterns.check_begins(bytes)?;
+        }
+        Ok(lines)
     }
 
     fn read_file(&self, bytes: &[u8], key: FileKey, layout: Option<&Layout>) -> Result<Lines, Refusal> {

@@ -16,7 +16,8 @@ mod told;
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile, Acts, HEAD_FILE};
 pub use cases::{
-    Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, PARTS_MAX, Proposal, Refused,
+    Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, NotTakenBack, PARTS_MAX,
+    Proposal, Refused, TakingBack,
 };
 pub use days::Days;
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};

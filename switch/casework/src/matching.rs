@@ -102,9 +102,10 @@ impl Matching {
         Matching { matcher, edge, utc_offset_minutes, ..new }
     }
 
-    /// It has what the book had, but for what has changed.
-    pub(crate) fn goes_on(&self, book: &Book) -> bool {
+    /// It has what the book had, but for what has changed, and no file that was taken back.
+    pub(crate) fn goes_on(&self, book: &Book, casework: &Casework) -> bool {
         self.edge == Some(Edge::of(book, self.utc_offset_minutes))
+            && self.given.iter().all(|(digest, key)| casework.has_taken(*digest, *key))
     }
 
     /// Every exception of the matcher, but for what no side can be asked about any more: how a transaction ended is told whatever its age.

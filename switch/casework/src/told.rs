@@ -66,6 +66,18 @@ impl Deed {
                 "sum_minor": sum_minor,
                 "parts": parts,
             }),
+            Deed::TakeBack { digest, key, why } => {
+                json!({ "file": digest.to_string(), "place": place(key), "why": why })
+            }
+            Deed::ApproveTakeBack { digest, key, proposal } => {
+                json!({ "file": digest.to_string(), "place": place(key), "proposal": proposal })
+            }
+            Deed::RejectTakeBack { digest, key, proposal, why } => json!({
+                "file": digest.to_string(),
+                "place": place(key),
+                "proposal": proposal,
+                "why": why,
+            }),
             Deed::Refuse { digest, key, kind, reason } => json!({
                 "file": digest.to_string(),
                 "place": place(key),

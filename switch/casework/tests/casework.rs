@@ -12,7 +12,7 @@ use casework::{
     FILES_DIR, HEAD_FILE, Matching, PassedOver, Payment, Resolution, Row, age_band, payments, settlement,
 };
 use credential::{CitizenNumber, Pan, Pseudonym};
-use exchange::{Digest, FileKey, FileKind, InProcess, JOURNAL_COLUMNS};
+use exchange::{Digest, FileKey, FileKind, InProcess, JOURNAL_COLUMNS, Layout, Patterns};
 use keys::{DataKeys, Key};
 use processor::{
     BankIdentity, Body, Carried, Class, Code, Content, Day, Institution, Intent, Kind as Asked, Outcome,
@@ -1034,6 +1034,91 @@ fn days_are_closed_in_their_order_and_what_is_booked_goes_into_one_file() {
     assert_eq!(file_of(&casework, &book, "970415", FIRST).2, 0);
     assert_eq!(file_of(&casework, &book, "970415", SECOND).2, 1);
     assert_eq!(casework.settles_in(9), None, "what is booked now is of no closed day");
+}
+
+/// A file in a wrong place stood there for ever: its bank's own was refused, and it too in its own place.
+#[test]
+fn a_file_in_a_wrong_place_is_taken_back_by_two_and_taken_for_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let other = FileKey { bank: ACQUIRER.parse().ok(), ..key(1) };
+    let mut book = Book::new(FeeTable::default(), Some(day(FIRST)));
+    told(&mut book, 1, day(FIRST));
+    let mut matching = Matching::new(Rules::default());
+    let mut kinds = || {
+        let casework = desk.acts().read().unwrap().0;
+        desk.match_on(&casework, &mut book, &mut matching, NOW_S).unwrap();
+        let rows = desk.rows(&casework, &book, &matching).unwrap();
+        rows.iter().map(|row| row.exception.kind.name()).collect::<Vec<_>>()
+    };
+    let digest = Digest::of(GOOD.as_bytes());
+    let act = |who: &str, deed: Deed| {
+        desk.acts().act(5, who, "::1", deed).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let why = || "it is the other bank's".to_owned();
+    let take_back = |key| Deed::TakeBack { digest, key, why: why() };
+    let approve = |proposal| Deed::ApproveTakeBack { digest, key: other, proposal };
+    let reject = |proposal| Deed::RejectTakeBack { digest, key: other, proposal, why: why() };
+    take_as(&desk, GOOD, other, 2).unwrap();
+    take_as(&desk, GOOD, key(1), 1).unwrap_err();
+    assert_eq!(kinds(), ["duplicate_file", "missing_at_switch"]);
+    const OWN: &str = "lan has proposed it and cannot check it: somebody else has to";
+    for (who, deed, expected) in [
+        ("lan", take_back(key(1)), Some("taking a file back: it was not taken for this place")),
+        ("minh", approve(2), Some("taking a file back: nobody has proposed it")),
+        ("lan", take_back(other), None),
+        ("lan", take_back(other), Some("taking a file back: it is proposed already")),
+        ("lan", approve(2), Some(OWN)),
+        ("lan", reject(2), Some(OWN)),
+        ("minh", approve(1), Some("another proposal stands there by now: look at it first")),
+        ("minh", reject(2), None),
+        ("lan", take_back(other), None),
+    ] {
+        assert_eq!(act(who, deed.clone()).err().as_deref(), expected, "{deed:?}");
+    }
+    assert_eq!(kinds(), ["duplicate_file", "missing_at_switch"], "nothing is taken back by one");
+    act("minh", approve(4)).unwrap();
+    let (casework, acts) = desk.acts().read().unwrap();
+    assert_eq!((casework.files().count(), casework.taking_back().len()), (0, 0));
+    assert_eq!((acts[5].before["maker"].as_str(), acts[5].after.is_null()), (Some("lan"), true));
+    // Its own place, in one part: nothing is missing, and the refusal is made good.
+    take_as(&desk, GOOD, key(1), 1).unwrap();
+    assert_eq!(kinds(), [] as [&str; 0]);
+    take_as(&desk, &GOOD.replace("2000000", "3000000"), other, 1).unwrap();
+    assert_eq!(kinds(), ["missing_at_switch"], "the place is free");
+}
+
+/// A journal of another machine, of another make or in another encoding was taken as that of a machine that did nothing.
+#[test]
+fn a_journal_is_taken_for_the_machine_that_it_is_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let of = day(FIRST);
+    let line = format!("HN000002,{of},612300000001,000001,,{of} 08:00:09,2000000,2000000,704,taken\n");
+    let text = JOURNAL_COLUMNS.join(",") + "\n" + &line;
+    let named = |name: &[u8; 8]| {
+        let terminal = Some(TerminalId(*name));
+        FileKey { kind: FileKind::Journal, bank: None, terminal, ..key(1) }
+    };
+    let shown = desk.preview(text.as_bytes(), named(b"HN000001"), None, 5).unwrap().refusal.unwrap();
+    assert_eq!(shown.rejects[0].reason, "it is of another machine than the one that is named");
+    assert_eq!(take_as(&desk, &text, named(b"HN000001"), 1).unwrap_err().to_string(), shown.to_string());
+    let layout = Layout::RawJournal(Patterns::default());
+    let raw = "03/05/2026 07:08:30 BEGIN\n";
+    let refusal = desk.preview(raw.as_bytes(), named(b"HN000001"), Some(&layout), 5).unwrap().refusal;
+    assert!(refusal.unwrap().rejects[0].reason.starts_with("no transaction begins in it"));
+    // In its own place the refusal is made good.
+    assert_eq!(desk.acts().read().unwrap().0.refused().len(), 1);
+    take_as(&desk, &text, named(b"HN000002"), 1).unwrap();
+    assert_eq!(desk.acts().read().unwrap().0.refused(), []);
+    // One that was taken before this was checked stays readable.
+    let digest = Digest::of(b"x\n");
+    fs::write(dir.path().join(FILES_DIR).join(digest.to_string()), "x\n").unwrap();
+    let layout = Some(Box::new(layout));
+    let taken = Deed::Take { digest, key: named(b"HN000001"), layout, count: 0, sum_minor: 0, parts: 1 };
+    let casework = desk.acts().act(5, "lan", "::1", taken).unwrap();
+    let mut book = Book::new(FeeTable::default(), Some(of));
+    desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
 }
 
 /// What the book had let go stood in old files as missing at the switch.

@@ -155,6 +155,12 @@ impl Intake {
         self.of_day(key).map(|(key, _)| key.part)
     }
 
+    /// Forgets a file: its place is free, and it may be taken for another.
+    pub fn give_back(&mut self, digest: Digest, key: FileKey) {
+        self.by_key.retain(|known, taken| (*taken, *known) != (digest, key));
+        self.with_lines.retain(|known, place| (*known, *place) != (digest, key));
+    }
+
     /// What was taken, by place.
     pub fn files(&self) -> impl Iterator<Item = (&FileKey, &Digest)> {
         self.by_key.iter()

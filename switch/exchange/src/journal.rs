@@ -29,6 +29,21 @@ pub struct JournalFile {
     pub machines: BTreeSet<(TerminalId, Day)>,
 }
 
+impl JournalFile {
+    /// Looks whether a journal that is named by a machine is that machine's: to be asked where it is handed in.
+    ///
+    /// # Errors
+    /// [`Refusal`] with each line of another machine.
+    pub fn check_machine(&self, terminal: TerminalId) -> Result<(), Refusal> {
+        let mut rejects = Rejects::default();
+        for line in self.lines.iter().filter(|line| line.terminal != terminal) {
+            let terminal = line.terminal.to_string();
+            rejects.push(Reject::new(line.id.line, "terminal", &terminal, Reason::OtherMachine));
+        }
+        rejects.into_result()
+    }
+}
+
 /// Reads a journal in the normalised form; times are local.
 ///
 /// # Errors

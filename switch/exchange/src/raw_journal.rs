@@ -66,6 +66,22 @@ impl Default for Patterns {
     }
 }
 
+impl Patterns {
+    /// Looks whether a journal has the beginning of a transaction anywhere: one of another make, or in another encoding, has none, and would be taken for
+    /// that of a machine that did nothing. To be asked where it is handed in.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it has not, and it is not empty.
+    pub fn check_begins(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
+        let begins = |line: &[u8]| String::from_utf8_lossy(line).contains(&self.start);
+        match is_empty || bytes.split(|byte| *byte == b'\n').any(begins) {
+            true => Ok(()),
+            false => Err(Refusal::whole(Kind::UnreadableLine, "start", &self.start, Reason::NothingBegins)),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Open {
     line: u64,

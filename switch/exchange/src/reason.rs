@@ -64,6 +64,8 @@ reasons! {
     NotesMost: "{} notes are the most";
     CassetteImpossible: "the cassette would hold more than any machine can";
     SameFile: "the same file was taken for {}, part {}";
+    OtherMachine: "it is of another machine than the one that is named";
+    NothingBegins: "no transaction begins in it: its words are another make's, or it is not UTF-8";
     OtherFile: "another file was taken for {}, part {}: {}";
     BankMissing: "postings are of a bank: name it";
     TerminalMissing: "a raw journal is of one machine: name it";

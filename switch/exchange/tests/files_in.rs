@@ -536,6 +536,33 @@ fn a_raw_journal_is_read_by_its_machine_s_words() {
     assert_eq!(told(&refusal), ["25 end ``: the last transaction has no end: the journal may have been cut"]);
 }
 
+/// A journal in UTF-16, one of another make and one of another machine were taken as that of a machine that did nothing.
+#[test]
+fn a_journal_that_is_not_the_one_that_is_named_is_told() {
+    let begins = |bytes: &[u8]| Patterns::default().check_begins(bytes).map_err(|refusal| told(&refusal));
+    let text = "03/05/2026 07:08:30 TRANSACTION START\n03/05/2026 07:09:00 TRANSACTION END\n";
+    let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let none = "0 start `TRANSACTION START`: no transaction begins in it: its words are another make's, or it is not UTF-8";
+    for (bytes, is_good) in [
+        (text.as_bytes(), true),
+        (b"".as_slice(), true),
+        (b" \r\n\n".as_slice(), true),
+        (&utf_16, false),
+        (b"03/05/2026 07:08:30 BEGIN TXN\n".as_slice(), false),
+    ] {
+        assert_eq!(begins(bytes).err(), (!is_good).then(|| vec![none.to_owned()]));
+    }
+    let terminal = |name: &[u8; 8]| processor::TerminalId(*name);
+    let line = |of: &str| format!("{of},2026-05-03,,000001,,2026-05-03 08:00:09,2000000,2000000,704,taken\n");
+    let file = exchange::JOURNAL_COLUMNS.join(",") + "\n" + &line("HN000001") + &line("HN000002");
+    let file = read_journal(file.as_bytes(), 420).unwrap();
+    assert_eq!(
+        told(&file.check_machine(terminal(b"HN000001")).unwrap_err()),
+        ["3 terminal `HN000002`: it is of another machine than the one that is named"]
+    );
+    assert_eq!(file.check_machine(terminal(b"HN000003")).unwrap_err().rejects.len(), 2);
+}
+
 /// The second bank that had nothing to say was told that its file had been taken.
 #[test]
 fn files_without_lines_are_alike_and_each_is_of_its_place() {

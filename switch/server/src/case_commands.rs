@@ -9,13 +9,13 @@ use processor::{Day, Institution};
 use reconciliation::{CaseId, Decision, LineId};
 use serde_json::{Value, json};
 
-use crate::cli::{CaseArgs, CaseCommand, PersonArgs};
+use crate::cli::{CaseArgs, CaseCommand, PersonArgs, TakeBackArgs};
 use crate::config::Settings;
 use crate::desk::{Joined, Seat, now_ms};
 use crate::log_commands::files;
 use crate::operator::{self, Request};
 use crate::people_commands::people;
-use crate::recon_commands::{is_member, row_json};
+use crate::recon_commands::{is_member, place_of, row_json};
 
 /// Does something to a case: checked against all acts, recorded and durable when this returns. Prints how the case stands then, as `exceptions` does.
 ///
@@ -83,6 +83,41 @@ fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) 
         CaseCommand::Note { text, .. } => Deed::Note { case, text: text.clone() },
     };
     Ok(deed)
+}
+
+/// Proposes to take a file back out of its place, or checks it; prints what stands there then, JSON.
+///
+/// # Errors
+/// As [`act`]; no file was taken for this place.
+pub fn take_back(
+    settings: &Settings,
+    args: &TakeBackArgs,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let seat = Seat::new(settings)?;
+    let permission = match (args.approve, args.reject) {
+        (None, None) => Permission::Work,
+        (_, _) => Permission::Check,
+    };
+    let by = seat.by(&args.by, permission, input)?;
+    let key = place_of(&args.place)?;
+    let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
+    let found = casework.files().find(|(_, place, _)| **place == key);
+    let digest = *found.ok_or("no file was taken for this place")?.0;
+    let why = args.why.clone().unwrap_or_default();
+    let deed = match (args.approve, args.reject) {
+        (Some(proposal), _) => Deed::ApproveTakeBack { digest, key, proposal },
+        (None, Some(proposal)) => Deed::RejectTakeBack { digest, key, proposal, why },
+        (None, None) => Deed::TakeBack { digest, key, why },
+    };
+    let done = seat.act(&by, deed)?;
+    let told = json!({
+        "file": digest.to_string(),
+        "taken": done.has_taken(digest, key),
+        "proposal": done.taking_back().get(&(digest, key)),
+    });
+    print(&told, out)
 }
 
 fn member(settings: &Settings, text: Option<&str>) -> Result<Option<Institution>, String> {

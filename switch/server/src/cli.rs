@@ -546,6 +546,13 @@ pub enum ReconCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Propose to take a file back out of a place that is not its own, or check what somebody else has proposed: the place is free then.
+    #[command(after_help = "Examples:
+  atm-switch recon take-back --kind postings --bank 970418 --day 2026-05-03 --why 'it is 970415' --as lan \\
+    --config atm-switch.toml
+  atm-switch recon take-back --kind postings --bank 970418 --day 2026-05-03 --approve 17 --as minh \\
+    --config atm-switch.toml")]
+    TakeBack(TakeBackArgs),
     /// Acts on cases.
     #[command(flatten)]
     Case(CaseCommand),
@@ -731,11 +738,9 @@ impl CaseCommand {
     }
 }
 
-/// A file, and what it is.
+/// The place that a file fills.
 #[derive(Args, Debug)]
-pub struct ImportArgs {
-    /// The file.
-    pub file: PathBuf,
+pub struct PlaceArgs {
     /// What is in it.
     #[arg(long, value_enum)]
     pub kind: ImportKind,
@@ -751,6 +756,16 @@ pub struct ImportArgs {
     /// Of several files for one day the number.
     #[arg(long, default_value_t = 1)]
     pub part: u32,
+}
+
+/// A file, and what it is.
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// Its place.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// How many files there are for the day: before all are here nothing of it is missing.
     #[arg(long, default_value_t = 1)]
     pub parts: u32,
@@ -763,6 +778,29 @@ pub struct ImportArgs {
     /// Who hands it in; the user of the command line without it.
     #[command(flatten)]
     pub by: MaybePersonArgs,
+    /// The switch that is meant.
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// A file by its place, and what is to be done about it.
+#[derive(Args, Debug)]
+pub struct TakeBackArgs {
+    /// The place that it was taken for.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Approve: the act that proposed what was seen.
+    #[arg(long)]
+    pub approve: Option<u64>,
+    /// Refuse: the act that proposed what was seen.
+    #[arg(long, conflicts_with = "approve", requires = "why")]
+    pub reject: Option<u64>,
+    /// Why it is proposed or refused.
+    #[arg(long, required_unless_present = "approve", conflicts_with = "approve")]
+    pub why: Option<String>,
+    /// Who does it.
+    #[command(flatten)]
+    pub by: PersonArgs,
     /// The switch that is meant.
     #[command(flatten)]
     pub config: ConfigFile,

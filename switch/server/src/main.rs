@@ -168,6 +168,9 @@ fn recon(command: ReconCommand, out: &mut impl Write) -> Result<(), Failure> {
             let pair = Pair { line: &line, ours: &ours, is_match: false };
             case_commands::by_hand(&settings(&config.file)?, pair, &by, input, out)?;
         }
+        ReconCommand::TakeBack(args) => {
+            case_commands::take_back(&settings(&args.config.file)?, &args, input, out)?;
+        }
         ReconCommand::Case(command) => {
             case_commands::act(&settings(&command.on().config.file)?, &command, input, out)?;
         }

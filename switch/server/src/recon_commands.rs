@@ -14,7 +14,9 @@ use processor::{Day, Institution, TerminalId};
 use reconciliation::Kind;
 use serde_json::{Value, json};
 
-use crate::cli::{ActsArgs, ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind, PersonArgs};
+use crate::cli::{
+    ActsArgs, ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind, PersonArgs, PlaceArgs,
+};
 use crate::config::Settings;
 use crate::desk::{Joined, Seat, now_ms};
 use crate::log_view::utc_ms;
@@ -33,35 +35,22 @@ pub fn import(
     let seat = Seat::new(settings)?;
     let by = seat.by_whom(args.by.person().as_ref(), Permission::Work, input)?;
     let bytes = std::fs::read(&args.file).map_err(|error| format!("{}: {error}", args.file.display()))?;
-    let day = args.day.parse::<Day>()?;
-    let bank = args.bank.as_deref().map(str::parse::<Institution>).transpose()?;
-    let terminal = args
-        .terminal
-        .as_deref()
-        .map(|text| TerminalId::parse(text.as_bytes()).ok_or_else(|| format!("`{text}` is no terminal")));
-    let terminal = terminal.transpose()?;
-    if bank.is_some_and(|bank| !settings.processor.issuers.contains_key(&bank)) {
-        return Err(format!("{} is no bank of this switch", args.bank.as_deref().unwrap_or("")));
+    let key = place_of(&args.place)?;
+    if let Some(stranger) = key.bank.filter(|bank| !settings.processor.issuers.contains_key(bank)) {
+        return Err(format!("{stranger} is no bank of this switch"));
     }
-    let kind = match args.kind {
-        ImportKind::Postings => FileKind::Postings,
-        ImportKind::Journal => FileKind::Journal,
-        ImportKind::Counters => FileKind::Counters,
-        ImportKind::Totals => FileKind::Totals,
-    };
-    if kind == FileKind::Postings && bank.is_none() {
+    if key.kind == FileKind::Postings && key.bank.is_none() {
         return Err("--bank is missing: postings are a bank's".to_owned());
     }
-    if kind == FileKind::Totals {
-        check_totals(settings, &seat, &bytes, day)?;
+    if key.kind == FileKind::Totals {
+        check_totals(settings, &seat, &bytes, key.day)?;
     }
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
     let layout = args.layout.as_deref().map(|name| layout_of(&casework, name)).transpose()?;
-    let key = FileKey { kind, bank, terminal, day, part: args.part };
     // A slip in the command is none of the file's: it is told, and nothing is recorded.
     key.check().map_err(|refusal| refusal.to_string())?;
     if args.preview {
-        return preview(&bytes, bank, day, layout.as_ref(), out);
+        return preview(&bytes, key.bank, key.day, layout.as_ref(), out);
     }
     let arrival = Arrival {
         bytes: &bytes,
@@ -73,7 +62,7 @@ pub fn import(
         from: &by.from,
     };
     match seat.desk.take(&arrival) {
-        Ok((count, _)) if kind == FileKind::Totals => {
+        Ok((count, _)) if key.kind == FileKind::Totals => {
             writeln!(out, "taken: {count} elements of members' totals").map_err(|error| error.to_string())
         }
         Ok((count, sum_minor)) => {
@@ -95,6 +84,25 @@ pub fn import(
         }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The place that a command names.
+pub(crate) fn place_of(args: &PlaceArgs) -> Result<FileKey, String> {
+    let no_terminal = |text: &str| format!("`{text}` is no terminal");
+    let terminal = args.terminal.as_deref();
+    let terminal = terminal.map(|text| TerminalId::parse(text.as_bytes()).ok_or_else(|| no_terminal(text)));
+    Ok(FileKey {
+        kind: match args.kind {
+            ImportKind::Postings => FileKind::Postings,
+            ImportKind::Journal => FileKind::Journal,
+            ImportKind::Counters => FileKind::Counters,
+            ImportKind::Totals => FileKind::Totals,
+        },
+        bank: args.bank.as_deref().map(str::parse::<Institution>).transpose()?,
+        terminal: terminal.transpose()?,
+        day: args.day.parse::<Day>()?,
+        part: args.part,
+    })
 }
 
 /// Keeps a layout under a name.

@@ -661,6 +661,19 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
         state(run("minh", &["approve", "--proposal", &undo])),
         Err("minh has proposed it and cannot check it: somebody else has to".to_owned())
     );
+    // A file is taken back out of its place by two, and taken again.
+    let place = ["recon", "take-back", "--kind", "postings", "--day", "2026-05-03", "--bank", "970418"];
+    let take_back = |who: &str, more: &[&str]| {
+        let output = desk.command_with(&[&place[..], &["--as", who], more].concat(), PASSWORD);
+        output.status.success().then(|| serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let asked = take_back("lan", &["--why", "it is another bank's"]).unwrap();
+    let proposal = asked["proposal"]["act"].to_string();
+    assert_eq!((&asked["taken"], take_back("lan", &["--approve", &proposal])), (&Value::from(true), None));
+    assert!(!desk.import("banks/970418-2026-05-03.csv"));
+    let done = take_back("minh", &["--approve", &proposal]).unwrap();
+    assert_eq!((&done["taken"], &done["proposal"]), (&Value::from(false), &Value::Null));
+    assert!(desk.import("banks/970418-2026-05-03.csv"));
     // A transaction that the bank has posted is parted from its line, and laid to it again.
     let pairs = desk.json(&["recon", "exceptions", "--kind", "amount_over", "--bank", "970418"]);
     let (line, over) = (pairs[0]["lines"][0].as_str().unwrap(), pairs[0]["case"].as_str().unwrap());

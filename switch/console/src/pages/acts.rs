@@ -54,7 +54,11 @@ impl Words<'_> {
 
     fn subject(&self, deed: &Deed) -> String {
         match deed {
-            Deed::Take { key, .. } | Deed::Refuse { key, .. } => self.place(key),
+            Deed::Take { key, .. }
+            | Deed::TakeBack { key, .. }
+            | Deed::ApproveTakeBack { key, .. }
+            | Deed::RejectTakeBack { key, .. }
+            | Deed::Refuse { key, .. } => self.place(key),
             Deed::KeepLayout { name, .. } => name.clone(),
             Deed::Claim { bank, day, .. } | Deed::Acknowledge { bank, day } => {
                 join([self.bank(*bank), format::day(*day)])
@@ -85,6 +89,10 @@ impl Words<'_> {
                 t.exception(*kind).to_owned(),
                 t.recorded_refusal(reason),
             ]),
+            Deed::TakeBack { digest, why, .. } | Deed::RejectTakeBack { digest, why, .. } => {
+                join([fact("SHA-256", digest.to_string()), fact(t.why, why.clone())])
+            }
+            Deed::ApproveTakeBack { digest, .. } => fact("SHA-256", digest.to_string()),
             Deed::Note { text, .. } => text.clone(),
             Deed::Match { ours, .. } | Deed::Part { ours, .. } => fact(t.side_log, ours.to_string()),
             Deed::Reject { why, .. } | Deed::Dispute { why, .. } | Deed::Reopen { why, .. } => {

@@ -307,7 +307,10 @@ async fn listed(
     let sorts = [("", t.sort_due), ("value", t.sort_value), ("day", t.sort_day)];
     let place = if section == Section::Approvals { "/approvals" } else { "/exceptions" };
     let mut shell = Shell::of(visitor, section, heading);
-    shell.notice = acted.map(|count| with(t.bulk_done, format::grouped(count)));
+    let files_wait = seen.casework.taking_back().len() as u64;
+    let waits = (section == Section::Approvals && files_wait > 0)
+        .then(|| with(t.files_wait, format::grouped(files_wait)));
+    shell.notice = acted.map(|count| with(t.bulk_done, format::grouped(count))).or(waits);
     let page = ExceptionsPage {
         shell,
         views: ShownViews::of(console, visitor, std::format!("{place}{}", filters.query(0))).await?,

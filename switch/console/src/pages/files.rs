@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Form;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use casework::{ActError, Deed, DeskError, Refused as NotDone};
 use exchange::{Cell, Digest, FileKey, FileKind, List};
 use reconciliation::{Counter, Kind};
 use serde::Deserialize;
@@ -12,10 +14,10 @@ use serde::Deserialize;
 use crate::app::{Console, Visitor};
 use crate::desk::Seen;
 use crate::format;
-use crate::pages::cases::{PAGE_ROWS, seen};
+use crate::pages::cases::{PAGE_ROWS, done, seen};
 use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::Refused;
-use crate::pages::{Section, Shell, failed, missing, need, query, shown};
+use crate::pages::{Section, Shell, failed, missing, need, query, shown, unprocessable};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 
@@ -40,6 +42,17 @@ struct FileRow {
     digest: String,
     /// Why it was refused: which exception that is, and what is wrong.
     refused: Option<(&'static str, String)>,
+    /// Of a file that was taken its whole digest and its place, as a form sends them.
+    taken: Option<(String, String)>,
+    taking_back: Option<TakingBackShown>,
+}
+
+/// What somebody wants to take back.
+struct TakingBackShown {
+    act: u64,
+    maker: String,
+    why: String,
+    is_own: bool,
 }
 
 pub(crate) fn kind_words(kind: FileKind, t: &Texts) -> &'static str {
@@ -82,6 +95,7 @@ struct FilesPage {
     refused: Page<FileRow>,
     exports: String,
     may_load: bool,
+    may_check: bool,
 }
 
 /// The filters and pages as they stand in the address.
@@ -115,11 +129,12 @@ impl Filters {
 }
 
 /// What was just done, for the notice.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Loaded {
     taken: Option<u64>,
     sum: Option<i64>,
     refused: Option<String>,
+    done: Option<String>,
 }
 
 /// The rows that the filters leave, the newest day first.
@@ -137,7 +152,10 @@ impl<'a> Left<'a> {
         cassettes.sort_by_key(|it| (std::cmp::Reverse(it.day), it.terminal, it.cassette, it.at_s));
         let mut taken: Vec<_> = seen.casework.files().map(|(digest, key, _)| (digest, key)).collect();
         taken.retain(|(_, key)| filters.fits(key.day, key.terminal));
-        taken.sort_by_key(|(_, key)| (std::cmp::Reverse(key.day), **key));
+        // What waits for somebody stands in front.
+        let taking_back = seen.casework.taking_back();
+        let is_left = |digest: &Digest, key: &FileKey| !taking_back.contains_key(&(*digest, *key));
+        taken.sort_by_key(|(digest, key)| (is_left(digest, key), std::cmp::Reverse(key.day), **key));
         let refused = seen.casework.refused().iter().rev();
         let refused = refused.filter(|(_, _, key, ..)| filters.fits(key.day, key.terminal));
         let refused = refused.map(|(_, digest, key, kind, reason)| (digest, key, *kind, reason.as_str()));
@@ -200,6 +218,22 @@ fn file_row(digest: &Digest, key: &FileKey, console: &Console, t: &Texts) -> Fil
         part: key.part,
         digest: digest.to_string().chars().take(12).collect(),
         refused: None,
+        taken: None,
+        taking_back: None,
+    }
+}
+
+fn taken_row(digest: &Digest, key: &FileKey, seen: &Seen, console: &Console, visitor: &Visitor) -> FileRow {
+    let asked = seen.casework.taking_back().get(&(*digest, *key));
+    FileRow {
+        taken: serde_json::to_string(key).ok().map(|place| (digest.to_string(), place)),
+        taking_back: asked.map(|asked| TakingBackShown {
+            act: asked.act,
+            maker: asked.maker.clone(),
+            why: asked.why.clone(),
+            is_own: asked.maker == visitor.person.name,
+        }),
+        ..file_row(digest, key, console, visitor.t())
     }
 }
 
@@ -210,34 +244,95 @@ pub(crate) async fn page(
     Query(loaded): Query<Loaded>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
+    Ok(shown(&files_page(&console, &visitor, filters, loaded).await?))
+}
+
+async fn files_page(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    filters: Filters,
+    loaded: Loaded,
+) -> Result<FilesPage, Refused> {
     let t = visitor.t();
-    let seen = seen(&console, &visitor).await?;
+    let seen = seen(console, visitor).await?;
     let left = Left::of(&seen, &filters);
     let link = |filters: Filters| std::format!("/cash{}", filters.query());
     let to_cash = |cash_page| link(Filters { cash_page, ..filters.clone() });
     let to_taken = |taken_page| link(Filters { taken_page, ..filters.clone() });
     let to_refused = |refused_page| link(Filters { refused_page, ..filters.clone() });
     let cassettes = page_of(left.cassettes, &filters.cash_page, t, to_cash, |counter| {
-        cassette_row(counter, &console, &visitor)
+        cassette_row(counter, console, visitor)
     })?;
     let taken = page_of(left.taken, &filters.taken_page, t, to_taken, |(digest, key)| {
-        Ok(file_row(digest, key, &console, t))
+        Ok(taken_row(digest, key, &seen, console, visitor))
     })?;
     let refused =
         page_of(left.refused, &filters.refused_page, t, to_refused, |(digest, key, kind, reason)| {
             let refused = Some((t.exception(kind), t.recorded_refusal(reason)));
-            Ok(FileRow { refused, ..file_row(digest, key, &console, t) })
+            Ok(FileRow { refused, ..file_row(digest, key, console, t) })
         })?;
-    let mut shell = Shell::of(&visitor, Section::Files, t.files);
+    let mut shell = Shell::of(visitor, Section::Files, t.files);
     shell.notice = loaded.taken.zip(loaded.sum).map(|(count, sum_minor)| {
         let words = with(t.load_taken, format::grouped(count));
         with(&words, format::signed(sum_minor, console.settings.currency))
     });
+    shell.notice = shell.notice.or(loaded.done.map(|_| t.act_done.to_owned()));
     let kind: Option<Kind> = loaded.refused.and_then(|kind| kind.parse().ok());
     shell.warning = kind.map(|kind| with(t.load_refused, t.exception(kind)));
     let exports = query(&[("day", &filters.day), ("terminal", &filters.terminal)]);
-    let may_load = visitor.may(Permission::Work);
-    Ok(shown(&FilesPage { shell, filters, cassettes, taken, refused, exports, may_load }))
+    let (may_load, may_check) = (visitor.may(Permission::Work), visitor.may(Permission::Check));
+    Ok(FilesPage { shell, filters, cassettes, taken, refused, exports, may_load, may_check })
+}
+
+/// A file, and what is to be done about its place.
+#[derive(Deserialize)]
+pub(crate) struct TakingBack {
+    digest: String,
+    place: String,
+    act: String,
+    #[serde(default)]
+    proposal: String,
+    #[serde(default)]
+    text: String,
+}
+
+impl TakingBack {
+    fn deed(&self) -> Option<Deed> {
+        let digest: Digest = self.digest.parse().ok()?;
+        let key: FileKey = serde_json::from_str(&self.place).ok()?;
+        let why = self.text.trim().to_owned();
+        // No act has the number of who names none.
+        let proposal = self.proposal.parse().unwrap_or(u64::MAX);
+        match self.act.as_str() {
+            "propose" => Some(Deed::TakeBack { digest, key, why }),
+            "approve" => Some(Deed::ApproveTakeBack { digest, key, proposal }),
+            "reject" => Some(Deed::RejectTakeBack { digest, key, proposal, why }),
+            _ => None,
+        }
+    }
+}
+
+/// Proposes to take a file back out of its place, or checks what somebody else has proposed. A maker who would check is refused and recorded.
+pub(crate) async fn take_back(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Form(asked): Form<TakingBack>,
+) -> Result<Response, Refused> {
+    let permission = if asked.act == "propose" { Permission::Work } else { Permission::Check };
+    need(&console, &visitor, permission)?;
+    let Some(deed) = asked.deed() else { return Err(missing(&visitor)) };
+    match done(&console, &visitor, deed).await {
+        Ok(()) => Ok(Redirect::to("/cash?done=1").into_response()),
+        Err(DeskError::Act(ActError::Refused(refused))) => {
+            if matches!(refused, NotDone::OwnProposal(_)) {
+                visitor.record_refusal(&console, "refused: maker is never checker", &asked.digest);
+            }
+            let mut page = files_page(&console, &visitor, Filters::default(), Loaded::default()).await?;
+            page.shell.warning = Some(visitor.t().refusal(&refused));
+            Ok(unprocessable(&page))
+        }
+        Err(error) => Err(failed(&visitor, error)),
+    }
 }
 
 /// Cassettes or files that the filters leave, all of them, as CSV or a workbook; recorded with who took them.

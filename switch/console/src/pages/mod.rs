@@ -66,6 +66,7 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/views/keep", post(views::keep))
         .route("/views/forget", post(views::forget))
         .route("/cash", get(files::page))
+        .route("/cash/take-back", post(files::take_back))
         .route("/cash/{name}", get(files::export))
         .route(UPLOAD_PATH, get(upload::form).post(upload::preview))
         .route("/load/take", post(upload::take))

@@ -35,6 +35,7 @@ async fn nobody_sees_a_page_without_a_session() {
         "/load",
         "/load/take",
         "/load/mapping",
+        "/cash/take-back",
         "/exceptions/act",
         "/views/keep",
         "/views/forget",

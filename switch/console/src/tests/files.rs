@@ -158,6 +158,59 @@ async fn a_file_is_shown_first_then_taken_whole_and_refused_the_second_time() {
     assert_eq!((files(), exceptions.matches("data-row").count()), (1, 1));
 }
 
+/// A file in a wrong place could never be taken back.
+#[tokio::test]
+async fn a_file_in_a_wrong_place_is_taken_back_on_its_page_by_two() {
+    let house = with_a_day();
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    let fields = |page: &str, nth: usize, more: &str| {
+        let form = page.split("action=\"/cash/take-back\"").nth(nth + 1).unwrap();
+        let value = |name: &str| {
+            let behind = form.split(&format!("name=\"{name}\" value=\"")).nth(1)?;
+            let value = behind.split('"').next()?.replace("&#34;", "\"").replace("&quot;", "\"");
+            Some(crate::pages::problem::encoded(&value))
+        };
+        let known = ["digest", "place", "proposal"].map(|name| Some(format!("{name}={}&", value(name)?)));
+        known.into_iter().flatten().collect::<String>() + more
+    };
+    let files = || house.console.days.desk().unwrap().acts().read().unwrap().0.files().count();
+    let page = clerk.get("/cash").await.page;
+    assert_eq!((files(), page.matches("value=\"propose\"").count()), (2, 2));
+    let proposed = clerk.post("/cash/take-back", &fields(&page, 0, "act=propose&text=wrong+bank")).await;
+    assert_eq!(proposed.location, "/cash?done=1", "{}", proposed.page);
+    // Its maker, with a checker's form; and who may only look.
+    let page = checker.get("/cash").await.page;
+    assert!(page.contains("lan: wrong bank") && page.contains("value=\"approve\""), "{page}");
+    assert!(checker.get("/approvals").await.page.contains("1 tệp chờ người thứ hai"));
+    let approve = fields(&page, 0, "act=approve");
+    for name in ["lan", "oanh", "an"] {
+        let browser = house.logged_in(name).await;
+        assert_eq!(browser.post("/cash/take-back", &approve).await.status, StatusCode::FORBIDDEN, "{name}");
+    }
+    assert_eq!(files(), 2);
+    let done = checker.post("/cash/take-back", &approve).await;
+    assert_eq!((done.location.as_str(), files()), ("/cash?done=1", 1), "{}", done.page);
+    let again = checker.post("/cash/take-back", &approve).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.page.contains("Tệp không còn ở chỗ đó"), "{}", again.page);
+    // A checker who has proposed it does not check it.
+    let page = checker.get("/cash").await.page;
+    checker.post("/cash/take-back", &fields(&page, 0, "act=propose&text=mine")).await;
+    let page = house.logged_in("minh").await.get("/cash").await.page;
+    assert!(!page.contains("value=\"approve\"") && page.contains("người khác phải duyệt"), "{page}");
+    let clerks = clerk.get("/cash").await.page;
+    assert!(clerks.contains("minh: mine") && !clerks.contains("value=\"approve\""), "{clerks}");
+    let (digest, key) = {
+        let casework = house.console.days.desk().unwrap().acts().read().unwrap().0;
+        *casework.taking_back().keys().next().unwrap()
+    };
+    let place = crate::pages::problem::encoded(&serde_json::to_string(&key).unwrap());
+    let proposal = house.acts_on_cases() - 1;
+    let own = format!("digest={digest}&place={place}&proposal={proposal}&act=approve");
+    assert_eq!(checker.post("/cash/take-back", &own).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(house.acts().pop().unwrap().starts_with("minh refused: maker is never checker"));
+}
+
 #[tokio::test]
 async fn a_file_that_is_wrong_has_a_list_of_what_is_wrong_and_nothing_of_it_is_taken() {
     let house = with_desk(&[Use::default()]);

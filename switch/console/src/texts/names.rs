@@ -97,6 +97,9 @@ impl Texts {
     pub(crate) fn deed(&self, deed: &Deed) -> &'static str {
         match deed {
             Deed::Take { .. } => self.deed_take,
+            Deed::TakeBack { .. } => self.deed_take_back,
+            Deed::ApproveTakeBack { .. } => self.deed_approve_take_back,
+            Deed::RejectTakeBack { .. } => self.deed_reject_take_back,
             Deed::Refuse { .. } => self.deed_refuse,
             Deed::KeepLayout { .. } => self.deed_keep_layout,
             Deed::Claim { .. } => self.deed_claim,

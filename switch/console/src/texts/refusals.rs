@@ -95,6 +95,7 @@ impl Texts {
             Refused::Day { reason, .. } => self.not_day(*reason).to_owned(),
             Refused::Hand(reason) => self.not_by_hand(*reason).to_owned(),
             Refused::File(refusal) => self.recorded_refusal(&refusal.to_string()),
+            Refused::TakeBack(_) => self.take_back_moved_on.to_owned(),
             Refused::Parts(..) => with(self.parts_bad, PARTS_MAX),
             Refused::Undo => self.undo_reopens.to_owned(),
             Refused::Full => with(self.cases_full, CASES_MAX),
@@ -161,6 +162,10 @@ fn vietnamese(reason: Reason) -> &'static str {
         Reason::NotesMost => "nhiều nhất {} tờ",
         Reason::CassetteImpossible => "không hộp tiền nào chứa được nhiều như vậy",
         Reason::SameFile => "tệp này đã được nhận cho ngày {}, phần {}",
+        Reason::OtherMachine => "là của máy khác với máy đã nêu",
+        Reason::NothingBegins => {
+            "không có giao dịch nào bắt đầu trong tệp: từ ngữ của hãng khác, hoặc không phải UTF-8"
+        }
         Reason::OtherFile => "tệp khác đã được nhận cho ngày {}, phần {}: {}",
         Reason::BankMissing => "hạch toán là của một ngân hàng: hãy chọn",
         Reason::TerminalMissing => "nhật ký máy dạng gốc là của một máy: hãy ghi mã máy",
@@ -197,6 +202,7 @@ fn vietnamese_field(field: &str) -> &str {
         "sheet" => "trang tính",
         "workbook" => "bảng tính",
         "delimiter" => "dấu phân cách",
+        "start" => "bắt đầu",
         "end" => "kết thúc",
         "date and time" => "ngày giờ",
         "part" => "phần",

@@ -413,6 +413,12 @@ texts! {
     ex_duplicate_file: "Tệp trùng", "Duplicate file";
     ex_duplicate_file_says: "Tệp đã được nhận trước đó; không nhận lại.", "The file was taken before; nothing was taken again.";
     deed_take: "nhận tệp", "file taken";
+    take_back: "Thu hồi tệp", "Take back";
+    take_back_moved_on: "Tệp không còn ở chỗ đó, hoặc đề xuất thu hồi đã đổi; hãy xem lại.", "The file is no longer there, or the proposal has changed; look again.";
+    files_wait: "Có {} tệp chờ người thứ hai duyệt thu hồi, ở trang Quỹ và tệp.", "{} files wait for a second person to take them back, on Cash and files.";
+    deed_take_back: "đề xuất thu hồi tệp", "taking a file back proposed";
+    deed_approve_take_back: "duyệt thu hồi tệp", "file taken back";
+    deed_reject_take_back: "bác thu hồi tệp", "taking a file back rejected";
     deed_refuse: "từ chối tệp", "file refused";
     deed_keep_layout: "lưu cách đọc", "layout kept";
     deed_claim: "nhận tổng của thành viên", "member's totals";
