@@ -401,7 +401,7 @@ mutants! {
     TotalsForgottenAtRestart = "totals-forgotten-at-restart",
         "A start knows nothing of what was said and asked (at a restart).",
         fault: "a restart between CUTOVER and 0530, or before a 0501",
-        shows: "a bank that is never asked for the day that ended; two TOTALS of one name";
+        shows: "a bank that is never asked for a day that ended; two TOTALS of one name";
 
     // The log in other hands: what docs/security.md#attacks names finds them.
     RecordFollowsNothing = "record-follows-nothing",

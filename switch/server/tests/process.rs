@@ -980,7 +980,7 @@ fn people_log_in_at_the_console_see_the_switch_and_are_shut_out_by_a_command() {
         live.starts_with("HTTP/1.1 200") && live.contains("01/05/2026") && live.contains("BIDV"),
         "{live}"
     );
-    assert!(ask("GET", "/transactions", &cookie, "").contains("Nhật ký chưa có giao dịch nào."));
+    assert!(ask("GET", "/transactions", &cookie, "").contains("Sổ giao dịch chưa có giao dịch nào."));
 
     switch.told(&["people", "disable", "lan"]);
     assert!(ask("GET", "/live", &cookie, "").starts_with("HTTP/1.1 303"));
