@@ -444,9 +444,7 @@ impl Casework {
             | Deed::RejectTakeBack { digest, key, proposal, .. } => {
                 let found = self.taking_back.get(&(*digest, *key));
                 let found = found.ok_or(Refused::TakeBack(NotTakenBack::NotProposed))?;
-                if found.maker == who && !mutant::is(Mutant::OwnProposalChecked) {
-                    return Err(Refused::OwnProposal(who.to_owned()));
-                }
+                not_own(&found.maker, who)?;
                 if found.act != *proposal {
                     return Err(Refused::OtherProposal);
                 }
@@ -485,10 +483,7 @@ impl Casework {
             Deed::Approve { proposal, .. } | Deed::Reject { proposal, .. } => {
                 must_be(CaseState::Proposed)?;
                 let found = case.and_then(|case| case.proposal.as_ref());
-                let is_own = found.is_some_and(|found| found.maker == who);
-                if is_own && !mutant::is(Mutant::OwnProposalChecked) {
-                    return Err(Refused::OwnProposal(who.to_owned()));
-                }
+                found.map_or(Ok(()), |found| not_own(&found.maker, who))?;
                 let is_another = found.is_none_or(|found| found.act != *proposal);
                 if is_another && !mutant::is(Mutant::OtherProposalChecked) {
                     return Err(Refused::OtherProposal);
@@ -777,6 +772,12 @@ fn may_be_adjusted(case: Option<&Case>, about: &About, amount_minor: i64) -> Res
 
 fn ends(amount_minor: i64) -> &'static str {
     if amount_minor > 0 { "the member would owe more" } else { "the member would owe less" }
+}
+
+/// Maker is never checker.
+fn not_own(maker: &str, who: &str) -> Result<(), Refused> {
+    let is_own = maker == who && !mutant::is(Mutant::OwnProposalChecked);
+    if is_own { Err(Refused::OwnProposal(who.to_owned())) } else { Ok(()) }
 }
 
 fn decision(deed: &Deed) -> Option<Decision> {
