@@ -1,4 +1,4 @@
-//! A clerk who exports from the console for as long as a load is offered: one export behind the other, without a pause.
+//! A clerk who exports from the console for as long as a load is offered: one export behind the other, as fast as the console gives them.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::address::Network;
 use crate::audit::{Act, Audit, AuditError};
 use crate::desk::Desks;
+use crate::exports::Exports;
 use crate::gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, Gate, Pace};
 use crate::live::Moments;
 use crate::people::{By, People, Person};
@@ -85,6 +86,7 @@ pub(crate) struct Console {
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) searching: Arc<Semaphore>,
     pub(crate) uploading: Arc<Semaphore>,
+    pub(crate) exports: Exports,
     pub(crate) waiting: Waiting,
     pub(crate) views: Views,
 }
@@ -116,6 +118,7 @@ impl Console {
             hashing: Arc::new(Semaphore::new(HASHING_MAX)),
             searching: Arc::new(Semaphore::new(SEARCHING_MAX)),
             uploading: Arc::new(Semaphore::new(UPLOADING_MAX)),
+            exports: Exports::new(),
             waiting: Waiting::new(&settings.dir),
             views: Views::new(&settings.dir),
             settings,

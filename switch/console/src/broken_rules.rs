@@ -63,6 +63,7 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
         Mutant::LooksUnbounded,
         &["tests::attacks::looks_and_searches_are_bounded_by_the_hour_and_a_new_session_is_no_way_around"],
     ),
+    (Mutant::ExportsWithoutRest, &["exports::tests::an_export_waits_for_the_one_before_it_and_for_its_rest"]),
     (Mutant::LookWithoutReason, &["tests::attacks::a_full_number_is_shown_for_a_reason_and_recorded_first"]),
     (Mutant::LookNotRecorded, &["tests::attacks::a_full_number_is_shown_for_a_reason_and_recorded_first"]),
     (Mutant::NumberInAddress, &["tests::attacks::a_citizen_is_found_by_number_and_the_number_goes_nowhere"]),

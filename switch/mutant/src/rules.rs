@@ -770,6 +770,10 @@ mutants! {
         "Looks at numbers and searches for citizens have no bound (console: bulk look-up).",
         fault: "more within an hour than there may be",
         shows: "each is shown";
+    ExportsWithoutRest = "exports-without-rest",
+        "An export has no rest behind it (console: exports in a row).",
+        fault: "exports asked for one behind the other",
+        shows: "the next begins at once";
     LookWithoutReason = "look-without-reason",
         "A full number needs no reason (console: bulk look-up).",
         fault: "a look without a reason",

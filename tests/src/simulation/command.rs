@@ -576,6 +576,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::UnknownNameTold, "switch/console/src/broken_rules.rs"),
     (Mutant::UnknownNameRecorded, "switch/console/src/broken_rules.rs"),
     (Mutant::LooksUnbounded, "switch/console/src/broken_rules.rs"),
+    (Mutant::ExportsWithoutRest, "switch/console/src/broken_rules.rs"),
     (Mutant::LookWithoutReason, "switch/console/src/broken_rules.rs"),
     (Mutant::LookNotRecorded, "switch/console/src/broken_rules.rs"),
     (Mutant::NumberInAddress, "switch/console/src/broken_rules.rs"),

@@ -409,8 +409,7 @@ pub(crate) async fn xlsx(
     Query(filters): Query<Filters>,
 ) -> Result<Response, Refused> {
     let list = list(&console, &visitor, &filters).await?;
-    let written = tokio::task::spawn_blocking(move || list.to_xlsx("exceptions")).await;
-    let bytes = written.map_err(|error| failed(&visitor, error))?.map_err(|error| failed(&visitor, error))?;
+    let bytes = list.to_xlsx("exceptions").map_err(|error| failed(&visitor, error))?;
     Ok(download(XLSX, "exceptions.xlsx", bytes))
 }
 

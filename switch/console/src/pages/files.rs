@@ -358,10 +358,7 @@ pub(crate) async fn export(
         "xlsx" => XLSX,
         _ => return Err(missing(&visitor)),
     };
-    let sheet = what.to_owned();
-    let writing =
-        tokio::task::spawn_blocking(move || if kind == CSV { list.to_csv() } else { list.to_xlsx(&sheet) });
-    let bytes = writing.await.map_err(|error| failed(&visitor, error))?;
+    let bytes = if kind == CSV { list.to_csv() } else { list.to_xlsx(what) };
     Ok(download(kind, &name, bytes.map_err(|error| failed(&visitor, error))?))
 }
 

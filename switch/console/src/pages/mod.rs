@@ -32,7 +32,9 @@ use processor::Day;
 use serde::Deserialize;
 
 use crate::app::{Console, Guest, TURN_MAX, Visitor};
+use crate::exports::one_at_a_time;
 use crate::guard::{UPLOAD_PATH, guard};
+use crate::idle;
 use crate::people::Person;
 use crate::role::Permission;
 use crate::texts::{Language, Texts};
@@ -43,6 +45,16 @@ use problem::{Problem, Refused};
 
 /// All pages, behind the guard.
 pub(crate) fn router(console: Arc<Console>) -> Router {
+    let exports = Router::new()
+        .route("/totals.csv", get(days::totals_csv))
+        .route("/totals/file", get(days::file))
+        .route("/exceptions.csv", get(cases::csv))
+        .route("/exceptions.xlsx", get(cases::xlsx))
+        .route("/cash/{name}", get(files::export))
+        .route("/load/rejects.csv", get(upload::rejects))
+        .route("/transactions.csv", get(transactions::csv))
+        .route("/audit.csv", get(administration::audit_csv))
+        .route_layer(from_fn_with_state(Arc::clone(&console), one_at_a_time));
     Router::new()
         .route("/", get(|| async { Redirect::to("/day") }))
         .route("/log-in", get(log_in::form).post(log_in::log_in))
@@ -52,13 +64,9 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/day", get(days::day))
         .route("/day/cutover", post(days::cut_over))
         .route("/totals", get(days::totals))
-        .route("/totals.csv", get(days::totals_csv))
-        .route("/totals/file", get(days::file))
         .route("/day/close", post(days::close))
         .route("/day/settle", post(days::settle))
         .route("/exceptions", get(cases::exceptions))
-        .route("/exceptions.csv", get(cases::csv))
-        .route("/exceptions.xlsx", get(cases::xlsx))
         .route("/exceptions/act", post(bulk::act))
         .route("/approvals", get(cases::approvals))
         .route("/workbench", get(workbench::page))
@@ -67,17 +75,14 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/views/forget", post(views::forget))
         .route("/cash", get(files::page))
         .route("/cash/take-back", post(files::take_back))
-        .route("/cash/{name}", get(files::export))
         .route(UPLOAD_PATH, get(upload::form).post(upload::preview))
         .route("/load/take", post(upload::take))
-        .route("/load/rejects.csv", get(upload::rejects))
         .route("/load/mapping", post(upload::keep_mapping))
         .route("/case", get(cases::case))
         .route("/case/act", post(cases::act))
         .route("/live", get(live::page))
         .route("/live/part", get(live::part))
         .route("/transactions", get(transactions::page))
-        .route("/transactions.csv", get(transactions::csv))
         .route("/transactions/citizen", post(transactions::find_citizen))
         .route("/evidence", get(evidence::page))
         .route("/evidence/number", post(evidence::see_number))
@@ -85,10 +90,10 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .route("/people", get(administration::people))
         .route("/people/disabled", post(administration::set_disabled))
         .route("/audit", get(administration::audit))
-        .route("/audit.csv", get(administration::audit_csv))
         .route("/assets/console.css", get(assets::style))
         .route("/assets/console.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
+        .merge(exports)
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::clone(&console), guard))
         .with_state(console)
@@ -185,7 +190,7 @@ pub(crate) fn need(console: &Console, visitor: &Visitor, permission: Permission)
     Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Role(permission))))
 }
 
-/// Does what reads much of the log or of files at its turn, on a thread that may wait for a disk.
+/// Does what reads much of the log or of files at its turn, on a thread that stands back.
 pub(crate) async fn at_turn<T, E>(
     console: &Arc<Console>,
     visitor: &Visitor,
@@ -200,7 +205,7 @@ where
         return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
     };
     let worker = Arc::clone(console);
-    let working = tokio::task::spawn_blocking(move || {
+    let working = idle::run(move || {
         let _turn = turn;
         work(&worker)
     });

@@ -43,8 +43,10 @@ pub(crate) enum Problem {
     NoDesk,
     /// A view that is not kept; there are as many as there may be.
     View(bool),
-    /// Too much is under way.
+    /// Too many searches are under way.
     Busy,
+    /// Too many exports wait for their turn.
+    ExportsBusy,
     /// Switch or log do not answer; with what they said.
     Failed(String),
 }
@@ -88,6 +90,9 @@ pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -
         }
         Problem::Busy => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.busy.to_owned(), "", String::new())
+        }
+        Problem::ExportsBusy => {
+            (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.exports_busy.to_owned(), "", String::new())
         }
         Problem::Failed(detail) => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.error_lead.to_owned(), t.error_hint, detail)

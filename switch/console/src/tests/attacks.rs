@@ -326,6 +326,33 @@ async fn looks_and_searches_are_bounded_by_the_hour_and_a_new_session_is_no_way_
     assert_eq!(house.logged_in("lan").await.post("/evidence/number", &look).await.status, StatusCode::OK);
 }
 
+/// Attack: exports one behind the other, which slow the machines.
+#[tokio::test]
+async fn every_export_waits_for_its_turn() {
+    let house = House::new();
+    let browser = house.logged_in("lan").await;
+    let turn = house.console.exports.turn().await;
+    let exports = [
+        "/totals.csv",
+        "/totals/file?day=2026-05-04&bank=970418&form=settlement",
+        "/exceptions.csv",
+        "/exceptions.xlsx",
+        "/cash/files.csv",
+        "/load/rejects.csv",
+        "/transactions.csv",
+        "/audit.csv",
+    ];
+    tokio::time::pause();
+    for path in exports {
+        let late = browser.get(path).await;
+        assert_eq!(late.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(late.page.contains("Hãy thử lại sau nửa phút"), "{path}: {}", late.page);
+        assert_eq!(browser.get("/transactions").await.status, StatusCode::OK, "pages go on");
+    }
+    drop(turn);
+    assert_eq!(browser.get("/transactions.csv").await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_citizen_is_found_by_number_and_the_number_goes_nowhere() {
     let house = House::new();

@@ -545,6 +545,7 @@ texts! {
     newest: "Mới nhất", "Newest";
     export_csv: "Xuất CSV", "Export CSV";
     busy: "Đang có quá nhiều lượt tìm. Hãy thử lại sau vài giây.", "Too many searches are under way. Try again in a few seconds.";
+    exports_busy: "Đang có quá nhiều lượt xuất tệp chờ tới lượt. Hãy thử lại sau nửa phút.", "Too many exports wait for their turn. Try again in half a minute.";
     loading: "Đang tìm…", "Searching…";
     print: "In", "Print";
 
