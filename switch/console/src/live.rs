@@ -135,6 +135,8 @@ pub(crate) enum Alarm {
     DayOverdue(String),
     RegistryLeftAlone,
     RevocationListsStale(u64),
+    /// Exchanged keys whose versions come to their end.
+    KeysNearEnd(u64),
     BankAway(String),
     ReversalsOld {
         bank: String,
@@ -161,6 +163,10 @@ pub(crate) fn alarms<'a>(status: &Value, banks: impl Iterator<Item = &'a str>) -
     let stale = status["crl_stale"].as_array().map_or(0, |lists| lists.len() as u64);
     if stale > 0 {
         alarms.push(Alarm::RevocationListsStale(stale));
+    }
+    let near_end = status["keys_near_end"].as_u64().unwrap_or(0);
+    if near_end > 0 {
+        alarms.push(Alarm::KeysNearEnd(near_end));
     }
     let ready: Vec<&str> =
         status["banks_ready"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -216,11 +222,11 @@ mod tests {
     #[test]
     fn alarms_are_read_off_a_status() {
         let bank = |name: &str, age_ms: Value| json!({ "bank": name, "oldest_age_ms": age_ms });
-        let quiet = json!({ "draining": false, "disk_full": false, "registry_left_alone": false, "crl_stale": [], "suspense_open": 0,
+        let quiet = json!({ "draining": false, "disk_full": false, "registry_left_alone": false, "crl_stale": [], "keys_near_end": 0, "suspense_open": 0,
             "banks_ready": ["970415", "970418"], "saf": [bank("970418", Value::Null)] });
         let banks = || ["970415", "970418"].into_iter();
         assert_eq!(alarms(&quiet, banks()), []);
-        let loud = json!({ "draining": true, "disk_full": true, "business_day_overdue": "2026-12-01", "registry_left_alone": true, "crl_stale": ["x"], "suspense_open": 3,
+        let loud = json!({ "draining": true, "disk_full": true, "business_day_overdue": "2026-12-01", "registry_left_alone": true, "crl_stale": ["x"], "keys_near_end": 2, "suspense_open": 3,
             "banks_ready": ["970415"], "saf": [bank("970418", json!(700_000)), bank("970415", json!(1_000))] });
         assert_eq!(
             alarms(&loud, banks()),
@@ -230,6 +236,7 @@ mod tests {
                 Alarm::DayOverdue("2026-12-01".to_owned()),
                 Alarm::RegistryLeftAlone,
                 Alarm::RevocationListsStale(1),
+                Alarm::KeysNearEnd(2),
                 Alarm::BankAway("970418".to_owned()),
                 Alarm::ReversalsOld { bank: "970418".to_owned(), oldest_ms: 700_000 },
                 Alarm::Suspense(3),

@@ -179,6 +179,7 @@ fn alarm_words(alarm: &Alarm, console: &Console, t: &Texts) -> (&'static str, St
         Alarm::DayOverdue(due) => ("bad", with(t.alarm_day_overdue, due)),
         Alarm::RegistryLeftAlone => ("bad", t.alarm_registry.to_owned()),
         Alarm::RevocationListsStale(count) => ("bad", with(t.alarm_lists, count)),
+        Alarm::KeysNearEnd(count) => ("warn", with(t.alarm_keys, count)),
         Alarm::BankAway(bank) => ("bad", with(t.alarm_bank_away, name(bank))),
         Alarm::ReversalsOld { bank, .. } => ("warn", with(t.alarm_reversals, name(bank))),
         Alarm::Suspense(count) => ("warn", with(t.alarm_suspense, format::grouped(*count))),

@@ -478,6 +478,7 @@ texts! {
     alarm_registry: "Cơ sở dữ liệu dân cư không trả lời: giao dịch mới nhận 91, trừ khoản rút mà chuyển mạch được cho đi thay.", "The identity registry does not answer: new requests get 91, but for withdrawals that may go out in its stead.";
     alarm_draining: "Chuyển mạch không nhận giao dịch mới (91): lệnh resume hoặc khởi động lại mới mở lại.", "No new requests are taken (91): `resume` or a restart takes them again.";
     alarm_lists: "Danh sách thu hồi chứng thư thiếu hoặc quá cũ: {}.", "Revocation lists missing or too old: {}.";
+    alarm_keys: "Khóa trao đổi sắp hết số phiên bản: {}. Vận hành xem `atm-switch keys list`.", "Exchanged keys near their last version: {}. Operators see `atm-switch keys list`.";
     alarm_bank_away: "{}: mất kết nối.", "{}: no connection.";
     alarm_reversals: "{}: có hoàn trả chờ lâu.", "{}: a reversal has waited long.";
     alarm_suspense: "Giao dịch chờ người quyết định: {}.", "Transactions waiting for a person: {}.";
