@@ -1,0 +1,194 @@
+//! Exchanged keys: by commands, over the link, with a payShield.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::switch::{PATIENCE, Switch, address, page, write};
+use crate::terminal::{exchange, network};
+
+/// Two parts of an exchange key, in files.
+fn bring_exchange(switch: &Switch, name: &str, digits: &str) {
+    write(switch.dir.path(), "first", &digits.repeat(32));
+    write(switch.dir.path(), "second", &"01".repeat(32));
+    let (first, second) = (switch.path("first"), switch.path("second"));
+    let parts = ["--part", first.to_str().unwrap(), "--part", second.to_str().unwrap()];
+    switch.told(&[&["keys", "import", name][..], &parts].concat());
+}
+
+/// A terminal's PIN key in a block under the exchange key that [`bring_exchange`] makes of this byte.
+fn pin_block_of(exchange: u8, version: u8, value: u8) -> String {
+    let bytes = [exchange ^ 1; 32];
+    let (usage, mode) = (keys::KeyUsage::KeyBlockProtection, keys::ModeOfUse::Both);
+    let exchange = keys::BoundKey::new(usage, mode, keys::KeyAlgorithm::Aes, &bytes).unwrap();
+    let bytes: Vec<u8> = (0..16).map(|place| place * 16 + value).collect();
+    let usage = keys::KeyUsage::PinEncryption;
+    let key = keys::BoundKey::new(usage, mode, keys::KeyAlgorithm::Tdes, &bytes).unwrap();
+    let version = keys::KeyVersion::new(version).unwrap();
+    let attributes = keys::Attributes { version, ..keys::Attributes::default() };
+    keys::KeyBlockKey::new(&exchange).unwrap().wrap(&key, &attributes, &[9; 32]).unwrap()
+}
+
+/// What the switch answers to a key that the terminal brings.
+fn brought(terminal: &mut TcpStream, stan: u64, block: &str) -> String {
+    let mut message = network("101", stan);
+    message.set_text(120, block);
+    exchange(terminal, &message).unwrap().text(39).unwrap().to_owned()
+}
+
+#[test]
+fn keys_of_a_payshield_are_made_taken_in_rotated_and_listed_by_the_same_commands() {
+    let switch = Switch::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let machine = simulators::payshield::Machine::new(1).unwrap();
+    let (usage, mode) = (keys::KeyUsage::KeyBlockProtection, keys::ModeOfUse::Both);
+    let exchange = keys::BoundKey::new(usage, mode, keys::KeyAlgorithm::Aes, &[0x5A; 32]).unwrap();
+    write(switch.dir.path(), "exchange.token", &machine.token(&exchange).unwrap());
+    let handle = runtime.block_on(simulators::payshield::start(machine, listen)).unwrap();
+    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    config +=
+        &format!("[hsm]\nkind = \"payshield\"\naddresses = [\"{}\"]\nfile = \"box.keys\"\n", handle.addr());
+    write(switch.dir.path(), "atm-switch.toml", &config);
+
+    switch.told(&["keys", "create"]);
+    assert!(!switch.command(&["keys", "create"]).status.success(), "it is there already");
+    let part = switch.path("part");
+    std::fs::write(&part, "5A".repeat(32)).unwrap();
+    let part = part.to_str().unwrap();
+    let parts = switch.command(&["keys", "import", "bank.970418.exchange", "--part", part, "--part", part]);
+    assert!(String::from_utf8(parts.stderr).unwrap().contains("put together at its own console"));
+    let token = switch.path("exchange.token");
+    switch.told(&["keys", "import", "bank.970418.exchange", "--block", token.to_str().unwrap()]);
+    let made = switch.told(&["keys", "generate", "bank.970418.pin"]);
+    let block_of = |told: &str| told.lines().nth(1).unwrap().to_owned();
+    assert!(block_of(&made).starts_with("D0"), "{made}");
+    let rotated = switch.told(&["keys", "rotate", "bank.970418.pin"]);
+    assert!(rotated.contains("version 02") && rotated.contains("before it version 01"), "{rotated}");
+    let exported = switch.told(&["keys", "export", "bank.970418.pin"]);
+    let under = keys::KeyBlockKey::new(&exchange).unwrap();
+    let version_min = keys::KeyVersion::new(2).unwrap();
+    let expected = keys::Expected { usage: keys::KeyUsage::PinEncryption, version_min };
+    let unwrapped = |block: &str| under.unwrap(block.trim().as_bytes(), expected).unwrap().key.check_value();
+    assert_eq!(unwrapped(&exported), unwrapped(&block_of(&rotated)));
+    let listed = switch.told(&["keys", "list"]);
+    assert!(listed.contains(&unwrapped(&exported).to_string()), "{listed}");
+    std::fs::write(switch.path("old.tr31"), block_of(&made)).unwrap();
+    let old = switch.path("old.tr31");
+    let back = switch.command(&["keys", "import", "bank.970418.pin", "--block", old.to_str().unwrap()]);
+    let back = String::from_utf8(back.stderr).unwrap();
+    assert!(back.contains("has version 02: a new one has to be above it; nothing was taken"), "{back}");
+    let audit = std::fs::read_to_string(switch.path("log/audit.log")).unwrap();
+    for act in ["keys create", "keys import", "keys generate", "keys rotate", "keys export"] {
+        assert!(audit.contains(act), "{act}");
+    }
+}
+
+/// Versions ended with 99, and nothing led back.
+#[test]
+fn a_terminal_whose_versions_are_used_up_brings_its_next_key_under_a_new_exchange_key() {
+    let mut switch = Switch::new();
+    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    config += "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\nkey_file = \"hsm.key\"\n";
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    write(switch.dir.path(), "hsm.key", &"35".repeat(32));
+    switch.told(&["keys", "create"]);
+    bring_exchange(&switch, "terminal.HN000001.exchange", "5A");
+    write(switch.dir.path(), "block", &pin_block_of(0x5A, 98, 1));
+    let block = switch.path("block");
+    switch.told(&["keys", "import", "terminal.HN000001.pin", "--block", block.to_str().unwrap()]);
+
+    let addresses = switch.start();
+    let dial = |addresses: &Value| {
+        let mut terminal = TcpStream::connect(address(addresses, "terminals")).unwrap();
+        assert_eq!(exchange(&mut terminal, &network("001", 1)).unwrap().text(39), Some("00"));
+        terminal
+    };
+    let mut terminal = dial(&addresses);
+    let old = pin_block_of(0x5A, 99, 2);
+    assert_eq!(brought(&mut terminal, 2, &old), "00");
+    for (stan, version) in [(3, 1), (4, 99)] {
+        assert_eq!(brought(&mut terminal, stan, &pin_block_of(0x5A, version, 3)), "88", "version {version}");
+    }
+    let near_end = |switch: &Switch| -> Value {
+        let status: Value = serde_json::from_str(&switch.told(&["status"])).unwrap();
+        status["keys_near_end"].clone()
+    };
+    assert_eq!(near_end(&switch), 1);
+    assert!(page(&addresses, "/metrics").contains("atm_switch_keys_near_end 1\n"));
+    let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
+    assert!(stderr.contains("bring a new terminal.HN000001.exchange"), "{stderr}");
+    let listed = switch.told(&["keys", "list", "--json"]);
+    let pin: Value = serde_json::from_str(listed.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&pin["version"], &pin["exchange_version"]), (&Value::from("99"), &Value::from("01")));
+    assert_eq!(pin["near_end"], true);
+
+    bring_exchange(&switch, "terminal.HN000001.exchange", "5C");
+    assert_eq!(brought(&mut terminal, 5, &old), "00", "the exchange key of before is in use until SIGHUP");
+    switch.signal("HUP");
+    let since = Instant::now();
+    while near_end(&switch) != 0 {
+        assert!(since.elapsed() < PATIENCE, "the new exchange key is not taken up");
+    }
+    assert_eq!(brought(&mut terminal, 6, &old), "88", "a block of before");
+    assert_eq!(brought(&mut terminal, 7, &pin_block_of(0x5C, 11, 4)), "88", "more than 10 above none");
+    assert_eq!(brought(&mut terminal, 8, &pin_block_of(0x5C, 1, 1)), "88", "a key of before");
+    let first = pin_block_of(0x5C, 1, 4);
+    assert_eq!(brought(&mut terminal, 9, &first), "00");
+    switch.end("KILL");
+    let mut terminal = dial(&switch.start());
+    for (stan, block, code) in
+        [(10, &first, "00"), (11, &old, "88"), (12, &pin_block_of(0x5C, 2, 5), "00"), (13, &first, "88")]
+    {
+        assert_eq!(brought(&mut terminal, stan, block), code, "{stan}");
+    }
+    let listed = switch.told(&["keys", "list"]);
+    assert!(
+        listed.contains("terminal.HN000001.pin  version 02  ") && listed.contains("under exchange key 02")
+    );
+}
+
+#[test]
+fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
+    let switch = Switch::new();
+    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    config += "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\nkey_file = \"hsm.key\"\n";
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    write(switch.dir.path(), "hsm.key", &"35".repeat(32));
+    switch.told(&["keys", "create"]);
+    for (part, digits) in [("first", "5A"), ("second", "3C")] {
+        write(switch.dir.path(), part, &digits.repeat(32));
+    }
+    let (first, second) = (switch.path("first"), switch.path("second"));
+    let parts = ["--part", first.to_str().unwrap(), "--part", second.to_str().unwrap()];
+    switch.told(&[&["keys", "import", "bank.970418.exchange"][..], &parts].concat());
+    // As a running switch has left it, which gave the exchange up.
+    let sealing = hsm::Sealing::key_file("35".repeat(32).as_bytes()).unwrap();
+    let module = hsm::SoftwareHsm::open(&switch.path("hsm.keys"), sealing).unwrap();
+    let name = "bank.970418.mac-from-switch";
+    let kind = hsm::KeyKind { algorithm: keys::KeyAlgorithm::Hmac, bytes: 32 };
+    let offer = hsm::Hsm::offer_key(&module, name.parse().unwrap(), kind, 1).unwrap();
+    let take = |check_value: &str| switch.command(&["keys", "use", name, "--check-value", check_value]);
+    let listed = switch.told(&["keys", "list"]);
+    let line = listed.lines().find(|line| line.starts_with(name)).unwrap();
+    assert!(line.contains("version 01  M7 Hmac of 32 bytes"), "{listed}");
+    assert!(line.contains(&offer.check_value.to_string()), "{listed}");
+    assert!(line.ends_with("offered since 1970-01-01T00:00:01Z, not in use yet"), "{listed}");
+    let listed = switch.told(&["keys", "list", "--json"]);
+    let object: Value =
+        serde_json::from_str(listed.lines().find(|line| line.contains(name)).unwrap()).unwrap();
+    assert_eq!((&object["offered"], &object["before"]), (&Value::from(true), &Value::Null));
+    for (wrong, reason) in [("1A2B3C", "no key of check value 1A2B3C is offered"), ("x", "is no check value")]
+    {
+        let refused = String::from_utf8(take(wrong).stderr).unwrap();
+        assert!(refused.contains(reason), "{refused}");
+    }
+    let value = offer.check_value.to_string();
+    let used = String::from_utf8(take(&value).stdout).unwrap();
+    assert!(used.starts_with(name) && used.contains("version 01") && used.contains(&value), "{used}");
+    assert!(!take(&value).status.success(), "once");
+    assert!(switch.told(&["keys", "list"]).contains(&used));
+    let audit = std::fs::read_to_string(switch.path("log/audit.log")).unwrap();
+    assert_eq!(audit.matches("keys use").count(), 6, "{audit}");
+}
