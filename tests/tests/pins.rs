@@ -133,7 +133,7 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
     assert!(refused("bank.970415.pin", &old).contains("there is no key bank.970415.exchange"));
     assert_eq!(world.switch.told(&["keys", "list"]), before);
 
-    let audit = std::fs::read_to_string(dir.join("log/audit.log")).unwrap();
+    let audit = std::fs::read_to_string(dir.join("log/switch-audit.jsonl")).unwrap();
     let acts: Vec<&str> = audit.lines().filter(|line| line.contains("\"keys ")).collect();
     let at = |stage: &str| acts.iter().filter(|act| act.contains(&format!("\"stage\":\"{stage}\""))).count();
     assert_eq!([at("intent"), at("done"), at("failed")], [10, 7, 3], "{acts:#?}");
@@ -176,10 +176,10 @@ async fn the_switch_sends_keys_and_both_ends_use_them() {
     let refused = world.switch.command(&["keys", "rotate", "bank.970418.exchange", "--send"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("keys for PINs and MACs are sent, no other"));
 
-    let audit = std::fs::read_to_string(world.dir().join("log/audit.log")).unwrap();
+    let audit = std::fs::read_to_string(world.dir().join("log/switch-audit.jsonl")).unwrap();
     let at = |act: &str, stage: &str| {
-        let start = format!("{{\"act\":\"{act}\"");
-        audit.lines().filter(|line| line.starts_with(&start) && line.contains(stage)).count()
+        let act = format!("\"act\":\"{act}\"");
+        audit.lines().filter(|line| line.contains(&act) && line.contains(stage)).count()
     };
     assert_eq!([at("keys send", "\"offered\""), at("keys use", "\"done\"")], [12, 12], "{audit}");
     world.settled().await;

@@ -63,6 +63,14 @@ pub enum ChainError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// No line can be appended behind the last one.
+    #[error("{}: its last line {reason}", path.display())]
+    End {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
 }
 
 /// A link, and the generation of K_log that made it: none is older than the one before it.
@@ -153,6 +161,10 @@ impl<L: Line> ChainedFile<L> {
 
     pub(crate) fn io(&self, error: io::Error) -> ChainError {
         ChainError::Io { path: self.path.clone(), error }
+    }
+
+    pub(crate) fn bad_end(&self, reason: &'static str) -> ChainError {
+        ChainError::End { path: self.path.clone(), reason }
     }
 
     /// What is wrong with a line, from 1.

@@ -76,16 +76,31 @@ impl<L: Line> Locked<'_, L> {
     /// [`ChainError`]; there is no last line to follow from.
     pub fn end(&mut self) -> Result<End, ChainError> {
         let (from, read) = self.last_bytes().map_err(|error| self.of.io(error))?;
-        let whole = read.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        let behind = |bytes: &[u8]| match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(newline) => Ok(newline + 1),
+            None if from == 0 => Ok(0),
+            // What stands before it was not read: it is no beginning of the file.
+            None => Err(self.of.bad_end("is longer than a line may be")),
+        };
+        let whole = behind(&read)?;
         let bytes = from + whole as u64;
         let Some((_, lines)) = read[..whole].split_last() else {
             return Ok(End { number: 0, link: FIRST, bytes });
         };
-        let begins = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
-        let last = std::str::from_utf8(&lines[begins..]).ok().and_then(L::read);
-        let (last, digits) = last.ok_or_else(|| self.of.bad(0, "the last line is none"))?;
-        let link = from_hex(&digits).ok_or_else(|| self.of.bad(0, "the last line has no link"))?;
+        let last = std::str::from_utf8(&lines[behind(lines)?..]).ok().and_then(L::read);
+        let (last, digits) = last.ok_or_else(|| self.of.bad_end(L::NONE))?;
+        let link = from_hex(&digits).ok_or_else(|| self.of.bad_end("has no link"))?;
         Ok(End { number: last.number() + 1, link, bytes })
+    }
+
+    /// What a crash or a full disk has left behind the last whole line: the next line takes it away.
+    ///
+    /// # Errors
+    /// [`ChainError::Io`].
+    pub fn torn(&mut self, end: End) -> Result<Vec<u8>, ChainError> {
+        let mut torn = Vec::new();
+        let read = self.file.seek(SeekFrom::Start(end.bytes)).and_then(|_| self.file.read_to_end(&mut torn));
+        read.map(|_| torn).map_err(|error| self.of.io(error))
     }
 
     /// As much of the file as the last line may have, and a torn one behind it.
@@ -108,22 +123,41 @@ impl<L: Line> Locked<'_, L> {
         line: &L,
         checked: Option<&mut Checked>,
     ) -> Result<[u8; 32], ChainError> {
-        let keys = self.of.keys();
-        let link = keys.chain(&end.link, &chained(line));
-        let text = format!("{}\n", line.written(&to_hex(&link)));
-        if text.len() > L::BYTES_MAX {
-            return Err(self.of.bad(end.number + 1, "would be longer than a line may be"));
+        let (text, link) = self.append_chained(end, std::slice::from_ref(line))?;
+        if let Some(checked) = checked {
+            checked.follow(text.as_bytes(), (link, self.of.keys().chaining_generation()));
+            checked.see(self.file.metadata().ok().as_ref());
+        }
+        Ok(link)
+    }
+
+    /// Appends lines with one sync; they are durable when this returns. A crash may leave the first of them alone.
+    ///
+    /// # Errors
+    /// [`ChainError`]; none was appended.
+    pub fn append_all(&mut self, end: End, lines: &[L]) -> Result<(), ChainError> {
+        self.append_chained(end, lines).map(drop)
+    }
+
+    /// Gives what was appended, and the last link.
+    fn append_chained(&mut self, end: End, lines: &[L]) -> Result<(String, [u8; 32]), ChainError> {
+        let mut text = String::new();
+        let mut link = end.link;
+        for line in lines {
+            link = self.of.keys().chain(&link, &chained(line));
+            let written = line.written(&to_hex(&link));
+            if written.len() >= L::BYTES_MAX {
+                return Err(self.of.bad(line.number() + 1, "would be longer than a line may be"));
+            }
+            text += &written;
+            text.push('\n');
         }
         if let Err(error) = self.write(end.bytes, text.as_bytes()) {
             // It is told as not appended, and must not be read back.
             self.file.set_len(end.bytes).ok();
             return Err(self.of.io(error));
         }
-        if let Some(checked) = checked {
-            checked.follow(text.as_bytes(), (link, keys.chaining_generation()));
-            checked.see(self.file.metadata().ok().as_ref());
-        }
-        Ok(link)
+        Ok((text, link))
     }
 
     fn write(&mut self, behind_bytes: u64, text: &[u8]) -> std::io::Result<()> {

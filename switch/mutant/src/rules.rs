@@ -436,6 +436,10 @@ mutants! {
         "A head's signature is not verified (log: heads forged).",
         fault: "a head with a changed byte, or of another key",
         shows: "a log that was put back is vouched for";
+    PlainAuditUnchecked = "plain-audit-unchecked",
+        "What is left of the audit of before its lines were chained need not be what was vouched for (log: the audit edited).",
+        fault: "a plain line that was edited, or the file gone",
+        shows: "the audit is told as whole";
 
     // Messages, keys and what is sealed.
     BytesBehindTaken = "bytes-behind-taken",

@@ -14,6 +14,11 @@ fn each_rule_that_is_broken_is_missed() {
             Mutant::EmptyPlaceIsFirstStart,
             &["heads::tests::a_second_place_that_is_not_mounted_is_an_alarm_and_no_first_start"],
         ),
+        (Mutant::PlainAuditUnchecked, &["audit_file::tests::plain_lines_of_before_stay_and_are_vouched_for"]),
+        (
+            Mutant::AuditChainUnchecked,
+            &["audit_file::tests::a_line_that_was_changed_cut_out_or_moved_is_named"],
+        ),
         (Mutant::ListPutBackTaken, &["trust::tests::a_list_that_is_put_there_is_taken_and_never_taken_away"]),
         (Mutant::CitizenStatusIgnored, &["registry::contract::tests::judged_in_the_order_of_the_contract"]),
         (Mutant::CardStatusIgnored, &["registry::contract::tests::judged_in_the_order_of_the_contract"]),

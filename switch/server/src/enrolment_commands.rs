@@ -9,7 +9,7 @@ use enrolment::{Enrolment, Error, Mode, Options, Report};
 use processor::Institution;
 use serde_json::json;
 
-use crate::audit_file::audit;
+use crate::audit_file::AuditFile;
 use crate::cli::or_standard_input;
 use crate::config::Settings;
 
@@ -47,8 +47,8 @@ pub fn import(
         return Err(error.to_string());
     }
     let generation = report.generation;
-    audit(
-        &settings.switch.log_dir,
+    let file = file.display().to_string();
+    AuditFile::of(settings).record(
         json!({ "act": "enrolment import", "bank": bank.to_string(), "file": file, "generation": generation }),
     )?;
     writeln!(
@@ -72,7 +72,8 @@ pub fn show(
     let number = or_standard_input(number, &mut input.take(NUMBER_BYTES_MAX))?;
     let number = CitizenNumber::parse(number.as_bytes()).map_err(|error| error.to_string())?;
     let citizen = settings.keys.data.pseudonym(&number);
-    audit(&settings.switch.log_dir, json!({ "act": "enrolment show", "citizen": citizen.to_string() }))?;
+    let look = json!({ "act": "enrolment show", "citizen": citizen.to_string() });
+    AuditFile::of(settings).record(look)?;
     let enrolment = Enrolment::open(&settings.switch.enrolment_dir).map_err(|error| error.to_string())?;
     let accounts = enrolment.accounts(&citizen).map_err(|error| error.to_string())?;
     let mut lines = format!("citizen {citizen}: {} accounts\n", accounts.len());

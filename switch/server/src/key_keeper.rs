@@ -1,7 +1,6 @@
 //! Has the security module take in the keys that terminals and banks bring, and make those that they are sent, on a thread of its
 //! own and in a queue of its own: no PIN waits behind a key (docs/interface.md#key-exchange).
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use processor::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::audit_file::{AUDIT_FILE, audit};
+use crate::audit_file::{AUDIT_FILE, AuditFile};
 use crate::bus::Inbound;
 use crate::clock::Clock;
 use crate::config::PinFormats;
@@ -60,8 +59,8 @@ pub(crate) struct Keeping {
     pub(crate) macs: Arc<ExchangedMacs>,
     /// The wall clock of what is taken in.
     pub(crate) clock: Clock,
-    /// Where the audit file is.
-    pub(crate) log_dir: PathBuf,
+    /// What is taken in, made and used is recorded there.
+    pub(crate) audit: AuditFile,
     /// What has waited longer is answered 91, and not begun.
     pub(crate) wait_max: Duration,
 }
@@ -296,7 +295,7 @@ impl Keeping {
 
     fn audit(&self, act: Value) -> Result<(), HsmError> {
         let failed = |reason| HsmError::File { path: AUDIT_FILE.to_owned(), reason };
-        audit(Path::new(&self.log_dir), act).map_err(failed)
+        self.audit.record(act).map_err(failed)
     }
 }
 

@@ -13,7 +13,7 @@ use processor::UtcSeconds;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::audit_file::audit_all;
+use crate::audit_file::AuditFile;
 use crate::config::{HsmModule, Settings};
 use crate::key_versions::near_their_end;
 use crate::log_view::utc;
@@ -269,7 +269,8 @@ fn audited(
         [] => vec![json!({ "act": act, "stage": stage })],
         names => names.iter().map(|name| of(name, stage)).collect(),
     };
-    let record = |acts: Vec<Value>| audit_all(&settings.switch.log_dir, acts);
+    let audit = AuditFile::of(settings);
+    let record = |acts: Vec<Value>| audit.record_all(acts);
     record(each("intent"))?;
     match change() {
         Ok(keys) if keys.is_empty() => record(each("done")).map(|()| keys),

@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
 use crate::admin::{self, Health};
-use crate::audit_file;
+use crate::audit_file::AuditFile;
 use crate::bus::{Bus, Inbound, bus};
 use crate::clock::Clock;
 use crate::config::{self, PinFormats, Settings, TerminalLinkSettings};
@@ -99,7 +99,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let opened = SegmentLog::open(options, Box::new(move |event| news.told(event)));
     let (log, recovered) = opened.map_err(|error| format!("log: {error}"))?;
     tell_recovered(&recovered, &settings);
-    mend_audit(&settings.switch.log_dir);
+    mend_audit(&AuditFile::of(&settings));
     refuse_without_reserve(&log, &log_news)?;
     let now = clock.now();
     refuse_old_clock(&recovered, now, settings.switch.clock_behind_ms_max)?;
@@ -237,8 +237,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
 
 /// A torn end may have been left by a full disk, which may be full still: money goes on, and acts of people are refused until it
 /// can be mended, by the next of them.
-fn mend_audit(log_dir: &Path) {
-    if let Err(error) = audit_file::mend(log_dir) {
+fn mend_audit(audit: &AuditFile) {
+    if let Err(error) = audit.mend() {
         tracing::error!(%error, "the audit file's end cannot be mended; acts that it has to record are refused until it can");
     }
 }
@@ -418,7 +418,7 @@ fn key_keeper(
         formats: Arc::clone(formats),
         macs: Arc::clone(macs),
         clock,
-        log_dir: settings.switch.log_dir.clone(),
+        audit: AuditFile::of(settings),
         wait_max: Duration::from_millis(settings.processor.timers.hsm_ms_max),
     };
     KeyKeeper::start(keeping, &bus.others)

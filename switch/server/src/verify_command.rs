@@ -1,5 +1,5 @@
 //! `atm-switch log verify|begin-heads|heads-key`: the durable log checked from its files, against itself and against kept
-//! heads.
+//! heads; and the audit beside it.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -12,7 +12,7 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
-use crate::audit_file::audit;
+use crate::audit_file::{AuditFile, Audited, PLAIN_FILE};
 use crate::config::Settings;
 use crate::heads;
 use crate::log_view::utc_ms;
@@ -28,12 +28,12 @@ pub struct KeptHeads<'a> {
     pub key: Option<&'a Path>,
 }
 
-/// A log, or a file of heads, that is not what it was.
+/// A log, a file of heads or an audit that is not what it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadLog {
     /// Exit status: what was done.
     pub status: u8,
-    /// The first bad record, and what is wrong with it.
+    /// The first bad record or line, and what is wrong with it.
     pub reason: String,
 }
 
@@ -42,6 +42,9 @@ const FORGED_STATUS: u8 = 16;
 
 /// Exit status where the file holds no head of this log, though its directory says that heads were kept.
 const MISSING_STATUS: u8 = 17;
+
+/// Exit status where the log is good, and the audit beside it is not what was written.
+const AUDIT_STATUS: u8 = 18;
 
 fn status(harm: Harm) -> u8 {
     match harm {
@@ -55,10 +58,10 @@ fn status(harm: Harm) -> u8 {
 }
 
 /// Checks the whole log: checksums, positions, chain, seals, lifecycle; and that it still holds the heads that were kept
-/// elsewhere. `None`: it is good.
+/// elsewhere; and every line of the audit beside it. `None`: all is good.
 ///
 /// # Errors
-/// It cannot be checked: the log or the heads cannot be read, or there is no key to judge heads by.
+/// It cannot be checked: log, audit or heads cannot be read, or there is no key to judge heads by.
 pub fn verify(
     settings: &Settings,
     kept: &KeptHeads<'_>,
@@ -72,11 +75,12 @@ pub fn verify(
     let report = verify_log(&settings.switch.log_dir, &settings.keys.data, &heads);
     let report = report.map_err(|error| error.to_string())?;
     let were_kept = heads::were_kept(&settings.switch.log_dir);
-    let bad = bad_log(&report, signed.as_ref(), were_kept);
+    let audited = AuditFile::of(settings).check()?;
+    let bad = bad_log(&report, signed.as_ref(), were_kept).or_else(|| bad_audit(&audited));
     let text = if json {
-        format!("{:#}\n", report_json(&report, signed.as_ref(), bad.as_ref()))
+        format!("{:#}\n", report_json(&report, signed.as_ref(), &audited, bad.as_ref()))
     } else {
-        report_text(&report, signed.as_ref())
+        report_text(&report, signed.as_ref(), &audited)
     };
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
     Ok(bad)
@@ -94,7 +98,7 @@ pub fn begin_heads(settings: &Settings, out: &mut impl Write) -> Result<(), Stri
         return Err(format!("{}: there is no such directory: make it, or mount it, first", place.display()));
     }
     let head = heads::begin(kept, log_dir, node, &settings.keys.data)?;
-    audit(log_dir, json!({ "act": "log begin-heads", "head": head.to_string() }))?;
+    AuditFile::of(settings).record(json!({ "act": "log begin-heads", "head": head.to_string() }))?;
     writeln!(out, "{}: vouches for {} records; head {head}", kept.file.display(), head.records)
         .map_err(|error| error.to_string())
 }
@@ -151,7 +155,11 @@ fn bad_log(report: &Report, signed: Option<&SignedHeads>, were_kept: bool) -> Op
     })
 }
 
-fn report_text(report: &Report, signed: Option<&SignedHeads>) -> String {
+fn bad_audit(audited: &Audited) -> Option<BadLog> {
+    audited.bad.clone().map(|reason| BadLog { status: AUDIT_STATUS, reason })
+}
+
+fn report_text(report: &Report, signed: Option<&SignedHeads>, audited: &Audited) -> String {
     let mut text = String::new();
     for (kind, count) in &report.kinds {
         text += &format!("{count:>10} {kind}\n");
@@ -169,10 +177,19 @@ fn report_text(report: &Report, signed: Option<&SignedHeads>) -> String {
             report.vouched_records
         );
     }
+    text += &format!("{:>10} lines of the audit\n", audited.lines);
+    if audited.unvouched_bytes > 0 {
+        text += &format!("{:>10} bytes of {PLAIN_FILE} that no line vouches for\n", audited.unvouched_bytes);
+    }
     text + &format!("{} records are good; head {}\n", report.head.records, report.head)
 }
 
-fn report_json(report: &Report, signed: Option<&SignedHeads>, bad: Option<&BadLog>) -> Value {
+fn report_json(
+    report: &Report,
+    signed: Option<&SignedHeads>,
+    audited: &Audited,
+    bad: Option<&BadLog>,
+) -> Value {
     let heads = signed.map(|signed| {
         json!({
             "signed": signed.heads.len(),
@@ -203,6 +220,11 @@ fn report_json(report: &Report, signed: Option<&SignedHeads>, bad: Option<&BadLo
         "suspense": report.suspense,
         "tail": report.tail.as_ref().map(|tail| json!({ "position": tail.position, "reason": tail.reason })),
         "heads": heads,
+        "audit": {
+            "lines": audited.lines,
+            "unvouched_bytes": audited.unvouched_bytes,
+            "bad": audited.bad,
+        },
         "bad": of_record,
     })
 }

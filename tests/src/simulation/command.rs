@@ -494,6 +494,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::OldChainKeyTaken, "switch/journal/src/tests/defences.rs"),
     (Mutant::PersonalInClear, "switch/journal/src/tests/defences.rs"),
     (Mutant::HeadSignatureUnchecked, "switch/journal/src/tests/defences.rs"),
+    (Mutant::PlainAuditUnchecked, "switch/server/src/defences.rs"),
     (Mutant::BytesBehindTaken, "switch/iso8583/tests/codec/defences.rs"),
     (Mutant::PaidOutReversed, "tests/tests/defences/main.rs"),
     (Mutant::ReversalOfMoreTaken, "tests/tests/defences/main.rs"),

@@ -29,7 +29,7 @@ pub enum EnrolmentCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Print a citizen's linked accounts, masked. Every look is recorded in `audit.log` beside the log.
+    /// Print a citizen's linked accounts, masked. Every look is recorded in `switch-audit.jsonl` beside the log.
     #[command(after_help = "Example:\n  atm-switch enrolment show - --config atm-switch.toml < number")]
     Show {
         /// The citizen number; `-` reads it from standard input, out of other users' sight.

@@ -90,7 +90,7 @@ pub enum KeysCommand {
     Use {
         /// The key's name.
         name: String,
-        /// The whole check value of the key, as `keys list`, audit.log and its owner say it.
+        /// The whole check value of the key, as `keys list`, the audit and its owner say it.
         #[arg(long, value_name = "KCV")]
         check_value: String,
         /// The switch that is meant.

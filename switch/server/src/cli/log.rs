@@ -43,12 +43,14 @@ pub enum LogCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check every record: checksum, place in the chain, sequence. The exit status says what was done to a bad one.
+    /// Check every record: checksum, place in the chain, sequence; and the audit beside the log. The exit status says what was done to
+    /// a bad one.
     #[command(after_help = "Examples:
   atm-switch log verify --config atm-switch.toml
   atm-switch log verify --config atm-switch.toml --heads /mnt/witness/switch-hn-1.heads --json
 Exit status: 0 good, 1 not checked, 2 configuration, 10 changed, 11 moved, 12 gone, 13 cut, 14 rolled back,
-15 replaced, 16 the heads themselves are not signed by the key, 17 no head is left where some were kept.")]
+15 replaced, 16 the heads themselves are not signed by the key, 17 no head is left where some were kept,
+18 the audit beside the log is not what was written.")]
     Verify {
         /// The switch that is meant.
         #[command(flatten)]

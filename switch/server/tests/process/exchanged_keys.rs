@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::switch::{PATIENCE, Switch, address, page, write};
+use crate::switch::{PATIENCE, Switch, address, audit, page, write};
 use crate::terminal::{exchange, network};
 
 /// Two parts of an exchange key, in files.
@@ -79,7 +79,7 @@ fn keys_of_a_payshield_are_made_taken_in_rotated_and_listed_by_the_same_commands
     let back = switch.command(&["keys", "import", "bank.970418.pin", "--block", old.to_str().unwrap()]);
     let back = String::from_utf8(back.stderr).unwrap();
     assert!(back.contains("has version 02: a new one has to be above it; nothing was taken"), "{back}");
-    let audit = std::fs::read_to_string(switch.path("log/audit.log")).unwrap();
+    let audit = audit(&switch);
     for act in ["keys create", "keys import", "keys generate", "keys rotate", "keys export"] {
         assert!(audit.contains(act), "{act}");
     }
@@ -189,6 +189,6 @@ fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
     assert!(used.starts_with(name) && used.contains("version 01") && used.contains(&value), "{used}");
     assert!(!take(&value).status.success(), "once");
     assert!(switch.told(&["keys", "list"]).contains(&used));
-    let audit = std::fs::read_to_string(switch.path("log/audit.log")).unwrap();
+    let audit = audit(&switch);
     assert_eq!(audit.matches("keys use").count(), 6, "{audit}");
 }

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use server::audit_file::AUDIT_FILE;
 
 /// Longer than anything here takes: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -180,4 +181,9 @@ pub(crate) fn page(addresses: &Value, path: &str) -> String {
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
     page
+}
+
+/// The audit beside the switch's log.
+pub(crate) fn audit(switch: &Switch) -> String {
+    std::fs::read_to_string(switch.path("log").join(AUDIT_FILE)).unwrap()
 }
