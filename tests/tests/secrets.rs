@@ -261,12 +261,14 @@ fn look_at_console(search: &mut Search, sealed: &Search, address: &str) {
         number(1),
         number(0)
     );
-    for answer in clerk.load(&place, &wrong) {
+    // And into the file's name.
+    let name = format!("{}.csv", number(0));
+    for answer in clerk.load(&place, &name, &wrong) {
         search.look("a file that is wrong", &answer.seen());
     }
     // Where it can be read: an RRN has 12 characters as well.
     let read = format!("{head}{},,,,2026-05-01 08:00:00,5,D,,,\nTRAILER,1,5\n", number(1));
-    for answer in clerk.load(&place, &read) {
+    for answer in clerk.load(&place, &name, &read) {
         search.look("a file with a number for an RRN", &answer.seen());
     }
     operator.post("/day/cutover", "day=2026-05-02");

@@ -9,7 +9,7 @@ use clap::Args;
 use super::damage::Damages;
 use super::files::Truth;
 use super::plan::Plan;
-use super::{files, log, reconcile};
+use super::{config, files, log, reconcile};
 
 /// No day has more: the plan holds all of them in memory.
 const TRANSACTIONS_MAX: u64 = 5_000_000;
@@ -19,7 +19,7 @@ const TRANSACTIONS_MAX: u64 = 5_000_000;
 #[command(after_help = "Examples:
   simulators day --seed 1 --transactions 100000 --out target/day --reconcile --json
   simulators day --seed 1 --transactions 1000 --out target/day --damage damage.toml
-damage.toml: `twins = 10`, and `[planted]` with a number for each kind by name, `missing_at_bank = 3`.")]
+damage.toml: `twins = 10`, `retried = 8`, `nameless_reversals = 4`, and `[planted]` with a number for each kind by name, `missing_at_bank = 3`.")]
 pub struct DayArguments {
     /// What the day is drawn from.
     #[arg(long, default_value_t = 1)]
@@ -56,11 +56,7 @@ pub fn write_day(seed: u64, transactions: usize, dir: &Path) -> Result<Vec<Strin
 fn write(plan: &Plan, seed: u64, dir: &Path) -> Result<(u64, Truth), String> {
     let records = log::write(plan, seed, &dir.join("log"))?;
     let truth = files::write(plan, dir)?;
-    let names = ["k_enc", "k_pseudonym", "k_log"];
-    let keys = names.map(|name| format!("{name} = \"{}\"\n", log::key_hex(seed, name)));
-    let path = dir.join("keys.toml");
-    fs::write(&path, format!("[data]\n{}", keys.concat()))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+    config::write(plan, seed, dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     Ok((records, truth))
 }
 

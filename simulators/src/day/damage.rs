@@ -6,7 +6,7 @@ use std::path::Path;
 use reconciliation::Kind;
 use serde::Deserialize;
 
-use super::plan::{Names, Twin, Use, What};
+use super::plan::{Names, Retry, Twin, Use, Way, What};
 use crate::pilot::Chance;
 
 /// One in so many transactions is damaged in each way, where no file says otherwise.
@@ -24,6 +24,12 @@ pub(super) struct Damages {
     /// Pairs of equal amount in one minute at one terminal whose lines at the bank have no name.
     #[serde(default)]
     pub(super) twins: usize,
+    /// Withdrawals whose dispense was tried again: the journal has several lines of each.
+    #[serde(default)]
+    pub(super) retried: usize,
+    /// Reversals that the bank posts without a name, each beside a deposit of its amount that the bank has not posted.
+    #[serde(default)]
+    pub(super) nameless_reversals: usize,
 }
 
 /// Kinds that are about a transaction; the others are about a cassette, a member or a file.
@@ -58,10 +64,15 @@ impl Damages {
             | Kind::DuplicateFile => 1,
             _ => each,
         };
-        Damages { planted: Kind::ALL.into_iter().map(|kind| (kind, count(kind))).collect(), twins: each * 2 }
+        Damages {
+            planted: Kind::ALL.into_iter().map(|kind| (kind, count(kind))).collect(),
+            twins: each * 2,
+            retried: each * 4,
+            nameless_reversals: each,
+        }
     }
 
-    /// As a TOML file says: `twins = 10`, and `[planted]` with a number for each kind by name.
+    /// As a TOML file says: `twins = 10`, `retried = 8`, `nameless_reversals = 4`, and `[planted]` with a number for each kind by name.
     pub(super) fn read(path: &Path) -> Result<Damages, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
@@ -98,6 +109,27 @@ pub(super) fn plant(
         let second = uses[index].clone();
         add_twins(uses, index, second, pair, chance);
     }
+    for variant in 0..damages.retried {
+        let Some(index) = plain.pop() else { return };
+        let retry = Retry::of(variant);
+        uses[index].damage = (retry.way == Way::InVain).then_some(Kind::DebitedNotDispensed);
+        uses[index].retry = Some(retry);
+    }
+    for pair in 0..damages.nameless_reversals {
+        let Some(index) = plain.pop() else { return };
+        add_nameless_reversal(uses, index, pair, chance);
+    }
+}
+
+/// What was taken back, of which the bank's second line has no name, and behind it a deposit of as much that the bank has forgotten: the line might
+/// be either's.
+fn add_nameless_reversal(uses: &mut Vec<Use>, index: usize, pair: usize, chance: &mut Chance) {
+    let reversed = &mut uses[index];
+    (reversed.what, reversed.twin, reversed.variant) = (What::Reversed, Some(Twin::Back), pair);
+    let at_s = reversed.at_s + i64::from(chance.between(25, 50));
+    let deposit = Use { at_s, what: What::Deposit, twin: Some(Twin::Missing), ..reversed.clone() };
+    let number = uses.len() as u32 + 1;
+    uses.push(Use { number, ..deposit });
 }
 
 /// A second of the same amount less than a minute later; in every third pair one line is missing, in another one a transaction with a

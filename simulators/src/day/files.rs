@@ -6,7 +6,9 @@ use std::path::Path;
 
 use reconciliation::Kind;
 
-use super::plan::{BANKS, Names, Plan, SUMMING_BANK, Twin, UTC_OFFSET_S, Use, What, bank_id, terminal_id};
+use super::plan::{
+    BANKS, Names, Plan, Retry, SUMMING_BANK, Twin, UTC_OFFSET_S, Use, Way, What, bank_id, terminal_id,
+};
 
 /// So many machines' journals are in one file.
 const MACHINES_A_FILE: usize = 100;
@@ -91,7 +93,9 @@ pub(super) fn write(plan: &Plan, dir: &Path) -> Result<Truth, String> {
 
 /// Planted on a transaction itself; the others are planted on a line.
 fn of_ours(one: &Use) -> Option<Kind> {
-    one.damage.filter(|kind| !matches!(kind, Kind::MissingAtSwitch | Kind::Duplicate))
+    // The bank has given it back, by a line that may as well be another's.
+    let given_back = (one.twin == Some(Twin::Back)).then_some(Kind::MissingAtBank);
+    one.damage.filter(|kind| !matches!(kind, Kind::MissingAtSwitch | Kind::Duplicate)).or(given_back)
 }
 
 fn put(dir: &Path, name: &str, text: &str) -> Result<(), String> {
@@ -123,6 +127,8 @@ struct Posted<'a> {
     amount: i64,
     currency: u16,
     is_next_day: bool,
+    has_sequence: bool,
+    is_ambiguous: bool,
 }
 
 impl<'a> Posted<'a> {
@@ -137,6 +143,8 @@ impl<'a> Posted<'a> {
             amount: one.gross(),
             currency: 704,
             is_next_day: false,
+            has_sequence: one.bank_names != Names::None,
+            is_ambiguous: one.twin == Some(Twin::Nameless),
         }
     }
 
@@ -144,7 +152,7 @@ impl<'a> Posted<'a> {
     fn line(&self, plan: &Plan, count: usize) -> Line {
         let direction = if self.amount < 0 { "C" } else { "D" };
         let day = if self.is_next_day { plan.next_day } else { plan.day };
-        let sequence = if self.one.bank_names == Names::None { "" } else { "#" };
+        let sequence = if self.has_sequence { "#" } else { "" };
         Line {
             at_s: self.at_s,
             text: format!(
@@ -160,7 +168,7 @@ impl<'a> Posted<'a> {
             of: Some(self.one.rrn()),
             summed: Vec::new(),
             planted: None,
-            is_ambiguous: self.one.twin == Some(Twin::Nameless),
+            is_ambiguous: self.is_ambiguous,
         }
     }
 }
@@ -213,6 +221,11 @@ fn posted(plan: &Plan, one: &Use) -> Vec<(bool, Line)> {
     }
     match one.what {
         What::Declined | What::TimedOut => Vec::new(),
+        What::Reversed if one.twin == Some(Twin::Back) => {
+            let (rrn, has_sequence) = (String::new(), one.variant.is_multiple_of(2));
+            let nameless = Posted { rrn, stan: None, has_sequence, is_ambiguous: true, ..back(one.amount) };
+            vec![today(plain()), today(nameless)]
+        }
         What::Reversed => vec![today(plain()), today(back(one.amount))],
         // Half of the banks net a part at once.
         What::PartReversed if one.bank.is_multiple_of(2) => {
@@ -333,13 +346,15 @@ fn journal_lines(plan: &Plan, one: &Use) -> Vec<Line> {
         0 => "none",
         _ => "kept",
     };
-    let is = |names: &[Names]| names.contains(&one.machine_names);
     let cells = |rrn: &str, stan: &str, at_s: i64, requested: i64, moved: i64, outcome: &str| {
         let terminal = one.terminal_id();
         format!("{terminal},{},{rrn},{stan},#,{},{requested},{moved},704,{outcome}", plan.day, local(at_s))
     };
-    let rrn = if is(&[Names::All]) { one.rrn() } else { String::new() };
-    let stan = if is(&[Names::All, Names::Stan]) { one.terminal_stan().to_string() } else { String::new() };
+    let named = |names: Names| {
+        let rrn = if names == Names::All { one.rrn() } else { String::new() };
+        let has_stan = matches!(names, Names::All | Names::Stan);
+        (rrn, if has_stan { one.terminal_stan().to_string() } else { String::new() })
+    };
     let line = |text: String, of: Option<String>, planted: Option<Kind>| Line {
         at_s: one.at_s,
         text,
@@ -349,8 +364,24 @@ fn journal_lines(plan: &Plan, one: &Use) -> Vec<Line> {
         planted,
         is_ambiguous: false,
     };
-    let mut lines =
-        vec![line(cells(&rrn, &stan, one.at_s + 5, one.gross(), moved, outcome), Some(one.rrn()), None)];
+    let told = |names: Names, behind_s: i64, moved: i64, outcome: &str| {
+        let ((rrn, stan), at_s) = (named(names), one.at_s + behind_s);
+        let text = cells(&rrn, &stan, at_s + 5, one.gross(), moved, outcome);
+        Line { at_s, amount: moved, ..line(text, Some(one.rrn()), None) }
+    };
+    let mut lines = match one.retry {
+        None => vec![told(one.machine_names, 0, moved, outcome)],
+        Some(Retry { way, names: [first, second] }) => {
+            let part = one.amount / 100_000 * 50_000;
+            let [(before, how), (then, how_then)] = match way {
+                Way::InParts if part > 0 => [(part, "taken"), (one.amount - part, "taken")],
+                Way::NoneThenAll | Way::InParts => [(0, "none"), (one.amount, "taken")],
+                Way::RetractedThenAll => [(0, "retracted"), (one.amount, "taken")],
+                Way::InVain => [(0, "none"), (0, "none")],
+            };
+            vec![told(first, 0, before, how), told(second, 20, then, how_then)]
+        }
+    };
     if one.damage == Some(Kind::MissingAtSwitch) && !one.variant.is_multiple_of(2) {
         let phantom = cells("", "999998", one.at_s + 75, one.amount, one.amount, "taken");
         lines.push(Line { at_s: one.at_s + 75, ..line(phantom, None, Some(Kind::MissingAtSwitch)) });

@@ -4,6 +4,7 @@
 //! the records alone are used, to write a log that is one.
 
 mod command;
+mod config;
 mod damage;
 mod files;
 mod log;

@@ -72,6 +72,39 @@ pub(super) struct Use {
     pub(super) variant: usize,
     /// It is one of two that cannot be told apart, or would be if nothing proved them.
     pub(super) twin: Option<Twin>,
+    /// Its dispense was tried again.
+    pub(super) retry: Option<Retry>,
+}
+
+/// How a dispense was tried again, and what the journal calls each of its lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Retry {
+    pub(super) way: Way,
+    /// Of the first line and of the second.
+    pub(super) names: [Names; 2],
+}
+
+/// What came out first and then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// Nothing, then all.
+    NoneThenAll,
+    /// A part and the rest, where it can be parted.
+    InParts,
+    /// Notes that nobody took were drawn back in, then all.
+    RetractedThenAll,
+    /// Nothing, twice.
+    InVain,
+}
+
+impl Retry {
+    /// Each way with each pair of names in its turn.
+    pub(super) fn of(variant: usize) -> Retry {
+        const WAYS: [Way; 4] = [Way::NoneThenAll, Way::InParts, Way::RetractedThenAll, Way::InVain];
+        const NAMES: [[Names; 2]; 3] =
+            [[Names::All, Names::All], [Names::Stan, Names::Stan], [Names::All, Names::Stan]];
+        Retry { way: WAYS[variant % WAYS.len()], names: NAMES[variant / WAYS.len() % NAMES.len()] }
+    }
 }
 
 /// What the bank's file has of a twin.
@@ -85,6 +118,8 @@ pub(super) enum Twin {
     Proven,
     /// A line with its name: the neighbour that proves.
     Between,
+    /// A line with its name, and of what was given back one without, which nothing proves.
+    Back,
 }
 
 impl Use {
@@ -134,6 +169,7 @@ impl Use {
             && !self.is_summed
             && self.damage.is_none()
             && self.twin.is_none()
+            && self.retry.is_none()
     }
 }
 
@@ -148,6 +184,7 @@ pub(super) fn bank_id(bank: usize) -> Institution {
 /// The day.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    pub(super) day_before: Day,
     pub(super) day: Day,
     pub(super) next_day: Day,
     pub(super) terminals: usize,
@@ -182,9 +219,9 @@ impl Plan {
                 draw(&mut chance, index as u32 + 1, terminal, at_s)
             })
             .collect();
-        let next_day = "2026-05-04".parse().expect("a day");
+        let [day_before, next_day] = ["2026-05-02", "2026-05-04"].map(|day| day.parse().expect("a day"));
         damage::plant(&mut uses, &damages, &mut Chance::new(seed, "damage"), Use::is_plain);
-        Plan { day, next_day, terminals, uses, damages }
+        Plan { day_before, day, next_day, terminals, uses, damages }
     }
 }
 
@@ -232,5 +269,6 @@ fn draw(chance: &mut Chance, number: u32, terminal: usize, at_s: i64) -> Use {
         damage: None,
         variant: 0,
         twin: None,
+        retry: None,
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use exchange::{
-    Digest, FileKey, FileKind, InProcess, Intake, JournalFile, Mapping, PostingFile, read_counters,
+    Digest, FileKey, FileKind, Intake, JournalFile, Mapping, PostingFile, Reader, read_counters,
     read_journal, read_postings,
 };
 use journal::LogFiles;
@@ -141,7 +141,7 @@ fn read(plan: &Plan, deliveries: &[Delivery], seed: u64, dir: &Path) -> Result<S
             Handed::Postings(bank, is_next_day) => {
                 let day = if *is_next_day { plan.next_day } else { plan.day };
                 let key = FileKey { day, ..key(FileKind::Postings, Some(bank_id(*bank)), 1) };
-                read_postings(&bytes, &Mapping::normal(), bank_id(*bank), day, &InProcess)
+                read_postings(&bytes, &Mapping::normal(), bank_id(*bank), day, Reader::IN_PROCESS)
                     .and_then(|file| {
                         let lines = file.postings.len() as u64;
                         intake.take(digest, key, lines).map(|()| file)
@@ -151,10 +151,10 @@ fn read(plan: &Plan, deliveries: &[Delivery], seed: u64, dir: &Path) -> Result<S
                         sides.posted.push(key);
                     })
             }
-            Handed::Journal => read_journal(&bytes, UTC_OFFSET_MINUTES).map(|file| sides.journals.push(file)),
-            Handed::Counters => {
-                read_counters(&bytes, UTC_OFFSET_MINUTES).map(|(_, counters)| sides.counters.extend(counters))
-            }
+            Handed::Journal => read_journal(&bytes, UTC_OFFSET_MINUTES, Reader::IN_PROCESS)
+                .map(|file| sides.journals.push(file)),
+            Handed::Counters => read_counters(&bytes, UTC_OFFSET_MINUTES, Reader::IN_PROCESS)
+                .map(|(_, counters)| sides.counters.extend(counters)),
         };
         match taken {
             Ok(()) => drop(sides.names.insert(digest.file(), path.clone())),
@@ -231,7 +231,7 @@ fn judge(plan: &Plan, truth: &Truth, sides: &Sides, matcher: &Matcher, found: BT
     let matched: BTreeSet<String> =
         matcher.matched_ours().iter().filter_map(|position| rrns.get(position).cloned()).collect();
     let is_undamaged = |one: &&super::plan::Use| {
-        one.damage.is_none() && !matches!(one.twin, Some(Twin::Nameless | Twin::Missing))
+        one.damage.is_none() && !matches!(one.twin, Some(Twin::Nameless | Twin::Missing | Twin::Back))
     };
     let undamaged: Vec<String> = plan.uses.iter().filter(is_undamaged).map(super::plan::Use::rrn).collect();
     let unaided = undamaged.iter().filter(|rrn| matched.contains(*rrn)).count();

@@ -5,7 +5,7 @@
 use reconciliation::Kind;
 
 use super::damage::{Damages, OF_TRANSACTIONS};
-use super::plan::Plan;
+use super::plan::{Plan, Twin};
 use super::{files, log, reconcile};
 use crate::pilot::Chance;
 
@@ -16,6 +16,8 @@ fn every_planted_exception_is_found_and_nothing_is_matched_wrongly() {
         let plan = Plan::new(seed, 3_000, Damages::of_every_kind(3_000));
         log::write(&plan, seed, &dir.path().join("log")).unwrap();
         let truth = files::write(&plan, dir.path()).unwrap();
+        assert_eq!(plan.uses.iter().filter(|one| one.retry.is_some()).count(), 12);
+        assert_eq!(plan.uses.iter().filter(|one| one.twin == Some(Twin::Back)).count(), 3);
         assert!(Kind::ALL.iter().all(|kind| truth.planted.iter().any(|planted| planted.kind == *kind)));
         let (outcome, exceptions) =
             reconcile::reconcile(&plan, &truth, &truth.deliveries, seed, dir.path()).unwrap();
@@ -40,7 +42,8 @@ fn every_planted_exception_is_found_and_nothing_is_matched_wrongly() {
 #[test]
 fn a_day_without_damage_has_no_exception() {
     let dir = tempfile::tempdir().unwrap();
-    let plan = Plan::new(9, 2_000, Damages { planted: [].into(), twins: 0 });
+    let plan =
+        Plan::new(9, 2_000, Damages { planted: [].into(), twins: 0, retried: 0, nameless_reversals: 0 });
     log::write(&plan, 9, &dir.path().join("log")).unwrap();
     let truth = files::write(&plan, dir.path()).unwrap();
     let (outcome, exceptions) =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exchange::{Digest, FileKey, Layout};
+use exchange::{Digest, FileKey, Layout, Numbering};
 use processor::{Day, Institution, Position, Rrn, TerminalId};
 use reconciliation::{CaseId, Exception, FeeTable, Kind, LineId};
 use serde::{Deserialize, Serialize};
@@ -178,6 +178,9 @@ pub enum Deed {
         /// The day comes in so many parts: before they are all here nothing of it is missing.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         parts: u32,
+        /// How its lines are counted.
+        #[serde(default, skip_serializing_if = "Numbering::is_first")]
+        numbering: Numbering,
     },
     /// Says that a file was taken for a place that is not its own, and proposes to take it back; somebody else has to check it.
     TakeBack {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use exchange::{Digest, FileKey, Intake, Layout};
+use exchange::{Digest, FileKey, Intake, Layout, Numbering};
 use mutant::Mutant;
 use processor::{Day, Institution, Position};
-use reconciliation::{Book, CaseId, Claimed, DECISIONS_MAX, Decision, FeeTable, Kind, LineId, State};
+use reconciliation::{Aspect, Book, CaseId, Claimed, DECISIONS_MAX, Decision, FeeTable, Kind, LineId, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -38,6 +38,18 @@ impl Proposal {
     fn moves(&self) -> bool {
         matches!(self.resolution, Resolution::Refund | Resolution::Adjustment)
     }
+}
+
+/// The case of a file that was refused, or was taken and can be read no more: one for its bytes, kind, bank, machine and day, whatever the part. Its line is none that
+/// a file has.
+pub fn file_case(digest: Digest, key: FileKey) -> CaseId {
+    let place = serde_json::to_vec(&of_all_parts(key)).expect("a place has plain values");
+    let line = Digest::of(&place).file() | 1 << 63;
+    CaseId { of: LineId { file: digest.file(), line }, aspect: Aspect::Bank }
+}
+
+fn of_all_parts(key: FileKey) -> FileKey {
+    FileKey { part: 0, ..key }
 }
 
 impl CaseState {
@@ -287,10 +299,14 @@ pub struct Casework {
     cases: BTreeMap<CaseId, Case>,
     intake: Intake,
     taken: BTreeMap<(Digest, FileKey), Option<Layout>>,
+    /// How lines are counted, of all files that were ever taken.
+    numbered: BTreeMap<Digest, Numbering>,
     /// In how many parts a day comes, by the key of a part 0.
     parts: BTreeMap<FileKey, u32>,
     taking_back: BTreeMap<(Digest, FileKey), TakingBack>,
     refused: Vec<(i64, Digest, FileKey, Kind, String)>,
+    /// By the front of a file's digest the place that it was refused for last, or taken for.
+    handed_in: BTreeMap<u64, (Digest, FileKey)>,
     layouts: BTreeMap<String, Layout>,
     claims: BTreeMap<(Day, Institution), Claimed>,
     acknowledged: BTreeMap<(Day, Institution), i64>,
@@ -321,9 +337,14 @@ impl Casework {
         self.taken.iter().map(|((digest, key), layout)| (digest, key, layout.as_ref()))
     }
 
+    /// How the lines of a file are counted: as when it was taken first, whether or not it was taken back since.
+    pub fn numbering(&self, digest: Digest) -> Numbering {
+        self.numbered.get(&digest).copied().unwrap_or(Numbering::AsShown)
+    }
+
     /// All parts of this file's kind, bank, machine and day were taken: as many as were told of with any of them.
     pub fn is_whole(&self, key: FileKey) -> bool {
-        let wanted = self.parts.get(&FileKey { part: 0, ..key }).copied().unwrap_or(1);
+        let wanted = self.parts.get(&of_all_parts(key)).copied().unwrap_or(1);
         self.intake.parts(key).filter(|part| (1..=wanted).contains(part)).count() == wanted as usize
     }
 
@@ -588,14 +609,18 @@ impl Casework {
     pub fn apply(&mut self, act: &Act) {
         self.next = act.number + 1;
         match &act.deed {
-            Deed::Take { digest, key, layout, parts, count, .. } => {
+            Deed::Take { digest, key, layout, parts, count, numbering, .. } => {
                 // What was recorded was checked; a file of records that says otherwise takes the first.
                 if self.intake.take(*digest, *key, *count).is_ok() {
+                    self.numbered.entry(*digest).or_insert(*numbering);
                     self.taken.insert((*digest, *key), layout.as_deref().cloned());
-                    let wanted = self.parts.entry(FileKey { part: 0, ..*key }).or_insert(1);
+                    let wanted = self.parts.entry(of_all_parts(*key)).or_insert(1);
                     *wanted = (*wanted).max(*parts);
-                    // It was read with a wrong layout, or for a wrong place, and then with the right one.
-                    self.refused.retain(|(_, refused, ..)| refused != digest);
+                    // It was read with a wrong layout, or for a wrong place, and then with the right one. Without lines it is another one for each place.
+                    let is_made_good =
+                        |place: &FileKey| *count > 0 || of_all_parts(*place) == of_all_parts(*key);
+                    self.refused.retain(|(_, refused, place, ..)| refused != digest || !is_made_good(place));
+                    self.handed_in.entry(digest.file()).or_insert((*digest, *key));
                 }
             }
             Deed::TakeBack { digest, key, why } => {
@@ -608,12 +633,13 @@ impl Casework {
                 self.intake.give_back(*digest, *key);
                 // In how many parts the day comes was said with the files that are gone.
                 if self.intake.parts(*key).next().is_none() {
-                    self.parts.remove(&FileKey { part: 0, ..*key });
+                    self.parts.remove(&of_all_parts(*key));
                 }
             }
             Deed::RejectTakeBack { digest, key, .. } => drop(self.taking_back.remove(&(*digest, *key))),
             Deed::Refuse { digest, key, kind, reason } => {
                 self.refused.push((act.at_ms, *digest, *key, *kind, reason.clone()));
+                self.handed_in.insert(digest.file(), (*digest, *key));
             }
             Deed::KeepLayout { name, layout } => drop(self.layouts.insert(name.clone(), (**layout).clone())),
             Deed::Claim { bank, day, claimed } => drop(self.claims.insert((*day, *bank), claimed.clone())),
@@ -637,9 +663,19 @@ impl Casework {
         }
     }
 
+    /// Versions before had one case for all that had handed in the same bytes, and showed it for the place of the newest refusal: what was done there
+    /// was done to that place's.
+    fn now_known_as(&self, id: CaseId) -> CaseId {
+        let is_before = (id.of.line, id.aspect) == (0, Aspect::Bank);
+        match self.handed_in.get(&id.of.file).filter(|_| is_before) {
+            Some((digest, key)) => file_case(*digest, *key),
+            None => id,
+        }
+    }
+
     fn apply_to_case(&mut self, act: &Act) {
         let Some(id) = act.deed.case() else { return };
-        let case = self.cases.entry(id).or_default();
+        let case = self.cases.entry(self.now_known_as(id)).or_default();
         case.acts.push(act.number);
         let note =
             |case: &mut Case, text: &str| case.notes.push((act.at_ms, act.who.clone(), text.to_owned()));

@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exchange::{
-    Digest, FileKey, FileKind, Layout, Mapping, Reason, Refusal, Sheets, TotalsLine, preview_postings,
-    read_counters, read_journal, read_postings, read_raw_journal, read_totals,
+    Digest, FileKey, FileKind, Layout, Mapping, Numbering, Reader, Reason, Refusal, Sheets, TotalsLine,
+    preview_postings, read_counters, read_journal, read_postings, read_raw_journal, read_totals,
 };
 use keys::DataKeys;
 use processor::{Day, Institution, Side};
 use reconciliation::calendar::{BadCalendar, Calendar};
 use reconciliation::{
-    Aspect, Book, CaseId, CashLine, Claimed, Counter, Decision, Exception, Full, Kind, LineId, Matcher,
-    Misfit, Posting, Rules, Sheet, cash_exceptions, differences,
+    Aspect, Book, CaseId, CashLine, Claimed, Counter, Decision, Exception, Explained, Full, Group, Kind,
+    LineId, Matcher, Misfit, Posting, Rules, Sheet, cash_exceptions, differences, explained,
 };
 
 use crate::act::{About, Deed, Resolution};
 use crate::act_file::{ActError, ActFile};
-use crate::cases::{Case, CaseState, Casework, booked_minor};
+use crate::cases::{Case, CaseState, Casework, booked_minor, file_case};
 use crate::due::DueRules;
 use crate::matching::Matching;
 
@@ -156,7 +156,9 @@ impl Desk {
     pub fn take(&self, arrival: &Arrival<'_>) -> Result<(u64, i64), DeskError> {
         let (casework, _) = self.acts.read()?;
         let digest = Digest::of(arrival.bytes);
-        let read = self.read_arrival(arrival.bytes, arrival.key, arrival.layout).and_then(|lines| {
+        let numbering = casework.numbering(digest);
+        let read = self.read_arrival(arrival.bytes, arrival.key, arrival.layout, numbering);
+        let read = read.and_then(|lines| {
             let (count, _) = lines.count_and_sum();
             casework.intake().check(digest, arrival.key, count).map(|()| lines)
         });
@@ -176,7 +178,8 @@ impl Desk {
         }
         self.keep(digest, arrival.bytes)?;
         let layout = arrival.layout.cloned().map(Box::new);
-        let deed = Deed::Take { digest, key: arrival.key, layout, count, sum_minor, parts: arrival.parts };
+        let (key, parts) = (arrival.key, arrival.parts);
+        let deed = Deed::Take { digest, key, layout, count, sum_minor, parts, numbering };
         self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
         Ok((count, sum_minor))
     }
@@ -206,11 +209,13 @@ impl Desk {
         lines_max: usize,
     ) -> Result<Preview, DeskError> {
         let (casework, _) = self.acts.read()?;
-        let read = self.read_arrival(bytes, key, layout);
+        let digest = Digest::of(bytes);
+        let numbering = casework.numbering(digest);
+        let read = self.read_arrival(bytes, key, layout, numbering);
         let refusal = match read {
             Ok(lines) => {
                 let (count, sum_minor) = lines.count_and_sum();
-                let refusal = casework.intake().check(Digest::of(bytes), key, count).err();
+                let refusal = casework.intake().check(digest, key, count).err();
                 return Ok(Preview { lines: lines.first(lines_max), count, sum_minor, refusal });
             }
             Err(refusal) => Some(refusal),
@@ -224,8 +229,9 @@ impl Desk {
             }
         };
         let of_bank = key.bank.filter(|_| key.kind == FileKind::Postings);
-        let shown = of_bank
-            .and_then(|bank| preview_postings(bytes, mapping, bank, key.day, &*self.sheets, lines_max).ok());
+        let shown = of_bank.and_then(|bank| {
+            preview_postings(bytes, mapping, bank, key.day, self.reader(numbering), lines_max).ok()
+        });
         Ok(match shown {
             None => Preview { lines: Vec::new(), count: 0, sum_minor: 0, refusal },
             Some(shown) => Preview {
@@ -311,7 +317,7 @@ impl Desk {
             if Digest::of(&bytes) != *digest {
                 return Err(DeskError::Changed(path));
             }
-            match self.read_file(&bytes, *key, layout) {
+            match self.read_file(&bytes, *key, layout, casework.numbering(*digest)) {
                 Ok(Lines::Postings(file)) => matching.postings(*digest, *key, &file)?,
                 Ok(Lines::Journal(file)) => matching.journal(*digest, *key, &file)?,
                 Ok(Lines::Counters(read)) => matching.counters(*digest, *key, read),
@@ -334,15 +340,16 @@ impl Desk {
         let mut exceptions = matching.exceptions();
         exceptions.extend(cash_exceptions(&matching.counters)?);
         exceptions.extend(totals_exceptions(casework, book));
+        let refused = casework.refused().iter();
         let refused =
-            casework.refused().iter().map(|(at_ms, digest, key, kind, _)| (*digest, (*at_ms, *key, *kind)));
-        let unread = matching
-            .unread
-            .iter()
-            .map(|(key, (digest, refusal))| (*digest, (key.day.begins_ms(), *key, refusal.kind)));
-        // All of a file have one case, the newest counts.
-        let newest: BTreeMap<_, _> = refused.chain(unread).collect();
-        exceptions.extend(newest.into_iter().map(file_exception));
+            refused.map(|(at_ms, digest, key, kind, _)| file_exception(*digest, *key, *kind, *at_ms));
+        let unread = matching.unread.iter();
+        let unread = unread
+            .map(|(key, (digest, refusal))| file_exception(*digest, *key, refusal.kind, key.day.begins_ms()));
+        // Of several refusals of one file for one place the newest counts.
+        let newest: BTreeMap<CaseId, Exception> =
+            refused.chain(unread).map(|exception| (exception.case, exception)).collect();
+        exceptions.extend(newest.into_values());
         let here: BTreeSet<CaseId> = exceptions.iter().map(|exception| exception.case).collect();
         let not_here = casework.cases().filter(|(id, _)| !here.contains(*id));
         exceptions.extend(not_here.filter_map(|(id, case)| gone(*id, case, matching)));
@@ -380,9 +387,15 @@ impl Desk {
 
     /// Reads a file that is handed in: its place is one of its kind, and it is the journal of the machine that it is named by. Not where a taken file is
     /// read again: what was taken before this was checked stays readable.
-    fn read_arrival(&self, bytes: &[u8], key: FileKey, layout: Option<&Layout>) -> Result<Lines, Refusal> {
+    fn read_arrival(
+        &self,
+        bytes: &[u8],
+        key: FileKey,
+        layout: Option<&Layout>,
+        numbering: Numbering,
+    ) -> Result<Lines, Refusal> {
         key.check()?;
-        let lines = self.read_file(bytes, key, layout)?;
+        let lines = self.read_file(bytes, key, layout, numbering)?;
         if let (Lines::Journal(file), Some(terminal)) = (&lines, key.terminal) {
             file.check_machine(terminal)?;
         }
@@ -392,23 +405,34 @@ impl Desk {
         Ok(lines)
     }
 
-    fn read_file(&self, bytes: &[u8], key: FileKey, layout: Option<&Layout>) -> Result<Lines, Refusal> {
+    fn reader(&self, numbering: Numbering) -> Reader<'_> {
+        Reader { sheets: &*self.sheets, numbering }
+    }
+
+    fn read_file(
+        &self,
+        bytes: &[u8],
+        key: FileKey,
+        layout: Option<&Layout>,
+        numbering: Numbering,
+    ) -> Result<Lines, Refusal> {
         let offset = self.calendar.utc_offset_minutes;
+        let reader = self.reader(numbering);
         match (key.kind, layout, key.bank, key.terminal) {
             (FileKind::Postings, Some(Layout::Postings(mapping)), Some(bank), _) => {
-                read_postings(bytes, mapping, bank, key.day, &*self.sheets).map(Lines::Postings)
+                read_postings(bytes, mapping, bank, key.day, reader).map(Lines::Postings)
             }
             (FileKind::Postings, None, Some(bank), _) => {
-                read_postings(bytes, &Mapping::normal(), bank, key.day, &*self.sheets).map(Lines::Postings)
+                read_postings(bytes, &Mapping::normal(), bank, key.day, reader).map(Lines::Postings)
             }
-            (FileKind::Journal, None, ..) => read_journal(bytes, offset).map(Lines::Journal),
+            (FileKind::Journal, None, ..) => read_journal(bytes, offset, reader).map(Lines::Journal),
             (FileKind::Journal, Some(Layout::RawJournal(patterns)), _, Some(terminal)) => {
                 read_raw_journal(bytes, patterns, terminal, offset).map(Lines::Journal)
             }
             (FileKind::Counters, None, ..) => {
-                read_counters(bytes, offset).map(|(_, read)| Lines::Counters(read))
+                read_counters(bytes, offset, reader).map(|(_, read)| Lines::Counters(read))
             }
-            (FileKind::Totals, None, ..) => read_totals(bytes).map(Lines::Totals),
+            (FileKind::Totals, None, ..) => read_totals(bytes, reader).map(Lines::Totals),
             (FileKind::Postings, _, None, _) => Err(Refusal::place("bank", Reason::BankMissing)),
             (FileKind::Journal, Some(Layout::RawJournal(_)), _, None) => {
                 Err(Refusal::place("terminal", Reason::TerminalMissing))
@@ -482,6 +506,19 @@ pub fn claims(casework: &Casework, sheet: &Sheet) -> BTreeMap<(Side, Institution
     over_links.chain(in_files).collect()
 }
 
+/// What banks claim of a day beside ours that is transactions whose answer was lost, where it is nothing else: they may rightly count these.
+pub fn explanations(casework: &Casework, book: &Book, day: Day) -> BTreeMap<Institution, Explained> {
+    let Some(sheet) = book.sheet(day) else { return BTreeMap::new() };
+    let by_issuers = claims(casework, sheet).into_iter().filter(|((side, _), _)| *side == Side::Issuer);
+    let explanation = |((side, bank), claimed): ((Side, Institution), Claimed)| {
+        let ours = sheet.figures(side, bank);
+        let differs = !differences(&ours, &claimed).is_empty();
+        let lost = differs.then(|| book.lost_answers(day, bank))?;
+        Some((bank, explained(&ours, &claimed, &lost)?))
+    };
+    by_issuers.filter_map(explanation).collect()
+}
+
 /// A case that is about a member's totals: the day, the side and the member's digits as one number.
 fn totals_line(day: Day, side: Side, member: Institution) -> LineId {
     let side = match side {
@@ -528,9 +565,9 @@ fn totals_exceptions_of(sheet: &Sheet, claims: &BTreeMap<(Side, Institution), Cl
     found
 }
 
-fn file_exception((digest, (at_ms, key, kind)): (Digest, (i64, FileKey, Kind))) -> Exception {
+fn file_exception(digest: Digest, key: FileKey, kind: Kind, at_ms: i64) -> Exception {
     Exception {
-        case: CaseId { of: LineId { file: digest.file(), line: 0 }, aspect: Aspect::Bank },
+        case: file_case(digest, key),
         kind,
         day: key.day,
         bank: key.bank,
@@ -569,11 +606,13 @@ impl Row {
     }
 
     /// How much a resolution comes to where nobody says otherwise, minor units: of an adjustment and a refund what the exception comes to, without
-    /// what is booked of it and stands; of the others nothing.
+    /// what is booked of it and stands, and nothing of totals and files; of the others nothing.
     pub fn natural_minor(&self, resolution: Resolution) -> i64 {
         let booked_minor = || booked_minor(Some(&self.case), resolution);
         match resolution {
             Resolution::Accept | Resolution::Undo => 0,
+            // That they differ, lack or are refused proves no debt; and what differs may be a number.
+            Resolution::Refund if matches!(self.exception.kind.group(), Group::Totals | Group::File) => 0,
             Resolution::Refund => self.exception.value_minor() - booked_minor(),
             Resolution::Adjustment => self.exception.adjustment_minor() - booked_minor(),
         }

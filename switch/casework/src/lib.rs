@@ -17,10 +17,10 @@ pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_
 pub use act_file::{ACTS_FILE, ActError, ActFile, Acts, HEAD_FILE};
 pub use cases::{
     Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, NotTakenBack, PARTS_MAX,
-    Proposal, Refused, TakingBack,
+    Proposal, Refused, TakingBack, file_case,
 };
 pub use days::Days;
-pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims};
+pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims, explanations};
 pub use due::{AGE_BANDS, DueRules, age_band};
 pub use matching::{Matching, PassedOver};
 pub use settlement::{NoSettlement, Payment, payments, settlement, settling};

@@ -58,13 +58,14 @@ impl Act {
 impl Deed {
     fn to_json(&self) -> Value {
         match self {
-            Deed::Take { digest, key, layout, count, sum_minor, parts } => json!({
+            Deed::Take { digest, key, layout, count, sum_minor, parts, numbering } => json!({
                 "file": digest.to_string(),
                 "place": place(key),
                 "layout": layout,
                 "count": count,
                 "sum_minor": sum_minor,
                 "parts": parts,
+                "numbering": numbering,
             }),
             Deed::TakeBack { digest, key, why } => {
                 json!({ "file": digest.to_string(), "place": place(key), "why": why })

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use casework::{
     ACTS_FILE, About, ActFile, Arrival, CaseState, Casework, Days, Deed, Desk, DeskError, DueRules,
-    FILES_DIR, HEAD_FILE, Matching, PassedOver, Payment, Resolution, Row, age_band, payments, settlement,
+    FILES_DIR, HEAD_FILE, Matching, PassedOver, Payment, Resolution, Row, age_band, file_case, payments,
+    settlement,
 };
 use credential::{CitizenNumber, Pan, Pseudonym};
-use exchange::{Digest, FileKey, FileKind, InProcess, JOURNAL_COLUMNS, Layout, Patterns};
+use exchange::{Digest, FileKey, FileKind, InProcess, JOURNAL_COLUMNS, Layout, Mapping, Numbering, Patterns};
 use keys::{DataKeys, Key};
 use processor::{
     BankIdentity, Body, Carried, Class, Code, Content, Day, Institution, Intent, Kind as Asked, Outcome,
@@ -782,6 +783,84 @@ fn a_file_is_taken_whole_and_once_and_a_refused_one_is_a_case() {
     assert!(matches!(changed, Some(DeskError::Changed(_))), "{changed:?}");
 }
 
+/// Lines of a file whose lines end with CR LF were counted otherwise once: what people have said of one must not move to its neighbour.
+#[test]
+fn a_taken_file_keeps_how_its_lines_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let (before, new) =
+        (GOOD.replace('\n', "\r\n"), GOOD.replace("2000000", "3000000").replace('\n', "\r\n"));
+    let digest = Digest::of(before.as_bytes());
+    take_as(&desk, &new, key(2), 2).unwrap();
+    fs::write(dir.path().join(FILES_DIR).join(digest.to_string()), &before).unwrap();
+    let taken = r#"{"digest":DIGEST,"key":KEY,"layout":null,"count":1,"sum_minor":2000000,"parts":2}"#;
+    let json = |value: &dyn Fn() -> serde_json::Result<String>| value().unwrap();
+    let taken = taken.replace("DIGEST", &json(&|| serde_json::to_string(&digest)));
+    let taken = format!(r#"{{"take":{}}}"#, taken.replace("KEY", &json(&|| serde_json::to_string(&key(1)))));
+    desk.acts().act(1, "lan", "::1", serde_json::from_str(&taken).unwrap()).unwrap();
+    let lines = || {
+        let casework = desk.acts().read().unwrap().0;
+        let rows = rows(&desk, &casework);
+        let lines = rows.iter().map(|row| (row.exception.theirs_minor, row.exception.case.of.line));
+        lines.collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(lines(), [(2_000_000, 1), (3_000_000, 2)].into());
+    // Also where it is taken back, and taken again.
+    let deed = Deed::TakeBack { digest, key: key(1), why: "wrong part".into() };
+    let proposal = desk.acts().act(2, "lan", "::1", deed).unwrap().next() - 1;
+    let deed = Deed::ApproveTakeBack { digest, key: key(1), proposal };
+    desk.acts().act(3, "minh", "::1", deed).unwrap();
+    assert_eq!(lines(), [(3_000_000, 2)].into());
+    take_as(&desk, &before, key(1), 2).unwrap();
+    assert_eq!(lines(), [(2_000_000, 1), (3_000_000, 2)].into());
+}
+
+/// Two banks had one case for refused files of the same bytes, and one bank had one for two days: the older one was not shown, and one that was accepted stood for both.
+#[test]
+fn refused_files_of_the_same_bytes_have_a_case_for_each_bank_and_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    // Headings alone: without a trailer it may have been cut.
+    let cut = GOOD.lines().next().unwrap().to_owned() + "\n";
+    let digest = Digest::of(cut.as_bytes());
+    let other = FileKey { bank: ACQUIRER.parse().ok(), ..key(1) };
+    let next = FileKey { day: day(SECOND), ..key(1) };
+    for handed_in in [key(1), FileKey { part: 2, ..key(1) }, other, next] {
+        take_as(&desk, &cut, handed_in, 2).unwrap_err();
+    }
+    let open = || {
+        let rows = rows(&desk, &desk.acts().read().unwrap().0);
+        let is_open = |row: &&Row| row.is_open();
+        let mut cases: Vec<CaseId> = rows.iter().filter(is_open).map(|row| row.exception.case).collect();
+        cases.sort_unstable();
+        cases
+    };
+    let sorted = |keys: &[FileKey]| {
+        let mut cases: Vec<CaseId> = keys.iter().map(|key| file_case(digest, *key)).collect();
+        cases.sort_unstable();
+        cases
+    };
+    assert_eq!(open(), sorted(&[key(1), other, next]));
+    // What an earlier version has written is of the newest refusal, which is what it showed.
+    let case = CaseId { of: LineId { file: digest.file(), line: 0 }, aspect: Aspect::Bank };
+    let about = Box::new(About { ours_minor: 0, ..*about(Kind::ControlTotalWrong, 0) });
+    let (resolution, bank, why) = (Resolution::Accept, None, "its own".to_owned());
+    let deed = Deed::Propose { case, about, resolution, amount_minor: 0, bank, why };
+    let proposal = desk.acts().act(1, "lan", "::1", deed).unwrap().next() - 1;
+    let stood = desk.acts().read().unwrap().0;
+    assert_eq!(stood.case(file_case(digest, next)).unwrap().state, CaseState::Proposed);
+    assert!(stood.case(case).is_none() && stood.case(file_case(digest, other)).is_none());
+    let approve = Deed::Approve { case: file_case(digest, next), proposal };
+    desk.acts().act(2, "minh", "::1", approve).unwrap();
+    assert_eq!(open(), sorted(&[key(1), other]));
+    // A layout that wants no trailer takes it: of a file without lines one place's refusal is made good.
+    let layout = Layout::Postings(Mapping { control: None, ..Mapping::normal() });
+    let (bytes, layout) = (cut.as_bytes(), Some(&layout));
+    let arrival = Arrival { bytes, key: key(1), layout, parts: 1, at_ms: 3, who: "lan", from: "::1" };
+    assert_eq!(desk.take(&arrival).unwrap(), (0, 0));
+    assert_eq!(open(), sorted(&[other]));
+}
+
 /// Two banks without a line have files of the same bytes, and so has one bank on two days: the second was refused as a duplicate.
 #[test]
 fn a_file_without_lines_is_taken_from_each_bank_and_for_each_day() {
@@ -1115,7 +1194,15 @@ fn a_journal_is_taken_for_the_machine_that_it_is_of() {
     let digest = Digest::of(b"x\n");
     fs::write(dir.path().join(FILES_DIR).join(digest.to_string()), "x\n").unwrap();
     let layout = Some(Box::new(layout));
-    let taken = Deed::Take { digest, key: named(b"HN000001"), layout, count: 0, sum_minor: 0, parts: 1 };
+    let taken = Deed::Take {
+        digest,
+        key: named(b"HN000001"),
+        layout,
+        count: 0,
+        sum_minor: 0,
+        parts: 1,
+        numbering: Numbering::First,
+    };
     let casework = desk.acts().act(5, "lan", "::1", taken).unwrap();
     let mut book = Book::new(FeeTable::default(), Some(of));
     desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
@@ -1176,14 +1263,22 @@ fn a_taken_file_that_can_be_read_no_more_is_an_exception_and_its_day_waits() {
     let text = GOOD.replace("2000000", "500.000");
     let digest = Digest::of(text.as_bytes());
     fs::write(dir.path().join(FILES_DIR).join(digest.to_string()), &text).unwrap();
-    let deed = Deed::Take { digest, key: key(2), layout: None, count: 1, sum_minor: 500, parts: 2 };
+    let deed = Deed::Take {
+        digest,
+        key: key(2),
+        layout: None,
+        count: 1,
+        sum_minor: 500,
+        parts: 2,
+        numbering: Numbering::First,
+    };
     desk.acts().act(1, "lan", "::1", deed).unwrap();
     let casework = desk.acts().read().unwrap().0;
     let mut matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
     desk.match_on(&casework, &mut book, &mut matching, NOW_S).unwrap();
     let rows = desk.rows(&casework, &book, &matching).unwrap();
-    let told: Vec<_> = rows.iter().map(|row| (row.exception.kind.name(), row.exception.case.of)).collect();
-    assert_eq!(told, [("unreadable_line", LineId { file: digest.file(), line: 0 })]);
+    let told: Vec<_> = rows.iter().map(|row| (row.exception.kind.name(), row.exception.case)).collect();
+    assert_eq!(told, [("unreadable_line", file_case(digest, key(2)))]);
     assert_eq!(matching.matcher.summary().postings, 1, "the other file is matched");
 }
 
@@ -1448,7 +1543,15 @@ fn a_bank_is_named_of_postings_alone_and_a_machine_of_journals_alone() {
     let digest = Digest::of(journal.as_bytes());
     fs::create_dir_all(dir.path().join(FILES_DIR)).unwrap();
     fs::write(dir.path().join(FILES_DIR).join(digest.to_string()), &journal).unwrap();
-    let taken = Deed::Take { digest, key: of_bank, layout: None, count: 1, sum_minor: 2_000_000, parts: 1 };
+    let taken = Deed::Take {
+        digest,
+        key: of_bank,
+        layout: None,
+        count: 1,
+        sum_minor: 2_000_000,
+        parts: 1,
+        numbering: Numbering::First,
+    };
     let casework = desk.acts().act(5, "lan", "::1", taken).unwrap();
     let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
     assert_eq!((matching.matcher.summary().cash_lines, matching.matcher.exceptions()), (1, vec![]));
@@ -1484,6 +1587,9 @@ fn totals_that_a_member_claims_and_that_are_not_ours_are_a_case() {
     assert_eq!(shown(&desk, &casework), [] as [&str; 0]);
     let casework = desk.acts().act(5, "lan", "::1", claim(7)).unwrap();
     assert_eq!(shown(&desk, &casework), ["totals_out_of_balance due 2026-05-04 open"]);
+    let row = &rows(&desk, &casework)[0];
+    let comes_to = Resolution::PROPOSED.map(|resolution| row.natural_minor(resolution));
+    assert_eq!(comes_to, [0, 0, 0], "that totals differ proves no debt");
 }
 
 #[test]

@@ -71,6 +71,7 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
         Mutant::RrnShownAsItIs,
         &["tests::files::what_may_be_a_citizens_number_in_a_banks_column_of_rrns_is_masked"],
     ),
+    (Mutant::FileNameShown, &["tests::files::what_may_be_a_citizens_number_in_a_files_name_is_masked"]),
     (Mutant::TextsNotEscaped, &["tests::attacks::what_terminals_send_cannot_become_a_tag"]),
     (Mutant::PolicyLeftOut, &["tests::pages::every_page_comes_in_both_languages_with_a_strict_policy"]),
     (

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use casework::{
     Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, NotDay, PassedOver,
-    Payment, Refused, Row, claims, payments, settlement, settling,
+    Payment, Refused, Row, claims, explanations, payments, settlement, settling,
 };
 use exchange::{Settlement, Sheets};
 use journal::{LogReader, ReadError};
@@ -15,8 +15,8 @@ use keys::DataKeys;
 use processor::{Day, Institution, Position, Side, TxKey};
 use reconciliation::calendar::Calendar;
 use reconciliation::{
-    Bench, Book, Broken, Claimed, Counter, Decision, FeeTable, LineId, Rules, Sheet, State as DayState,
-    Summary,
+    Bench, Book, Broken, Claimed, Counter, Decision, Explained, FeeTable, LineId, Rules, Sheet,
+    State as DayState, Summary,
 };
 
 /// What a desk goes by.
@@ -166,6 +166,16 @@ impl Desks {
             left_out: state.days.book().left_out() + state.days.broken(),
             broken: state.days.first_broken(),
         })
+    }
+
+    /// Of what banks claim of a day what transactions whose answer was lost may explain, by what was read when days were told last. Waits for a disk.
+    ///
+    /// # Errors
+    /// [`TellError`].
+    pub(crate) fn explained(&self, day: Day) -> Result<BTreeMap<Institution, Explained>, TellError> {
+        let casework = self.casework()?.0;
+        let state = self.state.lock().expect("nobody panics while reading days");
+        Ok(explanations(&casework, state.days.book(), day))
     }
 
     /// Exceptions and cases at a moment, seconds since 1970: none before the log is read whole. Waits for a disk.

@@ -38,6 +38,8 @@ pub(crate) struct Use {
     pub(crate) terminal: [u8; 8],
     pub(crate) declined: bool,
     pub(crate) reversed: bool,
+    /// The bank's answer was lost.
+    pub(crate) unheard: bool,
     /// The first record alone.
     pub(crate) bare: bool,
     /// All but the first record: they follow from nothing.
@@ -54,6 +56,7 @@ impl Default for Use {
             terminal: *b"HN000001",
             declined: false,
             reversed: false,
+            unheard: false,
             bare: false,
             stray: false,
         }
@@ -223,7 +226,9 @@ fn records(one: &Use, at_s: i64) -> (TxKey, Vec<Record>) {
     if one.bare {
         return (key, records);
     }
-    append(150, Body::Outcome(Outcome { approval: Some(*b"A1B2C3"), carried: Carried::default() }));
+    if !one.unheard {
+        append(150, Body::Outcome(Outcome { approval: Some(*b"A1B2C3"), carried: Carried::default() }));
+    }
     if one.reversed {
         append(
             9_000,

@@ -31,7 +31,7 @@ pub(crate) struct Waiter {
     pub(crate) id: String,
     /// Whose: nobody else sees or takes it.
     pub(crate) person: String,
-    /// The name that the browser gave.
+    /// The name that the browser gave, as it may be shown.
     pub(crate) name: String,
     /// The place that it is to fill.
     pub(crate) key: FileKey,

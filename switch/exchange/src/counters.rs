@@ -6,8 +6,7 @@ use crate::intake::Digest;
 use crate::mapping::Form;
 use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::rows::{Headings, each_row};
-use crate::sheet::InProcess;
+use crate::rows::{Headings, Reader, each_row};
 use crate::values;
 
 /// A cassette has no more notes: what says more is no count, and sums of such would have no end.
@@ -21,7 +20,11 @@ const COLUMNS: [&str; 9] =
 ///
 /// # Errors
 /// [`Refusal`]: a column is missing or a line cannot be read. Nothing is taken then.
-pub fn read_counters(bytes: &[u8], utc_offset_minutes: i64) -> Result<(Digest, Vec<Counter>), Refusal> {
+pub fn read_counters(
+    bytes: &[u8],
+    utc_offset_minutes: i64,
+    reader: Reader<'_>,
+) -> Result<(Digest, Vec<Counter>), Refusal> {
     let digest = Digest::of(bytes);
     let form = Form::Csv { delimiter: ',', header: true };
     let mut rejects = Rejects::default();
@@ -32,7 +35,7 @@ pub fn read_counters(bytes: &[u8], utc_offset_minutes: i64) -> Result<(Digest, V
         Ok(())
     };
     let mut counters = Vec::new();
-    each_row(bytes, &form, &InProcess, &mut rejects, begin, |row, rejects| {
+    each_row(bytes, &form, reader, &mut rejects, begin, |row, rejects| {
         let cell = |column: usize| places.get().map_or("", |places| row.cell(places[column]));
         let wrong =
             |column: usize| move |reason: Said| Reject::new(row.line, COLUMNS[column], cell(column), reason);

@@ -9,8 +9,7 @@ use crate::intake::Digest;
 use crate::mapping::Form;
 use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::rows::{Headings, Row, each_row};
-use crate::sheet::InProcess;
+use crate::rows::{Headings, Reader, Row, each_row};
 use crate::values::{self, optional};
 
 /// The columns, by these headings in any order; `rrn`, `stan` and `sequence` may be empty. Amounts are whole minor units, negative where
@@ -48,7 +47,11 @@ impl JournalFile {
 ///
 /// # Errors
 /// [`Refusal`]: a column is missing or a line cannot be read. Nothing is taken then.
-pub fn read_journal(bytes: &[u8], utc_offset_minutes: i64) -> Result<JournalFile, Refusal> {
+pub fn read_journal(
+    bytes: &[u8],
+    utc_offset_minutes: i64,
+    reader: Reader<'_>,
+) -> Result<JournalFile, Refusal> {
     let digest = Digest::of(bytes);
     let form = Form::Csv { delimiter: ',', header: true };
     let mut rejects = Rejects::default();
@@ -60,7 +63,7 @@ pub fn read_journal(bytes: &[u8], utc_offset_minutes: i64) -> Result<JournalFile
         Ok(())
     };
     let (mut lines, mut machines) = (Vec::new(), BTreeSet::new());
-    each_row(bytes, &form, &InProcess, &mut rejects, begin, |row, rejects| {
+    each_row(bytes, &form, reader, &mut rejects, begin, |row, rejects| {
         let cell = |column: usize| places.get().map_or("", |places| row.cell(places[column]));
         match line(row, &cell, digest.file(), utc_offset_minutes) {
             Ok(line) => {

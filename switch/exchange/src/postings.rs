@@ -7,8 +7,8 @@ use crate::intake::Digest;
 use crate::mapping::{Control, Mapping};
 use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::rows::{Headings, Place, Row, each_row};
-use crate::sheet::{Moment, Sheets};
+use crate::rows::{Headings, Place, Reader, Row, each_row};
+use crate::sheet::Moment;
 use crate::values::{self, optional};
 
 /// A preview shows so many lines at most.
@@ -38,7 +38,7 @@ pub struct Preview {
     pub rejects: (Vec<Reject>, u64),
 }
 
-/// Reads the postings of a bank's day; those of a workbook by `sheets`.
+/// Reads the postings of a bank's day.
 ///
 /// # Errors
 /// [`Refusal`]: a line cannot be read, or count or sum are not those of the trailer. Nothing is taken then.
@@ -47,11 +47,11 @@ pub fn read_postings(
     mapping: &Mapping,
     bank: Institution,
     day: Day,
-    sheets: &dyn Sheets,
+    reader: Reader<'_>,
 ) -> Result<PostingFile, Refusal> {
     let digest = Digest::of(bytes);
     let mut reading = Reading::new(mapping, bank, day, digest.file());
-    reading.read(bytes, sheets, usize::MAX)?;
+    reading.read(bytes, reader, usize::MAX)?;
     std::mem::take(&mut reading.rejects).into_result()?;
     reading.check_control()?;
     Ok(PostingFile { digest, postings: reading.postings, sum_minor: reading.sum_minor })
@@ -66,11 +66,11 @@ pub fn preview_postings(
     mapping: &Mapping,
     bank: Institution,
     day: Day,
-    sheets: &dyn Sheets,
+    reader: Reader<'_>,
     lines: usize,
 ) -> Result<Preview, Refusal> {
     let mut reading = Reading::new(mapping, bank, day, Digest::of(bytes).file());
-    reading.read(bytes, sheets, lines.min(PREVIEW_LINES_MAX))?;
+    reading.read(bytes, reader, lines.min(PREVIEW_LINES_MAX))?;
     if reading.rejects.is_empty()
         && let Err(refusal) = reading.check_control()
     {
@@ -133,7 +133,7 @@ impl<'m> Reading<'m> {
         Reading { mapping, bank, day, file, postings, count: 0, sum_minor: 0, told: None, rejects }
     }
 
-    fn read(&mut self, bytes: &[u8], sheets: &dyn Sheets, lines_kept: usize) -> Result<(), Refusal> {
+    fn read(&mut self, bytes: &[u8], reader: Reader<'_>, lines_kept: usize) -> Result<(), Refusal> {
         let mut rejects = std::mem::take(&mut self.rejects);
         let mapping = self.mapping;
         let places = std::cell::OnceCell::new();
@@ -143,7 +143,7 @@ impl<'m> Reading<'m> {
             let _ = places.set((Places::of(headings, mapping)?, control));
             Ok(())
         };
-        let result = each_row(bytes, &mapping.form, sheets, &mut rejects, begin, |row, rejects| {
+        let result = each_row(bytes, &mapping.form, reader, &mut rejects, begin, |row, rejects| {
             let Some((places, control_places)) = places.get() else { return };
             if let (Some(control), Some((count, amount))) = (control, control_places)
                 && row.first().trim_start().starts_with(&control.marker)

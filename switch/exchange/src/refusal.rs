@@ -30,7 +30,7 @@ pub struct Reject {
 impl Reject {
     pub(crate) fn new(line: u64, field: &str, value: &str, reason: impl Into<Said>) -> Reject {
         let reason = reason.into().into_text();
-        Reject { line, field: field.to_owned(), value: shown(value), reason }
+        Reject { line, field: field.to_owned(), value: masked(value, VALUE_CHARACTERS_MAX), reason }
     }
 }
 
@@ -96,8 +96,10 @@ impl Rejects {
     }
 }
 
-fn shown(value: &str) -> String {
-    let mut shown: Vec<char> = value.chars().filter(|character| !character.is_control()).collect();
+/// A text of somebody else's as people may see it: without control characters, with digits in a row that may be a card's or a citizen's number hidden but for the last
+/// four, and of so many characters at most.
+pub fn masked(text: &str, characters_max: usize) -> String {
+    let mut shown: Vec<char> = text.chars().filter(|character| !character.is_control()).collect();
     let mut run = 0;
     for end in 0..=shown.len() {
         if shown.get(end).is_some_and(char::is_ascii_digit) {
@@ -109,7 +111,7 @@ fn shown(value: &str) -> String {
             run = 0;
         }
     }
-    shown.truncate(VALUE_CHARACTERS_MAX);
+    shown.truncate(characters_max);
     shown.into_iter().collect()
 }
 
@@ -125,8 +127,8 @@ mod tests {
             ("card 9704990012030000175!", "card ***************0175!"),
             ("a\nb", "ab"),
         ] {
-            assert_eq!(shown(value), expected);
+            assert_eq!(masked(value, VALUE_CHARACTERS_MAX), expected);
         }
-        assert_eq!(shown(&"x".repeat(100)).len(), VALUE_CHARACTERS_MAX);
+        assert_eq!(masked(&"x".repeat(100), VALUE_CHARACTERS_MAX).len(), VALUE_CHARACTERS_MAX);
     }
 }

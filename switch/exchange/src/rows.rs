@@ -4,11 +4,12 @@ use std::io::Read as _;
 
 use mutant::Mutant;
 use reconciliation::Kind;
+use serde::{Deserialize, Serialize};
 
 use crate::mapping::Form;
 use crate::reason::Reason;
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::sheet::{Moment, Sheets};
+use crate::sheet::{InProcess, Moment, Sheets};
 
 /// A larger file is refused: half a day of a country in one bank.
 pub const FILE_BYTES_MAX: usize = 1 << 30;
@@ -18,6 +19,63 @@ pub const LINES_MAX: u64 = 10_000_000;
 pub const COLUMNS_MAX: usize = 100;
 /// A cell with more bytes is refused.
 pub const CELL_BYTES_MAX: usize = 1_000;
+
+/// How lines of a CSV file are counted. Cases and matches by hand name them, so a file that was taken keeps for ever how its own were counted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Numbering {
+    /// As the first versions did, by where a line's reader stood before it: behind a line that ends with CR LF one too small, and behind blank lines the
+    /// first of them.
+    #[default]
+    First,
+    /// As an editor does: each CR LF, LF or CR ends a line.
+    AsShown,
+}
+
+impl Numbering {
+    /// What was taken by the first versions says nothing of it.
+    pub fn is_first(&self) -> bool {
+        *self == Numbering::First
+    }
+}
+
+/// Who reads a file's rows, and how they are counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'r> {
+    /// Reads workbooks.
+    pub sheets: &'r dyn Sheets,
+    /// Of CSV.
+    pub numbering: Numbering,
+}
+
+impl Reader<'static> {
+    /// Within the process, lines as they are shown: for what comes from nobody else.
+    pub const IN_PROCESS: Reader<'static> = Reader { sheets: &InProcess, numbering: Numbering::AsShown };
+}
+
+/// Counts the lines of a text, going on from where it was asked last.
+struct LineCount<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    line: u64,
+}
+
+impl LineCount<'_> {
+    /// The line of what stands from here on, ends of lines before it left out.
+    fn line_from(&mut self, from: usize) -> u64 {
+        while let Some(byte) = self.bytes.get(self.at)
+            && (self.at < from || matches!(byte, b'\n' | b'\r'))
+        {
+            let is_end = match byte {
+                b'\r' => self.bytes.get(self.at + 1) != Some(&b'\n'),
+                byte => *byte == b'\n',
+            };
+            self.line += u64::from(is_end);
+            self.at += 1;
+        }
+        self.line
+    }
+}
 
 /// One row, and how its columns are found.
 pub(crate) struct Row<'a> {
@@ -95,7 +153,7 @@ impl Headings {
 pub(crate) fn each_row(
     bytes: &[u8],
     form: &Form,
-    sheets: &dyn Sheets,
+    reader: Reader<'_>,
     rejects: &mut Rejects,
     begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
     mut take: impl FnMut(&Row<'_>, &mut Rejects),
@@ -105,10 +163,12 @@ pub(crate) fn each_row(
         return Err(Refusal::whole(Kind::UnreadableLine, "file", &bytes.len().to_string(), reason));
     }
     match form {
-        Form::Csv { delimiter, header } => csv_rows(bytes, *delimiter, *header, rejects, begin, &mut take),
+        Form::Csv { delimiter, header } => {
+            csv_rows(bytes, (*delimiter, *header), reader.numbering, rejects, begin, &mut take)
+        }
         Form::Fixed { skip_lines } => fixed_rows(bytes, *skip_lines, rejects, begin, &mut take),
         Form::Xlsx { sheet, header } => {
-            sheet_rows(bytes, sheets, sheet.as_deref(), *header, rejects, begin, &mut take)
+            sheet_rows(bytes, reader.sheets, sheet.as_deref(), *header, rejects, begin, &mut take)
         }
     }
 }
@@ -117,8 +177,8 @@ type Take<'t> = &'t mut dyn FnMut(&Row<'_>, &mut Rejects);
 
 fn csv_rows(
     bytes: &[u8],
-    delimiter: char,
-    header: bool,
+    (delimiter, header): (char, bool),
+    numbering: Numbering,
     rejects: &mut Rejects,
     begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
     take: Take<'_>,
@@ -133,17 +193,21 @@ fn csv_rows(
         csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(ended);
     let mut record = csv::ByteRecord::new();
     let mut begin = Some(begin);
+    let mut lines = LineCount { bytes, at: 0, line: 1 };
     loop {
-        let line_before = reader.position().line();
+        let before = reader.position();
+        let line = match numbering {
+            Numbering::First => before.line(),
+            Numbering::AsShown => lines.line_from(before.byte() as usize),
+        };
         match reader.read_byte_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {}
             Err(error) => {
-                rejects.push(Reject::new(line_before, "line", "", Reason::NoCsv.of(&[&error])));
+                rejects.push(Reject::new(line, "line", "", Reason::NoCsv.of(&[&error])));
                 break;
             }
         }
-        let line = record.position().map_or(line_before, csv::Position::line);
         if too_many(line, rejects) {
             break;
         }

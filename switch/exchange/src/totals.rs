@@ -8,8 +8,7 @@ use reconciliation::ELEMENTS;
 use crate::mapping::Form;
 use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::rows::{Headings, Row, each_row};
-use crate::sheet::InProcess;
+use crate::rows::{Headings, Reader, Row, each_row};
 use crate::values;
 
 const COLUMNS: [&str; 3] = ["bank", "element", "value"];
@@ -31,7 +30,7 @@ pub struct TotalsLine {
 ///
 /// # Errors
 /// [`Refusal`]: a column is missing, a line cannot be read, or a bank has an element twice. Nothing is taken then.
-pub fn read_totals(bytes: &[u8]) -> Result<Vec<TotalsLine>, Refusal> {
+pub fn read_totals(bytes: &[u8], reader: Reader<'_>) -> Result<Vec<TotalsLine>, Refusal> {
     let form = Form::Csv { delimiter: ',', header: true };
     let mut rejects = Rejects::default();
     let places = std::cell::OnceCell::new();
@@ -41,7 +40,7 @@ pub fn read_totals(bytes: &[u8]) -> Result<Vec<TotalsLine>, Refusal> {
         Ok(())
     };
     let (mut lines, mut seen) = (Vec::new(), BTreeSet::new());
-    each_row(bytes, &form, &InProcess, &mut rejects, begin, |row, rejects| {
+    each_row(bytes, &form, reader, &mut rejects, begin, |row, rejects| {
         let cell = |column: usize| places.get().map_or("", |places| row.cell(places[column]));
         match line(row, &cell) {
             Ok(line) if seen.insert((line.bank, line.element)) => lines.push(line),

@@ -5,9 +5,9 @@
 use std::io::{Cursor, Read as _, Write as _};
 
 use exchange::{
-    Columns, Control, Digest, FileKey, FileKind, Form, InProcess, Intake, Mapping, Patterns, REJECTS_MAX,
-    Refusal, WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, preview_postings,
-    read_counters, read_journal, read_postings, read_raw_journal, read_totals,
+    Columns, Control, Digest, FileKey, FileKind, Form, Intake, Mapping, Numbering, Patterns, REJECTS_MAX,
+    Reader, Refusal, WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX,
+    preview_postings, read_counters, read_journal, read_postings, read_raw_journal, read_totals,
 };
 use processor::{Day, Institution};
 use reconciliation::{Kind, Posting};
@@ -29,7 +29,40 @@ TRAILER,2,2500000
 ";
 
 fn normal(text: &str) -> Result<exchange::PostingFile, Refusal> {
-    read_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), &InProcess)
+    read_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), Reader::IN_PROCESS)
+}
+
+/// Lines behind an end of CR LF, or behind blank ones, were told by the number of a line before them; of lines that end with CR alone all were the first.
+#[test]
+fn a_line_has_the_number_that_an_editor_shows_or_that_it_was_taken_with() {
+    let blank = NORMAL.replace("count\n", "count\n\n").replace("TRAILER", "\n\nTRAILER");
+    let marked = "\u{feff}\n".to_owned() + NORMAL;
+    for (end, text, first, shown) in [
+        ("\n", NORMAL, [2, 3], [2, 3]),
+        ("\r\n", NORMAL, [1, 2], [2, 3]),
+        ("\r", NORMAL, [1, 1], [2, 3]),
+        ("\n", &blank, [2, 4], [3, 4]),
+        ("\r\n", &blank, [1, 3], [3, 4]),
+        ("\r\n", &marked, [2, 3], [3, 4]),
+    ] {
+        let text = text.replace('\n', end);
+        let wrong = text.replace("500000,C", "500000,X").replace("TRAILER,2", "TRAILER,1");
+        let uneven = text.replace("TRAILER,2", "TRAILER,7");
+        for (numbering, expected) in [(Numbering::First, first), (Numbering::AsShown, shown)] {
+            let reader = Reader { numbering, ..Reader::IN_PROCESS };
+            let read = |text: &str| read_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), reader);
+            let lines =
+                read(&text).unwrap().postings.iter().map(|posting| posting.id.line).collect::<Vec<_>>();
+            assert_eq!(lines, expected, "{text:?}");
+            let told = read(&wrong).unwrap_err().rejects[0].line;
+            assert_eq!(told, expected[1], "{wrong:?}");
+            let behind = read(&uneven).unwrap_err().rejects[0].line;
+            assert!(
+                behind > expected[1] || (end, numbering) == ("\r", Numbering::First),
+                "{behind}: {uneven:?}"
+            );
+        }
+    }
 }
 
 fn told(refusal: &Refusal) -> Vec<String> {
@@ -106,7 +139,7 @@ fn a_quotation_mark_that_is_not_closed_swallows_no_line() {
     };
     let file = |lines: [&str; 5], end: &str| {
         let text = lines.join("\n") + end;
-        read_postings(text.as_bytes(), &mapping, bank(), day(), &InProcess)
+        read_postings(text.as_bytes(), &mapping, bank(), day(), Reader::IN_PROCESS)
     };
     let line = "2026-05-03 07:00:00,500000,ok,612300000001";
     let (open, closed) = (line.replace("ok", "\"ATM Ha Noi"), line.replace("ok", "\"so 5\""));
@@ -147,7 +180,7 @@ fn three_zeros_behind_a_point_are_no_fraction() {
     assert_eq!(file.lines[0].moved_minor, 500_000);
 
     let counters = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\nHN000001,2026-05-03,2026-05-03 23:00:00,1,500.000,100,900,250,750\n";
-    let refusal = read_counters(counters.as_bytes(), 420).unwrap_err();
+    let refusal = read_counters(counters.as_bytes(), 420, Reader::IN_PROCESS).unwrap_err();
     assert_eq!(told(&refusal), [format!("2 note `500.000`: {reason}")]);
 }
 
@@ -194,7 +227,7 @@ fn each_bank_has_a_mapping_of_its_own() {
     let lines = "HEADER\n612300000001HN00000120260503070000000200000000\nT0000010000200000000\n";
     let expected = normal(NORMAL).unwrap().postings[0].clone();
     for (name, mapping, text) in [("csv", &semicolons, text), ("fixed", &fixed, lines)] {
-        let file = read_postings(text.as_bytes(), mapping, bank(), day(), &InProcess).unwrap();
+        let file = read_postings(text.as_bytes(), mapping, bank(), day(), Reader::IN_PROCESS).unwrap();
         assert_eq!(file.postings.len(), 1, "{name}");
         let read = &file.postings[0];
         assert_eq!(
@@ -227,9 +260,9 @@ fn a_workbook_is_read_as_a_clerk_sees_it() {
         control: None,
         ..normal_mapping
     };
-    let file = read_postings(&bytes, &mapping, bank(), day(), &InProcess).unwrap();
+    let file = read_postings(&bytes, &mapping, bank(), day(), Reader::IN_PROCESS).unwrap();
     assert_eq!((file.postings[0].amount_minor, file.postings[0].at_s), (2_000_000, 1_777_766_400));
-    assert!(read_postings(b"PK no workbook", &mapping, bank(), day(), &InProcess).is_err());
+    assert!(read_postings(b"PK no workbook", &mapping, bank(), day(), Reader::IN_PROCESS).is_err());
 }
 
 /// A workbook whose cells are dates and times, under a layout that writes dates otherwise, was refused.
@@ -272,7 +305,7 @@ fn a_date_or_a_time_of_a_workbook_is_read_whatever_the_layout_says() {
         ..normal.clone()
     };
     for (time, at_s) in [(Some("gio"), 1_777_766_407), (None, 1_777_741_200)] {
-        let file = read_postings(&bytes, &mapping(time), bank(), day(), &InProcess).unwrap();
+        let file = read_postings(&bytes, &mapping(time), bank(), day(), Reader::IN_PROCESS).unwrap();
         let told: Vec<(i64, String)> =
             file.postings.iter().map(|one| (one.at_s, one.day.to_string())).collect();
         assert_eq!(told, [(at_s, "2026-05-04".to_owned()), (at_s, "2026-05-04".to_owned())], "{time:?}");
@@ -305,7 +338,7 @@ fn a_cell_far_out_takes_no_room_and_its_row_is_refused() {
     };
     let mapping =
         Mapping { form: Form::Xlsx { sheet: None, header: true }, columns, control: None, ..normal };
-    let refusal = read_postings(&bytes, &mapping, bank(), day(), &InProcess).unwrap_err();
+    let refusal = read_postings(&bytes, &mapping, bank(), day(), Reader::IN_PROCESS).unwrap_err();
     assert_eq!(told(&refusal), ["1048576 line ``: 100 columns are the most"]);
 }
 
@@ -352,7 +385,7 @@ fn read_at_and_amount(bytes: &[u8]) -> Result<exchange::PostingFile, Refusal> {
     };
     let mapping =
         Mapping { form: Form::Xlsx { sheet: None, header: true }, columns, control: None, ..normal };
-    read_postings(bytes, &mapping, bank(), day(), &InProcess)
+    read_postings(bytes, &mapping, bank(), day(), Reader::IN_PROCESS)
 }
 
 const TEXTS: &str = "xl/sharedStrings.xml";
@@ -437,7 +470,7 @@ fn a_cell_of_a_workbook_that_is_too_long_is_refused_with_its_row() {
 fn a_preview_shows_the_first_lines_and_all_that_is_wrong() {
     let text = NORMAL.replace(",C,", ",?,").replace("TRAILER,2", "TRAILER,1");
     let preview =
-        preview_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), &InProcess, 1).unwrap();
+        preview_postings(text.as_bytes(), &Mapping::normal(), bank(), day(), Reader::IN_PROCESS, 1).unwrap();
     assert_eq!((preview.postings.len(), preview.count, preview.rejects.0.len()), (1, 1, 1));
     assert_eq!(preview.rejects.0[0].field, "direction");
 }
@@ -472,12 +505,14 @@ HN000001,2026-05-03,612300000001,17,1,2026-05-03 07:00:05,2000000,2000000,704,ta
 HN000001,2026-05-03,,18,2,2026-05-03 07:05:05,2000000,0,704,retracted
 HN000001,2026-05-03,,19,3,2026-05-03 07:09:05,-500000,-500000,VND,kept
 ";
-    let file = read_journal(text.as_bytes(), 420).unwrap();
+    let file = read_journal(text.as_bytes(), 420, Reader::IN_PROCESS).unwrap();
     let lines: Vec<_> =
         file.lines.iter().map(|line| (line.stan, line.moved_minor, line.is_retracted)).collect();
     assert_eq!(lines, [(Some(17), 2_000_000, false), (Some(18), 0, true), (Some(19), -500_000, false)]);
     assert_eq!(file.machines.len(), 1);
-    let refusal = read_journal(text.replace("2000000,0,704", "2000000,-1,704").as_bytes(), 420).unwrap_err();
+    let refusal =
+        read_journal(text.replace("2000000,0,704", "2000000,-1,704").as_bytes(), 420, Reader::IN_PROCESS)
+            .unwrap_err();
     assert_eq!(told(&refusal), ["3 outcome `retracted`: the amount that moved is -1"]);
 }
 
@@ -555,7 +590,7 @@ fn a_journal_that_is_not_the_one_that_is_named_is_told() {
     let terminal = |name: &[u8; 8]| processor::TerminalId(*name);
     let line = |of: &str| format!("{of},2026-05-03,,000001,,2026-05-03 08:00:09,2000000,2000000,704,taken\n");
     let file = exchange::JOURNAL_COLUMNS.join(",") + "\n" + &line("HN000001") + &line("HN000002");
-    let file = read_journal(file.as_bytes(), 420).unwrap();
+    let file = read_journal(file.as_bytes(), 420, Reader::IN_PROCESS).unwrap();
     assert_eq!(
         told(&file.check_machine(terminal(b"HN000001")).unwrap_err()),
         ["3 terminal `HN000002`: it is of another machine than the one that is named"]
@@ -588,7 +623,7 @@ fn files_without_lines_are_alike_and_each_is_of_its_place() {
 #[test]
 fn totals_are_read_whole_or_told_line_by_line() {
     let good = "element,bank,value\n76,970415,3\n88,970415,6000000\n97,970418,-5\n";
-    let read = read_totals(good.as_bytes()).unwrap();
+    let read = read_totals(good.as_bytes(), Reader::IN_PROCESS).unwrap();
     let lines: Vec<_> = read.iter().map(|it| (it.line, it.bank.to_string(), it.element, it.value)).collect();
     let bank = |digits: &str| digits.to_owned();
     let expected =
@@ -601,23 +636,24 @@ fn totals_are_read_whole_or_told_line_by_line() {
         "5 bank `VietinBank`: it is not a bank's number",
         "6 value `two`: it is not a whole number, or too large",
     ];
-    assert_eq!(told(&read_totals(bad.as_bytes()).unwrap_err()), expected);
-    let refusal = read_totals(b"bank,value\n").unwrap_err();
+    assert_eq!(told(&read_totals(bad.as_bytes(), Reader::IN_PROCESS).unwrap_err()), expected);
+    let refusal = read_totals(b"bank,value\n", Reader::IN_PROCESS).unwrap_err();
     assert_eq!(told(&refusal), ["0 element ``: the file has no column of this name"]);
 }
 
 #[test]
 fn counters_are_read_in_notes() {
     let text = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\nHN000001,2026-05-03,2026-05-03 23:00:00,1,500000,100,900,250,750\n";
-    let (_, counters) = read_counters(text.as_bytes(), 420).unwrap();
+    let (_, counters) = read_counters(text.as_bytes(), 420, Reader::IN_PROCESS).unwrap();
     assert_eq!(reconciliation::expected_minor(&counters[0]), Ok(375_000_000));
     assert!(reconciliation::cash_exceptions(&counters).unwrap().is_empty());
-    let absurd = read_counters(text.replace("250", "99999999999999").as_bytes(), 420).unwrap_err();
+    let absurd =
+        read_counters(text.replace("250", "99999999999999").as_bytes(), 420, Reader::IN_PROCESS).unwrap_err();
     assert!(
         absurd.to_string().contains("notes are the most")
             || format!("{absurd:?}").contains("notes are the most")
     );
-    let refusal = read_counters(text.replace("250", "x").as_bytes(), 420).unwrap_err();
+    let refusal = read_counters(text.replace("250", "x").as_bytes(), 420, Reader::IN_PROCESS).unwrap_err();
     assert_eq!(told(&refusal), ["2 dispensed `x`: it is not a whole number, or too large"]);
 }
 

@@ -794,6 +794,10 @@ mutants! {
         "What stands in a bank's column of RRNs is shown as it is (console: numbers in files).",
         fault: "a citizen's number in it",
         shows: "whoever sees the line sees the number";
+    FileNameShown = "file-name-shown",
+        "The name that a browser gives a file is shown as it is (console: numbers in files).",
+        fault: "a citizen's number in it",
+        shows: "whoever sees the preview sees the number";
     TextsNotEscaped = "texts-not-escaped",
         "What was typed or sent is put on the page as it is (console: script).",
         fault: "a tag in a field",

@@ -66,6 +66,20 @@ struct Told {
     reversal: Option<(Day, i64)>,
 }
 
+impl Told {
+    fn entry(&self, day: Day, amount_minor: i64, is_reversal: bool) -> Entry {
+        Entry {
+            day,
+            bank: self.ours.bank,
+            acquirer: self.ours.acquirer,
+            asked: self.asked,
+            amount_minor,
+            is_reversal,
+            is_whole: amount_minor == self.ours.gross_minor,
+        }
+    }
+}
+
 /// An entry, the day in which it is counted, and its fee.
 #[derive(Clone, Copy, Debug)]
 struct Counted {
@@ -105,6 +119,8 @@ pub struct Book {
     /// How many of these move money.
     of_money: usize,
     changed: BTreeSet<TxKey>,
+    /// Those of `told` that no bank has approved and that were taken back.
+    lost_answers: BTreeSet<TxKey>,
     sheets: BTreeMap<Day, Sheet>,
     /// The last record that was counted in each day.
     counted_last: BTreeMap<Day, Position>,
@@ -125,6 +141,7 @@ impl Book {
             told: BTreeMap::new(),
             of_money: 0,
             changed: BTreeSet::new(),
+            lost_answers: BTreeSet::new(),
             sheets: BTreeMap::new(),
             counted_last: BTreeMap::new(),
             open: first_day,
@@ -214,6 +231,7 @@ impl Book {
         self.count_of_money();
         let told = &self.told;
         self.changed.retain(|key| told.contains_key(key));
+        self.lost_answers.retain(|key| told.contains_key(key));
     }
 
     fn count_of_money(&mut self) {
@@ -292,6 +310,19 @@ impl Book {
         }
         details.sort_by_key(|detail| (detail.position, detail.entry.is_reversal, detail.side));
         details
+    }
+
+    /// What a bank may count in a day and we do not: of transactions whose answer was lost and that were taken back those that began in it, and what
+    /// of them was taken back in it. Of days that are held.
+    pub fn lost_answers(&self, day: Day, bank: Institution) -> Vec<Entry> {
+        let told = self.lost_answers.iter().filter_map(|key| self.told.get(key));
+        let of_bank = told.filter(|told| told.ours.bank == bank);
+        let both = of_bank.flat_map(|told| {
+            let begun = told.entry(told.ours.day, told.ours.gross_minor, false);
+            let back = told.reversal.map(|(day, back_minor)| told.entry(day, back_minor, true));
+            [Some(begun), back].into_iter().flatten()
+        });
+        both.filter(|entry| entry.day == day).collect()
     }
 
     /// Reads the next record.
@@ -442,6 +473,12 @@ impl Book {
         }
         told.suspense = told.suspense.max(suspense);
         ours.is_suspense = told.suspense.is_some();
+        if matches!(body, Body::Reversal(_) | Body::Note(NoteReason::ApprovalSeen, _)) {
+            match ours.ended == Ended::Reversed && !told.is_approved {
+                true => self.lost_answers.insert(key),
+                false => self.lost_answers.remove(&key),
+            };
+        }
         self.count(key);
     }
 
@@ -450,21 +487,13 @@ impl Book {
         let Some(open) = self.open else { return };
         let position = self.next.saturating_sub(1);
         let Some(told) = self.told.get_mut(&key) else { return };
-        let entry = |day: Day, amount_minor: i64, is_reversal: bool| Entry {
-            day,
-            bank: told.ours.bank,
-            acquirer: told.ours.acquirer,
-            asked: told.asked,
-            amount_minor,
-            is_reversal,
-            is_whole: amount_minor == told.ours.gross_minor,
-        };
         if !told.is_approved {
             return;
         }
-        let original = told.counted.is_none().then(|| entry(told.ours.day, told.ours.gross_minor, false));
-        let back =
-            told.reversal.filter(|_| told.given_back.is_none()).map(|(day, back)| entry(day, back, true));
+        let original =
+            told.counted.is_none().then(|| told.entry(told.ours.day, told.ours.gross_minor, false));
+        let back = told.reversal.filter(|_| told.given_back.is_none());
+        let back = back.map(|(day, back_minor)| told.entry(day, back_minor, true));
         let mut counted = [told.counted, None];
         for (place, entry) in [original, back].into_iter().enumerate() {
             let Some(entry) = entry else { continue };

@@ -12,6 +12,7 @@ mod cash;
 mod fees;
 mod item;
 mod kind;
+mod lost_answers;
 mod matcher;
 mod report;
 mod sheet;
@@ -24,6 +25,7 @@ pub use cash::{Counter, Impossible, cash_exceptions, expected_minor};
 pub use fees::{FEES_MAX, Fee, FeeTable};
 pub use item::{CashLine, Ended, LineId, Ours, Posting};
 pub use kind::{Group, Kind, Rule};
+pub use lost_answers::{Explained, explained};
 pub use matcher::{DECISIONS_MAX, Decision, Full, ITEMS_MAX, Matcher, Misfit, Rules};
 pub use report::{Aspect, CaseId, Exception, Pair, SUGGESTIONS_MAX, Summary};
 pub use sheet::{

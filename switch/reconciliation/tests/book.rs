@@ -223,6 +223,36 @@ fn a_day_is_fixed_at_intent_and_a_reversal_settles_in_the_day_that_is_open() {
     assert_eq!(sheet.net_positions().values().sum::<i64>(), 0);
 }
 
+/// The bank may count what we do not: told as out of balance, and nothing said why.
+#[test]
+fn lost_answers_are_known_by_the_day_that_began_and_the_day_that_took_back() {
+    let (first, second) = ("2026-05-03", "2026-05-04");
+    let begun = |number, of| {
+        [(number, withdrawal(of)), (number, reversal(of, 0)), (number, Body::Reversed(Code::APPROVED))]
+    };
+    let mut records = vec![(0, Body::Cutover(day(first)))];
+    records.extend(begun(1, first));
+    records.extend(begun(2, first));
+    // Approved and taken back, declined, and under way: we count the one as the bank does, and it counts none of the others.
+    records.extend([(3, withdrawal(first)), (3, outcome()), (3, reversal(first, 0))]);
+    records.extend([(4, withdrawal(first)), (4, declined()), (5, withdrawal(first)), (6, withdrawal(first))]);
+    records.extend([(0, Body::Cutover(day(second))), (6, reversal(second, 0))]);
+    let lost = |book: &Book, of: &str| {
+        let lost = book.lost_answers(day(of), bank("970415"));
+        (
+            lost.iter().filter(|one| !one.is_reversal).count(),
+            lost.iter().filter(|one| one.is_reversal).count(),
+        )
+    };
+    let mut book = read(&log(records), None);
+    assert_eq!((lost(&book, first), lost(&book, second)), ((3, 2), (0, 1)));
+    assert_eq!(book.lost_answers(day(first), bank("970418")), []);
+    // What the bank says in the end we count too.
+    let seen = log(vec![(2, Body::Note(NoteReason::ApprovalSeen, None))]);
+    book.apply(book.next(), &seen[0]).unwrap();
+    assert_eq!((lost(&book, first), element(&book, first, 76)), ((2, 1), 2));
+}
+
 #[test]
 fn what_comes_behind_the_close_is_an_adjustment_of_the_open_day() {
     let records = two_days();

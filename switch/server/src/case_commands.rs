@@ -62,6 +62,10 @@ fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) 
                 return Err("the case says itself whose terminal it was: leave --acquirer out".to_owned());
             }
             let amount_minor = amount.unwrap_or_else(|| row.natural_minor(resolution));
+            if amount.is_none() && amount_minor == 0 && resolution != Resolution::Accept {
+                let name = resolution.name();
+                return Err(format!("the case comes to no {name} by itself: --amount says how much"));
+            }
             let bank = named.or(row.exception.bank);
             let mut about = about();
             about.acquirer = about.acquirer.or(opposite);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
-use casework::{Deed, claims, payments};
+use casework::{Deed, claims, explanations, payments};
 use console::Permission;
 use processor::{Day, Institution, Side};
 use reconciliation::{ELEMENTS, Sheet, Totals, differences};
@@ -113,6 +113,7 @@ pub(crate) fn sheet(joined: &Joined, day: Day) -> Result<&Sheet, String> {
 
 fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
     let claims = claims(&joined.casework, sheet);
+    let explained = explanations(&joined.casework, &joined.book, sheet.day);
     let member_json = |side: Side, member: Institution| {
         let (ours, claimed) = (sheet.figures(side, member), claims.get(&(side, member)));
         let exchanged = sheet.exchanged.get(&(side, member));
@@ -134,6 +135,11 @@ fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
             "bank": member.to_string(),
             "net_minor": ours.get(97),
             "in_balance": claimed.map(|claimed| differences(&ours, claimed).is_empty()),
+            "explained_by_lost_answers": explained.get(&member).filter(|_| side == Side::Issuer).map(|it| json!({
+                "items": it.items,
+                "amount_minor": it.amount_minor,
+                "of_items": it.of_items,
+            })),
             "asked_at": exchanged.and_then(|told| told.asked_at_ms).map(utc_ms),
             "unanswered": exchanged.is_some_and(|told| told.is_unanswered),
             "elements": elements,
@@ -189,7 +195,16 @@ fn day_text(day: &Value) -> String {
             (_, Value::Bool(true)) => "ASKED AND NOT ANSWERED",
             (_, _) => "nothing claimed",
         };
-        text += &format!("{side} {}: owes {}, {balance}\n", word(&bank, "bank"), bank["net_minor"]);
+        let explained = &bank["explained_by_lost_answers"];
+        let explained = match explained["items"].as_u64() {
+            Some(items) => format!(
+                ", may be explained by {items} of {} transactions whose answer was lost: {}",
+                explained["of_items"], explained["amount_minor"]
+            ),
+            None => String::new(),
+        };
+        text +=
+            &format!("{side} {}: owes {}, {balance}{explained}\n", word(&bank, "bank"), bank["net_minor"]);
         for element in bank["elements"].as_array().into_iter().flatten() {
             let (ours, theirs) = (&element["ours"], &element["theirs"]);
             if *ours != json!(0) || !matches!(theirs, Value::Null) {

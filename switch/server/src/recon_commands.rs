@@ -7,8 +7,8 @@ use std::sync::Arc;
 use casework::{Act, Arrival, Casework, Deed, Proposal, Resolution, Row, age_band, settlement};
 use console::Permission;
 use exchange::{
-    Camt, Cell, FileKey, FileKind, Layout, List, Mapping, PREVIEW_LINES_MAX, Settlement, preview_postings,
-    read_totals, write_camt,
+    Camt, Cell, FileKey, FileKind, Layout, List, Mapping, Numbering, PREVIEW_LINES_MAX, Reader, Settlement,
+    preview_postings, read_totals, write_camt,
 };
 use processor::{Day, Institution, TerminalId};
 use reconciliation::Kind;
@@ -366,11 +366,15 @@ fn check_totals(settings: &Settings, seat: &Seat<'_>, bytes: &[u8], day: Day) ->
         return Err(format!("{day}: the log knows no such business day"));
     }
     // What cannot be read is refused where the file is taken.
-    let lines = read_totals(bytes).unwrap_or_default();
+    let lines = read_totals(bytes, reader(&SheetProcess::default())).unwrap_or_default();
     match lines.iter().find(|line| !is_member(settings, line.bank)) {
         Some(line) => Err(format!("line {}: {} is no member of this switch", line.line, line.bank)),
         None => Ok(()),
     }
+}
+
+fn reader(sheets: &SheetProcess) -> Reader<'_> {
+    Reader { sheets, numbering: Numbering::AsShown }
 }
 
 fn preview(
@@ -388,7 +392,7 @@ fn preview(
         Some(Layout::RawJournal(_)) => return Err("a preview is of a bank's postings".to_owned()),
     };
     let sheets = SheetProcess::default();
-    let shown = preview_postings(bytes, mapping, bank, day, &sheets, PREVIEW_LINES_MAX)
+    let shown = preview_postings(bytes, mapping, bank, day, reader(&sheets), PREVIEW_LINES_MAX)
         .map_err(|error| error.to_string())?;
     let mut text = String::new();
     for posting in &shown.postings {

@@ -293,7 +293,8 @@ fn a_day_is_closed_twice_files_in_another_order_the_switch_restarted_between_and
     let matched = desk.json(&["recon", "match"]);
     assert!(matched["matched"].as_u64().unwrap() > 500, "{matched}");
     let missing = desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--open"]);
-    assert_eq!(missing.as_array().unwrap().len(), 3);
+    // Three that are planted, and three that the bank has given back by lines without a name.
+    assert_eq!(missing.as_array().unwrap().len(), 6);
     assert_eq!(missing[0]["group"], "presence");
 
     let settlement = String::from_utf8(files[0].clone()).unwrap();
@@ -573,6 +574,20 @@ fn the_list_of_exceptions_is_written_as_csv_and_as_a_workbook() {
 fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
     let desk = Desk::new();
     assert!(desk.import("banks/970418-2026-05-03.csv"));
+    // Totals come to no amount: a refund of the difference of a count would have been proposed.
+    assert!(desk.import("banks/totals.csv"));
+    let totals = desk.json(&["recon", "exceptions", "--kind", "totals_out_of_balance"]);
+    let totals = totals[0]["case"].as_str().unwrap();
+    let propose = |resolution: &str, amount: &[&str]| {
+        let deed = ["recon", "propose", totals, "--as", "lan", "--resolution", resolution, "--why", "x"];
+        let output = desk.command_with(&[deed.as_slice(), amount].concat(), PASSWORD);
+        String::from_utf8_lossy(&output.stderr).trim().to_owned()
+    };
+    for resolution in ["refund", "adjustment"] {
+        let expected = format!("the case comes to no {resolution} by itself: --amount says how much");
+        assert_eq!(propose(resolution, &[]), format!("atm-switch: {expected}"));
+    }
+    assert_eq!(propose("refund", &["--amount", "5"]), "");
     let listed =
         desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--bank", "970418", "--open"]);
     let case = listed[0]["case"].as_str().unwrap().to_owned();
@@ -719,6 +734,65 @@ fn a_decision_about_the_transaction_of_a_case_is_recorded_in_a_proved_name() {
     let told = desk.told(&["log", "find", "--rrn", &rrn]);
     let last = told.lines().last().unwrap();
     assert!(last.contains("RESOLUTION") && last.contains("minh (uid "), "{case}: {told}");
+}
+
+/// A simulated day came without a configuration: whoever wanted to see it had to write one.
+#[test]
+fn a_simulated_day_is_worked_on_by_the_configuration_that_comes_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let deliveries = simulators::day::write_day(5, 600, dir.path()).unwrap();
+    let desk = Desk { dir, deliveries };
+    assert!(desk.told(&["day", "list"]).contains(DAY));
+    let postings = "banks/970418-2026-05-03.csv";
+    let args = ["recon", "import", postings, "--kind", "postings", "--day", DAY, "--bank", BANKS[0]];
+    assert!(desk.deliveries.iter().any(|path| path == postings));
+    desk.told(&args);
+    assert!(desk.json(&["recon", "match"])["matched"].as_u64().unwrap() > 0);
+    desk.told(&["enrolment", "import", "citizens.csv", "--bank", BANKS[0]]);
+    desk.told_with(&["people", "add", "lan", "--full-name", "Lan", "--role", "clerk"], PASSWORD);
+    // The ports are others than the configuration's, so that the test stands in nobody's way.
+    let config = std::fs::read_to_string(desk.path("atm-switch.toml")).unwrap();
+    let ports = ["8583", "9090", "8600"].map(|port| format!("\"127.0.0.1:{port}\""));
+    assert!(ports.iter().all(|port| config.contains(port)), "{config}");
+    let config = ports.iter().fold(config, |config, port| config.replace(port, "\"127.0.0.1:0\""));
+    write(desk.dir.path(), "atm-switch.toml", &config);
+    let page = desk.run(|addresses| {
+        use std::io::{Read as _, Write as _};
+        let address = addresses["console"].as_str().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!("GET /log-in HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
+    });
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("name=\"password\""), "{page}");
+}
+
+/// Only documents said why a bank whose answers were lost is out of balance.
+#[test]
+fn what_lost_answers_may_explain_is_shown_with_the_day() {
+    let desk = Desk::new();
+    let of_bank = |shown: &Value| {
+        let banks = shown["banks"].as_array().unwrap().iter();
+        banks.clone().find(|bank| bank["bank"] == BANKS[0]).unwrap().clone()
+    };
+    let before = of_bank(&desk.json(&["day", "show", DAY]));
+    let ours = |number: u64| {
+        let elements = before["elements"].as_array().unwrap();
+        elements.iter().find(|one| one["element"] == number).unwrap()["ours"].as_i64().unwrap()
+    };
+    for (more, expected) in [(1, true), (100_000, false)] {
+        let bank = BANKS[0];
+        let claims = format!("{bank},76,{}\n{bank},77,{}\n", ours(76) + more, ours(77) + more);
+        write(desk.dir.path(), "totals.csv", &format!("bank,element,value\n{claims}"));
+        desk.told(&["recon", "import", "totals.csv", "--kind", "totals", "--day", DAY]);
+        let explained = of_bank(&desk.json(&["day", "show", DAY]))["explained_by_lost_answers"].clone();
+        assert_eq!(explained["items"].as_u64(), expected.then_some(1), "{explained}");
+        assert!(!expected || explained["of_items"].as_u64() > Some(1), "{explained}");
+        let text = desk.told(&["day", "show", DAY]);
+        assert_eq!(text.contains("OUT OF BALANCE, may be explained by 1 of "), expected, "{text}");
+    }
 }
 
 #[test]

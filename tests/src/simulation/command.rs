@@ -582,6 +582,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::LookNotRecorded, "switch/console/src/broken_rules.rs"),
     (Mutant::NumberInAddress, "switch/console/src/broken_rules.rs"),
     (Mutant::RrnShownAsItIs, "switch/console/src/broken_rules.rs"),
+    (Mutant::FileNameShown, "switch/console/src/broken_rules.rs"),
     (Mutant::TextsNotEscaped, "switch/console/src/broken_rules.rs"),
     (Mutant::PolicyLeftOut, "switch/console/src/broken_rules.rs"),
     (Mutant::FormulaInACell, "switch/console/src/broken_rules.rs"),

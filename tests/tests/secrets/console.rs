@@ -90,12 +90,13 @@ impl Browser {
     }
 
     /// Hands in a file, and does the second click; both pages.
-    pub(crate) fn load(&self, fields: &[(&str, &str)], file: &str) -> [Answer; 2] {
+    pub(crate) fn load(&self, fields: &[(&str, &str)], name: &str, file: &str) -> [Answer; 2] {
         let field = |(name, value): &(&str, &str)| {
             format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         };
         let mut body = field(&("csrf", &self.csrf)) + &fields.iter().map(field).collect::<String>();
-        body += "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"bank.csv\"\r\n\r\n";
+        let head = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=";
+        body += &format!("{head}\"{name}\"\r\n\r\n");
         body += &format!("{file}\r\n--edge--\r\n");
         let shown = self.send("POST", "/load", "multipart/form-data; boundary=edge", body.as_bytes());
         let text = shown.text();

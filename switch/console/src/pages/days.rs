@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{AGE_BANDS, ActError, Deed, DeskError, NoSettlement, NotDay, age_band};
 use exchange::{Camt, FileKind, write_camt};
 use processor::{CUTOVER_DAYS_MAX, Day, Institution, Side};
-use reconciliation::{Claimed, ELEMENTS, Sheet, State as DayState, Totals, calendar, differences};
+use reconciliation::{Claimed, ELEMENTS, Explained, Sheet, State as DayState, Totals, calendar, differences};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -393,12 +393,22 @@ struct ClaimRow {
     ours: String,
     theirs: String,
     difference: String,
+    /// Beside the first of its differences: what may explain all of them.
+    explained: Option<String>,
+}
+
+/// Which lost answers may explain a bank's difference, in words.
+fn explanation(explained: &Explained, console: &Console, t: &Texts) -> String {
+    let amount = format::amount(explained.amount_minor.unsigned_abs(), console.settings.currency);
+    let words = with(t.explained, format::grouped(explained.items));
+    with(&with(&words, format::grouped(explained.of_items)), amount)
 }
 
 /// Who claims what of a day, and who was asked in vain.
 fn claim_rows(
     sheet: &Sheet,
     claims: &BTreeMap<(Side, Institution), Claimed>,
+    explained: &BTreeMap<Institution, Explained>,
     console: &Console,
     t: &'static Texts,
 ) -> Vec<ClaimRow> {
@@ -410,6 +420,7 @@ fn claim_rows(
         ours: String::new(),
         theirs: String::new(),
         difference: String::new(),
+        explained: None,
     };
     let value = |number: u8, value: i64| match is_amount(number) {
         true => format::signed(value, console.settings.currency),
@@ -421,6 +432,8 @@ fn claim_rows(
         if differences.is_empty() {
             rows.push(row(who, (t.claim_in_balance, "good")));
         }
+        let explained = explained.get(&who.1).filter(|_| who.0 == Side::Issuer);
+        let mut explained = explained.map(|explained| explanation(explained, console, t));
         rows.extend(differences.iter().map(|it| {
             let number = it.element.number;
             ClaimRow {
@@ -428,6 +441,7 @@ fn claim_rows(
                 ours: value(number, it.ours),
                 theirs: value(number, it.theirs),
                 difference: value(number, it.theirs - it.ours),
+                explained: explained.take(),
                 ..row(who, ("", ""))
             }
         }));
@@ -525,6 +539,8 @@ async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Re
     let Some((index, sheet)) = which(&told, day) else {
         return Err(missing(visitor));
     };
+    let of = sheet.day;
+    let explained = at_turn(console, visitor, move |console| console.days.explained(of)).await?;
     let may_settle = visitor.has_desk && visitor.may(Permission::Check);
     let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
     let link = |sheet: &Sheet| std::format!("/totals?day={}", sheet.day);
@@ -572,7 +588,7 @@ async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Re
         claims: told
             .claims
             .get(&sheet.day)
-            .map(|claims| claim_rows(sheet, claims, console, t))
+            .map(|claims| claim_rows(sheet, claims, &explained, console, t))
             .unwrap_or_default(),
         earlier: told.sheets.get(index + 1).map(link),
         later: index.checked_sub(1).and_then(|index| told.sheets.get(index)).map(link),
@@ -663,6 +679,8 @@ pub(crate) async fn totals_csv(
     let Some((_, sheet)) = which(&told, &day) else {
         return Err(missing(&visitor));
     };
+    let of = sheet.day;
+    let explained = at_turn(&console, &visitor, move |console| console.days.explained(of)).await?;
     let mut csv = Csv::new(&[t.business_day, t.bank_id, "DE", t.element_name, t.amount_or_count]);
     let day = sheet.day.to_string();
     for (bank, totals) in &sheet.members {
@@ -680,6 +698,24 @@ pub(crate) async fn totals_csv(
         ];
         for (name, minor) in parts {
             csv.row_of_numbers([&day, &bank.to_string(), "", name, &minor.to_string()]);
+        }
+    }
+    for ((side, member), claimed) in told.claims.get(&sheet.day).into_iter().flatten() {
+        let (bank, is_issuer) = (member.to_string(), *side == Side::Issuer);
+        let side_words = if is_issuer { t.issuer } else { t.acquirer };
+        for it in differences(&sheet.figures(*side, *member), claimed) {
+            let number = it.element.number;
+            let name = std::format!("{} ({side_words}): {}", t.claim_difference, t.total_element(number));
+            let difference = (it.theirs - it.ours).to_string();
+            let number = number.to_string();
+            csv.row_of_numbers([day.as_str(), &bank, &number, &name, &difference]);
+        }
+        if let Some(explained) = explained.get(member).filter(|_| is_issuer) {
+            let parts = [
+                (t.explained_items, explained.items.to_string()),
+                (t.explained_amount, explained.amount_minor.to_string()),
+            ];
+            parts.iter().for_each(|(name, value)| csv.row_of_numbers([day.as_str(), &bank, "", name, value]));
         }
     }
     Ok(csv.download(&std::format!("totals-{day}.csv")))

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Extension, Form};
 use casework::{ActError, Arrival, Deed, DeskError, Preview, PreviewLine};
 use exchange::{FileKey, FileKind, Layout};
+use mutant::Mutant;
 use processor::{Day, TerminalId};
 use serde::Deserialize;
 
@@ -29,6 +30,9 @@ const LINES_SHOWN: usize = 20;
 
 /// What is wrong with a file, as far as the page shows it; the list to download has all that is told of it.
 const REJECTS_SHOWN: usize = 50;
+
+/// Characters of the name that a browser gives a file.
+const NAME_CHARACTERS_MAX: usize = 80;
 
 /// Files of one place and day.
 const PART_MAX: u32 = 999;
@@ -221,7 +225,12 @@ pub(crate) async fn preview(
         let preview = desk.preview(&upload.bytes, key, layout.as_ref(), LINES_SHOWN);
         let preview = preview.map_err(|error| error.to_string())?;
         let now_ms = console.clock.mono_ms();
-        let kept = console.waiting.put(&person, &upload.name, (key, parts), layout, &upload.bytes, now_ms);
+        // Whoever names a file may name it by a citizen.
+        let name = match mutant::is(Mutant::FileNameShown) {
+            true => upload.name.clone(),
+            false => exchange::masked(&upload.name, NAME_CHARACTERS_MAX),
+        };
+        let kept = console.waiting.put(&person, &name, (key, parts), layout, &upload.bytes, now_ms);
         kept.map(|waiter| (waiter, preview, upload.bytes.len())).map_err(|error| error.to_string())
     });
     let (waiter, preview, bytes) = shown_of.await?;
@@ -282,7 +291,7 @@ fn preview_page(
     PreviewPage {
         shell: Shell::of(visitor, Section::Files, t.preview),
         id: waiter.id,
-        name: waiter.name.chars().take(80).collect(),
+        name: waiter.name,
         facts,
         refused: refusal.map(|refusal| (t.exception(refusal.kind), t.exception_says(refusal.kind))),
         rejects: rejects

@@ -23,6 +23,36 @@ async fn what_members_claim_stands_beside_ours_and_what_differs_is_named() {
     assert_eq!(claims.matches("76</span>").count(), 0, "what agrees is not listed");
 }
 
+/// A bank that had rightly counted what it had carried out, and whose answer was lost, was told as out of balance and nothing said why.
+#[tokio::test]
+async fn what_lost_answers_may_explain_stands_beside_the_difference() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    let lost = |stan| Use { stan, unheard: true, reversed: true, ..Use::default() };
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default(), lost(2), lost(3)], &[next]));
+    let clerk = house.logged_in("lan").await;
+    let acts = house.console.days.desk().unwrap().acts();
+    let claim = |claimed: [(u8, i64); 5]| {
+        let (bank, day) = ("970415".parse().unwrap(), "2026-05-04".parse().unwrap());
+        let deed = casework::Deed::Claim { bank, day, claimed: claimed.into() };
+        acts.act(1_777_950_000_000, "lan", "::1", deed).unwrap();
+    };
+    claim([(76, 2), (77, 1), (88, 4_000_000), (89, 2_000_000), (97, 2_000_000)]);
+    let page = clerk.get("/totals?day=2026-05-04").await.page;
+    let words = "Có thể là 1 trong 2 giao dịch mất trả lời đã hoàn trả, 2.000.000\u{a0}₫";
+    assert_eq!(page.matches(words).count(), 1, "{page}");
+    let list = clerk.get("/totals.csv?day=2026-05-04").await.page;
+    for row in [
+        "2026-05-04,970415,88,Chênh lệch (Ngân hàng phát hành): Ghi nợ; số tiền,2000000\r\n",
+        "2026-05-04,970415,,Có thể giải thích: số giao dịch mất trả lời,1\r\n",
+        "2026-05-04,970415,,Có thể giải thích: số tiền mất trả lời,2000000\r\n",
+    ] {
+        assert!(list.contains(row), "{row}: {list}");
+    }
+    claim([(76, 2), (77, 1), (88, 4_500_000), (89, 2_500_000), (97, 2_000_000)]);
+    assert!(!clerk.get("/totals?day=2026-05-04").await.page.contains("mất trả lời"), "no such amount");
+    assert!(!clerk.get("/totals.csv?day=2026-05-04").await.page.contains("mất trả lời"));
+}
+
 /// Members' totals came in on the command line alone.
 #[tokio::test]
 async fn what_members_claim_is_handed_in_as_other_files_are() {
@@ -83,6 +113,16 @@ async fn what_may_be_a_citizens_number_in_a_banks_column_of_rrns_is_masked() {
     // Acts write a reference as the numbers of its characters.
     let acts = std::fs::read_to_string(house.console.settings.dir.join("desk/casework.jsonl")).unwrap();
     assert!(!acts.contains("001203000017") && !acts.contains("48,48,49,50,48,51"), "{acts}");
+}
+
+/// A file that somebody had named by a citizen was shown under that name.
+#[tokio::test]
+async fn what_may_be_a_citizens_number_in_a_files_name_is_masked() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let file = postings(&["2026-05-04 08:00:01,2000000,D,,HN000001,,,,,"], "1,2000000");
+    let shown = clerk.load_named("khach 001203000017.csv", &POSTINGS_OF_THE_DAY, &file).await.page;
+    assert!(shown.contains("khach ********0017.csv") && !shown.contains("001203000017"), "{shown}");
 }
 
 #[tokio::test]

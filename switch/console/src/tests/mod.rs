@@ -216,7 +216,11 @@ impl Browser<'_> {
 
     /// As the console's own page hands in a file.
     async fn load(&self, fields: &[(&str, &str)], file: &[u8]) -> Answer {
-        self.load_body(Body::from(form_data(&self.csrf, fields, file))).await
+        self.load_named("bank.csv", fields, file).await
+    }
+
+    async fn load_named(&self, name: &str, fields: &[(&str, &str)], file: &[u8]) -> Answer {
+        self.load_body(Body::from(form_data(&self.csrf, fields, name, file))).await
     }
 
     async fn load_body(&self, body: Body) -> Answer {
@@ -249,12 +253,12 @@ impl Browser<'_> {
 }
 
 /// Fields of a form and a file, as RFC 7578 has them.
-fn form_data(csrf: &str, fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
+fn form_data(csrf: &str, fields: &[(&str, &str)], name: &str, file: &[u8]) -> Vec<u8> {
     let field = |(name, value): &(&str, &str)| {
         format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
     let mut body = field(&("csrf", csrf)) + &fields.iter().map(field).collect::<String>();
-    body += "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"bank.csv\"\r\n";
+    body += &format!("--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n");
     body += "Content-Type: text/csv\r\n\r\n";
     [body.as_bytes(), file, b"\r\n--edge--\r\n"].concat()
 }

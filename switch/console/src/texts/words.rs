@@ -263,6 +263,9 @@ texts! {
     claims: "Thành viên báo", "What members claim";
     claims_lead: "Tổng mà thành viên gửi qua đường truyền hay trong tệp, so với của ta từng phần tử. Không cân hay thiếu thì thành chênh lệch và không chặn ngày.", "Totals that members sent over their links or in a file, held against ours element by element. What differs or is missing is an exception and holds up no day.";
     claim_in_balance: "Khớp", "In balance";
+    explained: "Có thể là {} trong {} giao dịch mất trả lời đã hoàn trả, {}", "May be {} of the {} transactions whose answer was lost and that were taken back, {}";
+    explained_items: "Có thể giải thích: số giao dịch mất trả lời", "May be explained: transactions whose answer was lost";
+    explained_amount: "Có thể giải thích: số tiền mất trả lời", "May be explained: amount whose answer was lost";
     claim_missing: "Đã hỏi, chưa trả lời", "Asked, not answered";
     claim_difference: "Chênh lệch", "Difference";
     claims_taken: "Đã nhận tổng của thành viên: {} phần tử.", "Members' totals taken: {} elements.";
