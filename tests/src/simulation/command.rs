@@ -558,7 +558,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::RoleNotAsked, "switch/console/src/broken_rules.rs"),
     (Mutant::OwnProposalChecked, "switch/console/src/broken_rules.rs"),
     (Mutant::OtherProposalChecked, "switch/console/src/broken_rules.rs"),
-    (Mutant::BookedUndoneByOne, "switch/casework/tests/casework.rs"),
+    (Mutant::BookedUndoneByOne, "switch/casework/tests/casework/main.rs"),
     (Mutant::ProposalNotShown, "switch/console/src/broken_rules.rs"),
     (Mutant::GoneApprovedInBulk, "switch/console/src/broken_rules.rs"),
     (Mutant::PageWithoutSession, "switch/console/src/broken_rules.rs"),
