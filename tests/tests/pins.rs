@@ -297,3 +297,70 @@ async fn keys_of_a_payshield_are_sent_over_links() {
     let audit = world.audit();
     assert!(audit.is_clean(), "{:?}", audit.findings);
 }
+
+/// With `rotate_days` a payShield's keys for PINs that have come of age are made anew, sent and taken into use, and nobody has to ask for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_a_payshield_that_are_old_enough_are_sent_by_themselves() {
+    const DAYS: i64 = 30;
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let machine = simulators::payshield::Machine::new(1).unwrap();
+    let the_box = simulators::payshield::start(machine, listen).await.unwrap();
+    let setting = PinSetting { payshield: Some(the_box.addr()), ..fixed(PinFormat::Iso4) };
+    let mut world = World::start_with_pins(no_faults(), setting).await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00");
+    world.settled().await;
+
+    // A month goes by: the file says since when each key is used.
+    let config = world.dir().join("atm-switch.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let with_days =
+        text.replacen("kind = \"payshield\"\n", &format!("kind = \"payshield\"\nrotate_days = {DAYS}\n"), 1);
+    assert_ne!(with_days, text);
+    tests::program::write_private(&config, &with_days).unwrap();
+    let tokens = world.dir().join("hsm.keys");
+    let mut aged = 0;
+    let lines: Vec<String> = std::fs::read_to_string(&tokens)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let words = line.split(' ').map(|word| match word.strip_prefix("since=") {
+                Some(since) if line.contains(".pin ") => {
+                    aged += 1;
+                    format!("since={}", since.parse::<i64>().unwrap() - DAYS * 86_400)
+                }
+                _ => word.to_owned(),
+            });
+            words.collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    assert_eq!(aged, 2, "the terminal's and the bank's");
+    tests::program::write_private(&tokens, &(lines.join("\n") + "\n")).unwrap();
+    world.kill_and_restart();
+    world.bank_ready().await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "under the old ones");
+
+    let names = ["terminal.HN000001.pin", "bank.970418.pin"];
+    let mut listed = String::new();
+    for _ in 0..600 {
+        listed = world.switch.told(&["keys", "list"]);
+        if names.iter().all(|name| listed.contains(&format!("{name}  version 02  "))) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    for name in names {
+        assert!(listed.contains(&format!("{name}  version 02  ")), "{listed}");
+    }
+    assert!(!listed.contains("not in use yet"), "{listed}");
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "under the new ones");
+    let audit = std::fs::read_to_string(world.dir().join("log/switch-audit.jsonl")).unwrap();
+    let at = |act: &str, stage: &str| {
+        let act = format!("\"act\":\"{act}\"");
+        audit.lines().filter(|line| line.contains(&act) && line.contains(stage)).count()
+    };
+    assert_eq!([at("keys send", "\"offered\""), at("keys use", "\"done\"")], [2, 2], "{audit}");
+    world.settled().await;
+    assert!(world.switch.end("TERM").success());
+    let audit = world.audit();
+    assert!(audit.is_clean(), "{:?}", audit.findings);
+}

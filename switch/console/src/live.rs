@@ -133,6 +133,11 @@ pub(crate) enum Alarm {
     DiskFull,
     /// The business day that is due and not open.
     DayOverdue(String),
+    /// The same, where a wall clock that has jumped ahead of its time is why.
+    DayHeld {
+        day: String,
+        clock_ahead_s: u64,
+    },
     RegistryLeftAlone,
     RevocationListsStale(u64),
     /// Exchanged keys whose versions come to their end.
@@ -155,7 +160,11 @@ pub(crate) fn alarms<'a>(status: &Value, banks: impl Iterator<Item = &'a str>) -
         alarms.push(Alarm::DiskFull);
     }
     if let Some(due) = status["business_day_overdue"].as_str() {
-        alarms.push(Alarm::DayOverdue(due.to_owned()));
+        let day = due.to_owned();
+        alarms.push(match status["clock_ahead_s"].as_u64().unwrap_or(0) {
+            0 => Alarm::DayOverdue(day),
+            clock_ahead_s => Alarm::DayHeld { day, clock_ahead_s },
+        });
     }
     if status["registry_left_alone"] == true {
         alarms.push(Alarm::RegistryLeftAlone);
@@ -242,5 +251,8 @@ mod tests {
                 Alarm::Suspense(3),
             ]
         );
+        let held = json!({ "banks_ready": ["970415", "970418"], "business_day_overdue": "2026-12-01", "clock_ahead_s": 14_400 });
+        let day = "2026-12-01".to_owned();
+        assert_eq!(alarms(&held, banks()), [Alarm::DayHeld { day, clock_ahead_s: 14_400 }]);
     }
 }

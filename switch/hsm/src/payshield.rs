@@ -475,7 +475,7 @@ fn is_there(tokens: &Tokens, name: KeyName, token: &Token, wanted: Wanted) -> Re
         if is_anew && tokens.before(name).is_some_and(|before| before.is(token)) {
             return Err(HsmError::ComesBack(name));
         }
-        if token.place <= newest.place {
+        if !token.place.is_above(newest.place) {
             return Err(HsmError::Rollback { name, version: newest.place.version });
         }
     }

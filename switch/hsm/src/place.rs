@@ -2,6 +2,7 @@
 //! (docs/decisions/0017-key-versions.md).
 
 use keys::KeyVersion;
+use mutant::Mutant;
 
 use crate::error::HsmError;
 use crate::name::KeyName;
@@ -27,19 +28,26 @@ impl Place {
     pub(crate) fn behind(last: Option<Place>, name: KeyName, under: KeyVersion) -> Result<Place, HsmError> {
         let version = match last {
             Some(last) if last.under > under => return Err(HsmError::ExchangeKeyChanged(name)),
-            Some(last) if last.under == under => last.version,
+            Some(last) if last.under < under && mutant::is(Mutant::VersionsNeverAnew) => last.version,
+            Some(last) if last.under == under && !mutant::is(Mutant::VersionStandsStill) => last.version,
             _ => KeyVersion::UNUSED,
         };
         let version = version.next().ok_or(HsmError::VersionsUsedUp(name))?;
         Ok(Place { under, version })
     }
 
-    /// Whether a key in this place leaves versions behind it: it is at most so many above the newest, or, where it is the first under
-    /// its exchange key, above 00. So an end that counts on under a new exchange key is understood as well.
+    /// Whether a key in this place may follow the newest: none that came before it does.
+    pub(crate) fn is_above(self, newest: Place) -> bool {
+        self > newest || mutant::is(Mutant::KeyRollsBack)
+    }
+
+    /// Whether a key in this place, which is above the newest's, leaves versions behind it: it is at most so many above the newest, or,
+    /// where it is the first under its exchange key, above 00. So an end that counts on under a new exchange key is understood as well.
     pub(crate) fn is_near(self, newest: Option<Place>, jump_max: u8) -> bool {
         let (version, last) = (self.version.number(), newest.map_or(0, |newest| newest.version.number()));
+        let is_within = version <= last.saturating_add(jump_max);
         let is_first = newest.is_none_or(|newest| newest.under < self.under);
-        is_first && version <= jump_max || version > last && version <= last.saturating_add(jump_max)
+        if is_first { version <= jump_max || version > last && is_within } else { is_within }
     }
 
     /// For people; `None` where it counts under no exchange key.

@@ -172,7 +172,7 @@ pub(crate) fn put(slots: &mut Slots, name: KeyName, held: Held) -> Result<KeyInf
         return Err(HsmError::Full);
     }
     let stood = slots.held.get(&name);
-    if let Some(newest) = stood.map(|slot| slot.newest.place).filter(|newest| held.place <= *newest) {
+    if let Some(newest) = stood.map(|slot| slot.newest.place).filter(|newest| !held.place.is_above(*newest)) {
         return Err(HsmError::Rollback { name, version: newest.version });
     }
     slots.must_be_new(name, &held)?;

@@ -242,7 +242,7 @@ fn open(
         if is_anew && before.as_ref().is_some_and(|before| before.is(&taken.key)) {
             return Err(HsmError::ComesBack(name));
         }
-        if place <= newest.place {
+        if !place.is_above(newest.place) {
             return Err(HsmError::Rollback { name, version: newest.place.version });
         }
     }

@@ -234,6 +234,10 @@ mutants! {
         "An advice is shed at overload (scenario: overload).",
         fault: "more in flight than the limit when an advice comes",
         shows: "an 0430 or 0230 with 91";
+    AdvicesUnbounded = "advices-unbounded",
+        "Advices of nothing that is known are recorded at any rate (advices).",
+        fault: "a terminal that makes advices up",
+        shows: "each is recorded, until the disk is full";
 
     // Requests, keys and limits.
     RepeatsExecuted = "repeats-executed",
@@ -296,6 +300,10 @@ mutants! {
         "A reversal or decline gives back to the open day, not to INTENT's (day).",
         fault: "a cutover between INTENT and its end",
         shows: "the log's use of a day falls below zero, or stays too high";
+    JumpedClockOpensDay = "jumped-clock-opens-day",
+        "A day is opened by a wall clock that has jumped ahead (day).",
+        fault: "a wall clock that jumps ahead over a cutover",
+        shows: "the day is open before its time";
 
     // What a restart takes up, and counters.
     SafForgottenAtRestart = "saf-forgotten-at-restart",
@@ -506,6 +514,18 @@ mutants! {
         "A key may have any version above the one that is there (PIN and keys).",
         fault: "a key of the last version",
         shows: "no key can follow it";
+    VersionStandsStill = "version-stands-still",
+        "The version of a key does not go on under its exchange key (PIN and keys).",
+        fault: "a second key of one name",
+        shows: "the other end refuses it, or the first would come back";
+    VersionsNeverAnew = "versions-never-anew",
+        "Versions go on counting under a new exchange key (PIN and keys).",
+        fault: "version 99, and a new exchange key",
+        shows: "no key can follow it";
+    KeyRollsBack = "key-rolls-back",
+        "A key of an earlier or the same place is taken behind the newest (PIN and keys).",
+        fault: "another key of the version that is there; with a payShield an earlier block",
+        shows: "it is in use in place of the newest";
     OldKeyEndsUnseen = "old-key-ends-unseen",
         "The day of an old MAC key begins when the new one comes (PIN and keys).",
         fault: "an 0810 that is lost, a sender that goes on with the old key",

@@ -1,8 +1,10 @@
-//! 0220, 0221, 0420, 0421, and the status of the last transaction in DE48: always taken, never lost.
+//! 0220, 0221, 0420, 0421, and the status of the last transaction in DE48: taken at any load, and never lost. Of those that nothing
+//! waits for only so many are recorded in a time.
 
 use iso8583::Message;
 use mutant::Mutant;
 
+use crate::advice_rate::{ADVICES_HEARD_MAX, Room};
 use crate::amount;
 use crate::config::TerminalConfig;
 use crate::ids::{Class, Code, TxKey};
@@ -66,11 +68,16 @@ impl Processor {
 
     fn new_advice(&mut self, incoming: Box<Incoming>) {
         let subject = incoming.subject();
-        let Some(live) = self.live.get_mut(&subject) else { return };
+        let Some(live) = self.live.get(&subject) else { return };
         if incoming.link.is_none() && !matches!(live.state, State::OutcomeSyncing | State::Approved) {
             // A status is an advice only where none came: an original at rest, or unknown, has nothing to learn from it.
             return self.forget_untouched(subject);
         }
+        if !is_heard_at_once(live) && !self.has_room_for_advice(incoming.key) {
+            // Its terminal keeps it until it is answered, and says it again.
+            return self.forget_untouched(subject);
+        }
+        let Some(live) = self.live.get(&subject) else { return };
         let trigger = trigger(&incoming, live);
         let answer = messages::advice_answer(&incoming.message, &live.transaction);
         if matches!(trigger, Trigger::ReversalPart | Trigger::ReversalNothing | Trigger::ReversalOver)
@@ -87,6 +94,19 @@ impl Processor {
         let fact = AdviceFact { kind: incoming.kind, advice: incoming.into_advice() };
         self.advance(subject, trigger, Fact::Advice(Box::new(fact)));
         self.event(Event::AdviceAnswered(key));
+    }
+
+    /// Takes the terminal's room for one more advice that nothing waits for; `false`: there is none.
+    fn has_room_for_advice(&mut self, advice: TxKey) -> bool {
+        let room = self.advice_rate.take(self.now.mono_us, advice.terminal);
+        if room == Room::Left || mutant::is(Mutant::AdvicesUnbounded) {
+            return true;
+        }
+        if room == Room::FirstWithout {
+            self.event(Event::AdviceFlood(advice.terminal));
+        }
+        self.event(Event::AdviceNotTaken(advice));
+        false
     }
 
     /// Lets go of an original that was only looked at.
@@ -148,6 +168,12 @@ impl Processor {
         });
         self.admit(incoming);
     }
+}
+
+/// A transaction whose request is known, and that few advices were about: what ends it never waits.
+fn is_heard_at_once(live: &Live) -> bool {
+    let is_known = !matches!(live.state, State::Unknown | State::Tombstone);
+    is_known && live.transaction.advices.len() < ADVICES_HEARD_MAX
 }
 
 fn taken(transaction: &Transaction, key: TxKey) -> Option<&Advice> {

@@ -321,6 +321,10 @@ pub enum Event {
     Answered(Answered),
     /// An advice was answered.
     AdviceAnswered(TxKey),
+    /// An advice that nothing waits for was neither recorded nor answered: its terminal sends too many of them.
+    AdviceNotTaken(TxKey),
+    /// That has begun.
+    AdviceFlood(TerminalId),
     /// A repeat was answered from what is recorded.
     Repeated(TxKey),
     /// A bank has acknowledged a reversal.
@@ -419,6 +423,7 @@ event_names! {
         Event::ReversalSilent(_) => "reversal_silent",
         Event::ReversalUnsendable(_) => "reversal_unsendable",
         Event::CashUnexplained(_) => "cash_unexplained",
+        Event::AdviceFlood(_) => "advice_flood",
         Event::KeyNotSent(..) => "key_not_sent",
         Event::TotalsOutOfBalance(..) => "totals_out_of_balance",
         Event::TotalsUnanswered(..) => "totals_unanswered",
@@ -426,6 +431,7 @@ event_names! {
     others {
         Event::Answered(_) => "answered",
         Event::AdviceAnswered(_) => "advice_answered",
+        Event::AdviceNotTaken(_) => "advice_not_taken",
         Event::Repeated(_) => "repeated",
         Event::Reversed(_) => "reversed",
         Event::AskedAgain(_, None) => "asked_again",

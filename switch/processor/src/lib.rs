@@ -5,6 +5,7 @@
 //! here until the log says that the record's position is synced.
 
 mod admission;
+mod advice_rate;
 mod advices;
 mod amount;
 mod banks;
@@ -36,6 +37,7 @@ mod unordered;
 mod used_proofs;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
+pub use advice_rate::{ADVICES_HEARD_MAX, UNKNOWN_ADVICE_EVERY_MS, UNKNOWN_ADVICES_MAX};
 pub use config::{ASK_AGAIN_MS, Config, IssuerConfig, Kept, Limits, StandIn, TerminalConfig, Timers};
 pub use figures::{Figures, TOTALS_ELEMENTS};
 pub use ids::{

@@ -10,6 +10,7 @@ use iso8583::Message;
 use mutant::Mutant;
 
 use crate::admission::{InFlight, QueueWait, ShedKeys};
+use crate::advice_rate::AdviceRate;
 use crate::advices::AdviceFact;
 use crate::banks::Bank;
 use crate::broken;
@@ -59,6 +60,8 @@ pub struct Processor {
     pub(crate) live: Unordered<TxKey, Box<Live>>,
     /// Requests between arrival and answer.
     pub(crate) in_flight: InFlight,
+    /// Advices that nothing waits for.
+    pub(crate) advice_rate: AdviceRate,
     /// How long requests wait until they are handled.
     pub(crate) queue_wait: QueueWait,
     /// How long they wait until the log has answered.
@@ -192,6 +195,7 @@ impl Processor {
             unsynced: VecDeque::new(),
             live: Unordered::with_capacity(LIVE_ROOM),
             in_flight: InFlight::default(),
+            advice_rate: AdviceRate::default(),
             queue_wait: QueueWait::default(),
             find_wait: QueueWait::default(),
             finds: BTreeMap::new(),

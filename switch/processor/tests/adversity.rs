@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use iso8583::{Message, Mti};
 use processor::{
     BankIdentity, Config, Event, Institution, Kept, LinkId, LiveReference, Processor, REFERENCES_MAX,
-    References, SUSPENDED_OF_TERMINAL_MAX, Standing, UtcSeconds, Verdict,
+    References, SUSPENDED_OF_TERMINAL_MAX, Standing, UNKNOWN_ADVICE_EVERY_MS, UNKNOWN_ADVICES_MAX,
+    UtcSeconds, Verdict,
 };
 use support::*;
 
@@ -267,11 +268,13 @@ fn a_reference_of_a_clock_ahead_does_not_keep_those_behind_it() {
 #[test]
 fn one_terminal_takes_no_others_place_among_what_waits_for_people() {
     let mut world = World::new();
-    for _ in 0..SUSPENDED_OF_TERMINAL_MAX + 10 {
+    for number in 0..SUSPENDED_OF_TERMINAL_MAX + 10 {
         let unknown = world.money("01", AMOUNT);
         let advice = world.advice(420, &unknown, Some(1));
         world.terminal(advice);
-        world.pass_ms(1);
+        // So many are recorded at once, and then one in a while.
+        let is_burst = number + 1 < UNKNOWN_ADVICES_MAX as usize;
+        world.pass_ms(if is_burst { 1 } else { UNKNOWN_ADVICE_EVERY_MS });
     }
     assert_eq!(world.processor.standing().suspended.len(), SUSPENDED_OF_TERMINAL_MAX);
     world.sign_on("HN000002");

@@ -4,7 +4,10 @@
 mod support;
 
 use iso8583::Message;
-use processor::{Event, QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX};
+use processor::{
+    ADVICES_HEARD_MAX, Event, QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, UNKNOWN_ADVICE_EVERY_MS,
+    UNKNOWN_ADVICES_MAX,
+};
 use support::*;
 
 const AMOUNT: u64 = 2_000_000;
@@ -247,4 +250,96 @@ fn a_copy_of_what_has_ended_is_told_nothing_while_there_is_no_room() {
     world.sent.clear();
     world.terminal(transfer);
     assert_eq!(world.code(210), "00", "there is room again, and the log is asked");
+}
+
+/// An authentic terminal that made reversals up once filled the disk, as fast as they came.
+#[test]
+fn advices_of_nothing_known_are_bounded_and_what_ends_a_transaction_never_is() {
+    let mut world = World::new();
+    let open: Vec<Message> = (0..3)
+        .map(|_| {
+            let request = world.money("01", AMOUNT);
+            world.terminal(request.clone());
+            let asked = world.taken(bank_link(BIDV), 200);
+            world.bank_answers(&asked, "00");
+            assert_eq!(world.code(210), "00");
+            request
+        })
+        .collect();
+    let unknown = |world: &mut World| {
+        let never_sent = world.request(200, "01", AMOUNT);
+        world.advice(420, &never_sent, None)
+    };
+    for _ in 0..UNKNOWN_ADVICES_MAX {
+        let advice = unknown(&mut world);
+        world.terminal(advice);
+        assert_eq!(world.code(430), "00", "what was stored over an outage comes through");
+    }
+    let records = world.log.len();
+    let floods = |world: &World| world.events.iter().filter(|it| matches!(it, Event::AdviceFlood(_))).count();
+    assert_eq!(floods(&world), 0);
+    let held = unknown(&mut world);
+    for advice in [held.clone(), repeated(held.clone()), unknown(&mut world)] {
+        world.terminal(advice);
+        world.silent(TERMINAL, 430);
+    }
+    let not_taken = world.events.iter().filter(|it| matches!(it, Event::AdviceNotTaken(_))).count();
+    assert_eq!(
+        (world.log.len(), floods(&world), not_taken),
+        (records, 1, 3),
+        "unanswered, unrecorded, told once"
+    );
+
+    // What the switch knows goes on, by 0220, 0420 and status alike; and so does every other terminal.
+    let paid = world.advice(220, &open[0], Some(AMOUNT));
+    world.terminal(paid);
+    assert_eq!(world.code(230), "00");
+    let taken_back = world.advice(420, &open[1], None);
+    world.terminal(taken_back);
+    assert_eq!(world.code(430), "00");
+    let mut next = world.request(200, "31", 0);
+    next.set_text(48, &format!("0200{}{}1{AMOUNT:012}", open[2].text(11).unwrap(), open[2].text(7).unwrap()));
+    world.terminal(next);
+    let ends: Vec<String> = open.iter().map(|request| world.records(request)).collect();
+    assert_eq!(ends, ["INTENT OUTCOME COMPLETE", "INTENT OUTCOME REVERSAL", "INTENT OUTCOME COMPLETE"]);
+    world.sign_on("HN000002");
+    let mut other = unknown(&mut world);
+    other.set_text(41, "HN000002");
+    world.terminal(other);
+    assert_eq!(world.code(430), "00");
+
+    // The terminal keeps what was not answered, and says it again.
+    world.pass_ms(UNKNOWN_ADVICE_EVERY_MS);
+    world.terminal(repeated(held));
+    assert_eq!(world.code(430), "00");
+    let again = unknown(&mut world);
+    world.terminal(again);
+    world.silent(TERMINAL, 430);
+}
+
+/// Advices about one known transaction are no way around it, and its own few always come through.
+#[test]
+fn of_one_transaction_so_many_advices_are_heard_at_any_rate() {
+    let mut world = World::new();
+    let request = world.money("01", AMOUNT);
+    world.terminal(request.clone());
+    let asked = world.taken(bank_link(BIDV), 200);
+    world.bank_answers(&asked, "00");
+    assert_eq!(world.code(210), "00");
+    for _ in 0..UNKNOWN_ADVICES_MAX {
+        let never_sent = world.request(200, "01", AMOUNT);
+        let advice = world.advice(420, &never_sent, None);
+        world.terminal(advice);
+        assert_eq!(world.code(430), "00");
+    }
+    for _ in 0..ADVICES_HEARD_MAX {
+        let advice = world.advice(220, &request, Some(AMOUNT));
+        world.terminal(advice);
+        assert_eq!(world.code(230), "00");
+    }
+    let records = world.log.len();
+    let more = world.advice(220, &request, Some(AMOUNT));
+    world.terminal(more);
+    world.silent(TERMINAL, 230);
+    assert_eq!(world.log.len(), records);
 }

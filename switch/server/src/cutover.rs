@@ -9,87 +9,221 @@ use reconciliation::calendar::{BadCalendar, Calendar};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::Inbound;
+use crate::day_clock::{Clocks, DayClock};
 use crate::desk::now_ms;
 
 /// The calendar is asked so often: a day is opened so late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A cutover that was refused is asked for again so often: an operator may have come nearer to the day meanwhile.
+/// A cutover that was refused is asked for again so often: an operator may have come nearer to the day meanwhile. So often it is also
+/// looked whether one has opened the day that a clock ahead keeps waiting.
 const ASK_AGAIN_EVERY: Duration = Duration::from_secs(60);
 
-/// The business day that should be open and could not be opened: for status and metrics, which compare it with the open one.
+/// The business day that should be open and is not: for status and metrics, which compare it with the open one.
 #[derive(Default)]
-pub(crate) struct Overdue(Mutex<Option<Day>>);
+pub(crate) struct Overdue(Mutex<Due>);
+
+/// What is due, and how far the wall clock has jumped ahead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Due {
+    day: Option<Day>,
+    clock_ahead_ms: i64,
+}
 
 impl Overdue {
-    /// The day that should be open, where it is later than this one, which is.
+    /// The day that should be open by the wall clock, where it is later than this one, which is.
     pub(crate) fn behind(&self, open: Day) -> Option<Day> {
-        self.0.lock().expect("nobody panics with it").filter(|due| *due > open)
+        self.due().day.filter(|due| *due > open)
     }
 
-    /// Whether it is another than before.
-    fn set(&self, due: Option<Day>) -> bool {
-        std::mem::replace(&mut *self.0.lock().expect("nobody panics with it"), due) != due
+    /// So many seconds the wall clock has jumped ahead of what is believed, rounded up; 0 where it is believed.
+    pub(crate) fn clock_ahead_s(&self) -> i64 {
+        self.due().clock_ahead_ms.saturating_add(999) / 1_000
+    }
+
+    fn due(&self) -> Due {
+        self.change(|due| *due)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Due) -> T) -> T {
+        change(&mut self.0.lock().expect("nobody panics with it"))
     }
 }
 
 /// Opens each day that should be open, until the event loop ends; what is open already is left as it is, and what an operator has opened further ahead
-/// stays. A cutover that is refused is an error that is told, and an alarm for as long as it lasts.
+/// stays. A cutover that is refused is an error that is told, and an alarm for as long as it lasts; so is one that waits because the wall clock has
+/// jumped ahead of it.
 pub(crate) async fn keep(calendar: Calendar, loop_queue: mpsc::Sender<Inbound>, overdue: Arc<Overdue>) {
-    keep_asking(calendar, loop_queue, overdue, ASK_AGAIN_EVERY).await
+    Keeper::new(calendar, loop_queue, overdue, Clocks::now).keep().await;
 }
 
-async fn keep_asking(
+struct Keeper<Read> {
     calendar: Calendar,
     loop_queue: mpsc::Sender<Inbound>,
     overdue: Arc<Overdue>,
+    /// Reads the clocks.
+    read: Read,
+    clock: DayClock,
+    /// The day that is known to be open: it may be a later one.
+    open: Option<Day>,
+    /// The day that a clock ahead keeps waiting, once it was seen that it is not open.
+    held: Option<Day>,
+    /// No cutover is asked for before, by the clock that nobody sets.
+    try_at_ms: i64,
+    /// Nor which day is open, while one is held.
+    ask_at_ms: i64,
+    look_every: Duration,
     ask_again_every: Duration,
-) {
-    if calendar.cutover_minute.is_none() {
-        return;
-    }
-    let mut open = None;
-    loop {
-        let wait = match due(&calendar, open, now_ms()) {
-            Err(error) => return tracing::error!(%error, "no business day is opened by itself"),
-            Ok(None) => LOOK_EVERY,
-            Ok(Some(day)) => match cut_over_to(day, &loop_queue).await {
-                None => return,
-                Some(Ok(opened)) => {
-                    open = Some(opened);
-                    overdue.set(None);
-                    LOOK_EVERY
-                }
-                Some(Err(refusal)) => {
-                    if overdue.set(Some(day)) {
-                        tracing::error!(%day, refusal, "the business day that is due is not opened by itself: open it by `cutover`");
-                    }
-                    ask_again_every
-                }
-            },
-        };
-        tokio::time::sleep(wait).await;
-    }
 }
 
-/// Opens a day where an earlier one is open, and gives the day that is open then; none where the event loop has ended.
-async fn cut_over_to(day: Day, loop_queue: &mpsc::Sender<Inbound>) -> Option<Result<Day, String>> {
-    let (answer, asked) = oneshot::channel();
-    loop_queue.send(Inbound::Status(answer)).await.ok()?;
-    let status = asked.await.ok()?;
-    let open = status["business_day"].as_str().and_then(|open| open.parse::<Day>().ok());
-    if let Some(open) = open.filter(|open| *open >= day) {
-        return Some(Ok(open));
-    }
-    let (answer, done) = oneshot::channel();
-    loop_queue.send(Inbound::Operator(Command::Cutover(day), answer)).await.ok()?;
-    Some(match done.await.ok()? {
-        Ok(_) => {
-            tracing::info!(%day, "cutover: the business day is open");
-            Ok(day)
+/// The event loop has ended, or the calendar opens no day.
+struct Ended;
+
+impl<Read: Fn() -> Clocks> Keeper<Read> {
+    fn new(
+        calendar: Calendar,
+        loop_queue: mpsc::Sender<Inbound>,
+        overdue: Arc<Overdue>,
+        read: Read,
+    ) -> Keeper<Read> {
+        let clock = DayClock::believing(read());
+        Keeper {
+            calendar,
+            loop_queue,
+            overdue,
+            read,
+            clock,
+            open: None,
+            held: None,
+            try_at_ms: i64::MIN,
+            ask_at_ms: i64::MIN,
+            look_every: LOOK_EVERY,
+            ask_again_every: ASK_AGAIN_EVERY,
         }
-        Err(refusal) => Err(refusal),
-    })
+    }
+
+    async fn keep(mut self) {
+        while self.calendar.cutover_minute.is_some() && self.look().await.is_ok() {
+            tokio::time::sleep(self.look_every).await;
+        }
+    }
+
+    /// One look at the clocks, and what follows from it: the day that is due by what is believed is opened; one that is due by the wall
+    /// clock alone waits.
+    async fn look(&mut self) -> Result<(), Ended> {
+        let now = (self.read)();
+        let believed = self.clock.look(now);
+        self.tell_of_clock(believed.ahead_ms);
+        if let Some(day) = self.due(believed.at_ms)? {
+            if now.boot_ms < self.try_at_ms {
+                return Ok(());
+            }
+            if let Err(refusal) = self.cut_over_to(day).await? {
+                if self.set_overdue(Some(day)) {
+                    tracing::error!(%day, refusal, "the business day that is due is not opened by itself: open it by `cutover`");
+                }
+                self.try_at_ms = self.behind_a_while(now);
+                return Ok(());
+            }
+        }
+        match self.due(now.wall_ms)? {
+            Some(day) => self.hold(day, now, believed.ahead_ms).await?,
+            None => {
+                self.held = None;
+                self.set_overdue(None);
+            }
+        }
+        Ok(())
+    }
+
+    /// The day to be opened at a moment, where it is later than the one that is known to be open.
+    fn due(&self, at_ms: i64) -> Result<Option<Day>, Ended> {
+        due(&self.calendar, self.open, at_ms).map_err(|error| {
+            tracing::error!(%error, "no business day is opened by itself");
+            Ended
+        })
+    }
+
+    /// A day that is due by a wall clock that has jumped ahead is an alarm, until the clock is back, or what is believed has come there. Where a
+    /// person opens it meanwhile, that is their word for the clock.
+    async fn hold(&mut self, day: Day, now: Clocks, ahead_ms: i64) -> Result<(), Ended> {
+        if now.boot_ms < self.ask_at_ms && self.held == Some(day) {
+            return Ok(());
+        }
+        self.ask_at_ms = self.behind_a_while(now);
+        let open = self.open_day().await?;
+        if open < Some(day) {
+            self.held = Some(day);
+            if self.set_overdue(Some(day)) {
+                let ahead_s = ahead_ms / 1_000;
+                tracing::error!(%day, ahead_s, "the wall clock has jumped ahead, and by it a business day is due: it is opened when its time has come; set the clock right or, if it is right, open the day by `cutover`");
+            }
+            return Ok(());
+        }
+        if self.held == Some(day) {
+            tracing::warn!(%day, "the business day was opened by hand: the wall clock is believed again");
+            self.clock = DayClock::believing(now);
+            self.tell_of_clock(0);
+        }
+        self.is_open(open);
+        Ok(())
+    }
+
+    /// Opens a day where an earlier one is open; the refusal, where it is refused.
+    async fn cut_over_to(&mut self, day: Day) -> Result<Result<(), String>, Ended> {
+        let open = self.open_day().await?;
+        if open >= Some(day) {
+            self.is_open(open);
+            return Ok(Ok(()));
+        }
+        let (answer, done) = oneshot::channel();
+        let asked = self.loop_queue.send(Inbound::Operator(Command::Cutover(day), answer)).await;
+        asked.map_err(|_| Ended)?;
+        Ok(match done.await.map_err(|_| Ended)? {
+            Ok(_) => {
+                tracing::info!(%day, "cutover: the business day is open");
+                self.is_open(Some(day));
+                Ok(())
+            }
+            Err(refusal) => Err(refusal),
+        })
+    }
+
+    /// The day that is open, as the event loop says it.
+    async fn open_day(&self) -> Result<Option<Day>, Ended> {
+        let (answer, asked) = oneshot::channel();
+        self.loop_queue.send(Inbound::Status(answer)).await.map_err(|_| Ended)?;
+        let status = asked.await.map_err(|_| Ended)?;
+        Ok(status["business_day"].as_str().and_then(|open| open.parse().ok()))
+    }
+
+    fn is_open(&mut self, day: Option<Day>) {
+        self.open = day;
+        self.held = None;
+        self.set_overdue(None);
+    }
+
+    /// Whether it is another than before.
+    fn set_overdue(&self, day: Option<Day>) -> bool {
+        self.overdue.change(|due| std::mem::replace(&mut due.day, day)) != day
+    }
+
+    fn tell_of_clock(&self, ahead_ms: i64) {
+        let before_ms = self.overdue.change(|due| std::mem::replace(&mut due.clock_ahead_ms, ahead_ms));
+        if ahead_ms > 0 && before_ms == 0 {
+            tracing::error!(
+                ahead_s = ahead_ms / 1_000,
+                "the wall clock has jumped ahead: no business day is opened by it"
+            );
+        }
+        if ahead_ms == 0 && before_ms > 0 {
+            tracing::info!("the wall clock is believed again");
+        }
+    }
+
+    fn behind_a_while(&self, now: Clocks) -> i64 {
+        now.boot_ms.saturating_add(self.ask_again_every.as_millis() as i64)
+    }
 }
 
 /// The day to be opened now, where it is later than the one that is known to be open.
@@ -148,7 +282,6 @@ mod tests {
 
     #[test]
     fn a_day_is_asked_for_once_and_never_an_earlier_one() {
-        let day = |text: &str| text.parse::<Day>().unwrap();
         let at_ms = day("2026-05-03").begins_ms() + 16 * 3_600_000;
         for (asked, now_ms, expected) in [
             (None, at_ms - 1, Some("2026-05-03")),
@@ -205,7 +338,9 @@ mod tests {
         let (queue, mut end) = mpsc::channel(1);
         let overdue = Arc::new(Overdue::default());
         let soon = Duration::from_millis(1);
-        let keeping = tokio::spawn(keep_asking(calendar(), queue, Arc::clone(&overdue), soon));
+        let mut keeper = Keeper::new(calendar(), queue, Arc::clone(&overdue), Clocks::now);
+        (keeper.look_every, keeper.ask_again_every) = (soon, soon);
+        let keeping = tokio::spawn(keeper.keep());
         let due = calendar().due_at(now_ms()).unwrap().unwrap();
         let old: Day = "2026-01-05".parse().unwrap();
         for tries in 0..3 {
@@ -232,6 +367,131 @@ mod tests {
         opened.await;
         drop(end);
         keeping.abort();
+    }
+
+    /// A keeper of which the test has the clocks and the event loop's end; the wall clock is `off_ms` ahead of the truth.
+    struct Desk {
+        keeper: Keeper<Box<dyn Fn() -> Clocks + Send>>,
+        end: mpsc::Receiver<Inbound>,
+        clocks: Arc<Mutex<Clocks>>,
+        open: Day,
+        cutovers: Vec<Day>,
+    }
+
+    const MINUTE_MS: i64 = 60_000;
+    const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    impl Desk {
+        /// At 12:00 local time on 2026-05-03, which is open.
+        async fn new() -> Desk {
+            let (queue, end) = mpsc::channel(1);
+            let start = Clocks { wall_ms: day("2026-05-03").begins_ms() + 5 * HOUR_MS, boot_ms: 1_000 };
+            let clocks = Arc::new(Mutex::new(start));
+            let read = Arc::clone(&clocks);
+            let read: Box<dyn Fn() -> Clocks + Send> = Box::new(move || *read.lock().unwrap());
+            let keeper = Keeper::new(calendar(), queue, Arc::default(), read);
+            let mut desk = Desk { keeper, end, clocks, open: day("2026-05-03"), cutovers: Vec::new() };
+            desk.pass(0).await;
+            desk
+        }
+
+        /// Time passes, a look each minute.
+        async fn pass(&mut self, ms: i64) {
+            for _ in 0..=ms / MINUTE_MS {
+                let (keeper, end) = (&mut self.keeper, &mut self.end);
+                let (open, cutovers) = (&mut self.open, &mut self.cutovers);
+                let answering = async {
+                    loop {
+                        match end.recv().await {
+                            Some(Inbound::Status(answer)) => {
+                                answer.send(serde_json::json!({ "business_day": open.to_string() })).unwrap();
+                            }
+                            Some(Inbound::Operator(Command::Cutover(day), answer)) => {
+                                *open = day;
+                                cutovers.push(day);
+                                answer.send(Ok(crate::bus::Done::Done)).unwrap();
+                            }
+                            _ => panic!("no other question"),
+                        }
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    looked = keeper.look() => assert!(looked.is_ok()),
+                    () = answering => {}
+                }
+                let mut clocks = self.clocks.lock().unwrap();
+                clocks.wall_ms += MINUTE_MS.min(ms);
+                clocks.boot_ms += MINUTE_MS.min(ms);
+            }
+        }
+
+        fn jump(&self, ms: i64) {
+            self.clocks.lock().unwrap().wall_ms += ms;
+        }
+
+        fn overdue(&self) -> (Option<Day>, i64) {
+            (self.keeper.overdue.behind(self.open), self.keeper.overdue.clock_ahead_s())
+        }
+    }
+
+    /// A clock that ran ahead over 23:00 once opened the next day, and that day stayed open.
+    #[tokio::test]
+    async fn a_clock_that_jumps_ahead_opens_no_day_before_its_time() {
+        let mut desk = Desk::new().await;
+        desk.pass(8 * HOUR_MS).await;
+        desk.jump(4 * HOUR_MS);
+        desk.pass(2 * MINUTE_MS).await;
+        assert_eq!(desk.overdue(), (Some(day("2026-05-04")), 4 * 3_600), "an alarm that says by how much");
+        // The clock is put right: nothing is due.
+        desk.jump(-4 * HOUR_MS);
+        desk.pass(MINUTE_MS).await;
+        assert_eq!((desk.overdue(), desk.cutovers.len()), ((None, 0), 0));
+        // At 23:00 the day is opened, as if nothing had been.
+        desk.pass(3 * HOUR_MS).await;
+        assert_eq!((desk.overdue(), desk.cutovers), ((None, 0), vec![day("2026-05-04")]));
+    }
+
+    #[tokio::test]
+    async fn a_day_that_a_clock_ahead_keeps_waiting_is_opened_when_its_time_has_come() {
+        let mut desk = Desk::new().await;
+        desk.jump(50 * HOUR_MS);
+        desk.pass(10 * HOUR_MS).await;
+        assert_eq!(desk.overdue(), (Some(day("2026-05-06")), 50 * 3_600));
+        assert_eq!(desk.cutovers, []);
+        desk.pass(2 * HOUR_MS).await;
+        assert_eq!(desk.cutovers, [day("2026-05-04")], "23:00 has come by what is believed");
+        assert_eq!(desk.overdue(), (Some(day("2026-05-06")), 50 * 3_600), "and the clock is no better");
+        desk.pass(24 * HOUR_MS).await;
+        assert_eq!(desk.cutovers, [day("2026-05-04"), day("2026-05-05")]);
+    }
+
+    /// The machine stood still without its clocks noticing, and the wall clock was put right since.
+    #[tokio::test]
+    async fn a_person_who_opens_the_day_by_hand_gives_their_word_for_the_clock() {
+        let mut desk = Desk::new().await;
+        desk.jump(12 * HOUR_MS);
+        desk.pass(2 * MINUTE_MS).await;
+        assert_eq!(desk.overdue(), (Some(day("2026-05-04")), 12 * 3_600));
+        desk.open = day("2026-05-04");
+        desk.pass(2 * MINUTE_MS).await;
+        assert_eq!((desk.overdue(), desk.cutovers.len()), ((None, 0), 0));
+        desk.pass(23 * HOUR_MS).await;
+        assert_eq!(desk.cutovers, [day("2026-05-05")], "and the next one opens by the wall clock");
+    }
+
+    /// A day that somebody has opened ahead before the clock jumped is nobody's word for the clock.
+    #[tokio::test]
+    async fn a_day_that_was_open_ahead_says_nothing_about_the_clock() {
+        let mut desk = Desk::new().await;
+        desk.open = day("2026-05-04");
+        desk.jump(12 * HOUR_MS);
+        desk.pass(2 * MINUTE_MS).await;
+        assert_eq!(desk.overdue(), (None, 12 * 3_600));
     }
 
     #[tokio::test]

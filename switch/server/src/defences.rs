@@ -7,6 +7,13 @@ use mutant::{Mutant, each_is_missed};
 fn each_rule_that_is_broken_is_missed() {
     each_is_missed(&[
         (
+            Mutant::JumpedClockOpensDay,
+            &[
+                "cutover::tests::a_clock_that_jumps_ahead_opens_no_day_before_its_time",
+                "day_clock::tests::a_jump_ahead_is_not_believed_until_the_clock_is_back",
+            ],
+        ),
+        (
             Mutant::OlderLogStarted,
             &["heads::tests::a_start_refuses_what_is_shorter_or_other_than_was_signed"],
         ),

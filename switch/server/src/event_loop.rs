@@ -441,6 +441,7 @@ impl Running {
         gauges.suspense.set(processor.standing().suspended.len() as f64);
         let is_overdue = self.owned.overdue.behind(processor.day()).is_some();
         gauges.day_overdue.set(f64::from(u8::from(is_overdue)));
+        gauges.clock_ahead.set(self.owned.overdue.clock_ahead_s() as f64);
         gauges.stand_ins.set(processor.standing().stand_ins.len() as f64);
         for bank in processor.saf_banks() {
             self.observer.saf(&bank, now.wall_ms);
@@ -479,6 +480,7 @@ impl Running {
         json!({
             "business_day": processor.day().to_string(),
             "business_day_overdue": self.owned.overdue.behind(processor.day()).map(|due| due.to_string()),
+            "clock_ahead_s": self.owned.overdue.clock_ahead_s(),
             "draining": processor.is_draining(),
             "requests_in_flight": processor.in_flight(),
             "reversals_open": processor.reversals_open(),

@@ -13,6 +13,9 @@ use crate::bus::Inbound;
 /// Keys are looked through so often: one is sent so late at most, where its owner is connected.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
+/// The first look comes so long after the start: owners have connected by then.
+const FIRST_LOOK_AFTER: Duration = Duration::from_secs(20);
+
 /// Keys that one look sends at most, one after the other, the oldest first; the others are for the next, which goes on behind them.
 const SENT_PER_LOOK_MAX: usize = 1_000;
 
@@ -30,8 +33,9 @@ type Aged = (i64, KeyName);
 /// Sends what is due, until the event loop ends.
 pub(crate) async fn keep(hsm: Arc<dyn Hsm>, days: u64, loop_queue: mpsc::Sender<Inbound>) {
     let mut round = Round { has_link_macs: hsm.has_link_macs(), ..Round::default() };
+    let mut wait = FIRST_LOOK_AFTER;
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(std::mem::replace(&mut wait, LOOK_EVERY)).await;
         let module = Arc::clone(&hsm);
         let keys = match tokio::task::spawn_blocking(move || module.keys()).await {
             Ok(Ok(keys)) => keys,

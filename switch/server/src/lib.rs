@@ -11,6 +11,7 @@ pub mod config;
 mod console_switch;
 pub mod current;
 mod cutover;
+mod day_clock;
 pub mod day_commands;
 #[cfg(all(test, feature = "mutants"))]
 mod defences;

@@ -37,6 +37,7 @@ pub(crate) struct Gauges {
     pub(crate) suspense: Gauge,
     pub(crate) stand_ins: Gauge,
     pub(crate) day_overdue: Gauge,
+    pub(crate) clock_ahead: Gauge,
 }
 
 /// What waits for one bank.
@@ -72,6 +73,7 @@ impl Observer {
                 suspense: gauge!("atm_switch_suspense_open"),
                 stand_ins: gauge!("atm_switch_stand_ins_owed"),
                 day_overdue: gauge!("atm_switch_business_day_overdue"),
+                clock_ahead: gauge!("atm_switch_clock_ahead_seconds"),
             },
             batch: histogram!("atm_switch_batch_inputs"),
             undeliverable: counter!("atm_switch_messages_undeliverable_total"),

@@ -482,6 +482,8 @@ const EQUIVALENT: [(Mutant, &str); 0] = [];
 
 /// Broken rules that no fault of the simulation touches, and the test that finds them instead (run by `tests/run mutants`).
 const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
+    (Mutant::AdvicesUnbounded, "tests/tests/defences/main.rs"),
+    (Mutant::JumpedClockOpensDay, "switch/server/src/defences.rs"),
     (Mutant::SignatureServesTwice, "switch/processor/tests/used_signature_mutant.rs"),
     (Mutant::StandInOverFloor, "switch/processor/tests/stand_in_mutant.rs"),
     (Mutant::StandInWithoutStatus, "switch/processor/tests/stand_in_mutant.rs"),
@@ -511,6 +513,9 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::KeyOfAnotherAlgorithm, "tests/tests/defences/main.rs"),
     (Mutant::KeyThatMayNotServe, "tests/tests/defences/main.rs"),
     (Mutant::KeyVersionJumps, "tests/tests/defences/main.rs"),
+    (Mutant::VersionStandsStill, "tests/tests/defences/main.rs"),
+    (Mutant::VersionsNeverAnew, "tests/tests/defences/main.rs"),
+    (Mutant::KeyRollsBack, "tests/tests/defences/main.rs"),
     (Mutant::OldKeyEndsUnseen, "switch/server/src/defences.rs"),
     (Mutant::OldMacKeyForEver, "switch/server/src/defences.rs"),
     (Mutant::OwnerExchangesAtOnce, "tests/tests/defences/main.rs"),

@@ -23,6 +23,10 @@ mod key_offers;
 mod links;
 #[path = "../../../switch/processor/tests/money.rs"]
 mod money;
+#[path = "../../../switch/processor/tests/overload.rs"]
+mod overload;
+#[path = "../../../simulators/tests/payshield.rs"]
+mod payshield;
 #[path = "../../../switch/processor/tests/pin.rs"]
 mod pin;
 #[path = "../../../switch/keys/tests/pin_blocks.rs"]
@@ -170,6 +174,27 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
         &["hsm_software::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken"],
     ),
     (
+        Mutant::VersionStandsStill,
+        &[
+            "hsm_software::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
+            "payshield::keys_are_made_handed_over_and_rotated_and_none_comes_back",
+        ],
+    ),
+    (
+        Mutant::VersionsNeverAnew,
+        &[
+            "hsm_software::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
+            "payshield::behind_the_last_version_a_new_exchange_key_begins_them_anew",
+        ],
+    ),
+    (
+        Mutant::KeyRollsBack,
+        &[
+            "hsm_software::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken",
+            "payshield::keys_are_made_handed_over_and_rotated_and_none_comes_back",
+        ],
+    ),
+    (
         Mutant::OldKeyEndsUnseen,
         &["hsm_software::the_day_of_an_old_mac_key_begins_when_its_owner_is_seen_to_use_the_new_one"],
     ),
@@ -200,6 +225,10 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
     ),
     (Mutant::EchoSkipsAmount, &["money::an_answer_with_another_echo_is_96_and_a_reversal"]),
     (Mutant::AnswerFromAnotherBank, &["money::answers_that_belong_to_nothing_change_nothing"]),
+    (
+        Mutant::AdvicesUnbounded,
+        &["overload::advices_of_nothing_known_are_bounded_and_what_ends_a_transaction_never_is"],
+    ),
     (
         Mutant::UnknownOriginalWithoutTombstone,
         &[

@@ -177,6 +177,10 @@ fn alarm_words(alarm: &Alarm, console: &Console, t: &Texts) -> (&'static str, St
         Alarm::Draining => ("bad", t.alarm_draining.to_owned()),
         Alarm::DiskFull => ("bad", t.alarm_disk_full.to_owned()),
         Alarm::DayOverdue(due) => ("bad", with(t.alarm_day_overdue, due)),
+        Alarm::DayHeld { day, clock_ahead_s } => {
+            let ahead = with(t.alarm_day_held, format::grouped(*clock_ahead_s));
+            ("bad", with(&ahead, day))
+        }
         Alarm::RegistryLeftAlone => ("bad", t.alarm_registry.to_owned()),
         Alarm::RevocationListsStale(count) => ("bad", with(t.alarm_lists, count)),
         Alarm::KeysNearEnd(count) => ("warn", with(t.alarm_keys, count)),

@@ -244,6 +244,7 @@ impl Texts {
             "key_not_sent" => self.event_key_not_sent,
             "totals_out_of_balance" => self.event_totals_out_of_balance,
             "totals_unanswered" => self.event_totals_unanswered,
+            "advice_flood" => self.event_advice_flood,
             _ => self.event_cash_unexplained,
         }
     }

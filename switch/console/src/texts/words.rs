@@ -478,6 +478,7 @@ texts! {
     no_alarms: "Không có cảnh báo.", "No alarms.";
     alarm_disk_full: "Đĩa của sổ giao dịch đã đầy: giao dịch mới bị từ chối (96).", "The log's disk is full: new requests are refused (96).";
     alarm_day_overdue: "Ngày kinh doanh {} đã đến hạn mà không tự mở được: vận hành hãy mở ngày bằng tay.", "Business day {} is due and does not open by itself: an operator opens it by hand.";
+    alarm_day_held: "Đồng hồ máy chủ nhảy nhanh {} giây, nên ngày kinh doanh {} chưa tự mở: chỉnh lại đồng hồ; nếu đồng hồ đúng, vận hành mở ngày bằng tay.", "The machine's clock has jumped {} s ahead, so business day {} is not opened by it: set the clock right or, if it is right, an operator opens the day by hand.";
     alarm_registry: "Cơ sở dữ liệu dân cư không trả lời: giao dịch mới nhận 91, trừ khoản rút mà chuyển mạch được cho đi thay.", "The identity registry does not answer: new requests get 91, but for withdrawals that may go out in its stead.";
     alarm_draining: "Chuyển mạch không nhận giao dịch mới (91): lệnh resume hoặc khởi động lại mới mở lại.", "No new requests are taken (91): `resume` or a restart takes them again.";
     alarm_lists: "Danh sách thu hồi chứng thư thiếu hoặc quá cũ: {}.", "Revocation lists missing or too old: {}.";
@@ -508,6 +509,7 @@ texts! {
     event_key_not_sent: "Khóa gửi đi không được nhận", "A key that was sent is not in use";
     event_totals_out_of_balance: "Tổng của thành viên không khớp", "A member's totals are not ours";
     event_totals_unanswered: "Ngân hàng không trả lời về tổng", "A bank does not answer for its totals";
+    event_advice_flood: "Một máy báo quá nhiều giao dịch không ai biết", "A terminal advises of too much that is not known";
     event_cash_unexplained: "Tiền ra không giải thích được", "Cash that nothing explains";
 
     transactions_lead: "Tìm trong sổ giao dịch bền vững, mới nhất trước.", "Search the durable log, newest first.";

@@ -213,7 +213,7 @@ impl Tokens {
                 passed.clone_from(&stood.passed);
                 passed.push(stood.newest.check_value);
             }
-            Some(stood) if token.place <= stood.newest.place => {
+            Some(stood) if !token.place.is_above(stood.newest.place) => {
                 return Err(HsmError::Rollback { name, version: stood.newest.place.version });
             }
             Some(_) | None => {}
