@@ -9,7 +9,7 @@ use reconciliation::calendar::{BadCalendar, Calendar};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::Inbound;
-use crate::day_clock::{Clocks, DayClock};
+use crate::day_clock::{Clocks, DayClock, KeptFile};
 use crate::desk::now_ms;
 
 /// The calendar is asked so often: a day is opened so late at most.
@@ -53,8 +53,13 @@ impl Overdue {
 /// Opens each day that should be open, until the event loop ends; what is open already is left as it is, and what an operator has opened further ahead
 /// stays. A cutover that is refused is an error that is told, and an alarm for as long as it lasts; so is one that waits because the wall clock has
 /// jumped ahead of it.
-pub(crate) async fn keep(calendar: Calendar, loop_queue: mpsc::Sender<Inbound>, overdue: Arc<Overdue>) {
-    Keeper::new(calendar, loop_queue, overdue, Clocks::now).keep().await;
+pub(crate) async fn keep(
+    calendar: Calendar,
+    loop_queue: mpsc::Sender<Inbound>,
+    overdue: Arc<Overdue>,
+    kept: KeptFile,
+) {
+    Keeper::new(calendar, loop_queue, overdue, Clocks::now, kept).keep().await;
 }
 
 struct Keeper<Read> {
@@ -64,6 +69,8 @@ struct Keeper<Read> {
     /// Reads the clocks.
     read: Read,
     clock: DayClock,
+    /// What a restart goes on with.
+    kept: KeptFile,
     /// The day that is known to be open: it may be a later one.
     open: Option<Day>,
     /// The day that a clock ahead keeps waiting, once it was seen that it is not open.
@@ -85,14 +92,18 @@ impl<Read: Fn() -> Clocks> Keeper<Read> {
         loop_queue: mpsc::Sender<Inbound>,
         overdue: Arc<Overdue>,
         read: Read,
+        kept: KeptFile,
     ) -> Keeper<Read> {
-        let clock = DayClock::believing(read());
+        let now = read();
+        let carried_on = |before| DayClock::carried_on(before, now);
+        let clock = kept.read().map_or_else(|| DayClock::believing(now), carried_on);
         Keeper {
             calendar,
             loop_queue,
             overdue,
             read,
             clock,
+            kept,
             open: None,
             held: None,
             try_at_ms: i64::MIN,
@@ -113,6 +124,7 @@ impl<Read: Fn() -> Clocks> Keeper<Read> {
     async fn look(&mut self) -> Result<(), Ended> {
         let now = (self.read)();
         let believed = self.clock.look(now);
+        self.kept.write(self.clock.kept());
         self.tell_of_clock(believed.ahead_ms);
         if let Some(day) = self.due(believed.at_ms)? {
             if now.boot_ms < self.try_at_ms {
@@ -313,6 +325,11 @@ mod tests {
         assert_eq!((told[0].who.as_str(), told[0].from.as_str()), ("bank 970418", "link"));
     }
 
+    /// A file that is in no directory.
+    fn nothing_kept() -> KeptFile {
+        KeptFile::of_this_machine(std::path::Path::new("/dev/null"))
+    }
+
     /// The event loop's end: it says which day is open, and is asked for another or not.
     async fn open_is(end: &mut mpsc::Receiver<Inbound>, open: &str) {
         let Some(Inbound::Status(answer)) = end.recv().await else { panic!("a question for the status") };
@@ -322,7 +339,7 @@ mod tests {
     #[tokio::test]
     async fn the_event_loop_is_asked_and_its_end_ends_it() {
         let (queue, mut end) = mpsc::channel(1);
-        let keeping = tokio::spawn(keep(calendar(), queue, Arc::default()));
+        let keeping = tokio::spawn(keep(calendar(), queue, Arc::default(), nothing_kept()));
         open_is(&mut end, "2026-05-03").await;
         let Some(Inbound::Operator(Command::Cutover(day), answer)) = end.recv().await else {
             panic!("a cutover")
@@ -338,7 +355,7 @@ mod tests {
         let (queue, mut end) = mpsc::channel(1);
         let overdue = Arc::new(Overdue::default());
         let soon = Duration::from_millis(1);
-        let mut keeper = Keeper::new(calendar(), queue, Arc::clone(&overdue), Clocks::now);
+        let mut keeper = Keeper::new(calendar(), queue, Arc::clone(&overdue), Clocks::now, nothing_kept());
         (keeper.look_every, keeper.ask_again_every) = (soon, soon);
         let keeping = tokio::spawn(keeper.keep());
         let due = calendar().due_at(now_ms()).unwrap().unwrap();
@@ -374,6 +391,7 @@ mod tests {
         keeper: Keeper<Box<dyn Fn() -> Clocks + Send>>,
         end: mpsc::Receiver<Inbound>,
         clocks: Arc<Mutex<Clocks>>,
+        dir: tempfile::TempDir,
         open: Day,
         cutovers: Vec<Day>,
     }
@@ -393,10 +411,21 @@ mod tests {
             let clocks = Arc::new(Mutex::new(start));
             let read = Arc::clone(&clocks);
             let read: Box<dyn Fn() -> Clocks + Send> = Box::new(move || *read.lock().unwrap());
-            let keeper = Keeper::new(calendar(), queue, Arc::default(), read);
-            let mut desk = Desk { keeper, end, clocks, open: day("2026-05-03"), cutovers: Vec::new() };
+            let dir = tempfile::tempdir().unwrap();
+            let kept = KeptFile::of_this_machine(dir.path());
+            let keeper = Keeper::new(calendar(), queue, Arc::default(), read, kept);
+            let mut desk = Desk { keeper, end, clocks, dir, open: day("2026-05-03"), cutovers: Vec::new() };
             desk.pass(0).await;
             desk
+        }
+
+        /// Another process goes on.
+        fn restart(&mut self) {
+            let (queue, end) = mpsc::channel(1);
+            let read = Arc::clone(&self.clocks);
+            let read: Box<dyn Fn() -> Clocks + Send> = Box::new(move || *read.lock().unwrap());
+            let kept = KeptFile::of_this_machine(self.dir.path());
+            (self.keeper, self.end) = (Keeper::new(calendar(), queue, Arc::default(), read, kept), end);
         }
 
         /// Time passes, a look each minute.
@@ -470,6 +499,22 @@ mod tests {
         assert_eq!(desk.cutovers, [day("2026-05-04"), day("2026-05-05")]);
     }
 
+    /// Whoever sees the alarm may well start the switch anew.
+    #[tokio::test]
+    async fn a_restart_opens_no_day_that_a_clock_ahead_keeps_waiting() {
+        let mut desk = Desk::new().await;
+        desk.jump(12 * HOUR_MS);
+        for _ in 0..2 {
+            desk.pass(2 * MINUTE_MS).await;
+            assert_eq!(desk.overdue(), (Some(day("2026-05-04")), 12 * 3_600));
+            assert_eq!(desk.cutovers, []);
+            desk.restart();
+        }
+        desk.jump(-12 * HOUR_MS);
+        desk.pass(11 * HOUR_MS).await;
+        assert_eq!((desk.overdue(), desk.cutovers), ((None, 0), vec![day("2026-05-04")]));
+    }
+
     /// The machine stood still without its clocks noticing, and the wall clock was put right since.
     #[tokio::test]
     async fn a_person_who_opens_the_day_by_hand_gives_their_word_for_the_clock() {
@@ -497,7 +542,7 @@ mod tests {
     #[tokio::test]
     async fn a_day_that_is_open_already_is_not_asked_for() {
         let (queue, mut end) = mpsc::channel(1);
-        let keeping = tokio::spawn(keep(calendar(), queue, Arc::default()));
+        let keeping = tokio::spawn(keep(calendar(), queue, Arc::default(), nothing_kept()));
         open_is(&mut end, "9999-12-31").await;
         assert!(end.try_recv().is_err());
         keeping.abort();

@@ -1,6 +1,7 @@
 //! How far the wall clock is believed when a business day is opened by itself: a day that a jump of the clock would open waits
-//! (docs/decisions/0018-day-clock.md).
+//! (docs/decisions/0018-day-clock.md). And the file by which a restart goes on believing the same.
 
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mutant::Mutant;
@@ -65,6 +66,23 @@ impl DayClock {
         DayClock { apart_ms: now.apart_ms(), looked_boot_ms: now.boot_ms, behind_since_ms: None }
     }
 
+    /// Goes on believing what the process before this one believed, where the wall clock has jumped ahead of it since: a restart
+    /// is nobody's word for the clock. Else believes what the wall clock shows.
+    pub(crate) fn carried_on(kept: Kept, now: Clocks) -> DayClock {
+        let rest_ms = now.boot_ms.saturating_sub(kept.boot_ms);
+        let off_ms = now.apart_ms().saturating_sub(kept.apart_ms);
+        let may_be_slewed = rest_ms < 0 || off_ms <= CLOCK_JUMP_MS_MAX.saturating_add(rest_ms / SLEW_PARTS);
+        if may_be_slewed {
+            return DayClock::believing(now);
+        }
+        DayClock { apart_ms: kept.apart_ms, looked_boot_ms: now.boot_ms, behind_since_ms: None }
+    }
+
+    /// What a restart is to go on with.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { apart_ms: self.apart_ms, boot_ms: self.looked_boot_ms }
+    }
+
     /// Looks at both clocks; the more often, the less a slew that is under way looks like a jump.
     pub(crate) fn look(&mut self, now: Clocks) -> Believed {
         let slewed_ms = now.boot_ms.saturating_sub(self.looked_boot_ms).max(0) / SLEW_PARTS;
@@ -88,8 +106,84 @@ impl DayClock {
     }
 }
 
+/// What was believed when it was looked last; holds as long as the machine is up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Kept {
+    apart_ms: i64,
+    boot_ms: i64,
+}
+
+/// What is believed is written again when it is so old, or when it has changed by more than a second: what a restart takes for a slew grows
+/// with its age.
+const WRITE_EVERY_MS: i64 = 60_000;
+const WRITE_CHANGE_MS: i64 = 1_000;
+
+/// The machine's word for one of its starts.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The file, of one line: the start of the machine that it holds for, by how much the clocks were apart and when, milliseconds.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    path: PathBuf,
+    boot_id: String,
+    written: Option<Kept>,
+    is_failing: bool,
+}
+
+impl KeptFile {
+    /// In this directory.
+    pub(crate) fn of_this_machine(dir: &Path) -> KeptFile {
+        // Without one nothing is kept over a restart.
+        KeptFile::new(dir, std::fs::read_to_string(BOOT_ID).unwrap_or_default().trim())
+    }
+
+    fn new(dir: &Path, boot_id: &str) -> KeptFile {
+        KeptFile {
+            path: dir.join("day-clock"),
+            boot_id: boot_id.to_owned(),
+            written: None,
+            is_failing: false,
+        }
+    }
+
+    /// What a process before this one has left, where the machine has not been started since; none where that cannot be read.
+    pub(crate) fn read(&self) -> Option<Kept> {
+        let text = std::fs::read_to_string(&self.path).ok()?;
+        let mut words = text.trim_end().split(' ');
+        let is_of_now = words.next()? == self.boot_id && !self.boot_id.is_empty();
+        let kept = Kept { apart_ms: words.next()?.parse().ok()?, boot_ms: words.next()?.parse().ok()? };
+        Some(kept).filter(|_| is_of_now && words.next().is_none())
+    }
+
+    /// Writes what is believed, where the file is old. It need not be durable: it is for this start of the machine alone. What cannot be
+    /// written is told once.
+    pub(crate) fn write(&mut self, kept: Kept) {
+        let is_as_written = |written: Kept| {
+            let changed_ms = kept.apart_ms.saturating_sub(written.apart_ms).saturating_abs();
+            changed_ms <= WRITE_CHANGE_MS && kept.boot_ms.saturating_sub(written.boot_ms) < WRITE_EVERY_MS
+        };
+        if self.boot_id.is_empty() || self.written.is_some_and(is_as_written) {
+            return;
+        }
+        self.written = Some(kept);
+        let unfinished = self.path.with_extension("new");
+        let line = format!("{} {} {}\n", self.boot_id, kept.apart_ms, kept.boot_ms);
+        let written =
+            std::fs::write(&unfinished, line).and_then(|()| std::fs::rename(&unfinished, &self.path));
+        match written {
+            Ok(()) => self.is_failing = false,
+            Err(error) if !std::mem::replace(&mut self.is_failing, true) => {
+                let path = self.path.display();
+                tracing::warn!(%path, %error, "what is believed of the clock is not kept: a restart believes the wall clock");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const SECOND_MS: i64 = 1_000;
@@ -193,6 +287,60 @@ mod tests {
         machine.run(BEHIND_MS_MAX + 2 * SECOND_MS, 0);
         machine.off_ms += HOUR_MS;
         assert_eq!((machine.look().ahead_ms, machine.error_ms()), (HOUR_MS, -2 * HOUR_MS));
+    }
+
+    /// A restart once more believed whatever the clock showed.
+    #[test]
+    fn a_restart_goes_on_with_what_was_believed_until_the_machine_is_started_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = Clocks { wall_ms: START_MS, boot_ms: 100 * HOUR_MS };
+        let later =
+            |ms: i64, off_ms: i64| Clocks { wall_ms: START_MS + ms + off_ms, boot_ms: start.boot_ms + ms };
+        assert_eq!(KeptFile::new(dir.path(), "one").read(), None);
+        KeptFile::new(dir.path(), "one").write(DayClock::believing(start).kept());
+        let ahead_ms = |boot_id: &str, now: Clocks| {
+            let kept = KeptFile::new(dir.path(), boot_id).read();
+            let mut clock =
+                kept.map_or_else(|| DayClock::believing(now), |kept| DayClock::carried_on(kept, now));
+            clock.look(now).ahead_ms
+        };
+        let minute = 60 * SECOND_MS;
+        for (boot_id, now, expected) in [
+            ("one", later(minute, 0), 0),
+            ("one", later(minute, HOUR_MS), HOUR_MS),
+            // What may have been slewed meanwhile, or has stood still, is believed.
+            ("one", later(10 * HOUR_MS, HOUR_MS), 0),
+            ("one", later(10 * HOUR_MS, 2 * HOUR_MS), 2 * HOUR_MS),
+            ("one", later(minute, -2 * HOUR_MS), 0),
+            ("one", later(-minute, HOUR_MS), 0),
+            ("another", later(minute, HOUR_MS), 0),
+            ("", later(minute, HOUR_MS), 0),
+        ] {
+            assert_eq!(ahead_ms(boot_id, now), expected, "{boot_id} {now:?}");
+        }
+        for text in ["", "one", "one 5", "one 5 x\n", "one 5 6 7\n"] {
+            std::fs::write(dir.path().join("day-clock"), text).unwrap();
+            assert_eq!(KeptFile::new(dir.path(), "one").read(), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_believed_is_written_when_it_changes_or_is_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = KeptFile::new(dir.path(), "one");
+        let kept = |apart_ms, boot_ms| Kept { apart_ms, boot_ms };
+        for (told, expected) in [
+            (kept(5, 0), kept(5, 0)),
+            (kept(1_005, 59_999), kept(5, 0)),
+            (kept(1_006, 59_999), kept(1_006, 59_999)),
+            (kept(1_006, 119_999), kept(1_006, 119_999)),
+        ] {
+            file.write(told);
+            assert_eq!(file.read(), Some(expected));
+        }
+        let mut nowhere = KeptFile::new(&dir.path().join("gone"), "one");
+        nowhere.write(kept(1, 2));
+        assert_eq!(nowhere.read(), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::config::{self, PinFormats, Settings, TerminalLinkSettings};
 use crate::console_switch::ConsoleSwitch;
 use crate::current::Current;
 use crate::cutover::{self, Acknowledgements, Overdue};
+use crate::day_clock::KeptFile;
 use crate::event_loop::{EventLoop, LogNews, ROOM_RECORDS_MIN};
 use crate::finder::Finders;
 use crate::heads::{self, HeadsKeeper, HeadsSettings, check_second_place};
@@ -194,7 +195,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     }
     tokio::spawn(admin::serve(admin, metrics, Arc::clone(&health)));
     if let Some(reconciliation) = &settings.reconciliation {
-        tokio::spawn(cutover::keep(reconciliation.calendar.clone(), bus.others.clone(), overdue));
+        let kept = KeptFile::of_this_machine(&settings.switch.log_dir);
+        tokio::spawn(cutover::keep(reconciliation.calendar.clone(), bus.others.clone(), overdue, kept));
     }
     tokio::spawn(operator::serve(operators, settings.keys.data.clone(), bus.others.clone()));
     let links = LinkThreads::start((cores() / 2).clamp(1, LINK_THREADS_MAX), LAST_WRITES_MAX);
