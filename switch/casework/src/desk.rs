@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exchange::{
-    Digest, FileKey, FileKind, Layout, Mapping, Numbering, Reader, Reason, Refusal, Sheets, TotalsLine,
+    Digest, FileKey, FileKind, Layout, Mapping, Numbering, Reader, Reason, Refusal, Rows, TotalsLine,
     preview_postings, read_counters, read_journal, read_postings, read_raw_journal, read_totals,
 };
 use keys::DataKeys;
@@ -128,19 +128,13 @@ pub struct Desk {
     acts: ActFile,
     calendar: Calendar,
     due: DueRules,
-    sheets: Arc<dyn Sheets>,
+    rows: Arc<dyn Rows>,
 }
 
 impl Desk {
-    /// The desk of a directory, where `sheets` reads workbooks; nothing is opened yet.
-    pub fn new(
-        dir: &Path,
-        keys: DataKeys,
-        calendar: Calendar,
-        due: DueRules,
-        sheets: Arc<dyn Sheets>,
-    ) -> Desk {
-        Desk { dir: dir.to_owned(), acts: ActFile::new(dir, keys), calendar, due, sheets }
+    /// The desk of a directory, where `rows` takes files apart; nothing is opened yet.
+    pub fn new(dir: &Path, keys: DataKeys, calendar: Calendar, due: DueRules, rows: Arc<dyn Rows>) -> Desk {
+        Desk { dir: dir.to_owned(), acts: ActFile::new(dir, keys), calendar, due, rows }
     }
 
     /// The acts.
@@ -406,7 +400,7 @@ impl Desk {
     }
 
     fn reader(&self, numbering: Numbering) -> Reader<'_> {
-        Reader { sheets: &*self.sheets, numbering }
+        Reader { rows: &*self.rows, numbering }
     }
 
     fn read_file(
@@ -427,7 +421,7 @@ impl Desk {
             }
             (FileKind::Journal, None, ..) => read_journal(bytes, offset, reader).map(Lines::Journal),
             (FileKind::Journal, Some(Layout::RawJournal(patterns)), _, Some(terminal)) => {
-                read_raw_journal(bytes, patterns, terminal, offset).map(Lines::Journal)
+                read_raw_journal(bytes, patterns, terminal, offset, reader).map(Lines::Journal)
             }
             (FileKind::Counters, None, ..) => {
                 read_counters(bytes, offset, reader).map(|(_, read)| Lines::Counters(read))

@@ -9,7 +9,7 @@ use casework::{
     Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, NotDay, PassedOver,
     Payment, Refused, Row, claims, explanations, payments, settlement, settling,
 };
-use exchange::{Settlement, Sheets};
+use exchange::{Rows, Settlement};
 use journal::{LogReader, ReadError};
 use keys::DataKeys;
 use processor::{Day, Institution, Position, Side, TxKey};
@@ -32,8 +32,8 @@ pub struct DeskSettings {
     pub fees: FeeTable,
     /// When cases are due.
     pub due: DueRules,
-    /// Reads workbooks.
-    pub sheets: Arc<dyn Sheets>,
+    /// Takes files apart.
+    pub rows: Arc<dyn Rows>,
 }
 
 /// One page waits so long for the log to be read; what is left is read by the next.
@@ -133,7 +133,7 @@ impl Desks {
     pub(crate) fn new(settings: Option<DeskSettings>, keys: DataKeys, first_day: Day) -> Desks {
         let desk = settings
             .as_ref()
-            .map(|of| Desk::new(&of.dir, keys, of.calendar.clone(), of.due.clone(), Arc::clone(&of.sheets)));
+            .map(|of| Desk::new(&of.dir, keys, of.calendar.clone(), of.due.clone(), Arc::clone(&of.rows)));
         let fees = settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
         let days = Days::new(Book::new(fees, Some(first_day)));
         let state = State { days, matching: (0, Matching::new(rules(&settings))), seen: None };
@@ -387,7 +387,7 @@ mod tests {
             rules: Rules::default(),
             fees: FeeTable::default(),
             due: DueRules::default(),
-            sheets: Arc::new(exchange::InProcess),
+            rows: Arc::new(exchange::InProcess),
         };
         let desks = Desks::new(Some(settings), data_keys(), day());
         let paid =
@@ -432,7 +432,7 @@ mod tests {
             rules: Rules::default(),
             fees: FeeTable::default(),
             due: DueRules::default(),
-            sheets: Arc::new(exchange::InProcess),
+            rows: Arc::new(exchange::InProcess),
         };
         Desks::new(Some(settings), data_keys(), day())
     }

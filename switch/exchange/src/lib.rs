@@ -11,11 +11,12 @@ mod list;
 mod mapping;
 mod postings;
 mod raw_journal;
+mod raw_rows;
 mod reason;
 mod refusal;
 mod rows;
 mod settlement;
-mod sheet;
+mod text_rows;
 mod totals;
 mod values;
 mod workbook;
@@ -29,11 +30,14 @@ pub use list::{Cell, List, ListError, WORKBOOK_ROWS_MAX};
 pub use mapping::{Columns, Control, Form, Layout, Mapping};
 pub use postings::{PREVIEW_LINES_MAX, PostingFile, Preview, preview_postings, read_postings};
 pub use raw_journal::{Patterns, read_raw_journal};
+pub use raw_rows::{
+    ANSWER_BYTES_MAX, BadAnswer, InProcess, JOURNAL_LINE_BYTES_MAX, RawRow, RowForm, Rows, read_answer,
+    write_answer,
+};
 pub use reason::{Reason, Said, values_of};
 pub use refusal::{REJECTS_MAX, Refusal, Reject, masked};
 pub use rows::{CELL_BYTES_MAX, COLUMNS_MAX, FILE_BYTES_MAX, LINES_MAX, Numbering, Reader};
 pub use settlement::{Adjustment, Settlement};
-pub use sheet::{BadAnswer, InProcess, SHEET_ANSWER_BYTES_MAX, SheetRow, Sheets, read_answer, write_answer};
 pub use totals::{TotalsLine, read_totals};
 pub use workbook::{
     WORKBOOK_BYTES_MAX, WORKBOOK_STYLES_BYTES_MAX, WORKBOOK_TEXTS_BYTES_MAX, WORKBOOK_TEXTS_MAX,

@@ -5,10 +5,10 @@ use reconciliation::{Kind, LineId, Posting};
 
 use crate::intake::Digest;
 use crate::mapping::{Control, Mapping};
+use crate::raw_rows::Moment;
 use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
 use crate::rows::{Headings, Place, Reader, Row, each_row};
-use crate::sheet::Moment;
 use crate::values::{self, optional};
 
 /// A preview shows so many lines at most.

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::intake::Digest;
 use crate::journal::JournalFile;
+use crate::raw_rows::RowForm;
 use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::rows::{FILE_BYTES_MAX, LINES_MAX};
+use crate::rows::{Reader, check_bytes, too_many};
 use crate::values;
 
 /// The words of one make of machine. A line means what the first of these that it holds says; other lines are passed over. A value stands
@@ -125,45 +126,43 @@ impl Open {
 /// Reads the raw journal of one machine; times are local.
 ///
 /// # Errors
-/// [`Refusal`]: a value cannot be read, or the last transaction has no end. Nothing is taken then.
+/// [`Refusal`]: a value cannot be read, a line is too long, or the last transaction has no end. Nothing is taken then.
 pub fn read_raw_journal(
     bytes: &[u8],
     patterns: &Patterns,
     terminal: TerminalId,
     utc_offset_minutes: i64,
+    reader: Reader<'_>,
 ) -> Result<JournalFile, Refusal> {
     let digest = Digest::of(bytes);
-    if bytes.len() > FILE_BYTES_MAX {
-        let reason = Reason::BytesMost.of(&[&FILE_BYTES_MAX]);
-        return Err(Refusal::whole(Kind::UnreadableLine, "file", &bytes.len().to_string(), reason));
-    }
-    let lines_here = bytes.split(|byte| *byte == b'\n').count() as u64;
-    if lines_here > LINES_MAX {
-        let reason = Reason::LinesMost.of(&[&LINES_MAX]);
-        return Err(Refusal::whole(Kind::UnreadableLine, "file", &lines_here.to_string(), reason));
-    }
+    check_bytes(bytes)?;
     let mut rejects = Rejects::default();
     let (mut lines, mut open): (Vec<CashLine>, Option<Open>) = (Vec::new(), None);
-    for (text, line) in bytes.split(|byte| *byte == b'\n').zip(1..=LINES_MAX) {
-        // Machines print control characters and bytes of their own: what is no text is no value either.
-        let text = String::from_utf8_lossy(text);
-        if text.contains(&patterns.start) {
+    reader.rows.each_row(bytes, RowForm::Journal, &mut |row| {
+        if too_many(row.line, &mut rejects) {
+            return false;
+        }
+        let text = row.texts.first().map_or("", String::as_str);
+        if let Some(reason) = row.wrong {
+            rejects.push(Reject::new(row.line, "line", text, reason));
+        } else if text.contains(&patterns.start) {
             if let Some(unended) = open.take() {
                 lines.extend(unended.closed(terminal, digest.file(), patterns.currency));
             }
-            match moment(&text, patterns, utc_offset_minutes) {
-                Ok(at) => open = Some(Open { line, at: Some(at), ..Open::default() }),
-                Err(reason) => rejects.push(Reject::new(line, "date and time", text.trim(), reason)),
+            match moment(text, patterns, utc_offset_minutes) {
+                Ok(at) => open = Some(Open { line: row.line, at: Some(at), ..Open::default() }),
+                Err(reason) => rejects.push(Reject::new(row.line, "date and time", text.trim(), reason)),
             }
         } else if text.contains(&patterns.end) {
             lines
                 .extend(open.take().and_then(|open| open.closed(terminal, digest.file(), patterns.currency)));
         } else if let Some(open) = &mut open
-            && let Err(reject) = note(open, &text, line, patterns)
+            && let Err(reject) = note(open, text, row.line, patterns)
         {
             rejects.push(reject);
         }
-    }
+        true
+    })?;
     if let Some(open) = open {
         rejects.push(Reject::new(open.line, "end", "", Reason::NoEnd));
     }

@@ -108,6 +108,10 @@ impl Reason {
 pub struct Said(String);
 
 impl Said {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.0
     }

@@ -1,15 +1,13 @@
 //! Rows of cells out of CSV, fixed-width text and workbooks, each with its line.
 
-use std::io::Read as _;
-
 use mutant::Mutant;
 use reconciliation::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::mapping::Form;
+use crate::raw_rows::{InProcess, Moment, RowForm, Rows};
 use crate::reason::Reason;
 use crate::refusal::{Refusal, Reject, Rejects};
-use crate::sheet::{InProcess, Moment, Sheets};
 
 /// A larger file is refused: half a day of a country in one bank.
 pub const FILE_BYTES_MAX: usize = 1 << 30;
@@ -42,39 +40,15 @@ impl Numbering {
 /// Who reads a file's rows, and how they are counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'r> {
-    /// Reads workbooks.
-    pub sheets: &'r dyn Sheets,
+    /// Takes the bytes apart.
+    pub rows: &'r dyn Rows,
     /// Of CSV.
     pub numbering: Numbering,
 }
 
 impl Reader<'static> {
     /// Within the process, lines as they are shown: for what comes from nobody else.
-    pub const IN_PROCESS: Reader<'static> = Reader { sheets: &InProcess, numbering: Numbering::AsShown };
-}
-
-/// Counts the lines of a text, going on from where it was asked last.
-struct LineCount<'b> {
-    bytes: &'b [u8],
-    at: usize,
-    line: u64,
-}
-
-impl LineCount<'_> {
-    /// The line of what stands from here on, ends of lines before it left out.
-    fn line_from(&mut self, from: usize) -> u64 {
-        while let Some(byte) = self.bytes.get(self.at)
-            && (self.at < from || matches!(byte, b'\n' | b'\r'))
-        {
-            let is_end = match byte {
-                b'\r' => self.bytes.get(self.at + 1) != Some(&b'\n'),
-                byte => *byte == b'\n',
-            };
-            self.line += u64::from(is_end);
-            self.at += 1;
-        }
-        self.line
-    }
+    pub const IN_PROCESS: Reader<'static> = Reader { rows: &InProcess, numbering: Numbering::AsShown };
 }
 
 /// One row, and how its columns are found.
@@ -158,162 +132,68 @@ pub(crate) fn each_row(
     begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
     mut take: impl FnMut(&Row<'_>, &mut Rejects),
 ) -> Result<(), Refusal> {
-    if bytes.len() > FILE_BYTES_MAX {
-        let reason = Reason::BytesMost.of(&[&FILE_BYTES_MAX]);
-        return Err(Refusal::whole(Kind::UnreadableLine, "file", &bytes.len().to_string(), reason));
-    }
-    match form {
+    check_bytes(bytes)?;
+    let (raw, has_header, skip_lines) = match form {
         Form::Csv { delimiter, header } => {
-            csv_rows(bytes, (*delimiter, *header), reader.numbering, rejects, begin, &mut take)
+            let delimiter = u8::try_from(*delimiter)
+                .map_err(|_| Refusal::whole(Kind::UnreadableLine, "delimiter", "", Reason::Delimiter))?;
+            (RowForm::Csv { delimiter, numbering: reader.numbering }, *header, 0)
         }
-        Form::Fixed { skip_lines } => fixed_rows(bytes, *skip_lines, rejects, begin, &mut take),
-        Form::Xlsx { sheet, header } => {
-            sheet_rows(bytes, reader.sheets, sheet.as_deref(), *header, rejects, begin, &mut take)
-        }
-    }
-}
-
-type Take<'t> = &'t mut dyn FnMut(&Row<'_>, &mut Rejects);
-
-fn csv_rows(
-    bytes: &[u8],
-    (delimiter, header): (char, bool),
-    numbering: Numbering,
-    rejects: &mut Rejects,
-    begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
-    take: Take<'_>,
-) -> Result<(), Refusal> {
-    let delimiter = u8::try_from(delimiter)
-        .map_err(|_| Refusal::whole(Kind::UnreadableLine, "delimiter", "", Reason::Delimiter))?;
-    // Excel writes a mark in front of UTF-8.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // A last line without an end gets one: a quotation mark that is open there is then seen as anywhere else.
-    let ended = bytes.chain(&b"\n"[..]);
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(ended);
-    let mut record = csv::ByteRecord::new();
-    let mut begin = Some(begin);
-    let mut lines = LineCount { bytes, at: 0, line: 1 };
-    loop {
-        let before = reader.position();
-        let line = match numbering {
-            Numbering::First => before.line(),
-            Numbering::AsShown => lines.line_from(before.byte() as usize),
-        };
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            Err(error) => {
-                rejects.push(Reject::new(line, "line", "", Reason::NoCsv.of(&[&error])));
-                break;
-            }
-        }
-        if too_many(line, rejects) {
-            break;
-        }
-        if let Some(reject) = swallowed(&record, line) {
-            rejects.push(reject);
-            match begin {
-                // No line can be read by headings that hold lines.
-                Some(_) => break,
-                None => continue,
-            }
-        }
-        let cells: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
-        let Ok(cells) = cells else {
-            rejects.push(Reject::new(
-                line,
-                "line",
-                &String::from_utf8_lossy(record.as_slice()),
-                Reason::NoUtf8,
-            ));
-            continue;
-        };
-        if let Some(begin) = begin.take() {
-            let headings =
-                if header { cells.iter().map(|cell| cell.trim().to_owned()).collect() } else { Vec::new() };
-            begin(&Headings(headings))?;
-            if header {
-                continue;
-            }
-        }
-        give(&Row { line, cells: &cells, moments: &[], is_fixed: false }, rejects, take);
-    }
-    match begin {
-        Some(_) if rejects.is_empty() => {
-            Err(Refusal::whole(Kind::UnreadableLine, "file", "", Reason::EmptyFile))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A value that goes on in the next line: a quotation mark that nobody closes takes whole lines with it, up to the next one or the file's end.
-fn swallowed(record: &csv::ByteRecord, line: u64) -> Option<Reject> {
-    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let cell = record.iter().find(|cell| cell.iter().any(is_break))?;
-    let first = cell.split(is_break).next().unwrap_or_default();
-    let reason = Reason::QuotationOpen;
-    Some(Reject::new(line, "line", &String::from_utf8_lossy(first), reason))
-}
-
-fn fixed_rows(
-    bytes: &[u8],
-    skip_lines: u32,
-    rejects: &mut Rejects,
-    begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
-    take: Take<'_>,
-) -> Result<(), Refusal> {
-    begin(&Headings(Vec::new()))?;
-    let mut lines = bytes.split(|byte| *byte == b'\n').zip(1u64..).skip(skip_lines as usize).peekable();
-    while let Some((text, line)) = lines.next() {
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let is_end = text.is_empty() && lines.peek().is_none();
-        if is_end || too_many(line, rejects) {
-            break;
-        }
-        match std::str::from_utf8(text) {
-            Ok(text) => give(&Row { line, cells: &[text], moments: &[], is_fixed: true }, rejects, take),
-            Err(_) => {
-                rejects.push(Reject::new(line, "line", &String::from_utf8_lossy(text), Reason::NoUtf8));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn sheet_rows(
-    bytes: &[u8],
-    sheets: &dyn Sheets,
-    sheet: Option<&str>,
-    header: bool,
-    rejects: &mut Rejects,
-    begin: impl FnOnce(&Headings) -> Result<(), Refusal>,
-    take: Take<'_>,
-) -> Result<(), Refusal> {
+        Form::Fixed { skip_lines } => (RowForm::Fixed, false, u64::from(*skip_lines)),
+        Form::Xlsx { sheet, header } => (RowForm::Sheet { name: sheet.as_deref() }, *header, 0),
+    };
+    let is_fixed = raw == RowForm::Fixed;
     let (mut begin, mut refusal) = (Some(begin), None);
-    sheets.each_row(bytes, sheet, &mut |row| {
+    if let Some(begin) = begin.take_if(|_| is_fixed) {
+        begin(&Headings(Vec::new()))?;
+    }
+    reader.rows.each_row(bytes, raw, &mut |row| {
+        if row.line <= skip_lines {
+            return true;
+        }
         if too_many(row.line, rejects) {
             return false;
         }
         let texts: Vec<&str> = row.texts.iter().map(String::as_str).collect();
+        if let Some(reason) = row.wrong {
+            let text = texts.first().copied().unwrap_or_default();
+            // No line can be read by headings that hold lines.
+            let goes_on = begin.is_none() || reason != Reason::QuotationOpen.into();
+            rejects.push(Reject::new(row.line, "line", text, reason));
+            return goes_on;
+        }
         if let Some(begin) = begin.take() {
             let headings = texts.iter().map(|text| text.trim().to_owned());
-            refusal = begin(&Headings(if header { headings.collect() } else { Vec::new() })).err();
-            if header || refusal.is_some() {
+            refusal = begin(&Headings(if has_header { headings.collect() } else { Vec::new() })).err();
+            if has_header || refusal.is_some() {
                 return refusal.is_none();
             }
         }
-        give(&Row { line: row.line, cells: &texts, moments: &row.moments, is_fixed: false }, rejects, take);
+        give(&Row { line: row.line, cells: &texts, moments: &row.moments, is_fixed }, rejects, &mut take);
         true
     })?;
+    let (what, reason) = match form {
+        Form::Xlsx { .. } => ("sheet", Reason::Empty),
+        Form::Csv { .. } | Form::Fixed { .. } => ("file", Reason::EmptyFile),
+    };
     match (refusal, begin) {
         (Some(refusal), _) => Err(refusal),
-        (None, Some(_)) if rejects.is_empty() => {
-            Err(Refusal::whole(Kind::UnreadableLine, "sheet", "", Reason::Empty))
-        }
+        (None, Some(_)) if rejects.is_empty() => Err(Refusal::whole(Kind::UnreadableLine, what, "", reason)),
         (None, _) => Ok(()),
     }
 }
+
+/// # Errors
+/// [`FILE_BYTES_MAX`].
+pub(crate) fn check_bytes(bytes: &[u8]) -> Result<(), Refusal> {
+    if bytes.len() <= FILE_BYTES_MAX {
+        return Ok(());
+    }
+    let reason = Reason::BytesMost.of(&[&FILE_BYTES_MAX]);
+    Err(Refusal::whole(Kind::UnreadableLine, "file", &bytes.len().to_string(), reason))
+}
+
+type Take<'t> = &'t mut dyn FnMut(&Row<'_>, &mut Rejects);
 
 fn give(row: &Row<'_>, rejects: &mut Rejects, take: Take<'_>) {
     let Row { line, cells, .. } = *row;
@@ -330,7 +210,7 @@ fn give(row: &Row<'_>, rejects: &mut Rejects, take: Take<'_>) {
     take(row, rejects);
 }
 
-fn too_many(line: u64, rejects: &mut Rejects) -> bool {
+pub(crate) fn too_many(line: u64, rejects: &mut Rejects) -> bool {
     if line > LINES_MAX {
         rejects.push(Reject::new(line, "file", "", Reason::LinesMost.of(&[&LINES_MAX])));
     }

@@ -173,10 +173,11 @@ fn three_zeros_behind_a_point_are_no_fraction() {
 
     let raw = "03/05/2026 07:00:00 TRANSACTION START\n AMOUNT 500.000\n NOTES TAKEN\n03/05/2026 07:00:40 TRANSACTION END\n";
     let terminal = processor::TerminalId(*b"HN000001");
-    let refusal = read_raw_journal(raw.as_bytes(), &Patterns::default(), terminal, 420).unwrap_err();
+    let refusal = read_raw_journal(raw.as_bytes(), &Patterns::default(), terminal, 420, Reader::IN_PROCESS)
+        .unwrap_err();
     assert_eq!(told(&refusal), [format!("2 amount `500.000`: {reason}")]);
     let points = Patterns { thousands: Some('.'), ..Patterns::default() };
-    let file = read_raw_journal(raw.as_bytes(), &points, terminal, 420).unwrap();
+    let file = read_raw_journal(raw.as_bytes(), &points, terminal, 420, Reader::IN_PROCESS).unwrap();
     assert_eq!(file.lines[0].moved_minor, 500_000);
 
     let counters = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\nHN000001,2026-05-03,2026-05-03 23:00:00,1,500.000,100,900,250,750\n";
@@ -549,7 +550,8 @@ fn a_raw_journal_is_read_by_its_machine_s_words() {
 ";
     let text = text.replace(" RRN\u{1}", "");
     let terminal = processor::TerminalId(*b"HN000001");
-    let file = read_raw_journal(text.as_bytes(), &Patterns::default(), terminal, 420).unwrap();
+    let file =
+        read_raw_journal(text.as_bytes(), &Patterns::default(), terminal, 420, Reader::IN_PROCESS).unwrap();
     let lines: Vec<_> = file
         .lines
         .iter()
@@ -567,7 +569,8 @@ fn a_raw_journal_is_read_by_its_machine_s_words() {
         (Some(41), Some("612300000001".into()))
     );
     let cut = text.rsplit_once("03/05").unwrap().0;
-    let refusal = read_raw_journal(cut.as_bytes(), &Patterns::default(), terminal, 420).unwrap_err();
+    let refusal = read_raw_journal(cut.as_bytes(), &Patterns::default(), terminal, 420, Reader::IN_PROCESS)
+        .unwrap_err();
     assert_eq!(told(&refusal), ["25 end ``: the last transaction has no end: the journal may have been cut"]);
 }
 

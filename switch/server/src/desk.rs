@@ -18,7 +18,7 @@ use crate::config::{ReconciliationSettings, Settings};
 use crate::log_commands::files;
 use crate::people_commands::{password, people};
 use crate::process_memory;
-use crate::sheet_process::SheetProcess;
+use crate::rows_process::RowsProcess;
 
 /// The desk of a configuration, and who uses it.
 pub(crate) struct Seat<'a> {
@@ -55,7 +55,7 @@ impl<'a> Seat<'a> {
             settings.keys.data.clone(),
             reconciliation.calendar.clone(),
             reconciliation.due.clone(),
-            Arc::new(SheetProcess::default()),
+            Arc::new(RowsProcess::default()),
         );
         let who = format!("uid {}", process_memory::user());
         Ok(Seat { settings, reconciliation, desk, who })

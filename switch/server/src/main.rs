@@ -17,7 +17,7 @@ use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
 use server::{
     case_commands, day_commands, enrolment_commands, log_commands, people_commands, process_files,
-    process_memory, recon_commands, run, saf_commands, sheet_process, suspense_commands,
+    process_memory, recon_commands, rows_process, run, saf_commands, suspense_commands,
 };
 
 const _: () = assert!(!mutant::COMPILED, "a switch with broken rules (docs/mutants.md) must not serve");
@@ -124,7 +124,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             println!("no new requests are taken until `atm-switch resume`, or a restart");
         }
         Command::Resume { config } => ask(&config.file, &Request::Resume)?,
-        Command::ReadSheet { sheet } => sheet_process::read_sheet(sheet.as_deref())?,
+        Command::ReadRows(args) => rows_process::read_rows(&args)?,
         Command::Status { config } => ask(&config.file, &Request::Status)?,
     }
     Ok(())

@@ -20,7 +20,7 @@ use crate::cli::{
 use crate::config::Settings;
 use crate::desk::{Joined, Seat, now_ms};
 use crate::log_view::utc_ms;
-use crate::sheet_process::SheetProcess;
+use crate::rows_process::RowsProcess;
 
 /// Takes a file, or shows how it would be read.
 ///
@@ -366,15 +366,15 @@ fn check_totals(settings: &Settings, seat: &Seat<'_>, bytes: &[u8], day: Day) ->
         return Err(format!("{day}: the log knows no such business day"));
     }
     // What cannot be read is refused where the file is taken.
-    let lines = read_totals(bytes, reader(&SheetProcess::default())).unwrap_or_default();
+    let lines = read_totals(bytes, reader(&RowsProcess::default())).unwrap_or_default();
     match lines.iter().find(|line| !is_member(settings, line.bank)) {
         Some(line) => Err(format!("line {}: {} is no member of this switch", line.line, line.bank)),
         None => Ok(()),
     }
 }
 
-fn reader(sheets: &SheetProcess) -> Reader<'_> {
-    Reader { sheets, numbering: Numbering::AsShown }
+fn reader(rows: &RowsProcess) -> Reader<'_> {
+    Reader { rows, numbering: Numbering::AsShown }
 }
 
 fn preview(
@@ -391,8 +391,8 @@ fn preview(
         Some(Layout::Postings(mapping)) => mapping,
         Some(Layout::RawJournal(_)) => return Err("a preview is of a bank's postings".to_owned()),
     };
-    let sheets = SheetProcess::default();
-    let shown = preview_postings(bytes, mapping, bank, day, reader(&sheets), PREVIEW_LINES_MAX)
+    let rows = RowsProcess::default();
+    let shown = preview_postings(bytes, mapping, bank, day, reader(&rows), PREVIEW_LINES_MAX)
         .map_err(|error| error.to_string())?;
     let mut text = String::new();
     for posting in &shown.postings {

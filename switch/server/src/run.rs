@@ -43,8 +43,8 @@ use crate::operator;
 use crate::pins::{PinBounds, Pins};
 use crate::process_files;
 use crate::process_memory;
+use crate::rows_process::RowsProcess;
 use crate::security_module;
-use crate::sheet_process::SheetProcess;
 use crate::tls::{self, Watched};
 use crate::totals_count::TotalsCounter;
 use crate::trust::TrustKeeper;
@@ -187,7 +187,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
             rules: of.rules,
             fees: of.fees.clone(),
             due: of.due.clone(),
-            sheets: Arc::new(SheetProcess::default()),
+            rows: Arc::new(RowsProcess::default()),
         });
         let settings_of_console = console::Settings { desk, ..settings_of_console.clone() };
         console::start(settings_of_console, data, reader, Arc::new(switch), listener)

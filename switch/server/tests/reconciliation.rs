@@ -510,7 +510,7 @@ fn a_workbook_is_read_by_a_process_that_can_do_nothing_else() {
     let (bytes, _) = workbook(20_000);
     std::fs::write(desk.path("large.xlsx"), bytes).unwrap();
     let mut reader = Command::new(PROGRAM)
-        .args(["read-sheet", "--sheet=Tháng 5"])
+        .args(["read-rows", "--form=sheet", "--sheet=Tháng 5"])
         .stdin(std::fs::File::open(desk.path("large.xlsx")).unwrap())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -527,8 +527,8 @@ fn a_workbook_is_read_by_a_process_that_can_do_nothing_else() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     for (name, expected) in [
-        ("Max address space", server::sheet_process::SHEET_MEMORY_BYTES_MAX),
-        ("Max cpu time", server::sheet_process::SHEET_CPU_S_MAX),
+        ("Max address space", server::rows_process::READER_MEMORY_BYTES_MAX),
+        ("Max cpu time", server::rows_process::READER_CPU_S_MAX),
         ("Max file size", 0),
         ("Max processes", 0),
         ("Max core file size", 0),
@@ -537,7 +537,8 @@ fn a_workbook_is_read_by_a_process_that_can_do_nothing_else() {
     }
     let mut rows = 0;
     let answer = reader.stdout.take().unwrap();
-    exchange::read_answer(std::io::BufReader::new(answer), &mut |_| {
+    let form = exchange::RowForm::Sheet { name: None };
+    exchange::read_answer(std::io::BufReader::new(answer), form, &mut |_| {
         rows += 1;
         true
     })
@@ -547,7 +548,7 @@ fn a_workbook_is_read_by_a_process_that_can_do_nothing_else() {
     // A switch that was bound more narrowly itself could not bind its reader.
     std::fs::write(desk.path("small.xlsx"), workbook(3).0).unwrap();
     let narrow = Command::new("sh")
-        .args(["-c", "ulimit -t 30 -v 1000000; exec \"$0\" read-sheet < small.xlsx", PROGRAM])
+        .args(["-c", "ulimit -t 30 -v 1000000; exec \"$0\" read-rows --form=sheet < small.xlsx", PROGRAM])
         .current_dir(desk.dir.path())
         .output()
         .unwrap();

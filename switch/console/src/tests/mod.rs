@@ -286,7 +286,7 @@ fn with_desk(uses: &[Use]) -> House {
 fn with_desk_over(log: LogOf) -> House {
     let house = House::new();
     let desk = crate::DeskSettings {
-        sheets: Arc::new(exchange::InProcess),
+        rows: Arc::new(exchange::InProcess),
         dir: house.console.settings.dir.join("desk"),
         calendar: reconciliation::calendar::Calendar::default(),
         rules: reconciliation::Rules::default(),

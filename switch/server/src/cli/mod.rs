@@ -9,6 +9,7 @@ mod log;
 mod operators;
 mod people;
 mod recon;
+mod rows;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub use self::recon::{
     ActsArgs, ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind, PlaceArgs, ReconCommand,
     TakeBackArgs,
 };
+pub use self::rows::{FormArg, ReadRowsArgs};
 
 /// A payment switch for ATMs where the chip citizen card is the bank card.
 #[derive(Parser, Debug)]
@@ -146,13 +148,9 @@ pub enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Read the workbook that is standard input, within bounds, for the process that has started this one.
+    /// Take the file that is standard input apart, within bounds, for the process that has started this one.
     #[command(hide = true)]
-    ReadSheet {
-        /// Which sheet; the first without it.
-        #[arg(long, allow_hyphen_values = true)]
-        sheet: Option<String>,
-    },
+    ReadRows(ReadRowsArgs),
 }
 
 #[cfg(test)]
