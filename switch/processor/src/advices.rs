@@ -13,9 +13,10 @@ use crate::io::{Event, Found};
 use crate::lifecycle::{State, Trigger};
 use crate::live::Live;
 use crate::messages;
-use crate::processor::{Fact, Processor};
+use crate::processor::Processor;
 use crate::record::{Advice, Content, Kind};
 use crate::transaction::Transaction;
+use crate::writes::Fact;
 
 /// What an advice brings to its original.
 pub(crate) struct AdviceFact {

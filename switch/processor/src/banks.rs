@@ -12,10 +12,11 @@ use crate::key_exchange::{KEY_EXCHANGE, KeyOwner};
 use crate::lifecycle::{State, Trigger};
 use crate::live::{Live, Pause, SafStage};
 use crate::messages;
-use crate::processor::{Fact, FindAsker, Processor, Timer};
+use crate::processor::{FindAsker, Processor, Timer};
 use crate::record::{BlockSubject, Carried, Outcome};
 use crate::saf::{SafFault, SafFaultSeen, SafFaults};
 use crate::unordered::Unordered;
+use crate::writes::Fact;
 
 /// A reversal that a bank has refused so often is flagged SUSPENSE; it is sent on all the same.
 pub(crate) const REFUSALS_TOLD: u32 = 10;

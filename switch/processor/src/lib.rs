@@ -35,6 +35,7 @@ mod totals_kept;
 mod transaction;
 mod unordered;
 mod used_proofs;
+mod writes;
 
 pub use admission::{QUEUE_INTERVAL_US, QUEUE_WAIT_US_MAX, SHED_KEYS_MAX};
 pub use advice_rate::{ADVICES_HEARD_MAX, UNKNOWN_ADVICE_EVERY_MS, UNKNOWN_ADVICES_MAX};

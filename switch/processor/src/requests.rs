@@ -17,13 +17,12 @@ use crate::lifecycle::{State, Trigger};
 use crate::live::{Asker, Live, Work};
 use crate::messages;
 use crate::pin::PinStage;
-use crate::processor::{
-    BLOCKED_PER_TRANSACTION_MAX, Fact, FindAsker, Processor, Timer, counts_against_limits,
-};
+use crate::processor::{BLOCKED_PER_TRANSACTION_MAX, FindAsker, Processor, Timer};
 use crate::record::{BlockSubject, Evidence, Kind};
 use crate::standing::{LiveReference, REFERENCES_MAX};
 use crate::transaction::Transaction;
 use crate::used_proofs::{PROOF_AGE_MS_MAX, ProofRefusal};
+use crate::writes::{Fact, counts_against_limits};
 
 /// A reference whose money transaction was declined with one of these serves again: a wrong PIN or too large an amount
 /// does not send the citizen back to the camera.
