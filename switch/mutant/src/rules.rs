@@ -268,6 +268,10 @@ mutants! {
         "A reference vouches for a second money transaction (INTENT consumes it).",
         fault: "a terminal that uses a reference again",
         shows: "two INTENT with one reference";
+    TerminalTakesAllProofs = "terminal-takes-all-proofs",
+        "One terminal may use up the memory of used signatures (used signatures).",
+        fault: "requests with signatures, faster than any machine",
+        shows: "the 12,001st within 240 s is remembered";
     SignatureServesTwice = "signature-serves-twice",
         "A chip's signature vouches for a second request (used signatures).",
         fault: "a 0100 and a one-step 0200 with one DE7, DE11 and amount",

@@ -70,4 +70,4 @@ pub use suspense::{SUSPENDED_MAX, SUSPENDED_OF_TERMINAL_MAX, Suspended, Suspende
 pub use totals::{TOTALS_COUNTING_MAX, TOTALS_COUNTING_OF_MEMBER_MAX, TOTALS_TRIES_MAX};
 pub use totals_kept::{ENDED_DAYS_MAX, EndedDay, TOTALS_REMEMBERED_MAX, TotalsKept};
 pub use transaction::{ADVICES_MAX, BrokenSequence, SentToBank, Transaction};
-pub use used_proofs::{PROOF_AGE_MS_MAX, USED_PROOFS_MAX, UsedProofs};
+pub use used_proofs::{PROOF_AGE_MS_MAX, USED_PROOFS_MAX, USED_PROOFS_OF_ONE_MAX, UsedProofs};

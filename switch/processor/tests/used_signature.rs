@@ -4,7 +4,7 @@
 mod support;
 
 use iso8583::{Message, Mti};
-use processor::{Code, Event, State, Verdict};
+use processor::{Code, Event, State, TxKey, USED_PROOFS_OF_ONE_MAX, Verdict};
 use support::*;
 
 const AMOUNT: u64 = 2_000_000;
@@ -97,4 +97,32 @@ fn past_its_time_it_is_forgotten_and_refused_by_its_time() {
     let next = world.request(200, "01", AMOUNT);
     world.terminal(next);
     assert_eq!(world.processor.standing().proofs.len(), 1, "the new one alone");
+}
+
+/// Attack: whoever has one terminal's keys sends signatures that are worth nothing until no other terminal's is taken.
+#[test]
+fn one_terminal_takes_its_share_of_the_memory_alone() {
+    let mut world = World::new();
+    let (verification, _) = pair(&mut world);
+    world.terminal(verification);
+    world.verdict(Verdict::Refused(Code::PROOF, Some(evidence())));
+    assert_eq!(world.code(110), "63");
+    // As many more as there may be: what each leaves in the log is told to a new start.
+    let mut refused = world.log.last().unwrap().clone();
+    let mut standing = world.processor.standing().clone();
+    for stan in 1..USED_PROOFS_OF_ONE_MAX {
+        refused.transaction = refused.transaction.map(|key| TxKey { stan: 900_000 - stan, ..key });
+        standing.apply(&refused, None);
+    }
+    world.start(config(), standing, Default::default());
+    world.connect();
+    let (verification, _) = pair(&mut world);
+    world.terminal(verification);
+    assert!(world.verifies.is_empty(), "the registry is not asked");
+    assert_eq!(world.code(110), "91");
+    world.pass_ms(2 * processor::PROOF_AGE_MS_MAX as u64 + 1_000);
+    let (verification, _) = pair(&mut world);
+    world.terminal(verification);
+    world.verdict(verified());
+    assert_eq!(world.code(110), "00");
 }

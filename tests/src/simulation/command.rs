@@ -485,6 +485,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::AdvicesUnbounded, "tests/tests/defences/main.rs"),
     (Mutant::JumpedClockOpensDay, "switch/server/src/defences.rs"),
     (Mutant::SignatureServesTwice, "switch/processor/tests/used_signature_mutant.rs"),
+    (Mutant::TerminalTakesAllProofs, "tests/tests/defences/main.rs"),
     (Mutant::StandInOverFloor, "switch/processor/tests/stand_in_mutant.rs"),
     (Mutant::StandInWithoutStatus, "switch/processor/tests/stand_in_mutant.rs"),
     (Mutant::StandInTwice, "switch/processor/tests/stand_in_mutant.rs"),

@@ -261,6 +261,7 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
             "used_signature::a_replayed_signature_is_63_behind_a_restart",
         ],
     ),
+    (Mutant::TerminalTakesAllProofs, &["used_signature::one_terminal_takes_its_share_of_the_memory_alone"]),
     (Mutant::ForeignAnswered, &["surroundings::what_has_no_key_is_answered_and_not_recorded"]),
     (Mutant::KeyUsedUnconfirmed, &["key_offers::an_owner_that_refuses_or_has_another_key_is_told_of"]),
 ];

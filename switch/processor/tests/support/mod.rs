@@ -184,6 +184,11 @@ impl World {
     pub fn restart(&mut self, config: Config) {
         self.log.truncate(self.synced as usize);
         let (standing, open) = fold(&self.log);
+        self.start(config, standing, open);
+    }
+
+    /// A new process, which the log has told this.
+    pub fn start(&mut self, config: Config, standing: Standing, open: Vec<Transaction>) {
         self.starts += 1;
         self.sent.clear();
         self.events.clear();
