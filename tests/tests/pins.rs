@@ -101,7 +101,7 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
 
     // The bank takes the next key in before the switch uses it.
     let rotated = world.switch.told(&["keys", "rotate", "bank.970418.pin"]);
-    let (line, printed) = rotated.trim_end().split_once('\n').unwrap();
+    let [line, then, printed] = rotated.lines().collect::<Vec<_>>().try_into().unwrap();
     let expected = Expected { usage: KeyUsage::PinEncryption, version_min: KeyVersion::new(2).unwrap() };
     let taken = exchange().unwrap(printed.as_bytes(), expected).unwrap();
     assert!(
@@ -111,6 +111,12 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
     let next = PinCheck::new(&taken.key, PinFormat::Iso0, Pins::new(SEED)).unwrap();
     world.bank.set_pins(next).await;
     assert_eq!(code(&mut world, What::Withdrawal, 500_000, |_| ()).await, "57", "88 of a bank is told as 57");
+    let value = taken.key.check_value().to_string();
+    let told = format!(
+        "bring bank.970418 the block; when it has taken it in: keys use bank.970418.pin --check-value {value}, and SIGHUP"
+    );
+    assert_eq!(then, told);
+    world.switch.told(&["keys", "use", "bank.970418.pin", "--check-value", &value]);
     world.switch.signal("HUP");
     let since = std::time::Instant::now();
     while code(&mut world, What::Withdrawal, 500_000, |_| ()).await != "00" {
@@ -136,7 +142,7 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
     let audit = std::fs::read_to_string(dir.join("log/switch-audit.jsonl")).unwrap();
     let acts: Vec<&str> = audit.lines().filter(|line| line.contains("\"keys ")).collect();
     let at = |stage: &str| acts.iter().filter(|act| act.contains(&format!("\"stage\":\"{stage}\""))).count();
-    assert_eq!([at("intent"), at("done"), at("failed")], [10, 7, 3], "{acts:#?}");
+    assert_eq!([at("intent"), at("offered"), at("done"), at("failed")], [11, 1, 7, 3], "{acts:#?}");
     world.settled().await;
     assert!(world.switch.end("TERM").success());
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
@@ -146,6 +152,40 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
         let text = String::from_utf8_lossy(secret).to_uppercase();
         assert!(!shown.contains(&hex(secret)) && !shown.contains(&text), "a key is shown");
     }
+}
+
+/// It stood in the file as the newest, and any start took it into use: every PIN of the bank was refused, and nothing led back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_rotated_by_hand_waits_until_its_bank_has_taken_it_in() {
+    let mut world = World::start_with_pins(no_faults(), fixed(PinFormat::Iso0)).await;
+    let rotated = world.switch.told(&["keys", "rotate", "bank.970418.pin"]);
+    world.settled().await;
+    world.kill_and_restart();
+    world.bank_ready().await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "behind a restart");
+    world.switch.signal("HUP");
+    let since = std::time::Instant::now();
+    while !world.switch.stderr().contains("configuration read again") {
+        assert!(since.elapsed() < tests::world::PATIENCE, "SIGHUP is not heard");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "behind a SIGHUP");
+    let again = world.switch.told(&["keys", "rotate", "bank.970418.pin"]);
+    assert_eq!(again.lines().next(), rotated.lines().next(), "the same key, for a block that was lost");
+
+    let expected = Expected { usage: KeyUsage::PinEncryption, version_min: KeyVersion::new(2).unwrap() };
+    let taken = exchange().unwrap(again.lines().last().unwrap().as_bytes(), expected).unwrap();
+    world.bank.set_pins(PinCheck::new(&taken.key, PinFormat::Iso0, Pins::new(SEED)).unwrap()).await;
+    let value = taken.key.check_value().to_string();
+    world.switch.told(&["keys", "use", "bank.970418.pin", "--check-value", &value]);
+    world.settled().await;
+    world.kill_and_restart();
+    world.bank_ready().await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "under the new one");
+    world.settled().await;
+    assert!(world.switch.end("TERM").success());
+    let audit = world.audit();
+    assert!(audit.is_clean(), "{:?}", audit.findings);
 }
 
 /// Both ends use what the switch sends: PINs and MACs go on, across a restart too.

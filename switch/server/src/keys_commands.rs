@@ -151,7 +151,8 @@ pub fn generate(
     make(settings, &*hsm, name, kind.unwrap_or(usual(name.role)), "keys generate", out)
 }
 
-/// Makes the key behind the one that is there, of the same kind where none is named, and prints its key block.
+/// Makes the key behind the one that is there, of the same kind where none is named, and prints its key block. One with which the
+/// switch makes what its owner reads is only offered: [`use_offered`] takes it into use.
 ///
 /// # Errors
 /// As [`generate`]; there is none yet.
@@ -165,11 +166,50 @@ pub fn rotate(
     let keys = hsm.keys().map_err(|error| error.to_string())?;
     let before = keys.iter().find(|key| key.name == name);
     let before = before.ok_or_else(|| format!("{name}: there is none; generate or import it"))?;
-    let same = KeyKind { algorithm: before.algorithm, bytes: before.bytes };
-    make(settings, &*hsm, name, kind.unwrap_or(same), "keys rotate", out)
+    let kind = kind.unwrap_or(KeyKind { algorithm: before.algorithm, bytes: before.bytes });
+    if waits_for_its_owner(&*hsm, name) {
+        return offer(settings, &*hsm, name, kind, out);
+    }
+    make(settings, &*hsm, name, kind, "keys rotate", out)
 }
 
-/// Takes a key into use that the switch has sent, and whose 0810 it never saw: its owner has said otherwise that it has it.
+/// The switch makes something with it that its owner reads. In use before its owner has it, and any start takes up the newest, it
+/// would cost every PIN of a bank, or every message of a link; and as versions only rise, nothing would lead back.
+fn waits_for_its_owner(hsm: &dyn KeyCustody, name: KeyName) -> bool {
+    match name.role {
+        KeyRole::Pin => name.owner.bank_id().is_some(),
+        KeyRole::MacFromSwitch => hsm.has_link_macs(),
+        KeyRole::Exchange | KeyRole::Derivation | KeyRole::MacToSwitch => false,
+    }
+}
+
+/// Keeps the next key beside the one in use, and prints its block; the same once more where it is offered already.
+fn offer(
+    settings: &Settings,
+    hsm: &dyn KeyCustody,
+    name: KeyName,
+    kind: KeyKind,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let mut block = String::new();
+    let offered = audited_as(settings, "keys rotate", "offered", &[name], || {
+        let offer = hsm.offer_key(name, kind, now_s()).map_err(|error| error.to_string())?;
+        let all = hsm.offered_keys().map_err(|error| error.to_string())?;
+        block = offer.block;
+        Ok(all.into_iter().filter(|key| key.name == name && key.check_value == offer.check_value).collect())
+    })?;
+    for key in &offered {
+        let then = format!(
+            "bring {} the block; when it has taken it in: keys use {name} --check-value {}, and SIGHUP",
+            name.owner, key.check_value
+        );
+        write!(out, "{}{then}\n{block}\n", offered_line(key)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Takes a key into use that was rotated by hand, or that the switch has sent, and whose 0810 it never saw: its owner has said
+/// otherwise that it has it.
 ///
 /// # Errors
 /// No key of this check value is offered under this name.
@@ -264,6 +304,17 @@ fn audited(
     names: &[KeyName],
     change: impl FnOnce() -> Result<Vec<KeyInfo>, String>,
 ) -> Result<Vec<KeyInfo>, String> {
+    audited_as(settings, act, "done", names, change)
+}
+
+/// [`audited`], with another word for the outcome that was wanted.
+fn audited_as(
+    settings: &Settings,
+    act: &str,
+    outcome: &str,
+    names: &[KeyName],
+    change: impl FnOnce() -> Result<Vec<KeyInfo>, String>,
+) -> Result<Vec<KeyInfo>, String> {
     let of = |name: &KeyName, stage: &str| json!({ "act": act, "stage": stage, "key": name.to_string() });
     let each = |stage: &str| match names {
         [] => vec![json!({ "act": act, "stage": stage })],
@@ -273,10 +324,10 @@ fn audited(
     let record = |acts: Vec<Value>| audit.record_all(acts);
     record(each("intent"))?;
     match change() {
-        Ok(keys) if keys.is_empty() => record(each("done")).map(|()| keys),
+        Ok(keys) if keys.is_empty() => record(each(outcome)).map(|()| keys),
         Ok(keys) => {
             let done = |key: &KeyInfo| {
-                let mut line = of(&key.name, "done");
+                let mut line = of(&key.name, outcome);
                 line["version"] = json!(key.version.to_string());
                 line["check_value"] = json!(key.check_value.to_string());
                 line
@@ -296,7 +347,7 @@ fn tell(keys: &[KeyInfo], out: &mut impl Write) -> Result<(), String> {
     out.write_all(lines.as_bytes()).map_err(|error| error.to_string())
 }
 
-/// A key that its owner was sent, and that is not in use.
+/// A key that its owner was sent, or is brought, and that is not in use.
 fn offered_line(key: &KeyInfo) -> String {
     format!("{}  offered since {}, not in use yet\n", kind(key), utc(UtcSeconds(key.since_s)))
 }

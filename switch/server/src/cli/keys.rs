@@ -18,8 +18,8 @@ pub enum KeysCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// A line for each key: version, usage, check value, and the key before it while that is read; and for each that was sent and
-    /// is not in use yet.
+    /// A line for each key: version, usage, check value, and the key before it while that is read; and for each that was sent, or
+    /// rotated by hand, and is not in use yet.
     #[command(after_help = "Example:\n  atm-switch keys list --json --config atm-switch.toml")]
     List {
         /// One JSON object a key.
@@ -66,7 +66,7 @@ pub enum KeysCommand {
         config: ConfigFile,
     },
     /// Make the next version of a key, and print its key block, or have the running switch send it. The one before it is read for
-    /// a day more.
+    /// a day more. A bank's key for PINs, and one for MACs from the switch, waits for `keys use`: its owner has to have it first.
     #[command(after_help = "Examples:
   atm-switch keys rotate bank.970418.pin --config atm-switch.toml
   atm-switch keys rotate terminal.HN000001.mac-to-switch --send --config atm-switch.toml")]
@@ -83,7 +83,8 @@ pub enum KeysCommand {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Take a key into use that was sent to its owner, who has it, and whose answer was lost: the switch takes it up at SIGHUP.
+    /// Take a key into use that was rotated by hand, or sent with its answer lost, once its owner has it: the switch takes it up at
+    /// SIGHUP.
     #[command(
         after_help = "Example:\n  atm-switch keys use bank.970418.mac-from-switch --check-value 1A2B3C --config atm-switch.toml"
     )]

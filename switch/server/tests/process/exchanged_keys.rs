@@ -64,14 +64,20 @@ fn keys_of_a_payshield_are_made_taken_in_rotated_and_listed_by_the_same_commands
     let made = switch.told(&["keys", "generate", "bank.970418.pin"]);
     let block_of = |told: &str| told.lines().nth(1).unwrap().to_owned();
     assert!(block_of(&made).starts_with("D0"), "{made}");
-    let rotated = switch.told(&["keys", "rotate", "bank.970418.pin"]);
-    assert!(rotated.contains("version 02") && rotated.contains("before it version 01"), "{rotated}");
-    let exported = switch.told(&["keys", "export", "bank.970418.pin"]);
     let under = keys::KeyBlockKey::new(&exchange).unwrap();
-    let version_min = keys::KeyVersion::new(2).unwrap();
+    let version_min = keys::KeyVersion::new(1).unwrap();
     let expected = keys::Expected { usage: keys::KeyUsage::PinEncryption, version_min };
     let unwrapped = |block: &str| under.unwrap(block.trim().as_bytes(), expected).unwrap().key.check_value();
-    assert_eq!(unwrapped(&exported), unwrapped(&block_of(&rotated)));
+    let rotated = switch.told(&["keys", "rotate", "bank.970418.pin"]);
+    let offered = unwrapped(rotated.lines().last().unwrap()).to_string();
+    assert!(rotated.contains("version 02") && rotated.contains("not in use yet"), "{rotated}");
+    assert!(rotated.contains(&format!("keys use bank.970418.pin --check-value {offered}, ")), "{rotated}");
+    let exported = switch.told(&["keys", "export", "bank.970418.pin"]);
+    assert_eq!(unwrapped(&exported), unwrapped(&block_of(&made)), "the one in use");
+    let used = switch.told(&["keys", "use", "bank.970418.pin", "--check-value", &offered]);
+    assert!(used.contains("version 02") && used.contains("before it version 01"), "{used}");
+    let exported = switch.told(&["keys", "export", "bank.970418.pin"]);
+    assert_eq!(unwrapped(&exported).to_string(), offered);
     let listed = switch.told(&["keys", "list"]);
     assert!(listed.contains(&unwrapped(&exported).to_string()), "{listed}");
     std::fs::write(switch.path("old.tr31"), block_of(&made)).unwrap();
@@ -80,7 +86,7 @@ fn keys_of_a_payshield_are_made_taken_in_rotated_and_listed_by_the_same_commands
     let back = String::from_utf8(back.stderr).unwrap();
     assert!(back.contains("has version 02: a new one has to be above it; nothing was taken"), "{back}");
     let audit = audit(&switch);
-    for act in ["keys create", "keys import", "keys generate", "keys rotate", "keys export"] {
+    for act in ["keys create", "keys import", "keys generate", "keys rotate", "keys use", "keys export"] {
         assert!(audit.contains(act), "{act}");
     }
 }
@@ -191,4 +197,17 @@ fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
     assert!(switch.told(&["keys", "list"]).contains(&used));
     let audit = audit(&switch);
     assert_eq!(audit.matches("keys use").count(), 6, "{audit}");
+
+    // One that the switch makes MACs with is kept for its owner as well; what its owner makes them with need not be.
+    let rotated = switch.told(&["keys", "rotate", name]);
+    let lines: Vec<&str> = rotated.lines().collect();
+    assert!(lines[0].contains("version 02") && lines[0].ends_with("not in use yet"), "{rotated}");
+    let again = switch.told(&["keys", "rotate", name]);
+    assert_eq!(again.lines().take(2).collect::<Vec<_>>(), lines[..2], "the same, in another block");
+    let listed = switch.told(&["keys", "list"]);
+    assert!(listed.contains(&used) && listed.contains(lines[0]), "{listed}");
+    let theirs = "bank.970418.mac-to-switch";
+    switch.told(&["keys", "generate", theirs]);
+    let rotated = switch.told(&["keys", "rotate", theirs]);
+    assert!(rotated.contains("version 02") && !rotated.contains("not in use yet"), "{rotated}");
 }
