@@ -172,6 +172,8 @@ pub(crate) struct Visitor {
     pub(crate) csrf: CsrfToken,
     /// There are files and cases to work on.
     pub(crate) has_desk: bool,
+    /// What is asked for is an export whose turn it is.
+    pub(crate) is_exporting: bool,
 }
 
 impl Visitor {

@@ -54,6 +54,9 @@ pub(crate) enum TellError {
     /// Files or acts.
     #[error("{0}")]
     Desk(#[from] DeskError),
+    /// So much of the log is read, percent, and what was asked for is told of all of it or not at all.
+    #[error("the log is being read: {0} %")]
+    Reading(u64),
 }
 
 impl From<casework::ActError> for TellError {
@@ -74,7 +77,9 @@ pub(crate) struct Told {
     /// What the members of each day pay: its position by the log and the adjustments in its files.
     pub(crate) payments: BTreeMap<Day, BTreeMap<Institution, Payment>>,
     /// Records read, and records that are there.
-    pub(crate) read: (Position, Position),
+    read: (Position, Position),
+    /// All is read that was there when the reading began.
+    is_whole: bool,
     /// Records that came so late that no day has them.
     pub(crate) left_out: u64,
     /// The first of the records that do not follow from those before them: nothing is closed, settled or written out before that is cleared up.
@@ -83,7 +88,7 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn is_whole(&self) -> bool {
-        self.read.0 >= self.read.1
+        self.is_whole
     }
 
     /// The day to work on: the oldest that is over, not closed and has something in it; else the newest.
@@ -94,7 +99,7 @@ impl Told {
 
     /// How much of the log is read, percent.
     pub(crate) fn percent(&self) -> u64 {
-        (self.read.0 * 100).checked_div(self.read.1).unwrap_or(100).min(100)
+        percent(self.read, self.is_whole)
     }
 }
 
@@ -118,7 +123,7 @@ pub(crate) type Suggestions = BTreeMap<LineId, Vec<LineId>>;
 pub(crate) struct Desks {
     desk: Option<Desk>,
     settings: Option<DeskSettings>,
-    reading_max: Duration,
+    pub(crate) reading_max: Duration,
     state: Mutex<State>,
 }
 
@@ -152,7 +157,7 @@ impl Desks {
     pub(crate) fn tell(&self, log: &LogReader) -> Result<Told, TellError> {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
-        self.read_on(&mut state, &casework, log)?;
+        let is_whole = self.read_on(&mut state, &casework, log)?;
         let sheets: Vec<Sheet> = state.days.book().sheets().rev().cloned().collect();
         let claims = sheets.iter().map(|sheet| (sheet.day, claims(&casework, sheet))).collect();
         let closed = sheets.iter().filter(|sheet| sheet.closed.is_some());
@@ -163,9 +168,19 @@ impl Desks {
             settling,
             payments: payments(&casework, state.days.book()),
             read: (state.days.book().next(), log.synced()),
+            is_whole,
             left_out: state.days.book().left_out() + state.days.broken(),
             broken: state.days.first_broken(),
         })
+    }
+
+    /// As [`Desks::tell`], for a list that is taken away: nobody sees later that it was of half a log.
+    ///
+    /// # Errors
+    /// [`TellError`]; [`TellError::Reading`] before the log is read whole.
+    pub(crate) fn tell_whole(&self, log: &LogReader) -> Result<Told, TellError> {
+        let told = self.tell(log)?;
+        if told.is_whole() { Ok(told) } else { Err(TellError::Reading(told.percent())) }
     }
 
     /// Of what banks claim of a day what transactions whose answer was lost may explain, by what was read when days were told last. Waits for a disk.
@@ -183,6 +198,22 @@ impl Desks {
     /// # Errors
     /// [`TellError`].
     pub(crate) fn see(&self, log: &LogReader, now_s: i64) -> Result<Option<Arc<Seen>>, TellError> {
+        Ok(self.look(log, now_s)?.map(|(seen, _)| seen))
+    }
+
+    /// As [`Desks::see`], for a list that is taken away: nobody sees later that it was of half a log, or of what was seen before the reading began.
+    ///
+    /// # Errors
+    /// [`TellError`]; [`TellError::Reading`] before the log is read whole.
+    pub(crate) fn see_whole(&self, log: &LogReader, now_s: i64) -> Result<Option<Arc<Seen>>, TellError> {
+        match self.look(log, now_s)? {
+            Some((_, percent @ ..100)) => Err(TellError::Reading(percent)),
+            seen => Ok(seen.map(|(seen, _)| seen)),
+        }
+    }
+
+    /// Exceptions and cases as they were when the log was read whole last, and how much of it is read now, percent.
+    fn look(&self, log: &LogReader, now_s: i64) -> Result<Option<(Arc<Seen>, u64)>, TellError> {
         let Some(desk) = &self.desk else { return Ok(None) };
         let (casework, acts) = self.casework()?;
         let mut state = self.state.lock().expect("nobody panics while reading days");
@@ -190,14 +221,15 @@ impl Desks {
             && *number == casework.next()
             && (*next == log.synced() || at.elapsed() < MATCHED_EVERY)
         {
-            return Ok(Some(Arc::clone(seen)));
+            return Ok(Some((Arc::clone(seen), 100)));
         }
         let is_whole = self.read_on(&mut state, &casework, log)?;
-        let percent = (state.days.book().next() * 100).checked_div(log.synced()).unwrap_or(100).min(100);
+        let percent = percent((state.days.book().next(), log.synced()), is_whole);
         // Half a log would show as missing what is only not read yet.
         if !is_whole {
             let seen = state.seen.as_ref().map(|(.., seen)| Arc::clone(seen));
-            return Ok(Some(seen.unwrap_or_else(|| Arc::new(Seen::reading(casework, acts, percent)))));
+            let seen = seen.unwrap_or_else(|| Arc::new(Seen::reading(casework, acts, percent)));
+            return Ok(Some((seen, percent)));
         }
         let State { days, matching: (begun, matching), .. } = &mut *state;
         if *begun != days.times_begun() {
@@ -210,7 +242,7 @@ impl Desks {
         let (passed_over, number) = (matching.passed_over, casework.next());
         let seen = Arc::new(Seen { rows, summary, counters, passed_over, casework, acts, percent });
         state.seen = Some((number, state.days.book().next(), Instant::now(), Arc::clone(&seen)));
-        Ok(Some(seen))
+        Ok(Some((seen, percent)))
     }
 
     /// What lies open of a bank and day, with what each of its lines might belong to. Waits for a disk.
@@ -255,7 +287,7 @@ impl Desks {
     /// A bank's closed day, and when it was closed. Waits for a disk.
     ///
     /// # Errors
-    /// [`TellError`]; the inner one where there is nothing to settle.
+    /// [`TellError`]; [`TellError::Reading`] before the log is read whole; the inner one where there is nothing to settle.
     pub(crate) fn settlement(
         &self,
         log: &LogReader,
@@ -266,7 +298,9 @@ impl Desks {
     ) -> Result<Result<(Settlement, i64), NoSettlement>, TellError> {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
-        self.read_on(&mut state, &casework, log)?;
+        if !self.read_on(&mut state, &casework, log)? {
+            return Err(TellError::Reading(percent((state.days.book().next(), log.synced()), false)));
+        }
         if state.days.first_broken().is_some() {
             return Ok(Err(NoSettlement::Broken(day)));
         }
@@ -329,8 +363,16 @@ impl Seen {
             passed_over: PassedOver::default(),
             casework,
             acts,
-            percent: percent.min(99),
+            percent,
         }
+    }
+}
+
+/// How much of the log is read: 100 is all of it, whatever has come since.
+fn percent((read, there): (Position, Position), is_whole: bool) -> u64 {
+    match is_whole {
+        true => 100,
+        false => (read * 100).checked_div(there).unwrap_or(0).min(99),
     }
 }
 

@@ -170,6 +170,7 @@ fn visitor(
         person: Arc::new(person),
         csrf,
         has_desk: console.days.desk().is_some(),
+        is_exporting: false,
     }))
 }
 

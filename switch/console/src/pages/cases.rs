@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, Case, CaseState, Deed, DeskError, Proposal, Refused as NotDone, Resolution, Row};
 use exchange::{Cell, List};
 use mutant::Mutant;
-use processor::{Day, Institution};
+use processor::{Day, Institution, TerminalId};
 use reconciliation::{CaseId, Kind, LineId};
 use serde::Deserialize;
 
@@ -24,7 +24,7 @@ use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::{self, Problem, Refused, encoded};
 use crate::pages::views::ShownViews;
 use crate::pages::{
-    Choice, Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable,
+    Choice, Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable, whole,
 };
 use crate::role::Permission;
 use crate::texts::{Texts, with};
@@ -65,6 +65,23 @@ impl Filters {
                 "-" => row.case.owner.is_none(),
                 owner => row.case.owner.as_deref() == Some(owner),
             }
+    }
+
+    /// The first filter whose value is none, as the page calls it: nothing would fit it, and the list would look as if there were nothing.
+    fn bad(&self, t: &'static Texts) -> Option<&'static str> {
+        fn is<T: std::str::FromStr>(text: &str) -> bool {
+            text.is_empty() || text.parse::<T>().is_ok()
+        }
+        let terminal = self.terminal.trim();
+        let known = [
+            (is::<Day>(&self.day), t.business_day),
+            (is::<Institution>(self.bank.trim()), t.bank),
+            (terminal.is_empty() || TerminalId::parse(terminal.as_bytes()).is_some(), t.terminal),
+            (is::<Kind>(self.kind.trim()), t.exception_kind),
+            (self.state.is_empty() || self.state == "all" || state_of(&self.state).is_some(), t.state),
+            (["", "value", "day"].contains(&self.sort.as_str()), t.sort),
+        ];
+        known.into_iter().find(|(is_known, _)| !is_known).map(|(_, name)| name)
     }
 
     fn query(&self, page: usize) -> String {
@@ -114,6 +131,14 @@ pub(crate) fn resolution_words(resolution: Resolution, t: &Texts) -> &'static st
         Resolution::Adjustment => t.resolution_adjustment,
         Resolution::Undo => t.resolution_undo,
     }
+}
+
+/// The states that a filter may name.
+const STATES: [CaseState; 4] =
+    [CaseState::Open, CaseState::Proposed, CaseState::Disputed, CaseState::Resolved];
+
+fn state_of(name: &str) -> Option<CaseState> {
+    STATES.into_iter().find(|state| state.name() == name)
 }
 
 /// A row as it is shown.
@@ -226,7 +251,18 @@ pub(crate) async fn seen(console: &Arc<Console>, visitor: &Visitor) -> Result<Ar
     let seen =
         at_turn(console, visitor, |console| console.days.see(&console.log, console.clock.wall_ms() / 1_000))
             .await?;
-    seen.ok_or_else(|| Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NoDesk)))
+    seen.ok_or_else(|| no_desk(visitor))
+}
+
+/// As [`seen`], for a list that is taken away: of the whole log or not at all.
+pub(crate) async fn seen_whole(console: &Arc<Console>, visitor: &Visitor) -> Result<Arc<Seen>, Refused> {
+    let now_s = console.clock.wall_ms() / 1_000;
+    let seen = whole(console, visitor, move |console| console.days.see_whole(&console.log, now_s)).await?;
+    seen.ok_or_else(|| no_desk(visitor))
+}
+
+fn no_desk(visitor: &Visitor) -> Refused {
+    Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::NoDesk))
 }
 
 /// What the filters leave, in the order that is asked for.
@@ -300,10 +336,9 @@ async fn listed(
     let page: usize = filters.page.parse().unwrap_or(0);
     let from = page.saturating_mul(PAGE_ROWS).min(rows.len());
     let kinds = Kind::ALL.iter().map(|kind| Choice::new(kind.name(), t.exception(*kind), &filters.kind));
-    let states = [("", t.case_not_resolved), ("all", t.any)].into_iter().chain(
-        [CaseState::Open, CaseState::Proposed, CaseState::Disputed, CaseState::Resolved]
-            .map(|state| (state.name(), state_words(state, t).0)),
-    );
+    let states = [("", t.case_not_resolved), ("all", t.any)]
+        .into_iter()
+        .chain(STATES.map(|state| (state.name(), state_words(state, t).0)));
     let sorts = [("", t.sort_due), ("value", t.sort_value), ("day", t.sort_day)];
     let place = if section == Section::Approvals { "/approvals" } else { "/exceptions" };
     let mut shell = Shell::of(visitor, section, heading);
@@ -311,6 +346,8 @@ async fn listed(
     let waits = (section == Section::Approvals && files_wait > 0)
         .then(|| with(t.files_wait, format::grouped(files_wait)));
     shell.notice = acted.map(|count| with(t.bulk_done, format::grouped(count))).or(waits);
+    let bad = filters.bad(t);
+    shell.warning = bad.map(|name| with(t.filter_bad, name));
     let page = ExceptionsPage {
         shell,
         views: ShownViews::of(console, visitor, std::format!("{place}{}", filters.query(0))).await?,
@@ -342,14 +379,17 @@ async fn listed(
         xlsx: std::format!("/exceptions.xlsx{}", filters.query(0)),
         filters,
     };
-    Ok(shown(&page))
+    Ok(if bad.is_some() { unprocessable(&page) } else { shown(&page) })
 }
 
 /// All that the filters leave, as a list.
 async fn list(console: &Arc<Console>, visitor: &Visitor, filters: &Filters) -> Result<List, Refused> {
     need(console, visitor, Permission::Look)?;
     let t = visitor.t();
-    let seen = seen(console, visitor).await?;
+    if let Some(name) = filters.bad(t) {
+        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Filter(name))));
+    }
+    let seen = seen_whole(console, visitor).await?;
     let today = today(console);
     let rows = left(&seen, filters);
     let recorded = visitor.record(

@@ -21,7 +21,9 @@ use crate::format;
 use crate::pages::cases;
 use crate::pages::export::{Csv, TEXT, XML, download};
 use crate::pages::problem::Refused;
-use crate::pages::{Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable};
+use crate::pages::{
+    Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable, whole,
+};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 
@@ -314,13 +316,7 @@ pub(crate) async fn close(
     Form(CutOver { day }): Form<CutOver>,
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Check)?;
-    let told = told(&console, &visitor).await?;
-    let day = day.parse::<Day>().ok();
-    let is_over =
-        |day: &Day| told.sheets.iter().any(|sheet| sheet.day == *day && sheet.state == DayState::CuttingOver);
-    let Some(day) = day.filter(is_over) else {
-        return Err(missing(&visitor));
-    };
+    let Ok(day) = day.parse::<Day>() else { return Err(missing(&visitor)) };
     let closing =
         at_turn(&console, &visitor, move |console| told_or_refused(console.days.close(&console.log, day)));
     let done = match closing.await? {
@@ -486,12 +482,12 @@ pub(crate) struct Which {
 
 /// The day that is asked for, or the open one.
 fn which<'a>(told: &'a Told, day: &str) -> Option<(usize, &'a Sheet)> {
-    let day: Option<Day> = day.parse().ok();
     let mut sheets = told.sheets.iter().enumerate();
-    match day {
-        Some(day) => sheets.find(|(_, sheet)| sheet.day == day),
-        None => sheets.next(),
+    if day.is_empty() {
+        return sheets.next();
     }
+    let day: Day = day.parse().ok()?;
+    sheets.find(|(_, sheet)| sheet.day == day)
 }
 
 fn elements(sheet: &Sheet, console: &Console, t: &Texts) -> Vec<ElementRow> {
@@ -616,7 +612,7 @@ pub(crate) async fn file(
     let (Ok(day), Ok(bank)) = (day.parse::<Day>(), bank.parse::<Institution>()) else {
         return Err(missing(&visitor));
     };
-    let settling = at_turn(&console, &visitor, move |console| {
+    let settling = whole(&console, &visitor, move |console| {
         let settings = &console.settings;
         console.days.settlement(&console.log, &settings.switch, settings.currency, day, bank)
     });
@@ -675,7 +671,7 @@ pub(crate) async fn totals_csv(
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let t = visitor.t();
-    let told = told(&console, &visitor).await?;
+    let told = whole(&console, &visitor, |console| console.days.tell_whole(&console.log)).await?;
     let Some((_, sheet)) = which(&told, &day) else {
         return Err(missing(&visitor));
     };

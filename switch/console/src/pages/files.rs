@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::app::{Console, Visitor};
 use crate::desk::Seen;
 use crate::format;
-use crate::pages::cases::{PAGE_ROWS, done, seen};
+use crate::pages::cases::{PAGE_ROWS, done, seen, seen_whole};
 use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::Refused;
 use crate::pages::{Section, Shell, failed, missing, need, query, shown, unprocessable};
@@ -344,7 +344,7 @@ pub(crate) async fn export(
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Look)?;
     let (what, form) = name.rsplit_once('.').unwrap_or((&name, ""));
-    let seen = seen(&console, &visitor).await?;
+    let seen = seen_whole(&console, &visitor).await?;
     let (act, list) = match what {
         "cassettes" => ("cassettes exported", cassettes(&seen, &filters, &visitor)?),
         "files" => ("list of files exported", files(&seen, &filters, &console, visitor.t())),

@@ -32,6 +32,7 @@ use processor::Day;
 use serde::Deserialize;
 
 use crate::app::{Console, Guest, TURN_MAX, Visitor};
+use crate::desk::TellError;
 use crate::exports::one_at_a_time;
 use crate::guard::{UPLOAD_PATH, guard};
 use crate::idle;
@@ -190,7 +191,7 @@ pub(crate) fn need(console: &Console, visitor: &Visitor, permission: Permission)
     Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Role(permission))))
 }
 
-/// Does what reads much of the log or of files at its turn, on a thread that stands back.
+/// Does what reads much of the log or of files at its turn, on a thread that stands back. An export has had its turn already: there is one at a time.
 pub(crate) async fn at_turn<T, E>(
     console: &Arc<Console>,
     visitor: &Visitor,
@@ -200,9 +201,14 @@ where
     T: Send + 'static,
     E: std::fmt::Display + Send + 'static,
 {
-    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
-    let Ok(Ok(turn)) = turn else {
-        return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
+    let turn = if visitor.is_exporting {
+        None
+    } else {
+        let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&console.searching).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(Refused::from(problem::page(&visitor.guest, Some(visitor), Problem::Busy)));
+        };
+        Some(turn)
     };
     let worker = Arc::clone(console);
     let working = idle::run(move || {
@@ -210,6 +216,20 @@ where
         work(&worker)
     });
     working.await.map_err(|error| failed(visitor, error))?.map_err(|error| failed(visitor, error))
+}
+
+/// As [`at_turn`], for a list that is taken away: where the log is not read whole yet the page says how much of it is.
+pub(crate) async fn whole<T: Send + 'static>(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    work: impl FnOnce(&Console) -> Result<T, TellError> + Send + 'static,
+) -> Result<T, Refused> {
+    let told = at_turn(console, visitor, |console| match work(console) {
+        Err(TellError::Reading(percent)) => Ok(Err(percent)),
+        told => told.map(Ok),
+    });
+    let reading = |percent| problem::page(&visitor.guest, Some(visitor), Problem::Reading(percent));
+    told.await?.map_err(|percent| Refused::from(reading(percent)))
 }
 
 /// A page that says that what was asked for was not done.

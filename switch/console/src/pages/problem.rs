@@ -47,6 +47,12 @@ pub(crate) enum Problem {
     Busy,
     /// Too many exports wait for their turn.
     ExportsBusy,
+    /// A filter of a list that is not understood, as the page calls it.
+    Filter(&'static str),
+    /// The person's export waits already.
+    ExportWaits,
+    /// An export of what is read to so many percent.
+    Reading(u64),
     /// Switch or log do not answer; with what they said.
     Failed(String),
 }
@@ -93,6 +99,16 @@ pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -
         }
         Problem::ExportsBusy => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.exports_busy.to_owned(), "", String::new())
+        }
+        Problem::Filter(name) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, t.error_title, with(t.filter_bad, name), "", String::new())
+        }
+        Problem::ExportWaits => {
+            (StatusCode::TOO_MANY_REQUESTS, t.error_title, t.export_waits.to_owned(), "", String::new())
+        }
+        Problem::Reading(percent) => {
+            let words = with(t.export_reading, percent);
+            (StatusCode::SERVICE_UNAVAILABLE, t.error_title, words, "", String::new())
         }
         Problem::Failed(detail) => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.error_lead.to_owned(), t.error_hint, detail)

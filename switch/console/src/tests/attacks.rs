@@ -331,7 +331,7 @@ async fn looks_and_searches_are_bounded_by_the_hour_and_a_new_session_is_no_way_
 async fn every_export_waits_for_its_turn() {
     let house = House::new();
     let browser = house.logged_in("lan").await;
-    let turn = house.console.exports.turn().await;
+    let turn = house.console.exports.turn("oanh").await.unwrap();
     let exports = [
         "/totals.csv",
         "/totals/file?day=2026-05-04&bank=970418&form=settlement",

@@ -126,7 +126,8 @@ async fn what_is_no_case_or_no_act_changes_nothing() {
 async fn the_open_day_is_not_closed_and_a_clerk_closes_none() {
     let (house, _) = with_a_case();
     let open = house.logged_in("minh").await.post("/day/close", "day=2026-05-04").await;
-    assert_eq!(open.status, StatusCode::NOT_FOUND);
+    assert_eq!(open.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", open.page);
+    assert!(open.page.contains("Không đóng được ngày này."), "{}", open.page);
     let clerk = house.logged_in("lan").await.post("/day/close", "day=2026-05-04").await;
     assert_eq!(clerk.status, StatusCode::FORBIDDEN);
 }

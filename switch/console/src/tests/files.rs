@@ -141,6 +141,9 @@ async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
     let early = checker.post("/day/settle", "day=2026-05-04").await;
     assert_eq!(early.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", early.page);
     assert_eq!(checker.post("/day/close", "day=2026-05-04").await.location, "/day?closed=2026-05-04");
+    let again = checker.post("/day/close", "day=2026-05-04").await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "there was no such page");
+    assert!(again.page.contains("đóng rồi"), "{}", again.page);
     let page = clerk.get(totals).await.page;
     assert!(
         page.contains("form=settlement") && page.contains("form=camt053") && !page.contains("/day/settle")

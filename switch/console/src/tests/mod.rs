@@ -284,6 +284,11 @@ fn with_desk(uses: &[Use]) -> House {
 }
 
 fn with_desk_over(log: LogOf) -> House {
+    with_desk_that_reads(log, None)
+}
+
+/// As [`with_desk_over`], where one page reads for so long.
+fn with_desk_that_reads(log: LogOf, reading_max: Option<std::time::Duration>) -> House {
     let house = House::new();
     let desk = crate::DeskSettings {
         rows: Arc::new(exchange::InProcess),
@@ -295,8 +300,10 @@ fn with_desk_over(log: LogOf) -> House {
     };
     let settings = crate::Settings { desk: Some(desk), ..house.console.settings.clone() };
     let switch = Arc::new(TestSwitch::default());
-    let console =
+    let mut console =
         Console::new(settings, data_keys(), log.reader(), switch, Box::new(Arc::clone(&house.clock)));
+    let days = &mut Arc::get_mut(&mut console).unwrap().days;
+    days.reading_max = reading_max.unwrap_or(days.reading_max);
     House { pages: router(Arc::clone(&console)), console, log, ..house }
 }
 

@@ -211,3 +211,55 @@ async fn cassettes_and_files_have_pages_a_filter_by_terminal_and_lists_of_all() 
     assert_eq!(house.acts().pop().unwrap(), "lan list of files exported ");
     assert_eq!(clerk.get("/cash/people.csv").await.status, StatusCode::NOT_FOUND);
 }
+
+/// The page said that it was still reading, and its list had amounts to pay of half a day without a word.
+#[tokio::test]
+async fn nothing_is_exported_of_a_log_that_is_read_in_part() {
+    let next: Day = "2026-05-05".parse().unwrap();
+    for path in [
+        "/totals.csv?day=2026-05-04",
+        "/totals/file?day=2026-05-04&bank=970415&form=settlement",
+        "/exceptions.csv",
+        "/exceptions.xlsx",
+        "/cash/cassettes.csv",
+        "/cash/files.xlsx",
+    ] {
+        let log = LogOf::uses_and_then(&[Use { bare: true, ..Use::default() }], &[next]);
+        let house = with_desk_that_reads(log, Some(std::time::Duration::ZERO));
+        let close = casework::Deed::Close { day: crate::testing::day(), position: 2, fees: Box::default() };
+        house.console.days.desk().unwrap().acts().act(5, "minh", "::1", close).unwrap();
+        let clerk = house.logged_in("lan").await;
+        let acts = house.acts();
+        let half = clerk.get(path).await;
+        assert_eq!(half.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", half.page);
+        assert!(half.page.contains("Đang đọc sổ giao dịch: 50 %"), "{path}: {}", half.page);
+        assert_eq!(house.acts(), acts, "nothing was exported");
+        // What is left was read by then.
+        let request = clerk.request("GET", path).body(Body::empty()).unwrap();
+        let whole = house.pages.clone().oneshot(request).await.unwrap();
+        assert_eq!(whole.status(), StatusCode::OK, "{path}");
+    }
+}
+
+/// An unknown value left nothing, and the list looked as if there were no exceptions.
+#[tokio::test]
+async fn a_filter_of_exceptions_that_is_not_understood_is_named() {
+    let (house, _) = with_a_case();
+    let clerk = house.logged_in("lan").await;
+    for (filter, name) in [
+        ("state=any", "Trạng thái"),
+        ("kind=missing", "Loại chênh lệch"),
+        ("day=yesterday", "Ngày kinh doanh"),
+        ("bank=BIDV", "Ngân hàng"),
+        ("terminal=HN1", "Máy ATM"),
+        ("sort=newest", "Sắp xếp"),
+    ] {
+        let words = format!("Không hiểu giá trị của ô lọc “{name}”");
+        for page in ["/exceptions", "/exceptions.csv", "/exceptions.xlsx"] {
+            let refused = clerk.get(&format!("{page}?{filter}")).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{page}?{filter}");
+            assert!(refused.page.contains(&words), "{page}?{filter}: {}", refused.page);
+        }
+    }
+    assert_eq!(clerk.get("/exceptions.csv?state=open&kind=missing_at_bank").await.status, StatusCode::OK);
+}

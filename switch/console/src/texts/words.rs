@@ -517,6 +517,7 @@ texts! {
     search_hint: "RRN, STAN, máy ATM hoặc khóa giao dịch", "RRN, STAN, terminal or transaction key";
     search_bad: "Không hiểu “{}”: RRN có 12 ký tự, máy ATM 8, STAN tối đa 6 chữ số.", "“{}” is not understood: an RRN has 12 characters, a terminal 8, a STAN up to 6 digits.";
     field_bad: "Không hiểu giá trị này; ô này bị bỏ qua.", "This value is not understood; the field is left out.";
+    filter_bad: "Không hiểu giá trị của ô lọc “{}”; chưa liệt kê gì.", "The value of the filter “{}” is not understood; nothing is listed.";
     filters: "Bộ lọc", "Filters";
     clear_filters: "Xóa bộ lọc", "Clear filters";
     from: "Từ", "From";
@@ -552,6 +553,8 @@ texts! {
     export_csv: "Xuất CSV", "Export CSV";
     busy: "Đang có quá nhiều lượt tìm. Hãy thử lại sau vài giây.", "Too many searches are under way. Try again in a few seconds.";
     exports_busy: "Đang có quá nhiều lượt xuất tệp chờ tới lượt. Hãy thử lại sau nửa phút.", "Too many exports wait for their turn. Try again in half a minute.";
+    export_waits: "Một lượt xuất tệp khác của bạn đang chờ tới lượt. Hãy thử lại khi tệp đó đã về.", "Another export of yours waits for its turn. Try again when that file has come.";
+    export_reading: "Đang đọc sổ giao dịch: {} %. Chưa xuất tệp được vì các con số chưa đủ; hãy thử lại sau.", "The log is still being read: {} %. Nothing is exported before the figures are whole; try again.";
     loading: "Đang tìm…", "Searching…";
     print: "In", "Print";
 
