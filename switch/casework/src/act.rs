@@ -134,10 +134,23 @@ impl About {
         }
     }
 
-    /// It is still the same exception: of the same kind, and as much.
+    /// It is still the same exception: of the same kind, and as much, and the same members' on the same day. A line's case is known by its file's bytes
+    /// alone: taken for another place it is another bank's. Whose terminal it was counts where the exception says so itself, and not where a maker did.
     pub fn is(&self, exception: &Exception) -> bool {
-        (self.kind, self.ours_minor, self.theirs_minor)
-            == (exception.kind, exception.ours_minor, exception.theirs_minor)
+        let is_opposite = exception.acquirer.is_none_or(|acquirer| self.acquirer == Some(acquirer));
+        is_opposite && self.is_like(&About::of(exception))
+    }
+
+    /// Of the same kind, as much, and of the same day, bank and terminal.
+    pub(crate) fn is_like(&self, other: &About) -> bool {
+        (self.kind, self.ours_minor, self.theirs_minor, self.day)
+            == (other.kind, other.ours_minor, other.theirs_minor, other.day)
+            && self.is_at(other)
+    }
+
+    /// Of the same bank and terminal: what is booked of the one is money of the other.
+    pub(crate) fn is_at(&self, other: &About) -> bool {
+        (self.bank, self.terminal) == (other.bank, other.terminal)
     }
 
     /// The exception as it was, of a case that no side shows any more.

@@ -208,6 +208,11 @@ pub enum Refused {
         "an adjustment names the acquirer on its other side: the case does not say whose terminal it was"
     )]
     NobodyOpposite,
+    /// What stands is another member's: its file was taken for another place when it was booked. Beside it nothing of the case is decided.
+    #[error(
+        "money is booked of this case for another bank or terminal: reopen the case to take it back first"
+    )]
+    BookedElsewhere,
     /// The checker has seen another proposal than that which stands there.
     #[error("another proposal stands there by now: look at it first")]
     OtherProposal,
@@ -301,7 +306,7 @@ pub struct Casework {
     taken: BTreeMap<(Digest, FileKey), Option<Layout>>,
     /// How lines are counted, of all files that were ever taken.
     numbered: BTreeMap<Digest, Numbering>,
-    /// In how many parts a day comes, by the key of a part 0.
+    /// In how many parts its day comes, as it was told with each file that is there.
     parts: BTreeMap<FileKey, u32>,
     taking_back: BTreeMap<(Digest, FileKey), TakingBack>,
     refused: Vec<(i64, Digest, FileKey, Kind, String)>,
@@ -342,9 +347,10 @@ impl Casework {
         self.numbered.get(&digest).copied().unwrap_or(Numbering::AsShown)
     }
 
-    /// All parts of this file's kind, bank, machine and day were taken: as many as were told of with any of them.
+    /// All parts of this file's kind, bank, machine and day were taken: as many as the most that was told of with one that is there.
     pub fn is_whole(&self, key: FileKey) -> bool {
-        let wanted = self.parts.get(&of_all_parts(key)).copied().unwrap_or(1);
+        let of_day = self.parts.range(of_all_parts(key)..=FileKey { part: u32::MAX, ..key });
+        let wanted = of_day.map(|(_, parts)| *parts).max().unwrap_or(1);
         self.intake.parts(key).filter(|part| (1..=wanted).contains(part)).count() == wanted as usize
     }
 
@@ -482,6 +488,9 @@ impl Casework {
                     return Err(Refused::State { found: state, wanted: "open or disputed" });
                 }
                 text("why", why, NOTE_CHARACTERS_MAX)?;
+                if is_booked_elsewhere(case, about) {
+                    return Err(Refused::BookedElsewhere);
+                }
                 let fits = match resolution {
                     Resolution::Accept => *amount_minor == 0,
                     Resolution::Refund => *amount_minor > 0,
@@ -614,8 +623,7 @@ impl Casework {
                 if self.intake.take(*digest, *key, *count).is_ok() {
                     self.numbered.entry(*digest).or_insert(*numbering);
                     self.taken.insert((*digest, *key), layout.as_deref().cloned());
-                    let wanted = self.parts.entry(of_all_parts(*key)).or_insert(1);
-                    *wanted = (*wanted).max(*parts);
+                    self.parts.insert(*key, *parts);
                     // It was read with a wrong layout, or for a wrong place, and then with the right one. Without lines it is another one for each place.
                     let is_made_good =
                         |place: &FileKey| *count > 0 || of_all_parts(*place) == of_all_parts(*key);
@@ -631,10 +639,7 @@ impl Casework {
                 self.taking_back.remove(&(*digest, *key));
                 self.taken.remove(&(*digest, *key));
                 self.intake.give_back(*digest, *key);
-                // In how many parts the day comes was said with the files that are gone.
-                if self.intake.parts(*key).next().is_none() {
-                    self.parts.remove(&of_all_parts(*key));
-                }
+                self.parts.remove(key);
             }
             Deed::RejectTakeBack { digest, key, .. } => drop(self.taking_back.remove(&(*digest, *key))),
             Deed::Refuse { digest, key, kind, reason } => {
@@ -778,14 +783,17 @@ impl Case {
     }
 }
 
-/// A case that was resolved, of an exception of another kind or amount than this one, or of one that was there and is gone.
+/// A case that was resolved, of another exception than this one, or of one that was there and is gone. Whose terminal it was is not compared: a maker may
+/// have named it.
 fn is_resolved_of_another(case: Option<&Case>, about: &About) -> bool {
     let resolved = case.filter(|case| case.state == CaseState::Resolved);
     let before = resolved.and_then(|case| case.about.as_ref());
-    before.is_some_and(|before| {
-        (before.kind, before.ours_minor, before.theirs_minor, before.is_gone)
-            != (about.kind, about.ours_minor, about.theirs_minor, about.is_gone)
-    })
+    before.is_some_and(|before| before.is_gone != about.is_gone || !before.is_like(about))
+}
+
+/// Money is booked of the case for another bank or terminal than this exception's: its file was taken for another place then.
+pub(crate) fn is_booked_elsewhere(case: Option<&Case>, about: &About) -> bool {
+    case.into_iter().flat_map(|case| &case.standing).any(|stood| !stood.about.is_at(about))
 }
 
 /// What is booked by a resolution and stands, minor units.

@@ -21,7 +21,7 @@ use reconciliation::{
 
 use crate::act::{About, Deed, Resolution};
 use crate::act_file::{ActError, ActFile};
-use crate::cases::{Case, CaseState, Casework, booked_minor, file_case};
+use crate::cases::{Case, CaseState, Casework, booked_minor, file_case, is_booked_elsewhere};
 use crate::due::DueRules;
 use crate::matching::Matching;
 
@@ -599,6 +599,12 @@ impl Row {
         self.is_gone && !self.is_let_go && !self.case.standing.is_empty() && !is_accepted
     }
 
+    /// What is booked of it is another bank's or another machine's: its file was taken for another place then. It is taken back before anything else is
+    /// decided.
+    pub fn is_booked_elsewhere(&self) -> bool {
+        !self.is_gone && is_booked_elsewhere(Some(&self.case), &self.about())
+    }
+
     /// How much a resolution comes to where nobody says otherwise, minor units: of an adjustment and a refund what the exception comes to, without
     /// what is booked of it and stands, and nothing of totals and files; of the others nothing.
     pub fn natural_minor(&self, resolution: Resolution) -> i64 {
@@ -617,7 +623,8 @@ impl Row {
         About { is_gone: self.is_gone, ..About::of(&self.exception) }
     }
 
-    /// What people have decided was said of another exception in its place: of another kind, of other amounts, or of one that was gone.
+    /// What people have decided was said of another exception in its place: of another kind, of other amounts, of another
+    /// bank, terminal or day, or of one that was gone.
     pub fn is_another(&self) -> bool {
         let is_other = |about: &About| about.is_gone || !about.is(&self.exception);
         !self.is_gone && self.case.about.as_ref().is_some_and(is_other)

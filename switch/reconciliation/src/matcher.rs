@@ -260,14 +260,20 @@ impl Matcher {
         let line = find(decision.line()).filter(|line| self.store[*line].side != Side::Ours);
         let our = find(decision.ours()).filter(|our| self.store[*our].side == Side::Ours);
         let (line, our) = (line.ok_or(Misfit::Line)?, our.ok_or(Misfit::Ours)?);
-        let (stored, our_one) = (&self.store[line], &self.store[our]);
         match decision {
-            Decision::Part { .. } if stored.partner != our => Err(Misfit::Apart),
-            Decision::Match { .. } if stored.side == Side::Bank && stored.bank != our_one.bank => {
-                Err(Misfit::Bank)
-            }
-            Decision::Match { .. } if stored.side == Side::Machine && !our_one.is_cash => Err(Misfit::NoCash),
-            Decision::Match { .. } | Decision::Part { .. } => Ok(()),
+            Decision::Part { .. } if self.store[line].partner != our => Err(Misfit::Apart),
+            Decision::Part { .. } => Ok(()),
+            Decision::Match { .. } => self.may_lay(line, our),
+        }
+    }
+
+    /// A line and one of ours that may belong together, where somebody says so.
+    fn may_lay(&self, line: u32, our: u32) -> Result<(), Misfit> {
+        let (line, our) = (&self.store[line], &self.store[our]);
+        match line.side {
+            Side::Bank if line.bank != our.bank => Err(Misfit::Bank),
+            Side::Machine if !our.is_cash => Err(Misfit::NoCash),
+            Side::Bank | Side::Machine | Side::Ours => Ok(()),
         }
     }
 
@@ -326,7 +332,8 @@ impl Matcher {
         self.new_items.push(item);
     }
 
-    /// What people have said stands before every rule.
+    /// What people have said stands before every rule. Not what could not be said of what is here: a file that was taken back and taken for another bank has the
+    /// same lines, and they are not of the first one's transactions.
     fn lay_by_hand(&mut self) {
         let decided: Vec<u32> = self.decided.values().copied().flatten().collect();
         for item in &decided {
@@ -340,6 +347,9 @@ impl Matcher {
         for (line, ours) in self.pins.clone() {
             let here = |id| self.decided.get(&id).copied().flatten();
             let (Some(line), Some(our)) = (here(line), here(ours)) else { continue };
+            if self.may_lay(line, our).is_err() {
+                continue;
+            }
             let side = self.store[line].side;
             let stored = &mut self.store[line];
             (stored.is_by_hand, stored.partner) = (true, our);

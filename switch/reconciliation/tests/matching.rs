@@ -578,6 +578,30 @@ fn a_person_lays_only_what_is_here_and_can_belong_together() {
     }
 }
 
+/// A file that was taken for another bank has the same lines: what a person had laid stayed laid, and joined one bank's line to another's transaction.
+#[test]
+fn what_was_laid_by_hand_is_void_where_the_file_is_another_bank_s_now() {
+    let log = |line| LineId { file: LineId::LOG, line };
+    let line = LineId { file: world::BANK_FILE, line: 2 };
+    let lay = Say::Decide(Decision::Match { line, ours: log(1) });
+    let posted = |bank: &str| Say::Bank(Posting { bank: bank.parse().unwrap(), ..nameless(posting(2)) });
+    let own = ours(1).bank.to_string();
+    let with = |posted| matched(&[Say::Ours(ours(1)), Say::Machine(cash(1)), posted, lay.clone()]);
+    let by_hand = |matcher: &Matcher| matcher.summary().by_rule.get(&Rule::ByHand).copied();
+    assert_eq!(by_hand(&with(posted(&own))), Some(1));
+    let moved = with(posted("970418"));
+    assert_eq!(by_hand(&moved), None);
+    let mut found = exceptions(&moved);
+    found.sort();
+    assert_eq!(found, ["bank missing_at_bank 1", "bank missing_at_switch 2"]);
+    // What a machine says is laid to nothing that moves no cash.
+    let journal = LineId { file: world::JOURNAL_FILE, line: 4 };
+    let lay = Say::Decide(Decision::Match { line: journal, ours: log(3) });
+    let transfer = Ours { is_cash: false, ..ours(3) };
+    let cashless = matched(&[Say::Ours(transfer), Say::Machine(cash(4)), Say::Bank(posting(3)), lay]);
+    assert_eq!(exceptions(&cashless), ["machine missing_at_switch 4"]);
+}
+
 /// Three columns: what belongs to nothing, what has an exception, what people have laid; what agrees is not there.
 #[test]
 fn the_bench_shows_what_lies_open_of_a_bank_and_day() {

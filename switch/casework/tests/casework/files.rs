@@ -109,7 +109,7 @@ fn refused_files_of_the_same_bytes_have_a_case_for_each_bank_and_day() {
     assert_eq!(open(), sorted(&[key(1), other, next]));
     // What an earlier version has written is of the newest refusal, which is what it showed.
     let case = CaseId { of: LineId { file: digest.file(), line: 0 }, aspect: Aspect::Bank };
-    let about = Box::new(About { ours_minor: 0, ..*about(Kind::ControlTotalWrong, 0) });
+    let about = Box::new(About { day: next.day, ..*about(Kind::ControlTotalWrong, 0) });
     let (resolution, bank, why) = (Resolution::Accept, None, "its own".to_owned());
     let deed = Deed::Propose { case, about, resolution, amount_minor: 0, bank, why };
     let proposal = desk.acts().act(1, "lan", "::1", deed).unwrap().next() - 1;
@@ -207,6 +207,65 @@ fn a_file_in_a_wrong_place_is_taken_back_by_two_and_taken_for_its_own() {
     assert_eq!(kinds(), ["missing_at_switch"], "the place is free");
 }
 
+/// An adjustment of a file that was taken for another bank closed the case of the bank that the file was taken for then: the wrong member paid.
+#[test]
+fn what_was_booked_of_a_file_in_a_wrong_place_closes_no_case_of_its_own_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let (own, other) = (key(1), FileKey { bank: ACQUIRER.parse().ok(), ..key(1) });
+    let digest = Digest::of(GOOD.as_bytes());
+    let act = |who: &str, deed: Deed| {
+        desk.acts()
+            .act(5, who, "::1", deed)
+            .map(|casework| casework.next() - 1)
+            .map_err(|error| error.to_string())
+    };
+    let why = || "it is the other bank's".to_owned();
+    let look = || rows(&desk, &desk.acts().read().unwrap().0).remove(0);
+    let adjust = |row: &Row| Deed::Propose {
+        case: row.exception.case,
+        about: Box::new(About { acquirer: "970499".parse().ok(), ..row.about() }),
+        resolution: Resolution::Adjustment,
+        amount_minor: row.natural_minor(Resolution::Adjustment),
+        bank: row.exception.bank,
+        why: why(),
+    };
+    let take_back = |key| {
+        let proposal = act("lan", Deed::TakeBack { digest, key, why: why() }).unwrap();
+        act("minh", Deed::ApproveTakeBack { digest, key, proposal }).unwrap();
+    };
+    // A proposal that waits while the file moves is of another exception then.
+    take_as(&desk, GOOD, other, 1).unwrap();
+    let row = look();
+    let (case, wrong) = (row.exception.case, row.exception.bank);
+    let proposal = act("lan", adjust(&row)).unwrap();
+    take_back(other);
+    take_as(&desk, GOOD, own, 1).unwrap();
+    let row = look();
+    assert_eq!((row.exception.case, row.exception.bank, wrong), (case, own.bank, other.bank));
+    assert_eq!((row.is_another(), row.state()), (true, CaseState::Proposed));
+    // Approved all the same: what is shown is open, and nothing is decided of it before that is taken back.
+    act("minh", Deed::Approve { case, proposal }).unwrap();
+    let row = look();
+    assert_eq!((row.is_open(), row.is_booked_elsewhere(), row.state()), (true, true, CaseState::Open));
+    assert_eq!(
+        act("lan", adjust(&row)).unwrap_err(),
+        "money is booked of this case for another bank or terminal: reopen the case to take it back first"
+    );
+    let proposal = act("lan", Deed::Reopen { case, why: why() }).unwrap();
+    act("minh", Deed::Approve { case, proposal }).unwrap();
+    let proposal = act("lan", adjust(&look())).unwrap();
+    let casework = desk.acts().act(5, "minh", "::1", Deed::Approve { case, proposal }).unwrap();
+    let booked: Vec<_> =
+        casework.booked().iter().map(|one| (one.proposal.bank, one.proposal.amount_minor)).collect();
+    assert_eq!(booked, [(other.bank, 2_000_000), (other.bank, -2_000_000), (own.bank, 2_000_000)]);
+    let row = look();
+    assert_eq!((row.is_open(), row.is_another(), row.state()), (false, false, CaseState::Resolved));
+    // Of another day it is another exception too.
+    let next_day = About { day: day(SECOND), ..row.about() };
+    assert!(row.about().is(&row.exception) && !next_day.is(&row.exception));
+}
+
 /// A journal of another machine, of another make or in another encoding was taken as that of a machine that did nothing.
 #[test]
 fn a_journal_is_taken_for_the_machine_that_it_is_of() {
@@ -298,6 +357,14 @@ fn a_day_in_parts_is_here_when_all_its_parts_are() {
     take_as(&desk, &posted(10), key(1), 2).unwrap();
     assert_eq!(kinds(&book), [] as [&str; 0]);
     take_as(&desk, &posted(20), key(2), 2).unwrap();
+    assert_eq!(kinds(&book), ["missing_at_bank"]);
+    // One that was taken as of thirty hides what is missing while it is there, and no longer.
+    take_as(&desk, &posted(30), key(3), 30).unwrap();
+    assert_eq!(kinds(&book), [] as [&str; 0]);
+    let digest = Digest::of(posted(30).as_bytes());
+    let act = |who, deed| desk.acts().act(5, who, "::1", deed).unwrap().next() - 1;
+    let proposal = act("lan", Deed::TakeBack { digest, key: key(3), why: "it is of two".into() });
+    act("minh", Deed::ApproveTakeBack { digest, key: key(3), proposal });
     assert_eq!(kinds(&book), ["missing_at_bank"]);
     for (part, parts) in [(3, 2), (0, 2), (5, 0), (5, 10_001)] {
         let refused = take_as(&desk, &posted(30), key(part), parts).unwrap_err().to_string();

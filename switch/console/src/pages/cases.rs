@@ -209,6 +209,7 @@ pub(crate) fn warning(row: &Row, t: &Texts) -> Option<&'static str> {
         (true, _) if row.is_let_go => Some(t.case_is_let_go),
         (true, _) if row.stands_alone() => Some(t.case_stands_alone),
         (true, _) => Some(t.case_is_gone),
+        (false, _) if row.is_booked_elsewhere() => Some(t.case_booked_elsewhere),
         (false, true) => Some(t.case_is_another),
         (false, false) => None,
     }
@@ -653,7 +654,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         is_mine: row.case.owner.as_deref() == Some(me),
         may_work: visitor.may(Permission::Work),
         may_check: visitor.may(Permission::Check),
-        is_open: row.state() == CaseState::Open && !row.is_gone,
+        is_open: row.state() == CaseState::Open && !row.is_gone && !row.is_booked_elsewhere(),
         is_proposed: row.case.state == CaseState::Proposed,
         is_disputed: row.case.state == CaseState::Disputed,
         stands_alone: row.state() == CaseState::Open && row.stands_alone(),
