@@ -72,14 +72,29 @@ impl Authority {
         self.leaf(name, &[], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// A certificate for who is connected to, from the day and until the day that these say.
+    ///
+    /// # Errors
+    /// When the system gives no entropy.
+    pub fn server_of(&self, params: CertificateParams) -> Result<Identity, rcgen::Error> {
+        self.signed(params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     fn leaf(
         &self,
         name: &str,
         addresses: &[&str],
         usage: ExtendedKeyUsagePurpose,
     ) -> Result<Identity, rcgen::Error> {
+        self.signed(named(name, addresses.iter().map(ToString::to_string).collect())?, usage)
+    }
+
+    fn signed(
+        &self,
+        mut params: CertificateParams,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Result<Identity, rcgen::Error> {
         let key = KeyPair::generate()?;
-        let mut params = named(name, addresses.iter().map(ToString::to_string).collect())?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;

@@ -96,7 +96,7 @@ impl World {
     async fn start_whole(faults: FaultRule, issuer: Option<Issuer>, pins: Option<PinSetting>) -> World {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let certificates = Certificates::mint().expect("certificates");
-        let registry = start_registry(&certificates).await;
+        let registry = start_registry(&certificates, SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let check = pins.as_ref().map(|pins| pins.check.clone());
         let bank = start_bank(dir.path(), faults, check).await;
         let issuer = issuer.unwrap_or(Issuer { address: bank.addr(), settings: "" });
@@ -123,6 +123,17 @@ impl World {
     /// When one was being minted in a panic.
     pub fn sessions(&self) -> Vec<[u8; 16]> {
         self.sessions.lock().expect("no panic holds it").clone()
+    }
+
+    /// The registry is gone. Another, of another authority, is there: in its place, or elsewhere, where nobody asks it.
+    ///
+    /// # Panics
+    /// When that does not start.
+    pub async fn with_another_registry(mut self, is_in_its_place: bool) -> World {
+        let at = SocketAddr::from(([127, 0, 0, 1], if is_in_its_place { self.registry.addr().port() } else { 0 }));
+        self.registry.stop().await;
+        self.registry = start_registry(&Certificates::mint().expect("certificates"), at).await;
+        self
     }
 
     /// Kills the switch with SIGKILL and starts it again on the same port.
@@ -357,10 +368,10 @@ fn peer_keys(to_switch: u8, from_switch: u8) -> LinkMac {
     LinkMac { sign: key(to_switch), verify: key(from_switch) }
 }
 
-async fn start_registry(certificates: &Certificates) -> registry::Handle {
+async fn start_registry(certificates: &Certificates, listen: SocketAddr) -> registry::Handle {
     let switch = SecretKey::from_seed(SEED, "switch", "switch-1");
     let config = RegistryConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen,
         certificates: certificates.clone(),
         client_certificate: false,
         http2: true,

@@ -5,6 +5,7 @@ use simulators::bank::{Fault as BankFault, no_faults};
 use simulators::terminal::{Fault, Outcome, Steps, What};
 use std::sync::Arc;
 use std::time::Duration;
+use tests::program::write_private;
 use tests::world::{PATIENCE, World, number};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,6 +64,25 @@ async fn what_does_not_leave_is_given_back() {
     let audit = world.audit();
     assert!(audit.is_clean(), "{:?}", audit.findings);
     assert_eq!((audit.uses, audit.approved, audit.declined, audit.reversed), (1, 0, 0, 3));
+}
+
+/// With `[stand_in]`, on a card that the registry has just vouched for.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_in_the_registrys_place_is_91_where_one_that_is_away_is_stood_in_for() {
+    let mut world = World::start(no_faults()).await;
+    let config = world.dir().join("atm-switch.toml");
+    let text = std::fs::read_to_string(&config).unwrap() + "[stand_in]\n";
+    write_private(&config, &text).unwrap();
+    world.kill_and_restart();
+    world.bank_ready().await;
+    assert_eq!(world.visit(What::Withdrawal, 500_000, Steps::One, None).await, "00 Whole 500000");
+    let mut world = world.with_another_registry(true).await;
+    assert_eq!(world.visit(What::Withdrawal, 500_000, Steps::One, None).await, "91 Declined 0");
+    assert!(world.switch.stderr().contains("what answers in the registry's place is refused"));
+    world.status("nothing owed", |status| status["stand_ins_owed"] == 0).await;
+    let mut world = world.with_another_registry(false).await;
+    assert_eq!(world.visit(What::Withdrawal, 500_000, Steps::One, None).await, "00 Whole 500000");
+    world.status("one owed", |status| status["stand_ins_owed"] == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,14 +161,14 @@ pub fn status(answer: &Answer, now_ms: i64) -> Option<Option<KnownStatus>> {
     }
 }
 
-/// What the registry said about a withdrawal that went out in its stead; `None` while it is away. Where it is there and says
-/// nothing that can be believed, a person has to find out: 91, and nothing signed.
+/// What the registry said about a withdrawal that went out in its stead; `None` while it is away or somebody else is in its
+/// place. Where it is there and says nothing that can be believed, a person has to find out: 91, and nothing signed.
 pub fn asked_again(answer: Answer, of: &Evidence) -> Option<AskedAgain> {
     let refused = match &answer.outcome {
         Outcome::Verified { .. } => None,
         Outcome::Refused(code) => Some(*code),
         Outcome::Unavailable(reason)
-            if reason.is_away() || matches!(reason, Reason::Overload | Reason::Paused(_)) =>
+            if reason.is_away() || matches!(reason, Reason::Overload | Reason::Paused(_) | Reason::Tls(_)) =>
         {
             return None;
         }
@@ -223,6 +223,7 @@ mod tests {
             (Outcome::Unavailable(Reason::Contradiction), Some(None)),
             (Outcome::Unavailable(Reason::Late), None),
             (Outcome::Unavailable(Reason::Kid), None),
+            (Outcome::Unavailable(Reason::Tls(String::new())), None),
         ];
         for (outcome, expected) in cases {
             assert_eq!(said(outcome.clone()), expected, "{outcome:?}");

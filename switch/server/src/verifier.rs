@@ -153,9 +153,14 @@ impl Shared {
 
     fn note(&self, answer: &Answer) {
         if let Outcome::Unavailable(reason) = &answer.outcome {
-            // That it is left alone was told once.
-            if !matches!(reason, Reason::Paused(_)) {
-                tracing::warn!(%reason, "the registry gives no verdict");
+            match reason {
+                // That it is left alone was told once.
+                Reason::Paused(_) => {}
+                Reason::Tls(_) => {
+                    tracing::error!(%reason, "what answers in the registry's place is refused: 91");
+                    metrics::counter!("atm_switch_registry_tls_failures_total").increment(1);
+                }
+                _ => tracing::warn!(%reason, "the registry gives no verdict"),
             }
             metrics::counter!("atm_switch_registry_unavailable_total").increment(1);
         }

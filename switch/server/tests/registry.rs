@@ -20,6 +20,9 @@ use simulators::registry::{
     CardStatus, Certificates, CitizenStatus, Fault, Handle, MachineConfig, Override, Population, Registry,
     RegistryConfig, SecretKey, SeenCard, Sessions, Wrong,
 };
+use simulators::tls::Authority;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const SEED: u64 = 7;
 const DG15: &[u8] = b"no key: nothing is signed with it";
@@ -285,6 +288,8 @@ fn only_a_registry_that_is_not_there_is_away() {
     let there = [
         Reason::Paused(Paused { was_away: false }),
         Reason::Overload,
+        Reason::Tls(String::new()),
+        Reason::Http(String::new()),
         Reason::Status(307),
         Reason::Status(401),
         Reason::TooLong,
@@ -486,12 +491,117 @@ async fn tls_is_checked_on_both_ends() {
     for (index, settings) in refused.iter().enumerate() {
         let answer = client(settings, BOUNDS).verify(&question(1)).await;
         assert!(
-            matches!(answer.outcome, Outcome::Unavailable(Reason::Transport(_))),
+            matches!(answer.outcome, Outcome::Unavailable(Reason::Tls(_))),
             "case {index}: {answer:?}"
         );
     }
     let good = RegistrySettings { client: identity(&certificates), ..settings };
     assert_eq!(client(&good, BOUNDS).verify(&question(1)).await.outcome, VERIFIED);
+}
+
+/// What a listener says to whoever connects, before it closes.
+async fn says(bytes: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // What the client says is read, so that closing does not take back what is said to it.
+            let mut hello = [0; 4_096];
+            let _ = stream.read(&mut hello).await;
+            let _ = stream.write_all(bytes).await;
+        }
+    });
+    at
+}
+
+/// Carries the registry's connections, with one byte behind the handshake changed: the last of the first piece that comes behind
+/// the first question.
+async fn spoiling(registry: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (switch, _) = listener.accept().await.unwrap();
+            tokio::spawn(spoil(switch, TcpStream::connect(registry).await.unwrap()));
+        }
+    });
+    at
+}
+
+async fn spoil(switch: TcpStream, registry: TcpStream) {
+    let ((mut from_switch, mut to_switch), (mut from_registry, mut to_registry)) =
+        (switch.into_split(), registry.into_split());
+    tokio::spawn(async move { tokio::io::copy(&mut from_switch, &mut to_registry).await });
+    let mut buffer = [0; 16_384];
+    // The registry's first piece is its part of the handshake.
+    for piece in 0.. {
+        let Ok(read @ 1..) = from_registry.read(&mut buffer).await else { return };
+        if piece > 0 {
+            buffer[read - 1] ^= 1;
+        }
+        if to_switch.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// With `[stand_in]` whoever is away is paid for: somebody who stands in the registry's place, or between it and the switch, is
+/// not away, and neither is a registry that refuses the switch.
+#[tokio::test]
+async fn whoever_is_not_the_registry_is_not_away() {
+    for http2 in [true, false] {
+        let certificates = Certificates::mint().unwrap();
+        let config = |certificates: &Certificates| RegistryConfig { http2, ..registry(certificates, 0) };
+        let handle = Registry::start(config(&certificates)).await.unwrap();
+        let good = settings(&handle, &certificates);
+        let at = |address: SocketAddr| RegistrySettings { url: format!("https://{address}"), ..good.clone() };
+
+        let of_another = Registry::start(config(&Certificates::mint().unwrap())).await.unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        let elsewhere = rcgen::CertificateParams::new(vec!["registry.example".to_owned()]).unwrap();
+        let authority = Authority::mint("an authority").unwrap();
+        let wrong = [params, elsewhere].map(|params| authority.server_of(params).unwrap());
+        let [expired, named_otherwise] = wrong.map(|server| Certificates { server, ..certificates.clone() });
+        let expired = Registry::start(config(&expired)).await.unwrap();
+        let named_otherwise = Registry::start(config(&named_otherwise)).await.unwrap();
+        let of_authority = |handle: &Handle| RegistrySettings {
+            ca_pem: authority.ca_pem.clone().into(),
+            ..at(handle.addr())
+        };
+        let refusing = RegistryConfig { client_certificate: true, ..config(&certificates) };
+        let refusing = Registry::start(refusing).await.unwrap();
+        let cases = [
+            ("of another authority", at(of_another.addr())),
+            ("expired", of_authority(&expired)),
+            ("of another name", of_authority(&named_otherwise)),
+            ("refuses the switch", at(refusing.addr())),
+            ("no TLS", at(says(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await)),
+            ("an alert", at(says(&[21, 3, 3, 0, 2, 2, 80]).await)),
+            ("spoiled on the way", at(spoiling(handle.addr()).await)),
+        ];
+        for (name, settings) in cases {
+            let breaker = BreakerBounds { failures_in_row_max: 1, pause_ms: 3_600_000 };
+            let client = client(&settings, RegistryBounds { breaker, ..BOUNDS });
+            let answer = client.verify(&question(1)).await;
+            let Outcome::Unavailable(reason) = answer.outcome else { panic!("{name}, {http2}: {answer:?}") };
+            assert!(matches!(reason, Reason::Tls(_)) && !reason.is_away(), "{name}, {http2}: {reason:?}");
+            let paused = client.verify(&question(2)).await.outcome;
+            assert_eq!(paused, Outcome::Unavailable(Reason::Paused(Paused { was_away: false })), "{name}");
+        }
+        // And whoever closes, or is not there, is.
+        let closes = at(says(b"").await);
+        let port = of_another.addr();
+        of_another.stop().await;
+        for (name, settings) in [("closes", closes), ("is not there", at(port))] {
+            let outcome = client(&settings, BOUNDS).verify(&question(1)).await.outcome;
+            assert!(
+                matches!(&outcome, Outcome::Unavailable(reason @ Reason::Transport(_)) if reason.is_away()),
+                "{name}, {http2}: {outcome:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

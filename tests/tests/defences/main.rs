@@ -122,6 +122,7 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
         Mutant::SpoiledIsAway,
         &[
             "registry::only_a_registry_that_is_not_there_is_away",
+            "registry::whoever_is_not_the_registry_is_not_away",
             "registry::a_registry_that_was_left_alone_for_spoiled_answers_is_not_away",
         ],
     ),
@@ -200,7 +201,10 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
     ),
     (Mutant::OwnerExchangesAtOnce, &["key_exchange::an_owner_has_one_exchange_at_a_time"]),
     (Mutant::CertificateNotAsked, &["links::tls::openssl_is_let_in_with_tls_1_3_and_a_certificate_alone"]),
-    (Mutant::RegistryOfAnybody, &["registry::tls_is_checked_on_both_ends"]),
+    (
+        Mutant::RegistryOfAnybody,
+        &["registry::tls_is_checked_on_both_ends", "registry::whoever_is_not_the_registry_is_not_away"],
+    ),
     (Mutant::BankOfAnybody, &["links::tls::a_bank_has_to_be_who_it_is_said_to_be"]),
     (Mutant::OldDoorKept, &["links::tls::another_door_lets_in_others_and_leaves_open_connections_alone"]),
     (Mutant::BadCertificatePassedOver, &["config::each_mistake_in_tls_files_is_named_with_its_place"]),

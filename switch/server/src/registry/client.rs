@@ -1,34 +1,23 @@
 //! The registry over HTTPS: bounded in time, questions and connections. What is said stands in `contract`.
 
-use std::fmt;
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::header::CONTENT_TYPE;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mutant::Mutant;
 use processor::Evidence;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower_service::Service;
+use tokio::sync::Semaphore;
 
 use super::RegistryConfigError;
 use super::breaker::{Breaker, BreakerBounds, Turn};
+use super::connection::{Bounded, TlsFailures};
 use super::contract::{Answer, Asked, Contract, Outcome, Reason, RegistryQuestion};
+use super::failure::failure;
 use crate::config::RegistrySettings;
 
 /// An HTTP/2 connection that has been still for so long is pinged, and closed when the ping stays unanswered as long:
@@ -65,6 +54,7 @@ pub struct Surroundings {
 /// Asks the registry. Cheap to share: one for the whole process.
 pub struct RegistryClient {
     http: Client<Bounded, Full<Bytes>>,
+    tls_failures: Arc<TlsFailures>,
     endpoint: Uri,
     contract: Contract,
     bounds: RegistryBounds,
@@ -94,6 +84,9 @@ impl RegistryClient {
         let contract =
             Contract::new(switch_id, &settings.kid, &settings.signing_key_pem.0, &settings.pinned)?;
         let timeout = Duration::from_millis(bounds.timeout_ms);
+        let tls_failures = Arc::new(TlsFailures::default());
+        let connector =
+            Bounded::new(settings, bounds.connections_max, timeout, Arc::clone(&tls_failures))?;
         let http = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -101,9 +94,10 @@ impl RegistryClient {
             .pool_max_idle_per_host(bounds.connections_max)
             .http2_keep_alive_interval(Duration::from_secs(PING_S))
             .http2_keep_alive_timeout(Duration::from_secs(PING_S))
-            .build(Bounded::new(tls(settings)?, bounds.connections_max, timeout));
+            .build(connector);
         Ok(RegistryClient {
             http,
+            tls_failures,
             endpoint,
             contract,
             bounds,
@@ -162,10 +156,19 @@ impl RegistryClient {
         let timeout = Duration::from_millis(self.bounds.timeout_ms);
         let timeout = if mutant::is(Mutant::RegistryWaitedFor) { timeout * 20 } else { timeout };
         let compact = Bytes::copy_from_slice(&asked.compact);
-        match tokio::time::timeout(timeout, self.exchange(compact)).await {
-            Ok(Ok(compact)) => self.contract.judge(asked, &compact, (self.surroundings.now_s)()),
-            Ok(Err(reason)) => Answer::unavailable(reason),
-            Err(_) => Answer::unavailable(Reason::Late),
+        let tls_failures_before = self.tls_failures.count();
+        let answered = tokio::time::timeout(timeout, self.exchange(compact)).await;
+        match answered.unwrap_or(Err(Reason::Late)) {
+            Ok(compact) => self.contract.judge(asked, &compact, (self.surroundings.now_s)()),
+            Err(reason) => Answer::unavailable(self.after_tls(reason, tls_failures_before)),
+        }
+    }
+
+    /// Nobody is called away where TLS has ended a connection meanwhile, whatever the client of HTTP calls that.
+    fn after_tls(&self, reason: Reason, tls_failures_before: u64) -> Reason {
+        match (reason, self.tls_failures.since(tls_failures_before)) {
+            (Reason::Late | Reason::Transport(_) | Reason::Http(_), Some(failure)) => Reason::Tls(failure),
+            (reason, _) => reason,
         }
     }
 
@@ -198,15 +201,15 @@ impl RegistryClient {
         let request = Request::post(self.endpoint.clone())
             .header(CONTENT_TYPE, "application/jose")
             .body(Full::new(compact))
-            .map_err(|error| Reason::Transport(error.to_string()))?;
-        let response = self.http.request(request).await.map_err(|error| Reason::Transport(whole(&error)))?;
+            .map_err(|error| Reason::Http(error.to_string()))?;
+        let response = self.http.request(request).await.map_err(|error| failure(&error))?;
         if response.status() != StatusCode::OK {
             return Err(Reason::Status(response.status().as_u16()));
         }
         match Limited::new(response.into_body(), Evidence::ANSWER_BYTES_MAX).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(Reason::TooLong),
-            Err(error) => Err(Reason::Transport(whole(error.as_ref()))),
+            Err(error) => Err(failure(error.as_ref())),
         }
     }
 }
@@ -220,136 +223,4 @@ impl Surroundings {
         };
         Surroundings { now_s: Box::new(now_s), random: Box::new(random) }
     }
-}
-
-/// TLS 1.3 towards the registry, its authority the only one that is trusted.
-fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector>, RegistryConfigError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&settings.ca_pem) {
-        let certificate = certificate.map_err(|_| RegistryConfigError::Authority)?;
-        roots.add(certificate).map_err(|_| RegistryConfigError::Authority)?;
-    }
-    if roots.is_empty() {
-        return Err(RegistryConfigError::Authority);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider speaks TLS 1.3")
-        .with_root_certificates(roots);
-    let config = match &settings.client {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let unusable = |error: &dyn fmt::Display| RegistryConfigError::Client(error.to_string());
-            let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
-            let chain = chain.map_err(|error| unusable(&error))?;
-            let key = PrivateKeyDer::from_pem_slice(&key.0).map_err(|error| unusable(&error))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&error))?
-        }
-    };
-    #[cfg(feature = "mutants")]
-    let config = anybody(config);
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    Ok(HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_only()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(tcp))
-}
-
-/// The same, or, where that is the broken rule, with any server in the registry's place.
-#[cfg(feature = "mutants")]
-fn anybody(mut config: ClientConfig) -> ClientConfig {
-    if mutant::is(Mutant::RegistryOfAnybody) {
-        let provider = Arc::clone(config.crypto_provider());
-        config.dangerous().set_certificate_verifier(Arc::new(crate::tls::Anybody(provider)));
-    }
-    config
-}
-
-/// Opens connections, no more than so many at once, each within its time: TCP and TLS together, also when the
-/// question that wanted it has given up.
-#[derive(Clone)]
-struct Bounded {
-    inner: HttpsConnector<HttpConnector>,
-    free: Arc<Semaphore>,
-    timeout: Duration,
-}
-
-impl Bounded {
-    fn new(inner: HttpsConnector<HttpConnector>, connections_max: usize, timeout: Duration) -> Bounded {
-        Bounded { inner, free: Arc::new(Semaphore::new(connections_max)), timeout }
-    }
-}
-
-impl Service<Uri> for Bounded {
-    type Response = Held;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Held, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let Bounded { mut inner, free, timeout } = self.clone();
-        Box::pin(async move {
-            let connecting = async {
-                let permit = free.acquire_owned().await?;
-                Ok(Held { stream: inner.call(to).await?, _permit: permit })
-            };
-            tokio::time::timeout(timeout, connecting)
-                .await
-                .unwrap_or_else(|_| Err("cannot connect in time".into()))
-        })
-    }
-}
-
-/// A connection that counts until it is closed.
-struct Held {
-    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connection for Held {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
-    }
-}
-
-impl Read for Held {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
-    }
-}
-
-impl Write for Held {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-/// An error with its causes: the outermost alone says no more than "client error".
-fn whole(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.take(8).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

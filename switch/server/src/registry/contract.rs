@@ -133,9 +133,16 @@ pub enum Reason {
     /// [`crate::registry::RegistryBounds::timeout_ms`] are over.
     #[error("no answer in time")]
     Late,
-    /// No connection, no TLS, or the connection was lost.
+    /// Nobody is there: no connection, or it was closed.
     #[error("{0}")]
     Transport(String),
+    /// Somebody is there, and not the registry, or it does not know the switch: a certificate was refused, or what came under
+    /// TLS was spoiled. Nobody has been asked.
+    #[error("not the registry, or not it alone: {0}")]
+    Tls(String),
+    /// What came is no HTTP.
+    #[error("no answer in HTTP: {0}")]
+    Http(String),
     /// An HTTP status other than 200.
     #[error("HTTP status {0}")]
     Status(u16),
@@ -320,6 +327,8 @@ impl Reason {
             Reason::Late | Reason::Transport(_) | Reason::Said => true,
             Reason::Status(status) => (500..=599).contains(status),
             Reason::Overload
+            | Reason::Tls(_)
+            | Reason::Http(_)
             | Reason::TooLong
             | Reason::Form
             | Reason::Algorithm

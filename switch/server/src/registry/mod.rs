@@ -2,7 +2,9 @@
 
 mod breaker;
 mod client;
+mod connection;
 mod contract;
+mod failure;
 
 use thiserror::Error;
 
