@@ -130,7 +130,8 @@ impl World {
     /// # Panics
     /// When that does not start.
     pub async fn with_another_registry(mut self, is_in_its_place: bool) -> World {
-        let at = SocketAddr::from(([127, 0, 0, 1], if is_in_its_place { self.registry.addr().port() } else { 0 }));
+        let at =
+            SocketAddr::from(([127, 0, 0, 1], if is_in_its_place { self.registry.addr().port() } else { 0 }));
         self.registry.stop().await;
         self.registry = start_registry(&Certificates::mint().expect("certificates"), at).await;
         self

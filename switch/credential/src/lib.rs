@@ -32,6 +32,6 @@ pub use number::{Birthplace, CitizenNumber, NumberError, Sex};
 pub use pan::{Pan, PanError};
 pub use proof::{LINKED_ACCOUNTS_MAX, Linked, Proof, ProofBuilder, ProofError, TEMPLATE_BYTES_MAX, Tag};
 pub use province::{PROVINCES, Province};
-pub use revocation::{LIST_BYTES_MAX, ListError, ListRule, RevocationError, StaleList};
+pub use revocation::{LIST_BYTES_MAX, ListError, ListRule, ListTime, RevocationError, StaleList};
 pub use sod::{SOD_BYTES_MAX, SodError, SodPart, VerifiedSod};
 pub use trust::TrustStore;

@@ -76,12 +76,20 @@ pub(crate) struct Revocations {
     by_issuer: BTreeMap<[u8; 32], OfIssuer>,
 }
 
+/// How new the knowledge is that an authority's lists give.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListTime {
+    /// The authority, RFC 4514.
+    pub issuer: String,
+    /// thisUpdate of its newest list, seconds since 1970.
+    pub this_update_s: i64,
+}
+
 #[derive(Clone, Debug)]
 struct OfIssuer {
-    /// RFC 4514.
-    issuer_text: String,
-    /// thisUpdate of the newest list, seconds since 1970.
-    this_update_s: i64,
+    time: ListTime,
+    /// A newer list was in use before: what these lists name is revoked, and what they do not name is not known.
+    is_put_back: bool,
     /// [`revoked_name`] of each revoked certificate.
     revoked: BTreeSet<[u8; 32]>,
 }
@@ -197,11 +205,11 @@ impl Revocations {
     /// Adds a list. What any list of an authority names is revoked; the newest says how old the knowledge is.
     pub(crate) fn add(&mut self, list: RevocationList) {
         let of_issuer = self.by_issuer.entry(list.issuer).or_insert_with(|| OfIssuer {
-            issuer_text: list.issuer_text,
-            this_update_s: list.this_update_s,
+            time: ListTime { issuer: list.issuer_text, this_update_s: list.this_update_s },
+            is_put_back: false,
             revoked: BTreeSet::new(),
         });
-        of_issuer.this_update_s = of_issuer.this_update_s.max(list.this_update_s);
+        of_issuer.time.this_update_s = of_issuer.time.this_update_s.max(list.this_update_s);
         of_issuer.revoked.extend(list.revoked);
     }
 
@@ -209,25 +217,38 @@ impl Revocations {
         self.by_issuer.get(issuer).is_some_and(|of_issuer| of_issuer.revoked.contains(name))
     }
 
-    /// Age of the newest list of an authority; 0 for one from a clock ahead of ours.
+    /// Age of the newest list of an authority; 0 for one from a clock ahead of ours. One that was put back has none.
     pub(crate) fn age_s(&self, issuer: &[u8; 32], now_s: i64) -> Option<u64> {
-        let of_issuer = self.by_issuer.get(issuer)?;
-        Some(u64::try_from(now_s.saturating_sub(of_issuer.this_update_s)).unwrap_or(0))
+        let of_issuer = self.by_issuer.get(issuer).filter(|of_issuer| !of_issuer.is_put_back)?;
+        Some(u64::try_from(now_s.saturating_sub(of_issuer.time.this_update_s)).unwrap_or(0))
     }
 
-    /// An authority, RFC 4514, whose newest list here is older than in `known`, or not here at all. Authorities for which
+    /// The newest list of each authority, by the digest of its name, those that were put back left out.
+    pub(crate) fn times(&self) -> BTreeMap<[u8; 32], ListTime> {
+        let good = self.by_issuer.iter().filter(|(_, of_issuer)| !of_issuer.is_put_back);
+        good.map(|(issuer, of_issuer)| (*issuer, of_issuer.time.clone())).collect()
+    }
+
+    /// An older list than `known` says of its authority speaks for nobody.
+    pub(crate) fn distrust_older(&mut self, known: &BTreeMap<[u8; 32], ListTime>) {
+        for (issuer, of_issuer) in &mut self.by_issuer {
+            let newest_s = known.get(issuer).map(|time| time.this_update_s);
+            of_issuer.is_put_back = newest_s.is_some_and(|newest_s| of_issuer.time.this_update_s < newest_s);
+        }
+    }
+
+    /// Authorities, RFC 4514, whose newest list here is older than in `known`, or not here at all. Authorities for which
     /// `is_trusted` does not hold are left out.
     pub(crate) fn goes_back_behind(
         &self,
-        known: &Revocations,
+        known: &BTreeMap<[u8; 32], ListTime>,
         is_trusted: impl Fn(&[u8; 32]) -> bool,
-    ) -> Option<String> {
-        let newest = |issuer: &[u8; 32]| self.by_issuer.get(issuer).map(|of_issuer| of_issuer.this_update_s);
-        let mut of_known = known.by_issuer.iter().filter(|(issuer, _)| is_trusted(issuer));
-        of_known
-            .find(|(issuer, of_issuer)| {
-                newest(issuer).is_none_or(|newest_s| newest_s < of_issuer.this_update_s)
-            })
-            .map(|(_, of_issuer)| of_issuer.issuer_text.clone())
+    ) -> Vec<String> {
+        let newest =
+            |issuer: &[u8; 32]| self.by_issuer.get(issuer).map(|of_issuer| of_issuer.time.this_update_s);
+        let behind = known.iter().filter(|(issuer, time)| {
+            is_trusted(issuer) && newest(issuer).is_none_or(|newest_s| newest_s < time.this_update_s)
+        });
+        behind.map(|(_, time)| time.issuer.clone()).collect()
     }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::algorithm::Algorithms;
 use crate::certificate::{Certificate, CertificateError, sha256};
-use crate::revocation::{ListError, ListRule, RevocationError, RevocationList, Revocations, StaleList};
+use crate::revocation::{
+    ListError, ListRule, ListTime, RevocationError, RevocationList, Revocations, StaleList,
+};
 use crate::sod::VerifiedSod;
 
 /// Document signers that a store remembers as signed by one of its authorities, about 2,000 bytes each; the one that came
@@ -125,12 +127,27 @@ impl TrustStore {
         of_each.collect()
     }
 
-    /// An authority that both stores trust and whose revocation list in `known` is newer than here: a list that was put
-    /// back would give a revoked signer its life again.
-    pub fn goes_back_behind(&self, known: &TrustStore) -> Option<String> {
+    /// How new the revocation lists are, by the digest of their authority's name.
+    pub fn list_times(&self) -> BTreeMap<[u8; 32], ListTime> {
+        self.revocations.times()
+    }
+
+    /// Authorities of this store, RFC 4514, of which a newer revocation list than here is known, or one at all where there is none
+    /// here: a list that was put back would give a revoked signer its life again.
+    /// None where no lists are kept.
+    pub fn goes_back_behind(&self, known: &BTreeMap<[u8; 32], ListTime>) -> Vec<String> {
+        if self.rule.is_none() {
+            return Vec::new();
+        }
         let names: Vec<[u8; 32]> =
             self.authorities.iter().map(|authority| sha256(&authority.subject)).collect();
-        self.revocations.goes_back_behind(&known.revocations, |issuer| names.contains(issuer))
+        self.revocations.goes_back_behind(known, |issuer| names.contains(issuer))
+    }
+
+    /// The same store, in which an older list than is known of counts as a missing one, but that whom it names is revoked.
+    pub fn distrusting_lists_behind(mut self, known: &BTreeMap<[u8; 32], ListTime>) -> TrustStore {
+        self.revocations.distrust_older(known);
+        self
     }
 
     fn is_stale(&self, issuer: &[u8; 32], rule: ListRule, now_s: i64) -> bool {

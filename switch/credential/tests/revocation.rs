@@ -128,13 +128,41 @@ fn no_byte_of_a_list_can_be_flipped_unnoticed() {
 #[test]
 fn a_list_that_was_put_back_is_noticed() {
     let own = trust(&["revoked"]);
-    let name = Some("CN=CSCA,O=Synthetic Authority,C=VN".to_owned());
+    let name = ["CN=CSCA,O=Synthetic Authority,C=VN"];
     let (bare, listed) = (with(&own, &[], REFUSE).unwrap(), with(&own, &["nobody"], REFUSE).unwrap());
-    assert_eq!(bare.goes_back_behind(&listed), name);
-    assert_eq!(listed.goes_back_behind(&bare), None);
-    assert_eq!(listed.goes_back_behind(&listed), None);
-    assert_eq!(trust(&["pss"]).goes_back_behind(&listed), name, "all fixtures' authorities have one name");
-    assert_eq!(trust(&[]).goes_back_behind(&listed), None, "an authority that is trusted no more");
+    let (of_listed, of_bare) = (listed.list_times(), bare.list_times());
+    assert_eq!(bare.goes_back_behind(&of_listed), name);
+    assert_eq!(listed.goes_back_behind(&of_bare), [""; 0]);
+    assert_eq!(listed.goes_back_behind(&of_listed), [""; 0]);
+    let without = |authorities: &[&str]| with(&trust(authorities), &[], REFUSE).unwrap();
+    assert_eq!(
+        without(&["pss"]).goes_back_behind(&of_listed),
+        name,
+        "all fixtures' authorities have one name"
+    );
+    assert_eq!(without(&[]).goes_back_behind(&of_listed), [""; 0], "an authority that is trusted no more");
+    assert_eq!(own.goes_back_behind(&of_listed), [""; 0], "no lists are kept");
+}
+
+#[test]
+fn a_list_that_was_put_back_counts_as_missing_but_whom_it_names_is_revoked() {
+    let own = trust(&["revoked"]);
+    for (list, accepts, expected) in [
+        ("nobody", REFUSE, Err(RevocationError::NotKnown)),
+        ("nobody", ACCEPT, Ok(())),
+        ("signer", REFUSE, Err(RevocationError::Revoked)),
+        ("signer", ACCEPT, Err(RevocationError::Revoked)),
+    ] {
+        let listed = with(&own, &[list], accepts).unwrap();
+        let mut known = listed.list_times();
+        let as_new = listed.clone().distrusting_lists_behind(&known);
+        assert!(as_new.lists(NOW_S).iter().all(|(_, age_s, is_stale)| age_s.is_some() && !is_stale));
+        known.values_mut().for_each(|time| time.this_update_s += 1);
+        let put_back = listed.distrusting_lists_behind(&known);
+        assert_eq!(put_back.check_revocation(&sod(&own), NOW_S), expected, "{list}, {accepts:?}");
+        assert_eq!(put_back.lists(NOW_S), [("CN=CSCA,O=Synthetic Authority,C=VN", None, true)]);
+        assert!(put_back.list_times().is_empty(), "it is not learnt from");
+    }
 }
 
 /// A signer whose certificate was checked before costs one signature less; what is checked of the SOD is the same.

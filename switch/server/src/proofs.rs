@@ -168,7 +168,8 @@ pub fn asked_again(answer: Answer, of: &Evidence) -> Option<AskedAgain> {
         Outcome::Verified { .. } => None,
         Outcome::Refused(code) => Some(*code),
         Outcome::Unavailable(reason)
-            if reason.is_away() || matches!(reason, Reason::Overload | Reason::Paused(_) | Reason::Tls(_)) =>
+            if reason.is_away()
+                || matches!(reason, Reason::Overload | Reason::Paused(_) | Reason::Tls(_)) =>
         {
             return None;
         }

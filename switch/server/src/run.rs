@@ -39,10 +39,12 @@ use crate::links::macs::ExchangedMacs;
 use crate::links::outbox::BankMac;
 use crate::links::terminal::{self, Shared, TerminalKeyMap, TerminalKeyStore};
 use crate::links::threads::LinkThreads;
+use crate::list_memory::ListMemory;
 use crate::operator;
 use crate::pins::{PinBounds, Pins};
 use crate::process_files;
 use crate::process_memory;
+use crate::restart;
 use crate::rows_process::RowsProcess;
 use crate::security_module;
 use crate::tls::{self, Watched};
@@ -120,7 +122,9 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let finders = finders.map_err(|error| format!("threads: {error}"))?;
     let keys = Arc::new(TerminalKeyStore::default());
     keys.replace(terminal_keys(&settings));
-    let verifier = Verifier::start(&settings, &keys, clock, &bus.others)?;
+    let list_memory = ListMemory::open(&settings.switch.log_dir)?;
+    let trust = list_memory.check(settings.credential.trust.clone());
+    let verifier = Verifier::start(&settings, trust, &keys, clock, &bus.others)?;
     let hsm_max = Duration::from_millis(settings.processor.timers.hsm_ms_max);
     let hsm = settings.hsm.as_ref().map(|hsm| security_module::open(hsm, hsm_max)).transpose()?;
     let key_versions = Arc::new(KeyVersions::default());
@@ -135,7 +139,7 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let (desk, first_day) = (settings.reconciliation.as_ref(), settings.processor.first_day);
     let totals = TotalsCounter::start(log.reader(), desk, &settings.keys.data, first_day, &bus.others);
     let totals = totals.map_err(|error| format!("threads: {error}"))?;
-    let trust = TrustKeeper::new(settings.credential.files.clone(), verifier.proofs(), clock);
+    let trust = TrustKeeper::new(settings.credential.files.clone(), list_memory, verifier.proofs(), clock);
     let Recovered { standing, open, next, .. } = recovered;
     let processor = Processor::new(settings.processor.clone(), entropy()?, now, standing, open, next);
 
@@ -222,7 +226,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     if let (Some(hsm), Some(own)) = (&hsm, settings.hsm.as_ref().filter(|own| own.rotate_days > 0)) {
         tokio::spawn(key_rotation::keep(Arc::clone(hsm), own.rotate_days, bus.others.clone()));
     }
-    let reloaded = Reloaded { keys, doors, hsm, formats, macs, key_versions, look_again };
+    let started_with = restart::parts(&settings);
+    let reloaded = Reloaded { started_with, keys, doors, hsm, formats, macs, key_versions, look_again };
     tokio::spawn(reload_on_hangup(settings.file.clone(), reloaded, bus.clone()));
     // Whoever reads the addresses may end it at once.
     let told_to_end = EndSignals::listen()?;
@@ -426,8 +431,9 @@ fn key_keeper(
     KeyKeeper::start(keeping, &bus.others)
 }
 
-/// What a reload replaces.
+/// What a reload replaces, and what it cannot.
 struct Reloaded {
+    started_with: restart::Parts,
     keys: Arc<TerminalKeyStore>,
     doors: Doors,
     hsm: Option<Arc<dyn Hsm>>,
@@ -442,8 +448,11 @@ impl Reloaded {
         self.keys.replace(terminal_keys(settings));
         self.look_again.notify_one();
         self.doors.replace(settings);
-        if settings.hsm.is_some() != self.hsm.is_some() {
-            tracing::error!("[hsm] came or went: that needs a restart");
+        for part in restart::changed(&self.started_with, &restart::parts(settings)) {
+            tracing::error!(
+                part,
+                "is another now: that needs a restart, and until then what was read at the start is in use"
+            );
         }
         if let Some(hsm) = &self.hsm {
             if let Err(error) = hsm.reload() {
@@ -459,7 +468,8 @@ impl Reloaded {
 
 /// SIGHUP reads the configuration again: terminals and their keys, certificates and allowed networks, banks' limits and
 /// codes, timers and limits are those of the new one at once; country signers and revocation lists are looked at again, and
-/// the security module's keys. Addresses, directories and links are for a restart. A file with a mistake changes nothing.
+/// the security module's keys. What is for a restart ([`restart::parts`]) is named where it has changed. A file with a mistake
+/// changes nothing.
 async fn reload_on_hangup(file: PathBuf, reloaded: Reloaded, bus: Bus) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::list_memory::ListMemory;
 use crate::proofs::Proofs;
 
 /// Files of one directory; more are refused.
@@ -144,6 +145,7 @@ fn files(
 /// Looks at the directories again and again, puts new files into use, and tells when a list grows old.
 pub(crate) struct TrustKeeper {
     files: TrustFiles,
+    memory: ListMemory,
     proofs: Arc<Proofs>,
     clock: Clock,
     /// Digest of the files that were read last, and why they were refused, if they were.
@@ -154,9 +156,15 @@ pub(crate) struct TrustKeeper {
 }
 
 impl TrustKeeper {
-    /// `proofs` checks with what `files` held a moment ago.
-    pub(crate) fn new(files: TrustFiles, proofs: Arc<Proofs>, clock: Clock) -> TrustKeeper {
-        TrustKeeper { files, proofs, clock, seen: None, told: None, stale: Vec::new() }
+    /// `proofs` checks with what `files` held a moment ago, as `memory` has checked it. How new that is is remembered at once.
+    pub(crate) fn new(
+        files: TrustFiles,
+        mut memory: ListMemory,
+        proofs: Arc<Proofs>,
+        clock: Clock,
+    ) -> TrustKeeper {
+        memory.learn(&proofs.trust());
+        TrustKeeper { files, memory, proofs, clock, seen: None, told: None, stale: Vec::new() }
     }
 
     /// Until the process ends; at once when `again` is notified.
@@ -186,6 +194,7 @@ impl TrustKeeper {
         }
         metrics::gauge!("atm_switch_trust_files_refused").set(if refused.is_some() { 1.0 } else { 0.0 });
         self.told = refused;
+        self.memory.learn(&self.proofs.trust());
         self.tell_ages();
     }
 
@@ -203,9 +212,10 @@ impl TrustKeeper {
 
     fn put_into_use(&self, files: &Files) -> Result<(), TrustMistake> {
         let new = self.files.store(files)?;
-        let goes_back = new.goes_back_behind(&self.proofs.trust());
-        if let Some(issuer) = goes_back.filter(|_| !mutant::is(Mutant::ListPutBackTaken)) {
-            let reason = format!("the revocation list of {issuer} is older than the one in use, or gone");
+        let goes_back = new.goes_back_behind(self.memory.times());
+        if let Some(issuer) = goes_back.first().filter(|_| !mutant::is(Mutant::ListPutBackTaken)) {
+            let reason =
+                format!("the revocation list of {issuer} is older than one that was in use, or gone");
             return Err(TrustMistake { key: "crl_dir", reason });
         }
         self.proofs.replace_trust(new);
@@ -235,6 +245,8 @@ impl TrustKeeper {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt;
+
     use credential::{SodCache, StaleList};
 
     use super::*;
@@ -253,6 +265,11 @@ mod tests {
         }
         std::fs::write(dir.join("csca/vietnam.der"), CSCA).unwrap();
         std::fs::write(dir.join("crl/vietnam.crl"), NOBODY).unwrap();
+        start(dir)
+    }
+
+    /// As a switch starts: with what is there, and what it remembers.
+    fn start(dir: &Path) -> TrustKeeper {
         let files = TrustFiles {
             csca_dir: dir.join("csca"),
             crl_dir: Some(dir.join("crl")),
@@ -260,8 +277,9 @@ mod tests {
             rule: ListRule { age_s_max: u64::MAX, stale: StaleList::Refuse },
             reread_s: 1,
         };
-        let proofs = Arc::new(Proofs::new(files.read().unwrap(), SodCache::new(1)));
-        TrustKeeper::new(files, proofs, Clock::start())
+        let memory = ListMemory::open(dir).unwrap();
+        let proofs = Arc::new(Proofs::new(memory.check(files.read().unwrap()), SodCache::new(1)));
+        TrustKeeper::new(files, memory, proofs, Clock::start())
     }
 
     fn is_revoked(keeper: &TrustKeeper) -> bool {
@@ -285,6 +303,85 @@ mod tests {
             assert!(is_revoked(&keeper), "the list in use stays");
             let reason = &keeper.told.as_ref().unwrap().reason;
             assert!(reason.starts_with("the revocation list of CN=CSCA,"), "{reason}");
+        }
+    }
+
+    /// An authority, and its revocation list of a day in November 2026, DER.
+    fn authority() -> (Vec<u8>, impl Fn(u8) -> Vec<u8>) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).unwrap().der().to_vec();
+        let issuer = rcgen::Issuer::new(params, key);
+        let list = move |day| {
+            let list = rcgen::CertificateRevocationListParams {
+                this_update: rcgen::date_time_ymd(2026, 11, day),
+                next_update: rcgen::date_time_ymd(2030, 1, 1),
+                crl_number: rcgen::SerialNumber::from(1_u64),
+                issuing_distribution_point: None,
+                revoked_certs: Vec::new(),
+                key_identifier_method: rcgen::KeyIdMethod::Sha256,
+            };
+            list.signed_by(&issuer).unwrap().der().to_vec()
+        };
+        (certificate, list)
+    }
+
+    #[test]
+    fn a_list_that_is_put_back_is_not_taken_behind_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(keeper(dir.path()));
+        std::fs::remove_file(dir.path().join("revocation-lists.json")).unwrap();
+        let (certificate, of_day) = authority();
+        std::fs::write(dir.path().join("csca/vietnam.der"), certificate).unwrap();
+        let put = |day| std::fs::write(dir.path().join("crl/vietnam.crl"), of_day(day)).unwrap();
+        // Whether the authority's cards are 91 for want of a list, and whether the files are refused.
+        let look = |keeper: &mut TrustKeeper| {
+            keeper.look();
+            let trust = keeper.proofs.trust();
+            let is_known = trust.lists(NOW_S).iter().all(|(_, age_s, is_stale)| age_s.is_some() && !is_stale);
+            assert_eq!(keeper.stale.is_empty(), is_known, "alarm");
+            (is_known, keeper.told.as_ref().map(|mistake| mistake.reason.clone()))
+        };
+        put(5);
+        let mut first = start(dir.path());
+        assert_eq!(look(&mut first), (true, None), "a start that remembers nothing learns");
+        put(9);
+        assert_eq!(look(&mut first), (true, None));
+        drop(first);
+        put(8);
+        for _ in 0..2 {
+            let mut again = start(dir.path());
+            let (is_known, told) = look(&mut again);
+            assert!(!is_known, "as for a missing list");
+            let told = told.unwrap();
+            assert!(told.ends_with("is older than one that was in use, or gone"), "{told}");
+        }
+        let mut last = start(dir.path());
+        put(9);
+        assert_eq!(look(&mut last), (true, None));
+        put(10);
+        assert_eq!(look(&mut last), (true, None));
+        drop(last);
+        put(9);
+        assert!(!look(&mut start(dir.path())).0);
+    }
+
+    #[test]
+    fn what_is_remembered_of_lists_is_its_users_alone_and_no_start_goes_on_without_it() {
+        let dir = tempfile::tempdir().unwrap();
+        keeper(dir.path()).look();
+        let file = dir.path().join("revocation-lists.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(text.contains("CN=CSCA") && !dir.path().join("revocation-lists.part").exists(), "{text}");
+        let cut = &text[..text.len() / 2];
+        for bad in ["", cut, "[]", &text.replacen("\"issuer_sha256\": \"", "\"issuer_sha256\": \"+", 1)] {
+            std::fs::write(&file, bad).unwrap();
+            let error = ListMemory::open(dir.path()).unwrap_err();
+            assert!(error.starts_with(&file.display().to_string()), "{error}");
+            assert!(error.ends_with("take it away: a start without it learns from them"), "{error}");
         }
     }
 

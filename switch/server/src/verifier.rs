@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use credential::{CheckedChip, SodCache};
+use credential::{CheckedChip, SodCache, TrustStore};
 use processor::{AskedAgain, Evidence, Input, Kind, Now, Ticket, Verdict, VerifyRequest};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -34,12 +34,13 @@ struct Shared {
 }
 
 impl Verifier {
-    /// Inside the runtime that will carry its tasks.
+    /// Inside the runtime that will carry its tasks. Chips are checked with `trust`.
     ///
     /// # Errors
     /// No client of the registry can be made.
     pub(crate) fn start(
         settings: &Settings,
+        trust: TrustStore,
         keys: &Arc<TerminalKeyStore>,
         clock: Clock,
         answers: &mpsc::Sender<Inbound>,
@@ -55,10 +56,7 @@ impl Verifier {
         let shared = Shared {
             registry: registry.map_err(|error| error.to_string())?,
             keys: Arc::clone(keys),
-            proofs: Arc::new(Proofs::new(
-                settings.credential.trust.clone(),
-                SodCache::new(settings.credential.sods_cached_max),
-            )),
+            proofs: Arc::new(Proofs::new(trust, SodCache::new(settings.credential.sods_cached_max))),
             statuses: StatusCache::default(),
             clock,
         };

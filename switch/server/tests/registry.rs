@@ -490,10 +490,7 @@ async fn tls_is_checked_on_both_ends() {
     ];
     for (index, settings) in refused.iter().enumerate() {
         let answer = client(settings, BOUNDS).verify(&question(1)).await;
-        assert!(
-            matches!(answer.outcome, Outcome::Unavailable(Reason::Tls(_))),
-            "case {index}: {answer:?}"
-        );
+        assert!(matches!(answer.outcome, Outcome::Unavailable(Reason::Tls(_))), "case {index}: {answer:?}");
     }
     let good = RegistrySettings { client: identity(&certificates), ..settings };
     assert_eq!(client(&good, BOUNDS).verify(&question(1)).await.outcome, VERIFIED);

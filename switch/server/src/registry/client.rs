@@ -85,8 +85,7 @@ impl RegistryClient {
             Contract::new(switch_id, &settings.kid, &settings.signing_key_pem.0, &settings.pinned)?;
         let timeout = Duration::from_millis(bounds.timeout_ms);
         let tls_failures = Arc::new(TlsFailures::default());
-        let connector =
-            Bounded::new(settings, bounds.connections_max, timeout, Arc::clone(&tls_failures))?;
+        let connector = Bounded::new(settings, bounds.connections_max, timeout, Arc::clone(&tls_failures))?;
         let http = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

@@ -66,6 +66,75 @@ fn a_hangup_reads_the_configuration_again() {
     signs_on("00");
 }
 
+/// Each part that is kept until a restart is named, and none that is not.
+#[test]
+fn a_hangup_names_what_needs_a_restart() {
+    let mut switch = Switch::new();
+    let with_keys_of_bank = |switch: &Switch, byte: u8| {
+        let keys = std::fs::read_to_string(switch.path("keys.toml")).unwrap();
+        let (front, _) = keys.split_once("[bank.").unwrap_or((&keys, ""));
+        let key = |byte: u8| format!("{byte:02x}").repeat(32);
+        let bank = format!(
+            "[bank.970418]\nmac_to_switch = \"{}\"\nmac_from_switch = \"{}\"\n",
+            key(byte),
+            key(byte + 1)
+        );
+        write(switch.dir.path(), "keys.toml", &format!("{front}{bank}"));
+    };
+    with_keys_of_bank(&switch, 31);
+    let config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    let config = config.replace("mac = false", "mac = true");
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    switch.start();
+    let named_by_a_hangup = |switch: &Switch| {
+        let stderr = || std::fs::read_to_string(switch.path("stderr")).unwrap();
+        let before = stderr().len();
+        switch.signal("HUP");
+        let since = Instant::now();
+        while !stderr()[before..].contains("configuration read again") {
+            assert!(since.elapsed() < PATIENCE, "{}", stderr());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let told = stderr()[before..].to_owned();
+        let named = told.lines().filter(|line| line.contains("that needs a restart"));
+        named.map(|line| line.split('"').nth(1).unwrap_or(line).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named_by_a_hangup(&switch), [""; 0], "nothing has changed");
+
+    with_keys_of_bank(&switch, 41);
+    let pinned = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    write(switch.dir.path(), "pinned.pem", &pinned.public_key_pem());
+    assert_eq!(named_by_a_hangup(&switch), ["MAC keys in switch.keys_file of bank 970418", "registry.key"]);
+
+    let elsewhere = [
+        ("https://127.0.0.1:9", "https://127.0.0.1:10"),
+        ("[terminals]\nlisten = \"127.0.0.1:0\"", "[terminals]\nlisten = \"127.0.0.1:1\""),
+        ("[admin]\nlisten = \"127.0.0.1:0\"", "[admin]\nlisten = \"127.0.0.1:1\""),
+        ("enrolment_dir = \"enrolment\"", "enrolment_dir = \"other\""),
+        ("operator.sock", "other.sock"),
+        ("name = \"BIDV\"", "name = \"BIDV again\""),
+    ];
+    let other = elsewhere.iter().fold(config, |config, (from, to)| {
+        assert!(config.contains(from), "{from}");
+        config.replace(from, to)
+    });
+    let console = "[console]\nlisten = \"127.0.0.1:0\"\ndir = \"console\"\n";
+    write(switch.dir.path(), "atm-switch.toml", &format!("{other}{console}"));
+    assert_eq!(
+        named_by_a_hangup(&switch),
+        [
+            "MAC keys in switch.keys_file of bank 970418",
+            "[console]",
+            "admin.listen",
+            "operator.socket",
+            "registry.key",
+            "registry.url",
+            "switch.enrolment_dir",
+            "terminals.listen",
+        ]
+    );
+}
+
 /// A terminal's connection in TLS; nothing when the switch does not let it in.
 fn dial(addresses: &Value, switch: &Authority, terminals: &Authority) -> Option<impl Read + Write + use<>> {
     let own = terminals.client("HN000001").unwrap();
