@@ -166,7 +166,32 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Vietnam has one time without summer time: UTC+7.
+const VIETNAM_MS: i64 = 7 * 3_600_000;
+
 fn today() -> Day {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Day::of_unix_ms(since.as_millis() as i64)
+    day_in_vietnam(since.as_millis() as i64)
+}
+
+/// The calendar day in Vietnam of a moment, milliseconds since 1970.
+fn day_in_vietnam(at_ms: i64) -> Day {
+    Day::of_unix_ms(at_ms.saturating_add(VIETNAM_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Between midnight and 07:00 in Vietnam the example opened the day before.
+    #[test]
+    fn the_first_day_is_the_day_in_vietnam() {
+        let begins_ms = "2026-05-04".parse::<Day>().unwrap().begins_ms();
+        for (of_day_ms, expected) in
+            [(17 * 3_600_000 - 1, "2026-05-04"), (17 * 3_600_000, "2026-05-05"), (0, "2026-05-04")]
+        {
+            assert_eq!(day_in_vietnam(begins_ms + of_day_ms).to_string(), expected, "{of_day_ms}");
+        }
+    }
 }

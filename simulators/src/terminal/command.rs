@@ -96,7 +96,7 @@ pub async fn run(visit: Visit) -> Result<bool, Box<dyn Error>> {
     let pan = Pan::new(settings.iin, &country.citizen(citizen).number);
     let card = Card { pan, chip: Arc::new(country.chip(citizen)) };
     let order = order(visit, card, Pins::new(settings.population_seed).of(pan.digits()))?;
-    let terminal = driver::start(settings.setup)?;
+    let terminal = driver::start_anew(settings.setup)?;
     let finished = terminal.perform(order).await?;
     let settled = timeout(SETTLE_TIME_MAX, terminal.settled()).await;
     let mut out = io::stdout().lock();
@@ -111,7 +111,7 @@ pub async fn run(visit: Visit) -> Result<bool, Box<dyn Error>> {
 
 /// Says totals and prints the 0510, an element a line. True when they are in balance.
 async fn say_totals(setup: driver::Setup, elements: Vec<(u8, Box<str>)>) -> Result<bool, Box<dyn Error>> {
-    let terminal = driver::start(setup)?;
+    let terminal = driver::start_anew(setup)?;
     let answer = terminal.say_totals(elements).await?.ok_or("the switch does not answer")?;
     let mut out = io::stdout().lock();
     for (element, value) in answer.elements().filter(|(element, _)| !matches!(element, 64 | 128)) {
@@ -160,6 +160,9 @@ fn order(visit: Visit, card: Card, right_pin: Pin) -> Result<Order, Box<dyn Erro
 
 fn say(finished: &Finished, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{:?}", finished.outcome)?;
+    if let Outcome::NotTried(reason) = &finished.outcome {
+        write!(out, ": {reason}")?;
+    }
     if let Some(code) = &finished.code {
         write!(out, ", code {}", String::from_utf8_lossy(code))?;
     }

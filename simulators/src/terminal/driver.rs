@@ -115,7 +115,22 @@ enum Job {
 /// # Errors
 /// [`ConfigError`].
 pub fn start(setup: Setup) -> Result<Handle, ConfigError> {
+    let machine = Terminal::new(setup.config.clone())?;
+    Ok(begin(setup, machine))
+}
+
+/// The same, of a terminal that is started anew for each visit: its STANs begin by the clock, so that two visits within a second do not have one name.
+///
+/// # Errors
+/// [`ConfigError`].
+pub(super) fn start_anew(setup: Setup) -> Result<Handle, ConfigError> {
     let mut machine = Terminal::new(setup.config.clone())?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    machine.begin_stan_by_clock(since.as_micros() as i64);
+    Ok(begin(setup, machine))
+}
+
+fn begin(setup: Setup, mut machine: Terminal) -> Handle {
     let (jobs, queue) = mpsc::channel(QUEUE_MAX);
     let (standing_out, standing) = watch::channel(Standing::default());
     let told = Arc::new(Mutex::new(Told::default()));
@@ -135,7 +150,7 @@ pub fn start(setup: Setup) -> Result<Handle, ConfigError> {
         told: Arc::clone(&told),
     };
     let task = Arc::new(Task(tokio::spawn(driver.run())));
-    Ok(Handle { terminal, jobs, standing, told, task })
+    Handle { terminal, jobs, standing, told, task }
 }
 
 impl Handle {

@@ -97,6 +97,11 @@ impl Terminal {
         Ok(Terminal::with(config, memory))
     }
 
+    /// It remembers nothing of what it sent before: its STANs begin by the wall clock, microseconds since 1970.
+    pub fn begin_stan_by_clock(&mut self, wall_us: i64) {
+        self.memory.begin_stan_by_clock(wall_us);
+    }
+
     /// A machine that has lost its power, from what [`Terminal::memory`] was. A request that was under way is given up:
     /// no cash has left for it, and what lies in escrow cannot be returned any more.
     ///

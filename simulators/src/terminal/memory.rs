@@ -73,6 +73,12 @@ impl Memory {
         }
     }
 
+    /// Begins STANs at the microsecond of the second that the wall clock shows, and one: for a terminal that has no memory of what it used before, perhaps
+    /// within this very second.
+    pub(super) fn begin_stan_by_clock(&mut self, wall_us: i64) {
+        self.stan = wall_us.rem_euclid(1_000_000) as u32;
+    }
+
     /// A name that this terminal has never used: DE7 does not fall when the clock does, and STAN goes round.
     pub(super) fn new_key(&mut self, mti: u16, acquirer: &str, de41: &str, wall_ms: i64) -> TxKey {
         self.stan = self.stan % STAN_MAX + 1;
@@ -132,6 +138,18 @@ mod tests {
             .map(|key| (key.sent_at_s, key.stan))
             .collect();
         assert_eq!(names, [(5, 999_998), (5, 999_999), (5, 1), (6, 2)]);
+    }
+
+    /// Two visits of `simulators terminal` within a second had one transaction's name: the second was answered as a repeat.
+    #[test]
+    fn terminals_that_begin_within_one_second_have_names_of_their_own() {
+        let first_of = |wall_us: i64| {
+            let mut memory = Memory::new("HN000001");
+            memory.begin_stan_by_clock(wall_us);
+            memory.new_key(200, "970418", "HN000001", wall_us / 1_000)
+        };
+        let names = [5_000_000, 5_000_900, 5_999_998].map(first_of).map(|key| (key.sent_at_s, key.stan));
+        assert_eq!(names, [(5, 1), (5, 901), (5, 999_999)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a citizen wants of a machine, what is to go wrong on the way, and how it ended.
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -126,8 +127,8 @@ pub struct Card {
     pub chip: Arc<dyn Chip>,
 }
 
-impl std::fmt::Debug for Card {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Card({})", self.pan)
     }
 }
@@ -194,6 +195,21 @@ pub enum NotTried {
     NoRoom,
     /// Amount, notes or number of notes do not fit together.
     BadOrder,
+}
+
+impl fmt::Display for NotTried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotTried::Busy => "the machine is serving another",
+            NotTried::NoLink => "there was no signed-on connection in time",
+            NotTried::AdvicesFull => "as many advices wait as the machine may hold",
+            NotTried::CannotPay => "the cassettes cannot make the amount with the notes of one dispense",
+            NotTried::NoRoom => "the cassettes have no room for the notes",
+            NotTried::BadOrder => {
+                "amount and notes do not fit what is wanted: an inquiry has no amount, cash and transfers have one"
+            }
+        })
+    }
 }
 
 /// The end of a visit.
