@@ -184,6 +184,33 @@ fn example_in_tls(dir: &Path) -> String {
     format!("{front}{terminals}{rest}\n[registry]\n{behind}")
 }
 
+/// `check` gave 0 and said nothing where `run` was refused: without the directory of heads, the module's file, an enrolment.
+#[test]
+fn what_a_start_would_be_refused_for_is_told_by_check() {
+    let dir = directory();
+    let path = write(dir.path(), "atm-switch.toml", &example("## Configuration"));
+    let settings = load(&path).map_err(|told| format!("{told:#?}")).unwrap();
+    let (heads, hsm) = (settings.heads.as_ref().unwrap().file.clone(), dir.path().join("hsm.keys"));
+    let warned = || {
+        let summary = settings.summary();
+        let lines = summary.lines().filter_map(|line| line.strip_prefix("before run  WARNING, "));
+        lines.map(|line| line.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(
+        settings
+            .summary()
+            .contains(&format!("{} is not there; `atm-switch keys create` makes it", hsm.display()))
+    );
+    assert_eq!(warned(), ["hsm.file", "switch.enrolment_dir", "log.heads_file"]);
+    hsm::SoftwareHsm::create(&hsm, hsm::Sealing::key_file("5c".repeat(32).as_bytes()).unwrap()).unwrap();
+    assert_eq!(warned(), ["switch.enrolment_dir", "log.heads_file"]);
+    assert!(settings.summary().contains("make it"));
+    std::fs::create_dir_all(heads.parent().unwrap()).unwrap();
+    assert!(settings.summary().contains("`atm-switch log begin-heads` says"));
+    write(heads.parent().unwrap(), heads.file_name().unwrap().to_str().unwrap(), "");
+    assert_eq!(warned(), ["switch.enrolment_dir"]);
+}
+
 fn tls_example() -> (String, String) {
     let text = example("## TLS");
     let (terminals, rest) = text.split_once("[[terminal]]").unwrap();

@@ -7,6 +7,7 @@ mod load;
 mod reader;
 mod reconciliation;
 mod summary;
+mod wanting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use processor::Day;
 
+use super::wanting::wanting;
 use super::{HsmModule, Settings};
 use crate::tls::{Watched, expires_soon, now_s};
 
@@ -131,5 +132,9 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         )?,
     }
     writeln!(out, "operator    {}", settings.operator_socket.display())?;
-    writeln!(out, "admin       http://{}", settings.admin_listen)
+    writeln!(out, "admin       http://{}", settings.admin_listen)?;
+    for what in wanting(settings) {
+        writeln!(out, "before run  WARNING, {what}")?;
+    }
+    Ok(())
 }
