@@ -78,7 +78,7 @@ pub fn settlement(
 ) -> Result<(Settlement, i64), NoSettlement> {
     let sheet = book.sheet(day).ok_or(NoSettlement::Unknown(day))?;
     let (_, closed_at_ms) = sheet.closed.ok_or(NoSettlement::NotClosed(day))?;
-    if book.held_from().is_some_and(|from| day < from) {
+    if !book.is_held(day) {
         return Err(NoSettlement::LetGo(day));
     }
     let booked = casework.booked().iter().filter(|booked| casework.settles_in(booked.act) == Some(day));

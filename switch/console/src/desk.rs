@@ -72,7 +72,7 @@ pub(crate) struct Told {
     pub(crate) sheets: Vec<Sheet>,
     /// What members claim of each day.
     pub(crate) claims: BTreeMap<Day, BTreeMap<(Side, Institution), Claimed>>,
-    /// Whose files each closed day has.
+    /// Whose files each closed day has that is held.
     pub(crate) settling: BTreeMap<Day, BTreeSet<Institution>>,
     /// What the members of each day pay: its position by the log and the adjustments in its files.
     pub(crate) payments: BTreeMap<Day, BTreeMap<Institution, Payment>>,
@@ -140,7 +140,9 @@ impl Desks {
             .as_ref()
             .map(|of| Desk::new(&of.dir, keys, of.calendar.clone(), of.due.clone(), Arc::clone(&of.rows)));
         let fees = settings.as_ref().map_or_else(FeeTable::default, |settings| settings.fees.clone());
-        let days = Days::new(Book::new(fees, Some(first_day)));
+        let unread = Book::new(fees, Some(first_day));
+        // Without a desk nobody closes days.
+        let days = Days::new(if desk.is_some() { unread.holding_unclosed() } else { unread });
         let state = State { days, matching: (0, Matching::new(rules(&settings))), seen: None };
         Desks { desk, settings, reading_max: READING_MAX, state: Mutex::new(state) }
     }
@@ -160,7 +162,8 @@ impl Desks {
         let is_whole = self.read_on(&mut state, &casework, log)?;
         let sheets: Vec<Sheet> = state.days.book().sheets().rev().cloned().collect();
         let claims = sheets.iter().map(|sheet| (sheet.day, claims(&casework, sheet))).collect();
-        let closed = sheets.iter().filter(|sheet| sheet.closed.is_some());
+        let is_held = |day| state.days.book().is_held(day);
+        let closed = sheets.iter().filter(|sheet| sheet.closed.is_some() && is_held(sheet.day));
         let settling = closed.map(|sheet| (sheet.day, settling(&casework, sheet))).collect();
         Ok(Told {
             sheets,

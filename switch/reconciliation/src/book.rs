@@ -127,6 +127,8 @@ pub struct Book {
     open: Option<Day>,
     next: Position,
     held: Held,
+    /// Days are closed here, also while none is.
+    is_closing: bool,
     /// Of days before this one single transactions were let go.
     held_from: Option<Day>,
     left_out: u64,
@@ -147,6 +149,7 @@ impl Book {
             open: first_day,
             next: 0,
             held: Held::default(),
+            is_closing: false,
             held_from: None,
             left_out: 0,
         };
@@ -159,6 +162,12 @@ impl Book {
     /// The same, and so much is held.
     pub fn holding(self, held: Held) -> Book {
         Book { held, ..self }
+    }
+
+    /// The same, where people close days: one that is not closed is held whatever its age from the first record on, also before the first close is known.
+    /// Closes are laid in where they were made, which may be behind many cutovers.
+    pub fn holding_unclosed(self) -> Book {
+        Book { is_closing: true, ..self }
     }
 
     /// Fees of a day that is closed, as they were then: whatever settles in it follows these. Before its records are applied.
@@ -179,6 +188,11 @@ impl Book {
     /// The first day of which single transactions are held; of all where none was let go.
     pub fn held_from(&self) -> Option<Day> {
         self.held_from
+    }
+
+    /// Single transactions of this day are held: its files can be made.
+    pub fn is_held(&self, day: Day) -> bool {
+        self.held_from.is_none_or(|from| day >= from)
     }
 
     /// Records that came so late that their transaction was let go: no day has them.
@@ -379,10 +393,10 @@ impl Book {
         }
     }
 
-    /// The day before the oldest that is not closed, where people close days at all: the files of that one are still to be made, and what is held
+    /// The day before the oldest that is not closed, where people close days at all (it was said, or one is closed): the files of that one are still to be made, and what is held
     /// against its own reaches into the day before.
     fn before_first_to_close(&self) -> Option<Day> {
-        let is_closing = self.sheets.values().any(|sheet| sheet.closed.is_some());
+        let is_closing = self.is_closing || self.sheets.values().any(|sheet| sheet.closed.is_some());
         let to_close = self.sheets.values().find(|sheet| is_closing && sheet.closed.is_none())?.day;
         self.sheets.range(..=to_close).rev().take(2).last().map(|(day, _)| *day)
     }

@@ -314,8 +314,8 @@ fn what_settles_in_a_day_that_is_held_is_held_whatever_day_it_began_in() {
 #[test]
 fn a_day_that_is_not_closed_is_not_let_go_where_days_are_closed() {
     let days = ["2026-05-03", "2026-05-04", "2026-05-05", "2026-05-06", "2026-05-07"];
-    let held_from = |closed: &[&str]| {
-        let mut book = Book::new(fees(), None).holding(Held { days: 2, ..Held::default() });
+    let unread = || Book::new(fees(), None).holding(Held { days: 2, ..Held::default() });
+    let held_from = |mut book: Book, closed: &[&str]| {
         let mut seen = Vec::new();
         for (position, of) in (0..).zip(days) {
             book.apply(position, &log(vec![(0, Body::Cutover(day(of)))])[0]).unwrap();
@@ -328,10 +328,15 @@ fn a_day_that_is_not_closed_is_not_let_go_where_days_are_closed() {
     };
     let told = |rows: [Option<&str>; 5]| rows.map(|row| row.map(str::to_owned)).to_vec();
     let [first, second, third, fourth, _] = days.map(Some);
-    assert_eq!(held_from(&[]), told([None, None, second, third, fourth]), "nobody closes days here");
-    assert_eq!(held_from(&days[..4]), told([None, None, None, second, third]));
-    assert_eq!(held_from(&days[..2]), told([None, None, None, second, second]));
-    assert_eq!(held_from(&days[..1]), told([None; 5]), "{first:?} is held with the second");
+    assert_eq!(
+        held_from(unread(), &[]),
+        told([None, None, second, third, fourth]),
+        "nobody closes days here"
+    );
+    assert_eq!(held_from(unread().holding_unclosed(), &[]), told([None; 5]), "none is closed yet");
+    assert_eq!(held_from(unread(), &days[..4]), told([None, None, None, second, third]));
+    assert_eq!(held_from(unread(), &days[..2]), told([None, None, None, second, second]));
+    assert_eq!(held_from(unread(), &days[..1]), told([None; 5]), "{first:?} is held with the second");
 }
 
 #[test]

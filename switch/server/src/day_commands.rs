@@ -65,7 +65,8 @@ pub fn show(settings: &Settings, day: &str, json: bool, out: &mut impl Write) ->
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
 
-/// Closes a day: what the log says of it from here on is an adjustment of the open day.
+/// Closes a day: what the log says of it from here on is an adjustment of the open day. Of a day whose single transactions are held no more it says that it
+/// has no files.
 ///
 /// # Errors
 /// As [`list`]; the person may not; the day is open still, closed already, or not known, or an earlier one is not closed.
@@ -83,7 +84,13 @@ pub fn close(
     let book = seat.book(&casework)?;
     let fees = seat.reconciliation.fees.clone();
     seat.act(&by, casework.close(&book, day, fees).map_err(|error| error.to_string())?)?;
-    writeln!(out, "business day {day} is closed at record {}", book.next()).map_err(|error| error.to_string())
+    let told = writeln!(out, "business day {day} is closed at record {}", book.next());
+    told.map_err(|error| error.to_string())?;
+    if !book.is_held(day) {
+        let told = writeln!(out, "no files can be made of it: its single transactions are held no more");
+        told.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// Says that the banks have settled a closed day.

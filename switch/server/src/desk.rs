@@ -118,8 +118,9 @@ impl<'a> Seat<'a> {
 
     /// What the log comes to, with the days as people have closed them.
     pub(crate) fn book(&self, casework: &Casework) -> Result<Book, String> {
-        let mut days =
-            Days::new(Book::new(self.reconciliation.fees.clone(), Some(self.settings.processor.first_day)));
+        let first_day = self.settings.processor.first_day;
+        let unread = Book::new(self.reconciliation.fees.clone(), Some(first_day));
+        let mut days = Days::new(unread.holding_unclosed());
         let log = files(self.settings);
         let records = log.scan_sealed(0).map_err(|error| error.to_string())?;
         days.read_on(casework, |_| records, |_, _| true).map_err(|error: ReadError| error.to_string())?;

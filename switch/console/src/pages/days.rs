@@ -373,8 +373,10 @@ struct TotalsPage {
     earlier: Option<String>,
     later: Option<String>,
     csv: String,
-    /// Of a closed day: each bank with its files.
+    /// Of a closed day that is held: each bank with its files.
     files: Vec<BankFiles>,
+    /// The day is closed, and its single transactions were let go: there are no files of it.
+    has_no_files: bool,
     /// The day as the form sends it, where it can be settled now.
     to_settle: Option<String>,
 }
@@ -551,6 +553,7 @@ async fn totals_page(console: &Arc<Console>, visitor: &Visitor, day: &str) -> Re
             .flatten()
             .map(|bank| BankFiles::new(bank, sheet.day, console, t))
             .collect(),
+        has_no_files: sheet.closed.is_some() && !told.settling.contains_key(&sheet.day),
         to_settle: (may_settle && sheet.state == DayState::Closed).then(|| sheet.day.to_string()),
         reading: (!told.is_whole()).then(|| with(t.still_reading, told.percent())),
         day: format::day(sheet.day),

@@ -172,6 +172,43 @@ async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
     assert_eq!(checker.post("/day/settle", "day=2026-05-04").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+/// So many business days behind the first, each opened behind the one before it.
+fn days_behind(count: i64) -> Vec<Day> {
+    let first: Day = "2026-05-04".parse().unwrap();
+    (1..=count).map(|number| Day::of_unix_ms(first.begins_ms() + number * 86_400_000)).collect()
+}
+
+/// Days were let go before anybody had closed one: the first was closed and settled, its files could not be had, and what was approved before its close
+/// stood in none.
+#[tokio::test]
+async fn a_day_that_is_older_than_what_is_held_has_its_files_when_it_is_the_first_to_be_closed() {
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &days_behind(70)));
+    let (clerk, checker) = (house.logged_in("lan").await, house.logged_in("minh").await);
+    assert_eq!(checker.post("/day/close", "day=2026-05-04").await.location, "/day?closed=2026-05-04");
+    let page = clerk.get("/totals?day=2026-05-04").await.page;
+    assert!(page.contains("form=settlement") && !page.contains("Không còn lập được tệp"), "{page}");
+    let text = clerk.get("/totals/file?day=2026-05-04&bank=970415&form=settlement").await.page;
+    assert!(text.lines().last().is_some_and(|line| line.starts_with("T|1|2000000|")), "{text}");
+}
+
+/// Its page went on to offer them, and each was not found.
+#[tokio::test]
+async fn a_closed_day_that_is_held_no_more_offers_no_files_and_says_why() {
+    let behind = days_behind(70);
+    let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &behind));
+    let first_cutover = house.console.log.synced() - behind.len() as u64;
+    for (day, position) in [("2026-05-04", first_cutover + 1), ("2026-05-05", first_cutover + 2)] {
+        let deed = casework::Deed::Close { day: day.parse().unwrap(), position, fees: Box::default() };
+        house.console.days.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
+    }
+    let checker = house.logged_in("minh").await;
+    let page = checker.get("/totals?day=2026-05-04").await.page;
+    assert!(page.contains("Không còn lập được tệp") && !page.contains("/totals/file"), "{page}");
+    assert!(page.contains("action=\"/day/settle\""), "its banks settle all the same: {page}");
+    let held = checker.get("/totals?day=2026-05-05").await.page;
+    assert!(!held.contains("Không còn lập được tệp"), "{held}");
+}
+
 #[tokio::test]
 async fn a_file_is_shown_first_then_taken_whole_and_refused_the_second_time() {
     let house = with_desk(&[Use::default()]);
