@@ -60,7 +60,8 @@ impl Resolution {
         }
     }
 
-    /// One member owes another for it: of a refund the bank and its citizen settle themselves.
+    /// The whole of it one member owes another. A refund is the bank's with its citizen; what the acquirer owes the bank for it is
+    /// [`crate::Proposal::between_minor`].
     pub fn is_between_members(self) -> bool {
         self == Resolution::Adjustment
     }
@@ -115,6 +116,10 @@ pub struct About {
     /// No side showed it any more: what was decided was said of what is booked upon it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_gone: bool,
+    /// The cash of it is still in another member's machine: what the bank refunds of it that member owes the bank. Acts before this had refunds of which
+    /// no member owed anything, and stay so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acquirer_owes_refund: bool,
 }
 
 impl About {
@@ -131,6 +136,7 @@ impl About {
             ours_minor: exception.ours_minor,
             theirs_minor: exception.theirs_minor,
             is_gone: false,
+            acquirer_owes_refund: is_cash_another_s(exception),
         }
     }
 
@@ -153,6 +159,11 @@ impl About {
         (self.bank, self.terminal) == (other.bank, other.terminal)
     }
 
+    /// What the other side has more than the log.
+    pub(crate) fn difference_minor(&self) -> i64 {
+        self.theirs_minor.saturating_sub(self.ours_minor)
+    }
+
     /// The exception as it was, of a case that no side shows any more.
     pub(crate) fn as_it_was(&self, case: CaseId) -> Exception {
         Exception {
@@ -170,6 +181,13 @@ impl About {
             lines: Vec::new(),
         }
     }
+}
+
+/// The journal proves that not all cash left, and the machine is another member's than the citizen's bank.
+fn is_cash_another_s(exception: &Exception) -> bool {
+    let is_proven = Resolution::offered(exception.kind) == Some(Resolution::Refund);
+    let members = exception.bank.zip(exception.acquirer);
+    is_proven && members.is_some_and(|(bank, acquirer)| bank != acquirer)
 }
 
 /// What a person does.

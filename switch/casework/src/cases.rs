@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use exchange::{Digest, FileKey, Intake, Layout, Numbering};
 use mutant::Mutant;
 use processor::{Day, Institution, Position};
-use reconciliation::{Aspect, Book, CaseId, Claimed, DECISIONS_MAX, Decision, FeeTable, Kind, LineId, State};
+use reconciliation::{
+    Aspect, Book, CaseId, Claimed, DECISIONS_MAX, Decision, FeeTable, Group, Kind, LineId, State,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,6 +15,9 @@ use crate::act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTE
 
 /// So many cases have something written beside them; an act on one more is refused.
 pub const CASES_MAX: usize = 1_000_000;
+/// A refund or adjustment of what proves no amount itself (totals, files, and what comes to nothing) is no more than this without sign, minor units; or
+/// than what a member's totals differ by.
+pub const UNPROVEN_MINOR_MAX: i64 = 1_000_000_000;
 /// A day comes in so many parts at most.
 pub const PARTS_MAX: u32 = 10_000;
 /// Characters of a layout's name.
@@ -37,6 +42,16 @@ impl Proposal {
     /// Money moves by it.
     fn moves(&self) -> bool {
         matches!(self.resolution, Resolution::Refund | Resolution::Adjustment)
+    }
+
+    /// What the bank owes the acquirer more by it, minor units; negative where the acquirer owes the bank, as for a refund of cash that is still in its
+    /// machine.
+    pub fn between_minor(&self) -> i64 {
+        match self.resolution {
+            Resolution::Adjustment => self.amount_minor,
+            Resolution::Refund if self.about.acquirer_owes_refund => -self.amount_minor,
+            Resolution::Refund | Resolution::Accept | Resolution::Undo => 0,
+        }
     }
 }
 
@@ -208,6 +223,19 @@ pub enum Refused {
         "an adjustment names the acquirer on its other side: the case does not say whose terminal it was"
     )]
     NobodyOpposite,
+    /// An amount that nothing in the case bears out.
+    #[error(
+        "an amount of {amount_minor} is more than the case bears out: {most_minor} at most, without sign"
+    )]
+    AboveOpen {
+        /// What was proposed, minor units.
+        amount_minor: i64,
+        /// The most, without sign.
+        most_minor: i64,
+    },
+    /// A refund of what is no citizen's transaction: a bank could give it back to nobody.
+    #[error("a refund needs a citizen's transaction with its RRN: the case has none")]
+    NobodyToRefund,
     /// What stands is another member's: its file was taken for another place when it was booked. Beside it nothing of the case is decided.
     #[error(
         "money is booked of this case for another bank or terminal: reopen the case to take it back first"
@@ -482,7 +510,7 @@ impl Casework {
             Deed::KeepLayout { name, .. } => text("name", name, NAME_CHARACTERS_MAX)?,
             Deed::Assign { owner: Some(owner), .. } => text("owner", owner, WHO_CHARACTERS_MAX)?,
             Deed::Note { text: note, .. } => text("note", note, NOTE_CHARACTERS_MAX)?,
-            Deed::Propose { about, resolution, amount_minor, bank, why, .. } => {
+            Deed::Propose { case: id, about, resolution, amount_minor, bank, why } => {
                 let may_be = matches!(state, CaseState::Open | CaseState::Disputed);
                 if !may_be && !is_resolved_of_another(case, about) {
                     return Err(Refused::State { found: state, wanted: "open or disputed" });
@@ -500,8 +528,16 @@ impl Casework {
                 if !fits {
                     return Err(Refused::Amount(*amount_minor));
                 }
-                if *resolution == Resolution::Adjustment {
-                    may_be_adjusted(case, about, *amount_minor)?;
+                match resolution {
+                    Resolution::Refund if !has_citizen(*id, about) => return Err(Refused::NobodyToRefund),
+                    Resolution::Refund if about.acquirer_owes_refund => {
+                        is_borne_out(case, about, Resolution::Adjustment, -*amount_minor)?;
+                        is_borne_out(case, about, Resolution::Refund, *amount_minor)?;
+                    }
+                    Resolution::Refund | Resolution::Adjustment => {
+                        is_borne_out(case, about, *resolution, *amount_minor)?;
+                    }
+                    Resolution::Accept | Resolution::Undo => {}
                 }
                 if *resolution != Resolution::Accept && bank.is_none() {
                     return Err(Refused::NoBank);
@@ -796,21 +832,61 @@ pub(crate) fn is_booked_elsewhere(case: Option<&Case>, about: &About) -> bool {
     case.into_iter().flat_map(|case| &case.standing).any(|stood| !stood.about.is_at(about))
 }
 
-/// What is booked by a resolution and stands, minor units.
+/// What is booked and stands, minor units: of refunds what citizens got, of adjustments what the bank owes the acquirer more, for refunds too.
 pub(crate) fn booked_minor(case: Option<&Case>, resolution: Resolution) -> i64 {
-    let stands = case.into_iter().flat_map(|case| &case.standing);
-    stands.filter(|stood| stood.resolution == resolution).map(|stood| stood.amount_minor).sum()
+    let minor = |stood: &Proposal| match resolution {
+        Resolution::Adjustment => stood.between_minor(),
+        _ if stood.resolution == resolution => stood.amount_minor,
+        _ => 0,
+    };
+    case.into_iter().flat_map(|case| &case.standing).map(minor).sum()
 }
 
+/// There is somebody to give back to: a transaction of the log, or a line that names one.
+fn has_citizen(case: CaseId, about: &About) -> bool {
+    let is_of_cash_or_papers = matches!(about.kind, Kind::CashOver | Kind::CashShort)
+        || matches!(about.kind.group(), Group::Totals | Group::File);
+    !is_of_cash_or_papers && (case.of.file == LineId::LOG || about.rrn.is_some())
+}
+
+/// The case bears out a refund or adjustment: it goes the way of what is open, and is no more.
+///
 /// Of a transaction of a bank at a terminal it is known who owes more: an adjustment that goes the other way would make the difference twice as large.
 /// Of cash nobody knows it, nor of what has no end: no day counts it. Totals may count pieces, and what is gone comes to nothing.
-fn may_be_adjusted(case: Option<&Case>, about: &About, amount_minor: i64) -> Result<(), Refused> {
+fn is_borne_out(
+    case: Option<&Case>,
+    about: &About,
+    resolution: Resolution,
+    amount_minor: i64,
+) -> Result<(), Refused> {
     let is_known =
         about.bank.is_some() && about.terminal.is_some() && !about.is_gone && about.kind != Kind::Suspense;
-    let open_minor = about.theirs_minor - about.ours_minor - booked_minor(case, Resolution::Adjustment);
-    match is_known && open_minor.signum() * amount_minor.signum() < 0 {
-        true => Err(Refused::OtherWay { amount_minor, open_minor }),
-        false => Ok(()),
+    let open_minor = about.difference_minor() - booked_minor(case, Resolution::Adjustment);
+    let is_adjusted = is_known && resolution == Resolution::Adjustment;
+    if is_adjusted && open_minor.signum() * amount_minor.signum() < 0 {
+        return Err(Refused::OtherWay { amount_minor, open_minor });
+    }
+    let most_minor = most_minor(case, about, resolution);
+    if amount_minor.saturating_abs() > most_minor {
+        return Err(Refused::AboveOpen { amount_minor, most_minor });
+    }
+    Ok(())
+}
+
+/// The most that a case bears out, without sign: what is open of it; where the sides agree in amount, or nobody knows which of them is right, what it
+/// comes to; of totals what they differ by, and there, of files and of what comes to nothing, [`UNPROVEN_MINOR_MAX`].
+fn most_minor(case: Option<&Case>, about: &About, resolution: Resolution) -> i64 {
+    let difference_minor = about.difference_minor();
+    let whole_minor = about.ours_minor.saturating_abs().max(about.theirs_minor.saturating_abs());
+    let booked_minor = booked_minor(case, resolution);
+    let is_unknown = about.is_gone || about.kind == Kind::Suspense;
+    match about.kind.group() {
+        Group::Totals | Group::File => difference_minor.saturating_abs().max(UNPROVEN_MINOR_MAX),
+        _ if whole_minor == 0 => UNPROVEN_MINOR_MAX,
+        _ if is_unknown || (difference_minor == 0 && booked_minor == 0) => whole_minor,
+        _ if resolution == Resolution::Refund && difference_minor == 0 => (whole_minor - booked_minor).max(0),
+        _ if resolution == Resolution::Refund => (difference_minor.saturating_abs() - booked_minor).max(0),
+        _ => difference_minor.saturating_sub(booked_minor).saturating_abs(),
     }
 }
 

@@ -15,8 +15,8 @@ use keys::DataKeys;
 use processor::{Day, Institution, Side};
 use reconciliation::calendar::{BadCalendar, Calendar};
 use reconciliation::{
-    Aspect, Book, CaseId, CashLine, Claimed, Counter, Decision, Exception, Explained, Full, Group, Kind,
-    LineId, Matcher, Misfit, Posting, Rules, Sheet, cash_exceptions, differences, explained,
+    Aspect, Book, CaseId, CashLine, Claimed, Counter, Decision, Exception, Explained, Full, Kind, LineId,
+    Matcher, Misfit, Posting, Rules, Sheet, cash_exceptions, differences, explained,
 };
 
 use crate::act::{About, Deed, Resolution};
@@ -605,22 +605,31 @@ impl Row {
         !self.is_gone && is_booked_elsewhere(Some(&self.case), &self.about())
     }
 
-    /// How much a resolution comes to where nobody says otherwise, minor units: of an adjustment and a refund what the exception comes to, without
-    /// what is booked of it and stands, and nothing of totals and files; of the others nothing.
+    /// How much a resolution comes to where nobody says otherwise, minor units, without what is booked of it and stands: of an adjustment what the exception
+    /// comes to, and nothing of totals and files; of a refund the same where the journal proves that not all cash left, and else nothing.
     pub fn natural_minor(&self, resolution: Resolution) -> i64 {
-        let booked_minor = || booked_minor(Some(&self.case), resolution);
+        let booked_minor = |resolution| booked_minor(Some(&self.case), resolution);
+        let adjustment_minor = || self.exception.adjustment_minor() - booked_minor(Resolution::Adjustment);
         match resolution {
             Resolution::Accept | Resolution::Undo => 0,
-            // That they differ, lack or are refused proves no debt; and what differs may be a number.
-            Resolution::Refund if matches!(self.exception.kind.group(), Group::Totals | Group::File) => 0,
-            Resolution::Refund => self.exception.value_minor() - booked_minor(),
-            Resolution::Adjustment => self.exception.adjustment_minor() - booked_minor(),
+            Resolution::Adjustment => adjustment_minor(),
+            Resolution::Refund if Resolution::offered(self.exception.kind) != Some(resolution) => 0,
+            Resolution::Refund => {
+                let open_minor = self.exception.value_minor() - booked_minor(resolution);
+                match self.about().acquirer_owes_refund {
+                    // No more than the acquirer still has of it: it may be adjusted already.
+                    true => open_minor.min(-adjustment_minor()).max(0),
+                    false => open_minor.max(0),
+                }
+            }
         }
     }
 
     /// The row as somebody has it before them: what is decided is said of this.
     pub fn about(&self) -> About {
-        About { is_gone: self.is_gone, ..About::of(&self.exception) }
+        let about = About::of(&self.exception);
+        let acquirer_owes_refund = about.acquirer_owes_refund && !self.is_gone;
+        About { is_gone: self.is_gone, acquirer_owes_refund, ..about }
     }
 
     /// What people have decided was said of another exception in its place: of another kind, of other amounts, of another

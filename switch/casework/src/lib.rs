@@ -17,7 +17,7 @@ pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_
 pub use act_file::{ACTS_FILE, ActError, ActFile, Acts, HEAD_FILE};
 pub use cases::{
     Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, NotTakenBack, PARTS_MAX,
-    Proposal, Refused, TakingBack, file_case,
+    Proposal, Refused, TakingBack, UNPROVEN_MINOR_MAX, file_case,
 };
 pub use days::Days;
 pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims, explanations};

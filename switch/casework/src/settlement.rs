@@ -6,6 +6,7 @@ use exchange::{Adjustment, Settlement};
 use processor::{Day, Institution};
 use reconciliation::{Book, Sheet};
 
+use crate::act::Resolution;
 use crate::cases::{Booked, Casework, NotDay};
 
 /// There is nothing to settle.
@@ -106,20 +107,27 @@ pub fn settling(casework: &Casework, sheet: &Sheet) -> BTreeSet<Institution> {
 /// Whose files have what was booked.
 fn named(booked: &Booked) -> impl Iterator<Item = Institution> {
     let proposal = &booked.proposal;
-    let acquirer = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
+    let acquirer = proposal.about.acquirer.filter(|_| proposal.between_minor() != 0);
     proposal.bank.into_iter().chain(acquirer)
 }
 
-/// What was booked as the bank's file has it: its own, and with the other sign that of a bank whose citizen was at its terminal. A refund is the
-/// bank's with its citizen alone.
+/// What was booked as the bank's file has it: its refund, which is its own with its citizen alone; what it owes the acquirer more; and with the other sign
+/// what a bank owes it whose citizen was at its terminal.
 fn adjustments(booked: &Booked, bank: Institution) -> impl Iterator<Item = Adjustment> {
     let proposal = &booked.proposal;
-    let is_owed = proposal.about.acquirer == Some(bank) && proposal.resolution.is_between_members();
-    let own = (proposal.bank == Some(bank)).then_some(proposal.amount_minor);
-    let others = is_owed.then_some(-proposal.amount_minor);
-    own.into_iter().chain(others).map(|amount_minor| Adjustment {
+    let is_own = proposal.bank == Some(bank);
+    let is_owed = proposal.about.acquirer == Some(bank);
+    let refunded_minor = if proposal.resolution == Resolution::Refund { proposal.amount_minor } else { 0 };
+    let between_minor = proposal.between_minor();
+    let lines = [
+        (is_own, Resolution::Refund, refunded_minor),
+        (is_own, Resolution::Adjustment, between_minor),
+        (is_owed, Resolution::Adjustment, -between_minor),
+    ];
+    let lines = lines.into_iter().filter(|(is_its, _, minor)| *is_its && *minor != 0);
+    lines.map(|(_, resolution, amount_minor)| Adjustment {
         act: booked.act,
-        resolution: proposal.resolution.name(),
+        resolution: resolution.name(),
         rrn: proposal.about.rrn.map(|rrn| rrn.to_string()),
         of_day: proposal.about.day,
         amount_minor,

@@ -15,6 +15,7 @@ impl Proposal {
             "about": self.about.to_json(),
             "resolution": self.resolution.name(),
             "amount_minor": self.amount_minor,
+            "between_minor": self.between_minor(),
             "bank": self.bank.map(|bank| bank.to_string()),
             "why": self.why,
             "checker": self.checker,
@@ -35,6 +36,7 @@ impl About {
             "ours_minor": self.ours_minor,
             "theirs_minor": self.theirs_minor,
             "is_gone": self.is_gone,
+            "acquirer_owes_refund": self.acquirer_owes_refund,
         })
     }
 }

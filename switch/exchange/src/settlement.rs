@@ -42,7 +42,8 @@ pub struct Adjustment {
 }
 
 impl Adjustment {
-    /// What the member owes the others more by it, minor units. A refund is the bank's with its citizen: no member owes it.
+    /// What the member owes the others more by it, minor units. A refund is the bank's with its citizen: what the acquirer owes for it is
+    /// an adjustment of its own.
     pub fn owed_minor(&self) -> i64 {
         if self.resolution == "adjustment" { self.amount_minor } else { 0 }
     }

@@ -588,7 +588,8 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
         let expected = format!("the case comes to no {resolution} by itself: --amount says how much");
         assert_eq!(propose(resolution, &[]), format!("atm-switch: {expected}"));
     }
-    assert_eq!(propose("refund", &["--amount", "5"]), "");
+    let nobody = "atm-switch: a refund needs a citizen's transaction with its RRN: the case has none";
+    assert_eq!(propose("refund", &["--amount", "5"]), nobody);
     let listed =
         desk.json(&["recon", "exceptions", "--kind", "missing_at_bank", "--bank", "970418", "--open"]);
     let case = listed[0]["case"].as_str().unwrap().to_owned();

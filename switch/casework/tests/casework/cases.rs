@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use casework::{
-    About, ActFile, CaseState, Casework, Deed, Desk, DueRules, Matching, Resolution, Row, age_band,
+    About, ActFile, CaseState, Casework, Deed, Desk, DueRules, Matching, Resolution, Row, UNPROVEN_MINOR_MAX,
+    age_band,
 };
 use exchange::InProcess;
-use processor::{Institution, TerminalId};
-use reconciliation::{Book, Exception, FeeTable, Held, Kind, Rules};
+use processor::{Institution, Rrn, TerminalId};
+use reconciliation::{Aspect, Book, CaseId, Exception, FeeTable, Held, Kind, LineId, Rules};
 
 use crate::support::{
     ACQUIRER, FIRST, GOOD, NOW_S, SECOND, about, approve, bank, calendar, case, cut_over, day, desk, key,
@@ -86,7 +87,7 @@ fn a_checker_approves_the_proposal_that_was_seen_or_nothing() {
     let rows = vec![
         ("lan", propose(1_000), Ok(CaseState::Proposed)),
         ("lan", reopen(), Ok(CaseState::Open)),
-        ("lan", propose(9_000_000), Ok(CaseState::Proposed)),
+        ("lan", propose(1_000_000), Ok(CaseState::Proposed)),
         ("minh", approve(0), Err(OTHER)),
         ("minh", reject(0), Err(OTHER)),
         ("minh", approve(2), Ok(CaseState::Resolved)),
@@ -144,12 +145,21 @@ fn a_refund_or_an_adjustment_names_a_bank_and_an_undo_is_not_proposed() {
         why: "counted".into(),
     };
     let with = |resolution, bank| opposite(resolution, bank, None);
+    let unnamed_refund = Deed::Propose {
+        case: case(),
+        about: about(Kind::DebitedNotDispensed, 500_000),
+        resolution: Resolution::Refund,
+        amount_minor: 500_000,
+        bank: None,
+        why: "no cash left".into(),
+    };
+    const NOBODY_TO_REFUND: &str = "a refund needs a citizen's transaction with its RRN: the case has none";
     const NO_BANK: &str = "a refund or an adjustment names the bank that pays or is paid";
     // It stood in the file of one member alone.
     const NOBODY: &str =
         "an adjustment names the acquirer on its other side: the case does not say whose terminal it was";
     let rows = vec![
-        ("lan", with(Resolution::Refund, None), Err(NO_BANK)),
+        ("lan", unnamed_refund, Err(NO_BANK)),
         ("lan", with(Resolution::Adjustment, None), Err(NO_BANK)),
         (
             "lan",
@@ -163,7 +173,9 @@ fn a_refund_or_an_adjustment_names_a_bank_and_an_undo_is_not_proposed() {
             Ok(CaseState::Proposed),
         ),
         ("lan", reopen(), Ok(CaseState::Open)),
-        ("lan", with(Resolution::Refund, Some(bank())), Ok(CaseState::Proposed)),
+        // No citizen is behind a cassette.
+        ("lan", with(Resolution::Refund, Some(bank())), Err(NOBODY_TO_REFUND)),
+        ("lan", propose(500_000), Ok(CaseState::Proposed)),
     ];
     walk(&ActFile::new(dir.path(), keys()), rows);
 }
@@ -190,7 +202,8 @@ fn what_was_resolved_hides_no_other_exception_and_what_was_booked_stays_in_sight
     let casework = acts.act(6, "minh", "::1", Deed::Approve { case: id, proposal: 1 }).unwrap();
     let row = rows(&desk, &casework).remove(0);
     assert_eq!((row.is_open(), row.is_gone, row.state()), (false, false, CaseState::Resolved));
-    assert!(acts.act(7, "lan", "::1", propose(&exception, 5)).is_err(), "the same one is resolved");
+    let again = acts.act(7, "lan", "::1", propose(&exception, 5)).unwrap_err().to_string();
+    assert_eq!(again, "the case is resolved, and not open or disputed");
 
     // Another in the same place: the case that was resolved was of other amounts.
     let other = Exception { theirs_minor: 3_000_000, ..exception.clone() };
@@ -366,6 +379,68 @@ fn an_adjustment_that_goes_the_other_way_is_refused() {
         (*who, deed.clone(), expected.as_ref().copied().map_err(String::as_str))
     });
     walk(&acts, rows.collect());
+}
+
+/// A refund of a difference of totals and of cash, and -99,000,000,000,000 on a case of nothing, were approved.
+#[test]
+fn no_more_is_proposed_than_a_case_bears_out_and_no_refund_where_there_is_no_citizen() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let line = CaseId { of: LineId { file: 9, line: 2 }, aspect: Aspect::Bank };
+    let acquirer = ACQUIRER.parse().ok();
+    let (refund, adjustment) = (Resolution::Refund, Resolution::Adjustment);
+    let of = |kind, ours_minor, theirs_minor| About { theirs_minor, acquirer, ..*about(kind, ours_minor) };
+    let nobody = "a refund needs a citizen's transaction with its RRN: the case has none".to_owned();
+    let above = |amount: i64, most: i64| {
+        format!("an amount of {amount} is more than the case bears out: {most} at most, without sign")
+    };
+    let named = About { rrn: Some(Rrn(*b"612300000001")), ..of(Kind::MissingAtSwitch, 0, 7) };
+    let gone = About { is_gone: true, ..of(Kind::MissingAtBank, 2_000, 0) };
+    for (id, about, resolution, amount_minor, expected) in [
+        (line, of(Kind::TotalsOutOfBalance, 5, 4), refund, 1, Some(nobody.clone())),
+        (line, of(Kind::UnreadableLine, 0, 0), refund, 1, Some(nobody.clone())),
+        (case(), of(Kind::CashShort, 500, 0), refund, 500, Some(nobody.clone())),
+        (line, of(Kind::MissingAtSwitch, 0, 7), refund, 7, Some(nobody)),
+        (line, named.clone(), refund, 8, Some(above(8, 7))),
+        (line, named, refund, 7, None),
+        (case(), of(Kind::PartDispensed, 2_000, 500), refund, 1_501, Some(above(1_501, 1_500))),
+        (case(), of(Kind::PartDispensed, 2_000, 500), refund, 1_500, None),
+        (case(), of(Kind::AmountOver, 2_000, 3_000), adjustment, 1_001, Some(above(1_001, 1_000))),
+        (case(), of(Kind::Suspense, 2_000, 0), adjustment, -2_001, Some(above(-2_001, 2_000))),
+        (case(), of(Kind::OtherDay, 2_000, 2_000), adjustment, 2_000, None),
+        (case(), of(Kind::OtherDay, 2_000, 2_000), adjustment, 2_001, Some(above(2_001, 2_000))),
+        (case(), gone.clone(), adjustment, 2_001, Some(above(2_001, 2_000))),
+        (case(), gone, adjustment, 2_000, None),
+        (
+            line,
+            of(Kind::UnreadableLine, 0, 0),
+            adjustment,
+            -99_000_000_000_000,
+            Some(above(-99_000_000_000_000, UNPROVEN_MINOR_MAX)),
+        ),
+        (
+            line,
+            of(Kind::UnreadableLine, 0, 0),
+            adjustment,
+            i64::MIN,
+            Some(above(i64::MIN, UNPROVEN_MINOR_MAX)),
+        ),
+        (
+            line,
+            of(Kind::TotalsOutOfBalance, 0, 2 * UNPROVEN_MINOR_MAX),
+            adjustment,
+            2 * UNPROVEN_MINOR_MAX,
+            None,
+        ),
+    ] {
+        let (kind, bank, why) = (about.kind, about.bank, "as it is".into());
+        let deed = Deed::Propose { case: id, about: Box::new(about), resolution, amount_minor, bank, why };
+        let done = acts.act(5, "lan", "::1", deed).map(drop).map_err(|error| error.to_string());
+        assert_eq!(done.clone().err(), expected, "{kind} {amount_minor}");
+        if done.is_ok() {
+            acts.act(5, "lan", "::1", Deed::Reopen { case: id, why: "x".into() }).unwrap();
+        }
+    }
 }
 
 #[test]

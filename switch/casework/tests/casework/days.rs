@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use casework::{About, ActFile, Casework, Days, Deed, Payment, Resolution, payments, settlement};
-use processor::{Kind as Asked, Record};
+use processor::{Kind as Asked, Record, TerminalId};
 use reconciliation::{Book, Fee, FeeTable, Kind};
 
 use crate::support::{
@@ -153,6 +153,72 @@ fn a_member_s_file_has_both_its_sides_and_all_files_come_to_nothing() {
     assert!(paid(SECOND).values().all(|paid| paid.adjusted_minor == 0), "it is in one file alone");
     let early = settlement(&casework, &book, "switch", 704, day(SECOND), bank()).unwrap_err();
     assert_eq!(early.to_string(), "business day 2026-05-04: it is not closed, and may still change");
+}
+
+/// The bank of the citizen paid twice: a refund gave the citizen the money back, and the bank whose machine kept the cash was paid for it all the same.
+#[test]
+fn what_a_bank_refunds_the_acquirer_whose_machine_has_the_cash_owes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let line_of = |casework: &Casework, bank: &str| {
+        let book = folded(casework, fee(1_000));
+        let (file, _) =
+            settlement(casework, &book, "switch", 704, day(FIRST), bank.parse().unwrap()).unwrap();
+        let text = String::from_utf8(file.to_bytes()).unwrap();
+        text.lines().filter(|line| line.starts_with("A|")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let refund = |acquirer_owes_refund, amount_minor| Deed::Propose {
+        case: case(),
+        about: Box::new(About {
+            acquirer: ACQUIRER.parse().ok(),
+            terminal: Some(TerminalId(*b"HN000001")),
+            acquirer_owes_refund,
+            ..*about(Kind::DebitedNotDispensed, 2_000_000)
+        }),
+        resolution: Resolution::Refund,
+        amount_minor,
+        bank: Some(bank()),
+        why: "no cash left".into(),
+    };
+    acts.act(1, "lan", "::1", refund(true, 2_000_000)).unwrap();
+    let casework = acts.act(2, "minh", "::1", approve(0)).unwrap();
+    let close = casework.close(&folded(&casework, fee(1_000)), day(FIRST), fee(1_000)).unwrap();
+    let casework = acts.act(3, "minh", "::1", close).unwrap();
+    assert_eq!(
+        line_of(&casework, "970415"),
+        ["A|1|refund||2026-05-03|2000000", "A|1|adjustment||2026-05-03|-2000000"]
+    );
+    assert_eq!(line_of(&casework, ACQUIRER), ["A|1|adjustment||2026-05-03|2000000"]);
+    let paid = payments(&casework, &folded(&casework, fee(1_000))).remove(&day(FIRST)).unwrap();
+    assert_eq!(paid[&bank()], Payment { position_minor: 2_001_000, adjusted_minor: -2_000_000 });
+    assert_eq!(paid.values().map(|paid| paid.net_minor()).sum::<i64>(), 0);
+    // What the acquirer owes already is not adjusted once more, and an undo takes both back.
+    let again = Deed::Propose {
+        case: case(),
+        about: Box::new(About {
+            acquirer: ACQUIRER.parse().ok(),
+            terminal: Some(TerminalId(*b"HN000001")),
+            ..*about(Kind::Retracted, 2_000_000)
+        }),
+        resolution: Resolution::Adjustment,
+        amount_minor: -2_000_000,
+        bank: Some(bank()),
+        why: "no cash left".into(),
+    };
+    acts.act(4, "lan", "::1", again).unwrap_err();
+    acts.act(4, "lan", "::1", Deed::Reopen { case: case(), why: "cash left".into() }).unwrap();
+    let casework = acts.act(5, "minh", "::1", approve(3)).unwrap();
+    let undone = payments(&casework, &folded(&casework, fee(1_000))).remove(&day(SECOND)).unwrap();
+    assert_eq!(undone[&bank()].adjusted_minor, 2_000_000);
+    // A refund that was recorded before acquirers owed for it stays as it was: closed days keep their files.
+    let before = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(before.path(), keys());
+    acts.act(1, "lan", "::1", refund(false, 2_000_000)).unwrap();
+    let casework = acts.act(2, "minh", "::1", approve(0)).unwrap();
+    let close = casework.close(&folded(&casework, fee(1_000)), day(FIRST), fee(1_000)).unwrap();
+    let casework = acts.act(3, "minh", "::1", close).unwrap();
+    assert_eq!(line_of(&casework, "970415"), ["A|1|refund||2026-05-03|2000000"]);
+    assert_eq!(line_of(&casework, ACQUIRER), [] as [&str; 0]);
 }
 
 /// A closed day followed the fees of today.

@@ -37,6 +37,7 @@ pub(crate) fn about(kind: Kind, ours_minor: i64) -> Box<About> {
         ours_minor,
         theirs_minor: 0,
         is_gone: false,
+        acquirer_owes_refund: false,
     })
 }
 

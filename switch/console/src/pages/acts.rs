@@ -132,7 +132,7 @@ impl Words<'_> {
     fn proposal(&self, proposal: &Proposal) -> String {
         let t = self.t;
         let fact = |name: &str, value: &str| std::format!("{name}: {value}");
-        let opposite = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
+        let opposite = proposal.about.acquirer.filter(|_| proposal.between_minor() != 0);
         let checker = proposal.checker.as_deref();
         join([
             std::format!(

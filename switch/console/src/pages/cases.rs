@@ -520,7 +520,7 @@ struct ProposalShown {
 impl ProposalShown {
     fn new(case: &Case, proposal: &Proposal, console: &Console, t: &Texts) -> ProposalShown {
         let name = |bank: Institution| bank_name(&bank.to_string(), &console.settings);
-        let acquirer = proposal.about.acquirer.filter(|_| proposal.resolution.is_between_members());
+        let acquirer = proposal.about.acquirer.filter(|_| proposal.between_minor() != 0);
         ProposalShown {
             act: proposal.act,
             pays: pays(case, proposal, console, t),
@@ -535,22 +535,24 @@ impl ProposalShown {
     }
 }
 
-/// Who pays whom by a proposal, in words. Of an undo what stands says whether members pay.
+/// Who pays whom by a proposal, in words: what a citizen gets back, and what members owe each other for it. Of an undo what stands says the latter.
 fn pays(case: &Case, proposal: &Proposal, console: &Console, t: &Texts) -> Option<String> {
     let name = |bank: Institution| bank_name(&bank.to_string(), &console.settings);
-    let amount = format::amount(proposal.amount_minor.unsigned_abs(), console.settings.currency);
+    let amount = |minor: i64| format::amount(minor.unsigned_abs(), console.settings.currency);
     let bank = name(proposal.bank?);
-    let is_adjusted = match proposal.resolution {
-        Resolution::Undo => case.standing.iter().all(|stood| stood.resolution.is_between_members()),
-        resolution => resolution.is_between_members(),
+    let between_minor = match proposal.resolution {
+        Resolution::Undo => -case.standing.iter().map(Proposal::between_minor).sum::<i64>(),
+        _ => proposal.between_minor(),
     };
-    let say = |text: &str, payer: &str, payee: &str| with(&with(&with(text, payer), payee), &amount);
-    match (is_adjusted, proposal.about.acquirer.map(name)) {
-        (true, Some(acquirer)) if proposal.amount_minor > 0 => Some(say(t.pays, &bank, &acquirer)),
-        (true, Some(acquirer)) => Some(say(t.pays, &acquirer, &bank)),
-        _ if proposal.resolution == Resolution::Refund => Some(with(&with(t.refunds, bank), amount)),
-        _ => None,
-    }
+    let refunded = (proposal.resolution == Resolution::Refund)
+        .then(|| with(&with(t.refunds, &bank), amount(proposal.amount_minor)));
+    let acquirer = proposal.about.acquirer.filter(|_| between_minor != 0).map(name);
+    let between = acquirer.map(|acquirer| {
+        let (payer, payee) = if between_minor > 0 { (&bank, &acquirer) } else { (&acquirer, &bank) };
+        with(&with(&with(t.pays, payer), payee), amount(between_minor))
+    });
+    let said: Vec<String> = refunded.into_iter().chain(between).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 #[derive(Deserialize)]
@@ -644,12 +646,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
                 chosen: chosen == Some(*resolution),
             })
             .collect(),
-        amount_says: match row.natural_minor(Resolution::Adjustment).signum() {
-            _ if exception.kind == Kind::Suspense => t.amount_empty.to_owned(),
-            -1 => std::format!("{} {}", t.amount_empty, t.amount_less),
-            1 => std::format!("{} {}", t.amount_empty, t.amount_more),
-            _ => t.amount_empty.to_owned(),
-        },
+        amount_says: amount_says(row, console, t),
         is_chosen: chosen.is_some(),
         is_mine: row.case.owner.as_deref() == Some(me),
         may_work: visitor.may(Permission::Work),
@@ -661,6 +658,24 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         is_own_proposal: proposal.is_some_and(|proposal| proposal.maker == me),
         row: ShownRow::new(row, console, today, t),
     })
+}
+
+/// What an amount means here: which way an adjustment goes, and who pays for a refund.
+fn amount_says(row: &Row, console: &Console, t: &Texts) -> String {
+    let exception = &row.exception;
+    let way = match row.natural_minor(Resolution::Adjustment).signum() {
+        _ if exception.kind == Kind::Suspense => "",
+        -1 => t.amount_less,
+        1 => t.amount_more,
+        _ => "",
+    };
+    let name = |bank: Institution| bank_name(&bank.to_string(), &console.settings);
+    let members = exception.acquirer.zip(exception.bank).filter(|_| row.about().acquirer_owes_refund);
+    let refund = members
+        .map(|(acquirer, bank)| with(&with(t.amount_refund, name(acquirer)), name(bank)))
+        .unwrap_or_default();
+    let said = [t.amount_empty, way, &refund];
+    said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[derive(Default, Deserialize)]

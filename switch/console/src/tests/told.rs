@@ -18,13 +18,13 @@ async fn what_a_bank_has_to_pay_is_the_same_on_the_page_in_the_list_and_in_its_f
         case: row.exception.case,
         about: Box::new(row.about()),
         resolution: casework::Resolution::Adjustment,
-        amount_minor: 2_100_000,
+        amount_minor: 1_900_000,
         bank: row.exception.bank,
         why: "it was paid".to_owned(),
     };
     let acts = house.console.days.desk().unwrap().acts();
     let proposal = acts.act(5, "lan", "::1", deed).unwrap().next() - 1;
-    let pays = "VietinBank (970415) trả BIDV (970418) 2.100.000";
+    let pays = "VietinBank (970415) trả BIDV (970418) 1.900.000";
     let case = format!("/case?id={}", crate::pages::case_text(row.exception.case));
     for page in ["/approvals", &case] {
         assert!(clerk.get(page).await.page.contains(pays), "{page}");
@@ -35,13 +35,13 @@ async fn what_a_bank_has_to_pay_is_the_same_on_the_page_in_the_list_and_in_its_f
     let list = clerk.get("/totals.csv?day=2026-05-04").await.page;
     let (_, paid) = page.split_once("Vị thế ròng</h2>").unwrap();
     for (bank, position, adjusted, net, shown) in [
-        ("970415", 2_000_000, 2_100_000, 4_100_000, ["2.000.000", "2.100.000", "phải trả", "4.100.000"]),
+        ("970415", 2_000_000, 1_900_000, 3_900_000, ["2.000.000", "1.900.000", "phải trả", "3.900.000"]),
         (
             "970418",
             -2_000_000,
-            -2_100_000,
-            -4_100_000,
-            ["−2.000.000", "−2.100.000", "được nhận", "4.100.000"],
+            -1_900_000,
+            -3_900_000,
+            ["−2.000.000", "−1.900.000", "được nhận", "3.900.000"],
         ),
     ] {
         let file = clerk.get(&format!("/totals/file?day=2026-05-04&bank={bank}&form=settlement")).await.page;

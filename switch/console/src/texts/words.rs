@@ -249,6 +249,9 @@ texts! {
     amount_empty: "Để trống số tiền: lấy số ghi cạnh cách kết thúc.", "Without an amount: what stands beside how it ends.";
     amount_more: "Điều chỉnh là số ngân hàng nợ thêm; ở đây ngân hàng nợ thêm.", "An adjustment is what the bank owes more; here it owes more.";
     amount_less: "Điều chỉnh là số ngân hàng nợ thêm, số âm là nợ ít đi; ở đây ngân hàng nợ ít đi.", "An adjustment is what the bank owes more, negative where it owes less; here it owes less.";
+    amount_refund: "Khi hoàn tiền, {} còn trả {} cùng số tiền: tiền mặt vẫn ở trong máy của mình.", "With a refund {} also pays {} as much: the cash is still in its machine.";
+    amount_above: "Số tiền lớn hơn mức vụ việc chứng minh được: nhiều nhất {}, không kể dấu.", "The amount is more than the case bears out: {} at most, without sign.";
+    nobody_to_refund: "Hoàn tiền cần giao dịch của công dân có số tham chiếu (RRN): vụ việc này không có.", "A refund needs a citizen's transaction with its RRN: this case has none.";
     amount_other_way: "Điều chỉnh này ngược chiều với phần còn lệch: dấu của số tiền bị ngược. Để trống để lấy đúng số.", "This adjustment goes the other way than what is open: its sign is turned. Leave the amount empty for the right one.";
     amount_bad: "Số tiền không hợp với cách kết thúc này.", "The amount does not fit how it is to end.";
     files: "Quỹ và tệp", "Cash and files";
