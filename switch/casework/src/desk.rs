@@ -81,6 +81,22 @@ pub struct Arrival<'a> {
     pub from: &'a str,
 }
 
+/// Members' totals that nothing would ever be held against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoTotals {
+    /// The log has no such day.
+    #[error("{0}: the log knows no such business day")]
+    Day(Day),
+    /// Totals of somebody else.
+    #[error("line {line}: {bank} is no member of this switch")]
+    Stranger {
+        /// The file's line, from 1.
+        line: u64,
+        /// Whose they would be.
+        bank: Institution,
+    },
+}
+
 /// What a file would come to; nothing of it was taken, and nothing recorded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Preview {
@@ -176,6 +192,28 @@ impl Desk {
         let deed = Deed::Take { digest, key, layout, count, sum_minor, parts, numbering };
         self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
         Ok((count, sum_minor))
+    }
+
+    /// Members' totals are of a day of the log and of members; what cannot be read of them is refused where the file is taken. A slip of who hands them in
+    /// is told before, and nothing is recorded.
+    ///
+    /// # Errors
+    /// [`NoTotals`].
+    pub fn check_totals(
+        &self,
+        bytes: &[u8],
+        day: Day,
+        is_known: bool,
+        is_member: impl Fn(Institution) -> bool,
+    ) -> Result<(), NoTotals> {
+        if !is_known {
+            return Err(NoTotals::Day(day));
+        }
+        let lines = read_totals(bytes, self.reader(Numbering::AsShown)).unwrap_or_default();
+        match lines.iter().find(|line| !is_member(line.bank)) {
+            Some(line) => Err(NoTotals::Stranger { line: line.line, bank: line.bank }),
+            None => Ok(()),
+        }
     }
 
     /// One act for each bank; where one fails those before it stand, and the same file handed in again says the same.

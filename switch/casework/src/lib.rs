@@ -20,7 +20,9 @@ pub use cases::{
     Proposal, Refused, TakingBack, UNPROVEN_MINOR_MAX, file_case,
 };
 pub use days::Days;
-pub use desk::{Arrival, Desk, DeskError, FILES_DIR, Preview, PreviewLine, Row, claims, explanations};
+pub use desk::{
+    Arrival, Desk, DeskError, FILES_DIR, NoTotals, Preview, PreviewLine, Row, claims, explanations,
+};
 pub use due::{AGE_BANDS, DueRules, age_band};
 pub use matching::{Matching, PassedOver};
 pub use settlement::{NoSettlement, Payment, payments, settlement, settling};

@@ -24,6 +24,9 @@ pub enum NoSettlement {
     /// Records that no day counts: a file would lack their money.
     #[error("business day {0}: {reason}", reason = NotDay::Broken)]
     Broken(Day),
+    /// Nobody who has anything to do with the day, and no member: its file would be empty, and look like one.
+    #[error("{0} is no member of this switch")]
+    Stranger(Institution),
 }
 
 /// What a member owes all others of a day, minor units; negative where it is owed.
@@ -76,11 +79,15 @@ pub fn settlement(
     currency: u16,
     day: Day,
     bank: Institution,
+    is_member: impl FnOnce(Institution) -> bool,
 ) -> Result<(Settlement, i64), NoSettlement> {
     let sheet = book.sheet(day).ok_or(NoSettlement::Unknown(day))?;
     let (_, closed_at_ms) = sheet.closed.ok_or(NoSettlement::NotClosed(day))?;
     if !book.is_held(day) {
         return Err(NoSettlement::LetGo(day));
+    }
+    if !settling(casework, sheet).contains(&bank) && !is_member(bank) {
+        return Err(NoSettlement::Stranger(bank));
     }
     let booked = casework.booked().iter().filter(|booked| casework.settles_in(booked.act) == Some(day));
     let settlement = Settlement {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use casework::{
-    Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, NotDay, PassedOver,
-    Payment, Refused, Row, claims, explanations, payments, settlement, settling,
+    Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, NoTotals, NotDay,
+    PassedOver, Payment, Refused, Row, claims, explanations, payments, settlement, settling,
 };
 use exchange::{Rows, Settlement};
 use journal::{LogReader, ReadError};
@@ -298,16 +298,37 @@ impl Desks {
         currency: u16,
         day: Day,
         bank: Institution,
+        members: &BTreeSet<Institution>,
     ) -> Result<Result<(Settlement, i64), NoSettlement>, TellError> {
         let casework = self.casework()?.0;
         let mut state = self.state.lock().expect("nobody panics while reading days");
-        if !self.read_on(&mut state, &casework, log)? {
-            return Err(TellError::Reading(percent((state.days.book().next(), log.synced()), false)));
-        }
+        self.read_whole(&mut state, &casework, log)?;
         if state.days.first_broken().is_some() {
             return Ok(Err(NoSettlement::Broken(day)));
         }
-        Ok(settlement(&casework, state.days.book(), switch, currency, day, bank))
+        let is_member = |bank| members.contains(&bank);
+        Ok(settlement(&casework, state.days.book(), switch, currency, day, bank, is_member))
+    }
+
+    /// Whether members' totals are of a day of the log and of members. Waits for a disk.
+    ///
+    /// # Errors
+    /// [`TellError`]; [`TellError::Reading`] before the log is read whole; the inner one where they are not.
+    pub(crate) fn check_totals(
+        &self,
+        log: &LogReader,
+        bytes: &[u8],
+        day: Day,
+        members: &BTreeSet<Institution>,
+    ) -> Result<Result<(), NoTotals>, TellError> {
+        let Some(desk) = &self.desk else { return Ok(Ok(())) };
+        let casework = self.casework()?.0;
+        let is_known = {
+            let mut state = self.state.lock().expect("nobody panics while reading days");
+            self.read_whole(&mut state, &casework, log)?;
+            state.days.book().sheet(day).is_some()
+        };
+        Ok(desk.check_totals(bytes, day, is_known, |bank| members.contains(&bank)))
     }
 
     /// The act that closes a day at the end of the log. Waits for a disk.
@@ -343,6 +364,15 @@ impl Desks {
         match &self.desk {
             Some(desk) => Ok(desk.acts().read()?),
             None => Ok((Arc::default(), Arc::default())),
+        }
+    }
+
+    /// # Errors
+    /// [`TellError::Reading`] where something of it is left to read.
+    fn read_whole(&self, state: &mut State, casework: &Casework, log: &LogReader) -> Result<(), TellError> {
+        match self.read_on(state, casework, log)? {
+            true => Ok(()),
+            false => Err(TellError::Reading(percent((state.days.book().next(), log.synced()), false))),
         }
     }
 
@@ -547,7 +577,7 @@ mod tests {
             let deed = Deed::Close { day: day(), position: reader.synced(), fees: Box::default() };
             desks.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
             let bank = "970415".parse().unwrap();
-            let file = desks.settlement(&reader, "switch", 704, day(), bank).unwrap();
+            let file = desks.settlement(&reader, "switch", 704, day(), bank, &BTreeSet::new()).unwrap();
             assert_eq!(file.err().map(|error| error.to_string()), stray.then(|| expected.clone()));
             let settle = desks.settle(&reader, day()).map_err(|error| error.to_string());
             assert_eq!(settle.err(), stray.then_some(expected));

@@ -1,6 +1,6 @@
 //! What the console asks of the running switch, and what it is told when it is started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -46,8 +46,10 @@ pub struct Settings {
     pub sessions: SessionBounds,
     /// The switch's name, as files for banks have it.
     pub switch: String,
-    /// The banks' names.
+    /// The banks' names: of those that have citizens here.
     pub banks: BTreeMap<Institution, String>,
+    /// All members: these banks, and those whose terminals are connected.
+    pub members: BTreeSet<Institution>,
     /// ISO 4217 of all amounts.
     pub currency: u16,
     /// Where files of banks and machines are taken and cases are worked on, if anywhere.

@@ -257,6 +257,7 @@ pub(crate) fn settings() -> crate::Settings {
         tls: None,
         sessions: crate::SessionBounds::default(),
         banks: banks.into_iter().map(|(digits, name)| (bank(digits), name.to_owned())).collect(),
+        members: ["970415", "970418", "970425"].map(bank).into(),
         switch: "switch-1".to_owned(),
         currency: 704,
         first_day: day(),

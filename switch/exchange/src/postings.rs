@@ -208,7 +208,10 @@ impl<'m> Reading<'m> {
             Some(_) if mapping.debit_words.iter().any(|word| word == direction) => amount_minor,
             Some(_) if mapping.credit_words.iter().any(|word| word == direction) => -amount_minor,
             Some(_) => {
-                return Err(named(&columns.direction, direction)(Reason::NoDirection.into()));
+                let words = |words: &[String]| words.join(", ");
+                let (debits, credits) = (words(&mapping.debit_words), words(&mapping.credit_words));
+                let reason = Reason::NoDirection.of(&[&debits, &credits]);
+                return Err(named(&columns.direction, direction)(reason));
             }
         };
         if amount_minor == 0 {

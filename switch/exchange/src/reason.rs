@@ -32,14 +32,14 @@ reasons! {
     NoDateAs: "it is not a date written as {}";
     NoDate: "it is not a date";
     NoTime: "it is not a time written as hh:mm:ss";
-    NoTimeBehindDate: "there is no time behind the date";
+    NoTimeBehindDate: "there is no time behind the date, as in {} hh:mm:ss";
     NoNumber: "it is not a whole number, or too large";
     NoRrn: "an RRN has 12 characters";
     NoTerminal: "a terminal has 8 characters";
     NoStan: "a STAN is a number up to 999999";
     NoCurrency: "a currency is three digits, or letters such as VND";
     MinusBesideDirection: "a minus beside a direction";
-    NoDirection: "it is neither a debit nor a credit";
+    NoDirection: "it is neither a debit ({}) nor a credit ({})";
     NothingPosted: "nothing is posted";
     NoCount: "a line stands for one transaction at least";
     BehindTrailer: "it stands behind the trailer";

@@ -98,7 +98,7 @@ pub(crate) fn moment_s(day: Day, text: &str, utc_offset_minutes: i64) -> Result<
 /// Date and time in one cell, between them a space or a `T`.
 pub(crate) fn date_and_time(text: &str, format: &str, utc_offset_minutes: i64) -> Result<(Day, i64), Said> {
     let split = text.split_once(['T', ' ']);
-    let (date_text, time_text) = split.ok_or(Reason::NoTimeBehindDate)?;
+    let (date_text, time_text) = split.ok_or_else(|| Reason::NoTimeBehindDate.of(&[&format]))?;
     let day = date(date_text, format)?;
     Ok((day, moment_s(day, time_text.trim(), utc_offset_minutes)?))
 }

@@ -83,20 +83,44 @@ fn a_normal_file_is_read_whole() {
     assert_eq!((first.id.file, file.sum_minor), (Digest::of(NORMAL.as_bytes()).file(), 2_500_000));
 }
 
+/// The normal form could not be written from the docs: which words, which dates.
+#[test]
+fn the_samples_of_the_docs_are_read() {
+    let page = include_str!("../../../docs/reconciliation.md");
+    let samples = page.split("```csv\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let [postings, journal, counters, totals] = samples.collect::<Vec<_>>()[..] else { panic!("{page}") };
+    let read = normal(postings).unwrap();
+    let amounts: Vec<i64> = read.postings.iter().map(|posting| posting.amount_minor).collect();
+    // 07:00:00 in Vietnam is midnight in UTC.
+    assert_eq!((amounts, read.postings[0].at_s % 86_400), (vec![2_000_000, -500_000], 0));
+    let cash = read_journal(journal.as_bytes(), 420, Reader::IN_PROCESS).unwrap();
+    let moved: Vec<(i64, i64)> =
+        cash.lines.iter().map(|line| (line.requested_minor, line.moved_minor)).collect();
+    assert_eq!(moved, [(2_000_000, 2_000_000), (500_000, 0)]);
+    let (_, counted) = read_counters(counters.as_bytes(), 420, Reader::IN_PROCESS).unwrap();
+    assert_eq!((counted.len(), counted[0].counted), (1, 19_996));
+    assert_eq!(read_totals(totals.as_bytes(), Reader::IN_PROCESS).unwrap().len(), 2);
+}
+
 #[test]
 fn what_is_wrong_is_told_line_by_line_and_nothing_is_taken() {
     let with = |from: &str, to: &str| normal(&NORMAL.replace(from, to)).unwrap_err();
     for (from, to, kind, expected) in [
         ("2000000", "2.000.000", Kind::UnreadableLine, "2 amount `2.000.000`: it is not an amount"),
         ("2000000", "0", Kind::UnreadableLine, "2 amount `0`: nothing is posted"),
-        (",D,", ",X,", Kind::UnreadableLine, "2 direction `X`: it is neither a debit nor a credit"),
+        (
+            ",D,",
+            ",X,",
+            Kind::UnreadableLine,
+            "2 direction `X`: it is neither a debit (D, DR, N) nor a credit (C, CR)",
+        ),
         ("612300000001", "6123", Kind::UnreadableLine, "2 rrn `6123`: an RRN has 12 characters"),
         ("500001", "1000000", Kind::UnreadableLine, "2 stan `1000000`: a STAN is a number up to 999999"),
         (
             "2026-05-03 07:00:00",
             "03/05/2026",
             Kind::UnreadableLine,
-            "2 at `03/05/2026`: there is no time behind the date",
+            "2 at `03/05/2026`: there is no time behind the date, as in yyyy-mm-dd hh:mm:ss",
         ),
         ("TRAILER,2,", "TRAILER,3,", Kind::ControlTotalWrong, "4 count `3`: there are 2 lines"),
         ("2,2500000", "2,2500001", Kind::ControlTotalWrong, "4 sum `2500001`: the lines come to 2500000"),

@@ -4,12 +4,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use casework::{Act, Arrival, Casework, Deed, Proposal, Resolution, Row, age_band, settlement};
+use casework::{Act, Arrival, Casework, Deed, PreviewLine, Proposal, Resolution, Row, age_band, settlement};
 use console::Permission;
-use exchange::{
-    Camt, Cell, FileKey, FileKind, Layout, List, Mapping, Numbering, PREVIEW_LINES_MAX, Reader, Settlement,
-    preview_postings, read_totals, write_camt,
-};
+use exchange::{Camt, Cell, FileKey, FileKind, Layout, List, PREVIEW_LINES_MAX, Settlement, write_camt};
 use processor::{Day, Institution, TerminalId};
 use reconciliation::Kind;
 use serde_json::{Value, json};
@@ -20,7 +17,6 @@ use crate::cli::{
 use crate::config::Settings;
 use crate::desk::{Joined, Seat, now_ms};
 use crate::log_view::utc_ms;
-use crate::rows_process::RowsProcess;
 
 /// Takes a file, or shows how it would be read.
 ///
@@ -50,7 +46,7 @@ pub fn import(
     // A slip in the command is none of the file's: it is told, and nothing is recorded.
     key.check().map_err(|refusal| refusal.to_string())?;
     if args.preview {
-        return preview(&bytes, key.bank, key.day, layout.as_ref(), out);
+        return preview(&seat, &bytes, key, layout.as_ref(), out);
     }
     let arrival = Arrival {
         bytes: &bytes,
@@ -267,11 +263,9 @@ fn asked_settlement(
     let day = filter.day.as_deref().ok_or("--day is missing")?.parse::<Day>()?;
     let bank = filter.bank.as_deref().ok_or("--bank is missing")?.parse::<Institution>()?;
     let (switch, currency) = (&settings.switch.id, settings.processor.currency);
-    let made = settlement(&joined.casework, &joined.book, switch, currency, day, bank);
-    let made = made.map_err(|error| error.to_string())?;
-    let is_of_day = joined.book.sheet(day).is_some_and(|sheet| sheet.net_positions().contains_key(&bank));
-    let is_known = is_of_day || !made.0.adjustments.is_empty() || is_member(settings, bank);
-    if is_known { Ok(made) } else { Err(format!("{bank} is no member of this switch")) }
+    let is_member = |bank| is_member(settings, bank);
+    let made = settlement(&joined.casework, &joined.book, switch, currency, day, bank, is_member);
+    made.map_err(|error| error.to_string())
 }
 
 /// A bank of citizens or of terminals.
@@ -359,66 +353,89 @@ fn list(rows: &[Row], today: Day) -> List {
     List { headings, rows: rows.iter().map(row).collect() }
 }
 
-/// Totals are of a day that the log knows and of members: another one's would stand there, and nothing would ever be held against it.
+/// As the console checks them, before anything is recorded.
 fn check_totals(settings: &Settings, seat: &Seat<'_>, bytes: &[u8], day: Day) -> Result<(), String> {
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
-    if seat.book(&casework)?.sheet(day).is_none() {
-        return Err(format!("{day}: the log knows no such business day"));
-    }
-    // What cannot be read is refused where the file is taken.
-    let lines = read_totals(bytes, reader(&RowsProcess::default())).unwrap_or_default();
-    match lines.iter().find(|line| !is_member(settings, line.bank)) {
-        Some(line) => Err(format!("line {}: {} is no member of this switch", line.line, line.bank)),
-        None => Ok(()),
-    }
+    let is_known = seat.book(&casework)?.sheet(day).is_some();
+    let checked = seat.desk.check_totals(bytes, day, is_known, |bank| is_member(settings, bank));
+    checked.map_err(|error| error.to_string())
 }
 
-fn reader(rows: &RowsProcess) -> Reader<'_> {
-    Reader { rows, numbering: Numbering::AsShown }
-}
-
+/// As the console shows a file of any kind before it is taken.
 fn preview(
+    seat: &Seat<'_>,
     bytes: &[u8],
-    bank: Option<Institution>,
-    day: Day,
+    key: FileKey,
     layout: Option<&Layout>,
     out: &mut impl Write,
 ) -> Result<(), String> {
-    let bank = bank.ok_or("a preview is of a bank's postings: name the bank")?;
-    let normal = Mapping::normal();
-    let mapping = match layout {
-        None => &normal,
-        Some(Layout::Postings(mapping)) => mapping,
-        Some(Layout::RawJournal(_)) => return Err("a preview is of a bank's postings".to_owned()),
-    };
-    let rows = RowsProcess::default();
-    let shown = preview_postings(bytes, mapping, bank, day, reader(&rows), PREVIEW_LINES_MAX)
-        .map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    for posting in &shown.postings {
-        let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        text += &format!(
-            "line {}: {} {} rrn {} terminal {} amount {}\n",
-            posting.id.line,
-            posting.day,
-            utc_ms(posting.at_s * 1_000),
-            word(posting.rrn.map(|rrn| rrn.shown(posting.day))),
-            word(posting.terminal.map(|terminal| terminal.to_string())),
-            posting.amount_minor
-        );
-    }
-    for reject in &shown.rejects.0 {
+    let shown =
+        seat.desk.preview(bytes, key, layout, PREVIEW_LINES_MAX).map_err(|error| error.to_string())?;
+    let mut text: String = shown.lines.iter().map(preview_line).collect();
+    let (rejects, more) =
+        shown.refusal.as_ref().map_or((&[][..], 0), |refusal| (&refusal.rejects[..], refusal.more));
+    for reject in rejects {
         text += &format!("line {}, {}: `{}`: {}\n", reject.line, reject.field, reject.value, reject.reason);
     }
-    let wrong = shown.rejects.0.len() as u64 + shown.rejects.1;
-    text += &format!("{} lines, sum {}, {wrong} wrong; nothing was taken\n", shown.count, shown.sum_minor);
+    let wrong = rejects.len() as u64 + more;
+    // Numbers and amounts have no sum.
+    let sum = match key.kind {
+        FileKind::Totals => String::new(),
+        FileKind::Postings | FileKind::Journal | FileKind::Counters => format!(" sum {},", shown.sum_minor),
+    };
+    text += &format!("{} lines,{sum} {wrong} wrong; nothing was taken\n", shown.count);
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn preview_line(line: &PreviewLine) -> String {
+    let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    match line {
+        PreviewLine::Posting(line) => format!(
+            "line {}: {} {} rrn {} terminal {} amount {}\n",
+            line.id.line,
+            line.day,
+            utc_ms(line.at_s * 1_000),
+            word(line.rrn.map(|rrn| rrn.shown(line.day))),
+            word(line.terminal.map(|terminal| terminal.to_string())),
+            line.amount_minor
+        ),
+        PreviewLine::Cash(line) => format!(
+            "line {}: {} {} rrn {} terminal {} requested {} moved {}\n",
+            line.id.line,
+            line.day,
+            utc_ms(line.at_s * 1_000),
+            word(line.rrn.map(|rrn| rrn.shown(line.day))),
+            line.terminal,
+            line.requested_minor,
+            line.moved_minor
+        ),
+        PreviewLine::Counter(line) => format!(
+            "line {}: {} {} terminal {} cassette {} note {} opening {} loaded {} dispensed {} counted {}\n",
+            line.id.line,
+            line.day,
+            utc_ms(line.at_s * 1_000),
+            line.terminal,
+            line.cassette,
+            line.note_minor,
+            line.opening,
+            line.loaded,
+            line.dispensed,
+            line.counted
+        ),
+        PreviewLine::Total(line) => {
+            format!("line {}: bank {} element {} value {}\n", line.line, line.bank, line.element, line.value)
+        }
+    }
 }
 
 /// A layout that is kept, or one in a file.
 fn layout_of(casework: &Casework, name: &str) -> Result<Layout, String> {
     match casework.layout(name) {
         Some(layout) => Ok(layout.clone()),
+        // Who gives a name has a name in mind, and not a file.
+        None if !Path::new(name).exists() => {
+            Err(format!("{name}: no mapping is kept under this name, and there is no such file"))
+        }
         None => read_layout(Path::new(name)),
     }
 }

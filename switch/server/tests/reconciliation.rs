@@ -467,6 +467,48 @@ fn a_layout_is_kept_by_its_name() {
     assert_eq!(desk.told(&import), "taken: 1 lines, sum 2000000\n");
 }
 
+/// A preview of a journal asked for a bank, and refused the bank.
+#[test]
+fn a_file_of_any_kind_is_previewed_and_a_mapping_that_is_not_kept_is_told() {
+    let desk = Desk::new();
+    let page = include_str!("../../../docs/reconciliation.md");
+    let samples: Vec<&str> =
+        page.split("```csv\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    for (kind, sample, first, end) in [
+        (
+            "journal",
+            samples[1],
+            "line 2: 2026-05-03 2026-05-03T00:00:09Z rrn ",
+            "2 lines, sum 2000000, 0 wrong",
+        ),
+        (
+            "counters",
+            samples[2],
+            "line 2: 2026-05-03 2026-05-03T16:00:00Z terminal HN000001 cassette 1 ",
+            "0 wrong",
+        ),
+        (
+            "totals",
+            "bank,element,value\n970418,88,5\n",
+            "line 2: bank 970418 element 88 value 5\n",
+            "1 lines, 0 wrong",
+        ),
+    ] {
+        write(desk.dir.path(), "file.csv", sample);
+        let import = ["recon", "import", "file.csv", "--kind", kind, "--day", DAY, "--preview"];
+        let told = desk.told(&import);
+        assert!(told.starts_with(first), "{told}");
+        assert!(told.ends_with(&format!("{end}; nothing was taken\n")), "{told}");
+        let refused = desk.command(&[&import[..], &["--layout", "bidv"]].concat());
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            told.contains("bidv: no mapping is kept under this name, and there is no such file"),
+            "{told}"
+        );
+    }
+    assert!(!desk.path("clerks/casework.jsonl").exists(), "no act");
+}
+
 /// A workbook of postings, and the layout that reads it.
 fn workbook(rows: u32) -> (Vec<u8>, &'static str) {
     let mut book = rust_xlsxwriter::Workbook::new();

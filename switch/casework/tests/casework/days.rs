@@ -47,7 +47,8 @@ fn folded(casework: &Casework, fees: FeeTable) -> Book {
 
 /// What a member owes for a day by its file, and how many of its lines are details and adjustments.
 fn file_of(casework: &Casework, book: &Book, member: &str, of: &str) -> (i64, usize, usize) {
-    let (made, _) = settlement(casework, book, "switch", 704, day(of), member.parse().unwrap()).unwrap();
+    let (made, _) =
+        settlement(casework, book, "switch", 704, day(of), member.parse().unwrap(), |_| false).unwrap();
     (made.net_minor(), made.details.len(), made.adjustments.len())
 }
 
@@ -151,7 +152,7 @@ fn a_member_s_file_has_both_its_sides_and_all_files_come_to_nothing() {
     assert_eq!(nets, [("970415".to_owned(), 1_501_000), (ACQUIRER.to_owned(), -1_501_000)]);
     assert_eq!(paid(FIRST)[&bank()], Payment { position_minor: 2_001_000, adjusted_minor: -500_000 });
     assert!(paid(SECOND).values().all(|paid| paid.adjusted_minor == 0), "it is in one file alone");
-    let early = settlement(&casework, &book, "switch", 704, day(SECOND), bank()).unwrap_err();
+    let early = settlement(&casework, &book, "switch", 704, day(SECOND), bank(), |_| true).unwrap_err();
     assert_eq!(early.to_string(), "business day 2026-05-04: it is not closed, and may still change");
 }
 

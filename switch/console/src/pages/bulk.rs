@@ -1,6 +1,5 @@
 //! One act on many exceptions: each case gets a record of its own, or the reason why it got none.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -9,7 +8,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use casework::{ActError, Deed, DeskError, Refused as NotDone, Resolution, Row};
 use mutant::Mutant;
-use processor::Institution;
 
 use crate::app::{Console, Visitor};
 use crate::desk::Seen;
@@ -70,7 +68,6 @@ struct Plan {
 /// The cases that were chosen with what is asked for; a warning where nothing is to be done.
 fn plan(fields: &Fields, seen: &Seen, console: &Console, visitor: &Visitor) -> Result<Plan, String> {
     let t = visitor.t();
-    let banks: BTreeSet<Institution> = console.settings.banks.keys().copied().collect();
     let mut plan = Plan::default();
     match fields.all("case").count() {
         0 => return Err(t.bulk_none.to_owned()),
@@ -90,7 +87,7 @@ fn plan(fields: &Fields, seen: &Seen, console: &Console, visitor: &Visitor) -> R
             owner: fields.text("owner").to_owned(),
             ..Doing::default()
         };
-        let (deed, _) = doing.deed(row, &visitor.person.name, &banks).ok_or(t.act_bad)?;
+        let (deed, _) = doing.deed(row, &visitor.person.name, &console.settings.members, t)?;
         let stale = cases::warning(row, t)
             .filter(|_| matches!(&deed, Deed::Approve { .. }) && !mutant::is(Mutant::GoneApprovedInBulk));
         let is_refund = matches!(&deed, Deed::Propose { resolution: Resolution::Refund, .. });

@@ -607,11 +607,11 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         warning: warning(row, t),
         acquirers: match exception.acquirer {
             Some(_) => Vec::new(),
-            None => Choice::banks(console, ""),
+            None => Choice::members(console, ""),
         },
         payers: match exception.bank {
             Some(_) => Vec::new(),
-            None => Choice::banks(console, ""),
+            None => Choice::members(console, ""),
         },
         proposal: proposal.map(|proposal| ProposalShown::new(&row.case, proposal, console, t)),
         notes: row
@@ -699,12 +699,16 @@ pub(crate) struct Doing {
 
 impl Doing {
     /// What is asked for, and who may do such a thing.
+    ///
+    /// # Errors
+    /// What is not understood, in words.
     pub(crate) fn deed(
         &self,
         row: &Row,
         me: &str,
-        banks: &BTreeSet<Institution>,
-    ) -> Option<(Deed, Permission)> {
+        members: &BTreeSet<Institution>,
+        t: &'static Texts,
+    ) -> Result<(Deed, Permission), &'static str> {
         let exception = &row.exception;
         let case = exception.case;
         let text = self.text.trim().to_owned();
@@ -722,26 +726,26 @@ impl Doing {
                     "approve" => Deed::Approve { case, proposal },
                     _ => Deed::Reject { case, proposal, why: text },
                 };
-                return Some((deed, Permission::Check));
+                return Ok((deed, Permission::Check));
             }
             "propose" => {
-                let resolution =
-                    Resolution::PROPOSED.into_iter().find(|known| known.name() == self.resolution)?;
+                let mut known = Resolution::PROPOSED.into_iter();
+                let resolution = known.find(|known| known.name() == self.resolution).ok_or(t.act_bad)?;
                 let amount_minor = match resolution {
                     Resolution::Accept => 0,
                     _ if self.amount.trim().is_empty() => row.natural_minor(resolution),
-                    _ => whole_amount(&self.amount)?,
+                    _ => whole_amount(&self.amount).ok_or(t.amount_not_read)?,
                 };
                 let chosen =
-                    |field: &str| field.parse::<Institution>().ok().filter(|bank| banks.contains(bank));
+                    |field: &str| field.parse::<Institution>().ok().filter(|bank| members.contains(bank));
                 let bank = exception.bank.or(chosen(&self.bank));
                 let mut about = Box::new(row.about());
                 about.acquirer = about.acquirer.or(chosen(&self.acquirer));
                 Deed::Propose { case, about, resolution, amount_minor, bank, why: text }
             }
-            _ => return None,
+            _ => return Err(t.act_bad),
         };
-        Some((deed, Permission::Work))
+        Ok((deed, Permission::Work))
     }
 }
 
@@ -757,9 +761,9 @@ pub(crate) async fn act(
     // Only what is an exception can be a case.
     let seen = seen(&console, &visitor).await?;
     let found = seen.rows.iter().find(|row| row.exception.case == case).ok_or_else(not_found)?;
-    let banks = console.settings.banks.keys().copied().collect();
-    let Some((deed, permission)) = doing.deed(found, &visitor.person.name, &banks) else {
-        return again(&console, &visitor, &doing.id, t.act_bad.to_owned()).await;
+    let (deed, permission) = match doing.deed(found, &visitor.person.name, &console.settings.members, t) {
+        Ok(asked) => asked,
+        Err(words) => return again(&console, &visitor, &doing.id, words.to_owned()).await,
     };
     need(&console, &visitor, permission)?;
     match done(&console, &visitor, deed).await {
@@ -846,6 +850,8 @@ mod tests {
             ("2,500,000.00", None),
             ("2500.000", None),
             ("1.5", None),
+            ("1e5", None),
+            ("-10.00", None),
             ("", None),
             ("x", None),
         ] {

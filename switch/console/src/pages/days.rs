@@ -20,7 +20,7 @@ use crate::evidence::bank_name;
 use crate::format;
 use crate::pages::cases;
 use crate::pages::export::{Csv, TEXT, XML, download};
-use crate::pages::problem::Refused;
+use crate::pages::problem::{self, Problem, Refused};
 use crate::pages::{
     Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable, whole,
 };
@@ -617,7 +617,8 @@ pub(crate) async fn file(
     };
     let settling = whole(&console, &visitor, move |console| {
         let settings = &console.settings;
-        console.days.settlement(&console.log, &settings.switch, settings.currency, day, bank)
+        let (switch, currency) = (&settings.switch, settings.currency);
+        console.days.settlement(&console.log, switch, currency, day, bank, &settings.members)
     });
     let (settlement, created_s) = match settling.await? {
         Ok(settlement) => settlement,
@@ -625,6 +626,10 @@ pub(crate) async fn file(
             let mut page = totals_page(&console, &visitor, &day.to_string()).await?;
             page.shell.warning = Some(visitor.t().not_day(NotDay::Broken).to_owned());
             return Ok(unprocessable(&page));
+        }
+        Err(NoSettlement::Stranger(bank)) => {
+            let stranger = problem::page(&visitor.guest, Some(&visitor), Problem::Stranger(bank));
+            return Err(Refused::from(stranger));
         }
         Err(_) => return Err(missing(&visitor)),
     };

@@ -28,7 +28,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use mutant::Mutant;
-use processor::Day;
+use processor::{Day, Institution};
 use serde::Deserialize;
 
 use crate::app::{Console, Guest, TURN_MAX, Visitor};
@@ -263,8 +263,21 @@ impl Choice {
 
     /// The banks of the switch by name.
     pub(crate) fn banks(console: &Console, chosen: &str) -> Vec<Choice> {
-        let banks = console.settings.banks.keys().map(ToString::to_string);
-        banks.map(|id| Choice::new(&id, crate::evidence::bank_name(&id, &console.settings), chosen)).collect()
+        Choice::institutions(console.settings.banks.keys(), console, chosen)
+    }
+
+    /// All members, by name where they have one.
+    pub(crate) fn members(console: &Console, chosen: &str) -> Vec<Choice> {
+        Choice::institutions(console.settings.members.iter(), console, chosen)
+    }
+
+    fn institutions<'a>(
+        all: impl Iterator<Item = &'a Institution>,
+        console: &Console,
+        chosen: &str,
+    ) -> Vec<Choice> {
+        let name = |id: &str| crate::evidence::bank_name(id, &console.settings);
+        all.map(ToString::to_string).map(|id| Choice::new(&id, name(&id), chosen)).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mutant::Mutant;
+use processor::Institution;
 
 use crate::app::{Guest, Visitor};
 use crate::pages::{Section, Shell, shown};
@@ -47,6 +48,8 @@ pub(crate) enum Problem {
     Busy,
     /// Too many exports wait for their turn.
     ExportsBusy,
+    /// No member has this number, and so there is no file for it.
+    Stranger(Institution),
     /// A filter of a list that is not understood, as the page calls it.
     Filter(&'static str),
     /// The person's export waits already.
@@ -99,6 +102,9 @@ pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -
         }
         Problem::ExportsBusy => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.exports_busy.to_owned(), "", String::new())
+        }
+        Problem::Stranger(bank) => {
+            (StatusCode::NOT_FOUND, t.error_title, with(t.file_stranger, bank), "", String::new())
         }
         Problem::Filter(name) => {
             (StatusCode::UNPROCESSABLE_ENTITY, t.error_title, with(t.filter_bad, name), "", String::new())

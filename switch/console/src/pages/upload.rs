@@ -20,7 +20,9 @@ use crate::pages::days::is_amount;
 use crate::pages::export::Csv;
 use crate::pages::files::{kind_words, whose};
 use crate::pages::problem::Refused;
-use crate::pages::{Choice, Section, Shell, at_turn, cases, failed, missing, need, shown, unprocessable};
+use crate::pages::{
+    Choice, Section, Shell, at_turn, cases, failed, missing, need, shown, unprocessable, whole,
+};
 use crate::role::Permission;
 use crate::texts::{Texts, with};
 use crate::waiting::Waiter;
@@ -199,6 +201,7 @@ pub(crate) async fn preview(
 ) -> Result<Response, Refused> {
     need(&console, &visitor, Permission::Work)?;
     let t = visitor.t();
+    let upload = Arc::new(upload);
     let again = async |warning: String| {
         let mut page = load_page(&console, &visitor, |name| upload.field(name)).await?;
         page.shell.warning = Some(warning);
@@ -219,6 +222,15 @@ pub(crate) async fn preview(
             None => return again(with(t.load_bad, t.mapping)).await,
         },
     };
+    if key.kind == FileKind::Totals {
+        let held = Arc::clone(&upload);
+        let checking = whole(&console, &visitor, move |console| {
+            console.days.check_totals(&console.log, &held.bytes, key.day, &console.settings.members)
+        });
+        if let Err(slip) = checking.await? {
+            return again(t.no_totals(slip)).await;
+        }
+    }
     let person = visitor.person.name.clone();
     let shown_of = at_turn(&console, &visitor, move |console| {
         let desk = console.days.desk().ok_or("there is no desk")?;

@@ -164,6 +164,12 @@ async fn a_closed_day_has_its_files_and_is_settled_once_by_a_checker() {
         assert!(xml.contains(root), "{form}: {xml}");
     }
     assert_eq!(clerk.get(&format!("{file}ledger")).await.status, StatusCode::NOT_FOUND);
+    // Whoever mistyped a number got an empty file, which looks like one of a bank without transactions.
+    let of = |bank: &str| format!("/totals/file?day=2026-05-04&bank={bank}&form=settlement");
+    let stranger = clerk.get(&of("999999")).await;
+    assert_eq!(stranger.status, StatusCode::NOT_FOUND);
+    assert!(stranger.page.contains("999999 không phải thành viên"), "{}", stranger.page);
+    assert_eq!(clerk.get(&of("970425")).await.status, StatusCode::OK, "a member that had nothing to do");
     assert_eq!(clerk.post("/day/settle", "day=2026-05-04").await.status, StatusCode::FORBIDDEN);
     let settled = checker.post("/day/settle", "day=2026-05-04").await;
     assert_eq!(settled.location, "/totals?day=2026-05-04&settled=1", "{}", settled.page);
@@ -414,4 +420,47 @@ async fn a_form_or_file_that_does_not_come_or_is_too_large_is_dropped() {
     assert_eq!(too_large.status, StatusCode::PAYLOAD_TOO_LARGE);
     let long = format!("id=x&text={}", "x".repeat(100_000));
     assert_eq!(clerk.post("/case/act", &long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// The console took them, and the command line refused both.
+#[tokio::test]
+async fn totals_of_strangers_and_of_days_that_do_not_exist_are_not_taken() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let acts = house.acts_on_cases();
+    for (bank, day, words) in [
+        ("970499", "2026-05-04", "Dòng 2: 970499 không phải thành viên"),
+        ("970415", "2027-05-04", "Sổ giao dịch không có ngày kinh doanh 04/05/2027"),
+    ] {
+        let place = [("kind", "totals"), ("day", day), ("part", "1")];
+        let file = format!("bank,element,value\n{bank},88,5\n");
+        let refused = clerk.load(&place, file.as_bytes()).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{words}");
+        assert!(refused.page.contains(words), "{words}: {}", refused.page);
+    }
+    assert_eq!(house.acts_on_cases(), acts);
+}
+
+/// Both lists had banks with citizens alone, and amounts that were not understood nothing that helped.
+#[tokio::test]
+async fn an_adjustment_names_any_member_and_an_amount_that_is_none_is_told_how_one_is_written() {
+    let house = with_desk(&[Use::default()]);
+    let clerk = house.logged_in("lan").await;
+    let file = postings(&["2026-05-04 08:00:01,1900000,D,,HN000001,,,,,"], "1,1900000");
+    let shown = clerk.load(&POSTINGS_OF_THE_DAY, &file).await.page;
+    clerk.post("/load/take", &format!("id={}", Browser::id_on(&shown))).await;
+    let case = house.cases("missing_at_switch")[0].0.clone();
+    let page = clerk.get(&format!("/case?id={case}")).await.page;
+    assert!(page.contains("<option value=\"970425\""), "{page}");
+    let propose = async |acquirer: &str, amount: &str| {
+        let fields = format!("id={case}&act=propose&resolution=adjustment&text=x");
+        clerk.post("/case/act", &format!("{fields}&amount={amount}&acquirer={acquirer}")).await
+    };
+    for amount in ["1e5", "-10.00"] {
+        let refused = propose("970425", amount).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{amount}");
+        assert!(refused.page.contains("ví dụ 2500000 hoặc 2.500.000"), "{amount}: {}", refused.page);
+    }
+    assert_eq!(propose("970499", "5").await.status, StatusCode::UNPROCESSABLE_ENTITY, "a stranger");
+    assert_eq!(propose("970425", "5").await.status, StatusCode::SEE_OTHER);
 }

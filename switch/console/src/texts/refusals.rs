@@ -1,10 +1,11 @@
 //! Why something is refused: files, acts, days, matches by hand and mappings, by their names, so that neither language can lack one.
 
-use casework::{CASES_MAX, NotByHand, NotDay, PARTS_MAX, Refused};
+use casework::{CASES_MAX, NoTotals, NotByHand, NotDay, PARTS_MAX, Refused};
 use exchange::{Reason, values_of};
 use reconciliation::Misfit;
 
 use super::{Texts, with};
+use crate::format;
 
 impl Texts {
     /// Why a line of a file is not taken. What an earlier version has recorded and nobody knows any more is quoted.
@@ -47,6 +48,14 @@ impl Texts {
     }
 
     /// Why a day is not closed or settled.
+    /// Why members' totals would be held against nothing.
+    pub(crate) fn no_totals(&self, slip: NoTotals) -> String {
+        match slip {
+            NoTotals::Day(day) => with(self.totals_no_day, format::day(day)),
+            NoTotals::Stranger { line, bank } => with(&with(self.totals_stranger, line), bank),
+        }
+    }
+
     pub(crate) fn not_day(&self, reason: NotDay) -> &'static str {
         match reason {
             NotDay::Unknown => self.not_closed_unknown,
@@ -133,14 +142,14 @@ fn vietnamese(reason: Reason) -> &'static str {
         Reason::NoDateAs => "không phải ngày viết theo {}",
         Reason::NoDate => "không phải ngày",
         Reason::NoTime => "không phải giờ viết theo hh:mm:ss",
-        Reason::NoTimeBehindDate => "sau ngày không có giờ",
+        Reason::NoTimeBehindDate => "sau ngày không có giờ, như trong {} hh:mm:ss",
         Reason::NoNumber => "không phải số nguyên, hoặc quá lớn",
         Reason::NoRrn => "RRN có 12 ký tự",
         Reason::NoTerminal => "mã máy có 8 ký tự",
         Reason::NoStan => "STAN là số không quá 999999",
         Reason::NoCurrency => "loại tiền là ba chữ số, hoặc chữ như VND",
         Reason::MinusBesideDirection => "dấu trừ bên cạnh chiều nợ có",
-        Reason::NoDirection => "không phải nợ cũng không phải có",
+        Reason::NoDirection => "không phải nợ ({}) cũng không phải có ({})",
         Reason::NothingPosted => "không hạch toán gì",
         Reason::NoCount => "một dòng thay cho ít nhất một giao dịch",
         Reason::BehindTrailer => "đứng sau dòng tổng",

@@ -242,7 +242,11 @@ texts! {
     dispute: "Khiếu nại", "Dispute";
     reopen: "Mở lại", "Reopen";
     act_done: "Đã ghi lại.", "It is recorded.";
-    act_bad: "Không hiểu việc hoặc số tiền này.", "This act or amount is not understood.";
+    act_bad: "Không hiểu việc này.", "This act is not understood.";
+    amount_not_read: "Không hiểu số tiền này. Hãy viết số đồng bằng chữ số, ví dụ 2500000 hoặc 2.500.000, có dấu - ở trước nếu là số âm; không có phần lẻ.", "This amount is not understood. Write whole VND in digits, such as 2500000 or 2,500,000, with a - in front of an amount below zero; no fraction.";
+    file_stranger: "{} không phải thành viên của hệ thống này: không có tệp nào cho mã đó.", "{} is no member of this switch: there is no file for it.";
+    totals_no_day: "Sổ giao dịch không có ngày kinh doanh {}. Hãy sửa rồi chọn lại tệp.", "The log knows no business day {}. Mend it and choose the file again.";
+    totals_stranger: "Dòng {}: {} không phải thành viên của hệ thống này. Chưa nhận gì.", "Line {}: {} is no member of this switch. Nothing was taken.";
     not_own_proposal: "Bạn đã đề xuất vụ này, nên người khác phải duyệt.", "You have proposed this, so somebody else has to check it.";
     case_moved_on: "Vụ việc không còn ở trạng thái đó; hãy xem lại.", "The case is no longer where it was; look again.";
     text_bad: "Hãy ghi từ 1 đến {} ký tự.", "Write 1 to {} characters.";

@@ -1,6 +1,6 @@
 //! `[console]`: where browsers connect to, and the directory of people and audit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::console::{ConsoleTls, SessionBounds, Settings};
 use processor::{Day, Institution, IssuerConfig};
@@ -45,6 +45,7 @@ pub(super) fn console(section: Section<'_>, banks: &BTreeMap<Institution, Issuer
         tls: tls?,
         sessions: SessionBounds { idle_ms_max: idle_ms_max?, whole_ms_max: whole_ms_max? },
         banks: banks.iter().map(|(bank, config)| (*bank, config.name.clone())).collect(),
+        members: BTreeSet::new(),
         switch: String::new(),
         currency: 0,
         desk: None,

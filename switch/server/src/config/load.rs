@@ -96,7 +96,9 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     let switch = switch?;
     let console = match console {
         Some(console) => {
-            Some(::console::Settings { switch: switch.id.clone(), currency, first_day, ..console? })
+            let acquirers = terminals.values().map(|terminal| terminal.acquirer);
+            let members = issuers.keys().copied().chain(acquirers).collect();
+            Some(::console::Settings { switch: switch.id.clone(), currency, first_day, members, ..console? })
         }
         None => None,
     };
