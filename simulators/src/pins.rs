@@ -182,12 +182,15 @@ impl fmt::Debug for PinPad {
     }
 }
 
+/// A bank reads PINs under the key of before for so long after it took the next one in (docs/interface.md#key-exchange). One day.
+const OLD_KEY_LIFE_MS: i64 = 86_400_000;
+
 /// How a bank checks PINs: what its own module does.
 #[derive(Clone)]
 pub struct PinCheck {
     key: PinKey,
-    /// Of what was under way when the next one came.
-    before: Option<PinKey>,
+    /// Of what was under way when the next one came, and until when it is read: milliseconds since 1970.
+    before: Option<(PinKey, i64)>,
     format: PinFormat,
     pins: Pins,
 }
@@ -201,15 +204,17 @@ impl PinCheck {
         Ok(PinCheck { key: PinKey::new(key)?, before: None, format, pins })
     }
 
-    /// The same with the next key, and the one before it as well; `None` for a key that is not of its kind.
-    pub(crate) fn with_key(&self, key: &BoundKey) -> Option<PinCheck> {
+    /// The same with the next key, and for a day the one before it as well; `None` for a key that is not of its kind. `now_ms` is the
+    /// bank's clock, milliseconds since 1970.
+    pub(crate) fn with_key(&self, key: &BoundKey, now_ms: i64) -> Option<PinCheck> {
         let next = PinKey::new(key).ok().filter(|_| key.algorithm() == self.format.algorithm())?;
-        Some(PinCheck { key: next, before: Some(self.key.clone()), ..self.clone() })
+        let before = Some((self.key.clone(), now_ms.saturating_add(OLD_KEY_LIFE_MS)));
+        Some(PinCheck { key: next, before, ..self.clone() })
     }
 
     /// Whether the PIN of a request is the card's: DE39 where it is not. 55 without one and for a wrong one, 88 where none
-    /// comes out.
-    pub(crate) fn check(&self, message: &Message) -> Result<(), &'static str> {
+    /// comes out. `now_ms` is the bank's clock.
+    pub(crate) fn check(&self, message: &Message, now_ms: i64) -> Result<(), &'static str> {
         let element = element(self.format);
         let other = if element == 52 { 121 } else { 52 };
         let block = message.get(element).ok_or("55")?;
@@ -221,7 +226,8 @@ impl PinCheck {
             let block = PinBlock::new(self.format, block)?;
             decipher_to_clear_pin(&block, &PinPan::parse(pan)?, key)
         };
-        let before = || self.before.as_ref().map_or(Err(PinError::Unreadable), read);
+        let before = self.before.as_ref().filter(|(_, until_ms)| now_ms < *until_ms);
+        let before = || before.map_or(Err(PinError::Unreadable), |(key, _)| read(key));
         let entered = read(&self.key).or_else(|_| before()).map_err(|_| "88")?;
         if entered.digits() == self.pins.of(pan).digits() { Ok(()) } else { Err("55") }
     }
@@ -282,14 +288,36 @@ mod tests {
             let (pad, check) =
                 (PinPad::fixed(&key, format).unwrap(), PinCheck::new(&key, format, pins).unwrap());
             let mut message = request();
-            assert_eq!(check.check(&message), Err("55"), "none");
+            assert_eq!(check.check(&message, 0), Err("55"), "none");
             pad.enter(&pin, 0, b"1", &mut message).unwrap();
-            assert_eq!(check.check(&message), Ok(()), "{format:?}");
+            assert_eq!(check.check(&message, 0), Ok(()), "{format:?}");
             pad.enter(&pin.mistyped(), 0, b"2", &mut message).unwrap();
-            assert_eq!(check.check(&message), Err("55"));
+            assert_eq!(check.check(&message, 0), Err("55"));
             let other = pin_key(format, &OTHER_PAIR).unwrap();
             let check = PinCheck::new(&other, format, pins).unwrap();
-            assert_eq!(check.check(&message), Err("88"), "{format:?}");
+            assert_eq!(check.check(&message, 0), Err("88"), "{format:?}");
+        }
+    }
+
+    /// It read them for good: nothing showed what a switch that never took the next one into use costs.
+    #[test]
+    fn a_bank_reads_pins_under_the_key_of_before_for_a_day() {
+        let pins = Pins::new(1);
+        let keys = [PAIR, OTHER_PAIR].map(|bytes| pin_key(PinFormat::Iso0, &bytes).unwrap());
+        let taken_ms = 1_000;
+        let check = PinCheck::new(&keys[0], PinFormat::Iso0, pins).unwrap();
+        let check = check.with_key(&keys[1], taken_ms).unwrap();
+        let [before, next] = keys.map(|key| {
+            let mut message = request();
+            let pad = PinPad::fixed(&key, PinFormat::Iso0).unwrap();
+            pad.enter(&pins.of(PAN.as_bytes()), 0, b"1", &mut message).unwrap();
+            message
+        });
+        for (at_ms, under_before) in
+            [(taken_ms, Ok(())), (taken_ms + 86_399_999, Ok(())), (taken_ms + 86_400_000, Err("88"))]
+        {
+            assert_eq!(check.check(&before, at_ms), under_before, "{at_ms}");
+            assert_eq!(check.check(&next, at_ms), Ok(()), "{at_ms}");
         }
     }
 

@@ -267,7 +267,7 @@ impl Machine {
             Some("101") => {
                 let (code, value, taken) = self.taker.answer(message);
                 check_value = value;
-                let is_of_use = taken.is_none_or(|taken| self.take_into_use(taken, out));
+                let is_of_use = taken.is_none_or(|taken| self.take_into_use(now, taken, out));
                 if is_of_use { code } else { "88" }
             }
             Some(_) => "40",
@@ -303,12 +303,12 @@ impl Machine {
     }
 
     /// `false`: it has no use for the key.
-    fn take_into_use(&mut self, taken: TakenKey, out: &mut Vec<Output>) -> bool {
+    fn take_into_use(&mut self, now: Now, taken: TakenKey, out: &mut Vec<Output>) -> bool {
         if taken.purpose != Purpose::Pins {
             out.push(Output::Rekey(taken));
             return true;
         }
-        let next = self.config.pins.as_ref().and_then(|pins| pins.with_key(&taken.key));
+        let next = self.config.pins.as_ref().and_then(|pins| pins.with_key(&taken.key, now.wall_ms));
         let is_of_use = next.is_some();
         self.config.pins = next.or(self.config.pins.take());
         is_of_use
@@ -337,7 +337,7 @@ impl Machine {
                 Ok(code) => code,
                 Err(code) => return reply(message, code),
             },
-            _ => match self.check_pin(message, &request) {
+            _ => match self.check_pin(now, message, &request) {
                 Ok(()) => self.carry_out(now, &mut request, out).unwrap_or_else(|code| code),
                 Err(code) => code,
             },
@@ -378,11 +378,11 @@ impl Machine {
     }
 
     /// What pays out or shows an account asks for the PIN, where this bank has PINs.
-    fn check_pin(&self, message: &Message, request: &Request) -> Result<(), &'static str> {
+    fn check_pin(&self, now: Now, message: &Message, request: &Request) -> Result<(), &'static str> {
         match (&self.config.pins, request.kind) {
             (None, _) | (Some(_), Kind::Deposit) => Ok(()),
             (Some(pins), Kind::Withdrawal | Kind::Balance | Kind::MiniStatement | Kind::Transfer) => {
-                pins.check(message)
+                pins.check(message, now.wall_ms)
             }
         }
     }

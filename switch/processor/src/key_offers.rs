@@ -21,6 +21,9 @@ pub const KEY_OFFER_TRIES_MAX: u32 = 3;
 /// Why a command to send a key is refused where its owner cannot be reached; nothing has been made then.
 pub const KEY_OWNER_AWAY: &str = "not connected and signed on";
 
+/// So begins why a key was not sent where its owner has said that it did not take it in. With any other reason it may have it.
+pub const KEY_REFUSED: &str = "refused with";
+
 /// What a key that is sent is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SentKey {
@@ -65,6 +68,8 @@ pub enum KeyNotSent {
     Refused(Code),
     /// 00, and another check value than the key's: its owner has taken another key in.
     OtherCheckValue,
+    /// Its owner has it, and the module did not take it into use: its owner drops the one before a day after it took this one in.
+    NotUsed,
 }
 
 impl fmt::Display for KeyNotSent {
@@ -74,10 +79,11 @@ impl fmt::Display for KeyNotSent {
             // What a peer answers to a function that it does not know.
             KeyNotSent::Refused(code @ Code::FUNCTION_UNKNOWN) => write!(
                 f,
-                "refused with {code}: its owner takes no keys over its link; rotate without --send, and bring it the block"
+                "{KEY_REFUSED} {code}: its owner takes no keys over its link; rotate without --send, and bring it the block"
             ),
-            KeyNotSent::Refused(code) => write!(f, "refused with {code}"),
+            KeyNotSent::Refused(code) => write!(f, "{KEY_REFUSED} {code}"),
             KeyNotSent::OtherCheckValue => f.write_str("answered with the check value of another key"),
+            KeyNotSent::NotUsed => f.write_str("its owner has it, and it was not taken into use"),
         }
     }
 }
@@ -241,11 +247,14 @@ impl Processor {
         let Some(owner) = self.offers.iter().find_map(|(owner, it)| is_asked(it).then_some(*owner)) else {
             return;
         };
-        if let (Ok(()), Some(offering)) = (&used, self.offers.get(&owner)) {
-            let what = offering.what;
-            self.event(Event::KeySent(OfferedKey { owner, what }));
+        if let Some(offering) = self.offers.get(&owner) {
+            let key = OfferedKey { owner, what: offering.what };
+            self.event(match used {
+                Ok(()) => Event::KeySent(key),
+                Err(_) => Event::KeyNotSent(key, KeyNotSent::NotUsed),
+            });
         }
-        self.end_offer(owner, used);
+        self.end_offer(owner, used.map_err(|reason| format!("{}: {reason}", KeyNotSent::NotUsed)));
     }
 
     fn end_offer(&mut self, owner: KeyOwner, result: Result<(), String>) {

@@ -51,7 +51,8 @@ pub use io::{
 };
 pub use key_exchange::{KEY_EXCHANGES_MAX, KeyOwner, KeyRequest, KeyVerdict};
 pub use key_offers::{
-    KEY_OFFER_TRIES_MAX, KEY_OFFERS_MAX, KEY_OWNER_AWAY, KeyNotSent, KeyOffer, OfferedKey, SentKey,
+    KEY_OFFER_TRIES_MAX, KEY_OFFERS_MAX, KEY_OWNER_AWAY, KEY_REFUSED, KeyNotSent, KeyOffer, OfferedKey,
+    SentKey,
 };
 pub use lifecycle::{Answer, Ask, State, Step, Trigger, Write, step};
 pub use live::SafStage;

@@ -90,6 +90,26 @@ fn a_key_is_used_at_the_answer_that_says_its_check_value() {
     }
 }
 
+/// The audit alone said so, and at the end of its day for the old key the bank could read no PIN any more.
+#[test]
+fn a_key_that_its_owner_has_and_the_module_does_not_use_is_an_alarm() {
+    for owner in [terminal(), bank()] {
+        let mut world = World::new();
+        let request = sent(&mut world, owner);
+        answer(&mut world, owner, &request, "00", Some("1A2B3C"));
+        let (ticket, ..) = world.uses.remove(0);
+        world.input(Input::OfferedKeyUsed(ticket, Err("hsm.keys: no space".to_owned())));
+        let told = "its owner has it, and it was not taken into use: hsm.keys: no space";
+        assert_eq!(ended(&mut world), Some(Err(told.to_owned())));
+        let not_used = Event::KeyNotSent(pin(owner), KeyNotSent::NotUsed);
+        assert!(not_used.is_alarm());
+        assert_eq!(world.events, [not_used]);
+        // The next try offers it anew.
+        command(&mut world, pin(owner));
+        assert_eq!(world.offers.len(), 1);
+    }
+}
+
 #[test]
 fn silence_is_asked_again_so_often_and_then_given_up() {
     for owner in [terminal(), bank()] {

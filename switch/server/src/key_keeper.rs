@@ -29,6 +29,13 @@ const NEW_KEY_BYTES: usize = 16;
 /// use up the 99 that there are. People may bring any (`atm-switch keys import`).
 pub(crate) const VERSION_JUMP_MAX: u8 = 10;
 
+/// A key that its owner has is tried to be taken into use so often: its owner drops the one before after a day.
+const USE_TRIES_MAX: u32 = 10;
+
+/// The wait before each of these tries but the first: for another process that changes the file, as `atm-switch keys` does. Other
+/// questions about keys wait meanwhile; what comes over links is 91 then.
+const USE_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// Questions that wait for the module: all that the processor may have open.
 const WAITING_MAX: usize = KEY_EXCHANGES_MAX + KEY_OFFERS_MAX;
 
@@ -252,10 +259,15 @@ impl Keeping {
         let act = |stage: &str| json!({ "act": "keys use", "stage": stage, "key": name.to_string(), "check_value": check_value });
         self.audit(act("intent")).map_err(failed)?;
         self.macs.note_seen(self.now_s());
-        let used = self.hsm.use_offered_key(name, value, self.now_s());
+        let pause = || std::thread::sleep(USE_AGAIN_AFTER);
+        let used = until_used(pause, || self.hsm.use_offered_key(name, value, self.now_s()));
         let mut outcome = act(if used.is_ok() { "done" } else { "failed" });
         if let Err(error) = &used {
             outcome["error"] = json!(error.to_string());
+            tracing::error!(
+                %name, %error,
+                "its owner has the key, and it is not in use here: send it again, or keys use {name} --check-value {value}, and SIGHUP"
+            );
         }
         if let Err(error) = self.audit(outcome) {
             tracing::error!(%error, "the outcome of a key that was sent");
@@ -299,6 +311,20 @@ impl Keeping {
     }
 }
 
+/// Tries again what may pass by itself: a file that another process changes or that cannot be written just now, a module that is away.
+fn until_used<T>(
+    mut pause: impl FnMut(),
+    mut try_to_use: impl FnMut() -> Result<T, HsmError>,
+) -> Result<T, HsmError> {
+    for _ in 1..USE_TRIES_MAX {
+        match try_to_use() {
+            Err(HsmError::File { .. } | HsmError::Away(_)) => pause(),
+            done => return done,
+        }
+    }
+    try_to_use()
+}
+
 /// The key's name in the security module.
 fn name_of(key: OfferedKey) -> Option<KeyName> {
     let role = match key.what {
@@ -314,5 +340,50 @@ pub(crate) fn owner_of(owner: KeyOwner) -> Option<Owner> {
     match owner {
         KeyOwner::Terminal(terminal) => Some(Owner::terminal(&terminal.0)),
         KeyOwner::Bank(bank) => Owner::bank(bank.to_string().as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use hsm::{Import, KeyCustody, Sealing, SoftwareHsm};
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    /// It failed at once where `atm-switch keys` changed the file as the 0810 came, and nobody tried again.
+    #[test]
+    fn a_key_is_taken_into_use_behind_another_process_that_changes_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let sealing = Sealing::key_file("35".repeat(32).as_bytes()).unwrap();
+        let module = SoftwareHsm::create(&dir.path().join("hsm.keys"), sealing).unwrap();
+        let name: KeyName = "bank.970418.pin".parse().unwrap();
+        let parts = [0x5A, 0x3C].map(|byte| Zeroizing::new(vec![byte; 32])).to_vec();
+        let parts = Import::Parts { algorithm: KeyAlgorithm::Aes, parts };
+        module.import_all(&[(name.owner.key(KeyRole::Exchange), parts)], 1).unwrap();
+        let kind = KeyKind { algorithm: KeyAlgorithm::Tdes, bytes: 16 };
+        let offer = module.offer_key(name, kind, 1).unwrap();
+
+        let other = std::fs::File::open(dir.path().join("hsm.lock")).unwrap();
+        other.lock().unwrap();
+        let mut pauses = 0;
+        let refused = until_used(|| pauses += 1, || module.use_offered_key(name, offer.check_value, 2));
+        assert!(matches!(refused, Err(HsmError::File { .. })), "{refused:?}");
+        assert_eq!(pauses, USE_TRIES_MAX - 1, "not without end");
+        assert!(module.key(&name).unwrap().is_none());
+
+        let mut pauses = 0;
+        let pause = || {
+            pauses += 1;
+            if pauses == 3 {
+                other.unlock().unwrap();
+            }
+        };
+        let used = until_used(pause, || module.use_offered_key(name, offer.check_value, 2)).unwrap();
+        assert_eq!((used.check_value, pauses), (offer.check_value, 3));
+
+        let mut pauses = 0;
+        let gone = until_used(|| pauses += 1, || module.use_offered_key(name, offer.check_value, 2));
+        assert_eq!((gone.unwrap_err(), pauses), (HsmError::NoKey(name), 0), "that does not pass by itself");
     }
 }

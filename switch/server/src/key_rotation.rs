@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hsm::{Hsm, KeyInfo, KeyName, KeyRole, Owner};
-use processor::{Command, KEY_OWNER_AWAY, KeyOwner, OfferedKey, SentKey, TerminalId};
+use hsm::{Hsm, KeyInfo, KeyName, KeyRole, OLD_KEY_LIFE_S, Owner};
+use processor::{Command, KEY_OWNER_AWAY, KEY_REFUSED, KeyOwner, OfferedKey, SentKey, TerminalId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::Inbound;
@@ -22,8 +22,14 @@ const SENT_PER_LOOK_MAX: usize = 1_000;
 /// Owners that one look asks for at most, those included that are not connected.
 const ASKED_PER_LOOK_MAX: usize = 20_000;
 
-/// An owner that was sent a key in vain is left alone for so long: others are not kept waiting by it.
-const REST_S: i64 = DAY_S;
+/// An owner that was sent a key in vain is left alone for so long: others are not kept waiting by it. It may have the key, its 0810
+/// lost or the key not taken into use here, and drops the one before a day after it took it in: there have to be many tries within that.
+const REST_S: i64 = 3_600;
+
+/// One that has refused the key has not taken it in: nothing of its own comes to an end.
+const REFUSED_REST_S: i64 = DAY_S;
+
+const _: () = assert!(REST_S * 12 <= OLD_KEY_LIFE_S);
 
 const DAY_S: i64 = 86_400;
 
@@ -109,8 +115,9 @@ impl Round {
             Ok(_) => tracing::info!(%name, "a new key was sent, and is in use"),
             Err(reason) if reason == KEY_OWNER_AWAY => return false,
             Err(reason) => {
-                self.resting.insert(name.owner, now_s.saturating_add(REST_S));
-                tracing::info!(%name, reason, "a key is due, and was not sent; its owner rests a day");
+                let rest_s = if reason.starts_with(KEY_REFUSED) { REFUSED_REST_S } else { REST_S };
+                self.resting.insert(name.owner, now_s.saturating_add(rest_s));
+                tracing::info!(%name, reason, rest_s, "a key is due, and was not sent; its owner rests");
             }
         }
         true
@@ -200,6 +207,24 @@ mod tests {
         assert!(round.told(due[0], Ok(()), now_s + 1));
         assert_eq!(banks(&round.due(&keys, now_s + REST_S - 1, 7)), ["4", "1", "3"]);
         assert_eq!(banks(&round.due(&keys, now_s + REST_S, 7)), ["4", "1", "2", "3"]);
+    }
+
+    /// It rested a day: the bank had dropped its old key by then, and could read no PIN.
+    #[test]
+    fn an_owner_that_may_have_the_key_is_asked_again_within_the_day_of_its_old_one() {
+        let keys = [key("bank.1.exchange", 0), key("bank.1.pin", 0)];
+        let now_s = 9 * DAY_S;
+        let rest_s = |reason: &str| {
+            let mut round = Round::default();
+            let due = round.due(&keys, now_s, 7);
+            assert!(round.told(due[0], Err(reason.to_owned()), now_s));
+            (0..=DAY_S).find(|rest_s| !round.due(&keys, now_s + rest_s, 7).is_empty())
+        };
+        for reason in ["no answer after 3 times", "its owner has it, and it was not taken into use: no space"]
+        {
+            assert_eq!(rest_s(reason), Some(3_600), "{reason}");
+        }
+        assert_eq!(rest_s("refused with 40: its owner takes no keys"), Some(DAY_S), "it has not taken it in");
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hsm::{Hsm, HsmError, KeyName, KeyRole, Owner, PayShield, PayShieldSettings, SoftwareHsm};
+use hsm::{Hsm, HsmError, KeyInfo, KeyName, KeyRole, Owner, PayShield, PayShieldSettings, SoftwareHsm};
 use keys::{KeyAlgorithm, PinFormat};
 use metrics::gauge;
 use processor::Institution;
 
 use crate::config::{HsmModule, HsmSettings, PinFormats};
+
+/// Keys that are not in use yet and are written out at once; the others are counted.
+const OFFERED_TOLD_MAX: usize = 20;
 
 /// Opens it. A payShield that does not answer yet is told of, and asked again with each PIN.
 ///
@@ -55,12 +58,17 @@ pub(crate) fn payshield(
 }
 
 /// Tells of banks that want PINs and have no key for their format: these alone are 91, and a right key serves as soon as it
-/// is there. Terminals without a key are counted: their PINs will be 88.
+/// is there. Terminals without a key are counted: their PINs will be 88. Keys that were sent or rotated by hand and are not in use are
+/// told of too.
 pub fn check(hsm: &dyn Hsm, formats: &PinFormats) {
     let keys = match hsm.keys() {
         Ok(keys) => keys,
         Err(error) => return tracing::error!(%error, "the security module's keys"),
     };
+    match hsm.offered_keys() {
+        Ok(offered) => tell_of_offered(&offered),
+        Err(error) => tracing::error!(%error, "the security module's keys"),
+    }
     let algorithms: BTreeMap<KeyName, KeyAlgorithm> =
         keys.iter().map(|key| (key.name, key.algorithm)).collect();
     let missing = banks_without_key(&algorithms, formats);
@@ -81,6 +89,20 @@ pub fn check(hsm: &dyn Hsm, formats: &PinFormats) {
     let without = without.count();
     if without > 0 {
         tracing::warn!(terminals = without, "no PIN key: PINs entered there cannot be read");
+    }
+}
+
+/// Their owners may have them, and drop the ones before a day after they took them in.
+fn tell_of_offered(offered: &[KeyInfo]) {
+    for key in offered.iter().take(OFFERED_TOLD_MAX) {
+        let (name, version, check_value) = (key.name, key.version, &key.check_value);
+        tracing::warn!(
+            %name, %version, %check_value,
+            "offered and not in use: where its owner has it, keys use {name} --check-value {check_value}, and SIGHUP"
+        );
+    }
+    if offered.len() > OFFERED_TOLD_MAX {
+        tracing::warn!(keys = offered.len(), "keys are offered and not in use: keys list tells which");
     }
 }
 

@@ -157,7 +157,7 @@ fn a_terminal_whose_versions_are_used_up_brings_its_next_key_under_a_new_exchang
 
 #[test]
 fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
-    let switch = Switch::new();
+    let mut switch = Switch::new();
     let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
     config += "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\nkey_file = \"hsm.key\"\n";
     write(switch.dir.path(), "atm-switch.toml", &config);
@@ -175,6 +175,12 @@ fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
     let name = "bank.970418.mac-from-switch";
     let kind = hsm::KeyKind { algorithm: keys::KeyAlgorithm::Hmac, bytes: 32 };
     let offer = hsm::Hsm::offer_key(&module, name.parse().unwrap(), kind, 1).unwrap();
+    switch.start();
+    let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
+    let told =
+        format!("where its owner has it, keys use {name} --check-value {}, and SIGHUP", offer.check_value);
+    assert!(stderr.contains("WARN") && stderr.contains(&told), "{stderr}");
+    switch.end("KILL");
     let take = |check_value: &str| switch.command(&["keys", "use", name, "--check-value", check_value]);
     let listed = switch.told(&["keys", "list"]);
     let line = listed.lines().find(|line| line.starts_with(name)).unwrap();
