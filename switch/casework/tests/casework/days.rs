@@ -164,7 +164,7 @@ fn what_a_bank_refunds_the_acquirer_whose_machine_has_the_cash_owes_it() {
     let line_of = |casework: &Casework, bank: &str| {
         let book = folded(casework, fee(1_000));
         let (file, _) =
-            settlement(casework, &book, "switch", 704, day(FIRST), bank.parse().unwrap()).unwrap();
+            settlement(casework, &book, "switch", 704, day(FIRST), bank.parse().unwrap(), |_| false).unwrap();
         let text = String::from_utf8(file.to_bytes()).unwrap();
         text.lines().filter(|line| line.starts_with("A|")).map(str::to_owned).collect::<Vec<_>>()
     };
