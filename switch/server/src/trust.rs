@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use credential::{Algorithms, LIST_BYTES_MAX, ListRule, TrustStore};
-use mutant::Mutant;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use tokio::sync::Notify;
@@ -213,7 +212,7 @@ impl TrustKeeper {
     fn put_into_use(&self, files: &Files) -> Result<(), TrustMistake> {
         let new = self.files.store(files)?;
         let goes_back = new.goes_back_behind(self.memory.times());
-        if let Some(issuer) = goes_back.first().filter(|_| !mutant::is(Mutant::ListPutBackTaken)) {
+        if let Some(issuer) = goes_back.first() {
             let reason =
                 format!("the revocation list of {issuer} is older than one that was in use, or gone");
             return Err(TrustMistake { key: "crl_dir", reason });
