@@ -33,6 +33,10 @@ pub trait Hsm: Send + Sync {
     /// [`HsmError::NoKey`], [`HsmError::Pin`], [`HsmError::Dukpt`], [`HsmError::Away`].
     fn translate_pin(&self, ask: &PinTranslation<'_>, now_s: i64) -> Result<PinBlock, HsmError>;
 
+    /// Whether [`Hsm::translate_pin`] is a few microseconds of work that waits for nothing, neither a peer nor a file: then it may be
+    /// asked on a thread that must not wait.
+    fn translates_at_once(&self) -> bool;
+
     /// The MAC of a text under the newest key.
     ///
     /// # Errors

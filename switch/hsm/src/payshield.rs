@@ -239,6 +239,10 @@ impl PayShield {
 }
 
 impl Hsm for PayShield {
+    fn translates_at_once(&self) -> bool {
+        false
+    }
+
     fn translate_pin(&self, ask: &PinTranslation<'_>, now_s: i64) -> Result<PinBlock, HsmError> {
         let tokens = self.tokens();
         let name = ask.to.key(KeyRole::Pin);

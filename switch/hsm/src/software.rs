@@ -116,8 +116,10 @@ impl SoftwareHsm {
         Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What was held is wiped behind the lock, by whoever used it last.
     fn replace(&self, state: State) {
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        let mut next = Arc::new(state);
+        std::mem::swap(&mut *self.held.write().unwrap_or_else(PoisonError::into_inner), &mut next);
     }
 
     /// Changes the file, which is read again first: no change of another process is lost. A second process that changes it
@@ -340,6 +342,11 @@ impl State {
 }
 
 impl Hsm for SoftwareHsm {
+    /// What is held is never locked for longer than a pointer takes to change.
+    fn translates_at_once(&self) -> bool {
+        true
+    }
+
     fn translate_pin(&self, ask: &PinTranslation<'_>, now_s: i64) -> Result<PinBlock, HsmError> {
         let state = self.state();
         let to = state.bank_pin_key(ask)?;

@@ -1,4 +1,5 @@
-//! Has PINs translated by the security module, off the thread that decides (docs/interface.md#pin).
+//! Has PINs translated by the security module (docs/interface.md#pin): on the thread that decides where that takes microseconds,
+//! off it where it takes a journey.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -16,9 +17,16 @@ use crate::clock::Clock;
 use crate::config::PinFormats;
 use crate::current::Current;
 
-/// Questions that wait for the module, and the threads that ask it.
-pub(crate) struct Pins {
-    queue: Option<SyncSender<Asked>>,
+/// The way to the module.
+pub(crate) struct Pins(Way);
+
+enum Way {
+    /// No module is there.
+    Nowhere,
+    /// It answers at once. Two threads' wake-ups cost more than what it does ([figures](docs/performance.md#load)).
+    Here(Translator),
+    /// Questions that wait for the threads that ask it.
+    Threads(SyncSender<Asked>),
 }
 
 struct Asked {
@@ -27,18 +35,17 @@ struct Asked {
     at: Instant,
 }
 
-/// What each thread works with.
+/// What a question is asked with.
+#[derive(Clone)]
 struct Translator {
     hsm: Arc<dyn Hsm>,
     formats: Arc<Current<PinFormats>>,
     clock: Clock,
     /// Banks' keys that do not serve, and that people were told of.
     told: Arc<Mutex<BTreeSet<KeyName>>>,
-    /// Who has waited longer has been answered 91 meanwhile, and is not asked for.
-    wait_max: Duration,
 }
 
-/// How much is asked at once, and how much waits.
+/// How much is asked at once, and how much waits, of a module that does not answer at once.
 #[derive(Clone, Copy)]
 pub(crate) struct PinBounds {
     /// Questions at the module at once.
@@ -52,10 +59,10 @@ pub(crate) struct PinBounds {
 impl Pins {
     /// A switch without a module: no bank wants PINs.
     pub(crate) fn none() -> Pins {
-        Pins { queue: None }
+        Pins(Way::Nowhere)
     }
 
-    /// Starts the threads; they end with the process.
+    /// Starts the threads, if it takes threads; they end with the process.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -66,29 +73,31 @@ impl Pins {
         clock: Clock,
         answers: &mpsc::Sender<Inbound>,
     ) -> Result<Pins, String> {
+        let translator =
+            Translator { hsm: Arc::clone(hsm), formats: Arc::clone(formats), clock, told: Arc::default() };
+        if hsm.translates_at_once() {
+            return Ok(Pins(Way::Here(translator)));
+        }
         let (queue, waiting) = sync_channel(bounds.waiting_max);
         let waiting = Arc::new(Mutex::new(waiting));
-        let told = Arc::<Mutex<BTreeSet<KeyName>>>::default();
         for number in 0..bounds.threads {
-            let translator = Translator {
-                hsm: Arc::clone(hsm),
-                formats: Arc::clone(formats),
-                clock,
-                told: Arc::clone(&told),
-                wait_max: bounds.wait_max,
-            };
+            let translator = translator.clone();
             let (waiting, answers) = (Arc::clone(&waiting), answers.clone());
             let thread = std::thread::Builder::new().name(format!("hsm-{number}"));
             thread
-                .spawn(move || translator.answer_all(&waiting, &answers))
+                .spawn(move || translator.answer_all(&waiting, bounds.wait_max, &answers))
                 .map_err(|error| format!("threads: {error}"))?;
         }
-        Ok(Pins { queue: Some(queue) })
+        Ok(Pins(Way::Threads(queue)))
     }
 
-    /// The verdict comes through the bus; at once where too many wait.
+    /// The verdict, or none where it comes through the bus later.
     pub(crate) fn translate(&self, ticket: Ticket, request: Box<PinRequest>) -> Option<PinVerdict> {
-        let Some(queue) = &self.queue else { return Some(unavailable("no_module")) };
+        let queue = match &self.0 {
+            Way::Nowhere => return Some(unavailable("no_module")),
+            Way::Here(translator) => return Some(translator.verdict(&request)),
+            Way::Threads(queue) => queue,
+        };
         match queue.try_send(Asked { ticket, request, at: Instant::now() }) {
             Ok(()) => None,
             Err(TrySendError::Full(_)) => Some(unavailable("full")),
@@ -103,11 +112,17 @@ fn unavailable(reason: &'static str) -> PinVerdict {
 }
 
 impl Translator {
-    fn answer_all(&self, waiting: &Mutex<Receiver<Asked>>, answers: &mpsc::Sender<Inbound>) {
+    /// Who has waited longer than `wait_max` has been answered 91 meanwhile, and is not asked for.
+    fn answer_all(
+        &self,
+        waiting: &Mutex<Receiver<Asked>>,
+        wait_max: Duration,
+        answers: &mpsc::Sender<Inbound>,
+    ) {
         loop {
             let next = waiting.lock().expect("no thread panics while it waits").recv();
             let Ok(Asked { ticket, request, at }) = next else { return };
-            let is_late = at.elapsed() > self.wait_max;
+            let is_late = at.elapsed() > wait_max;
             let verdict = if is_late { unavailable("late") } else { self.verdict(&request) };
             let input = Input::PinTranslated(ticket, verdict);
             if answers.blocking_send(Inbound::Input(Box::new(input))).is_err() {
@@ -228,9 +243,14 @@ mod tests {
     struct Scripted {
         answer: fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>,
         lets: Mutex<Receiver<()>>,
+        is_at_once: bool,
     }
 
     impl Hsm for Scripted {
+        fn translates_at_once(&self) -> bool {
+            self.is_at_once
+        }
+
         fn translate_pin(&self, ask: &PinTranslation<'_>, _: i64) -> Result<PinBlock, HsmError> {
             self.lets.lock().unwrap().recv().unwrap();
             (self.answer)(ask)
@@ -312,14 +332,16 @@ mod tests {
         answers: mpsc::Receiver<Inbound>,
     }
 
-    fn bench(
-        answer: fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>,
-        waiting_max: usize,
-        wait_ms: u64,
-    ) -> Bench {
+    type Answer = fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>;
+
+    fn bench(answer: Answer, waiting_max: usize, wait_ms: u64) -> Bench {
+        bench_of(answer, false, waiting_max, wait_ms)
+    }
+
+    fn bench_of(answer: Answer, is_at_once: bool, waiting_max: usize, wait_ms: u64) -> Bench {
         let (lets, lets_end) = channel::channel();
         let (bus, answers) = mpsc::channel(16);
-        let hsm: Arc<dyn Hsm> = Arc::new(Scripted { answer, lets: Mutex::new(lets_end) });
+        let hsm: Arc<dyn Hsm> = Arc::new(Scripted { answer, lets: Mutex::new(lets_end), is_at_once });
         let terminal = TerminalId::parse(b"HN000001").unwrap();
         let formats = PinFormats {
             terminals: [(terminal, PinFormat::Iso3)].into(),
@@ -387,7 +409,6 @@ mod tests {
 
     #[test]
     fn what_is_the_terminals_fault_is_told_from_what_is_ours() {
-        type Answer = fn(&PinTranslation<'_>) -> Result<PinBlock, HsmError>;
         let cases: [(Answer, PinVerdict); 5] = [
             (|_| Err(PinError::Unreadable.into()), PinVerdict::Unreadable),
             (|ask| Err(HsmError::NoKey(ask.from.key(KeyRole::Pin))), PinVerdict::Unreadable),
@@ -402,7 +423,13 @@ mod tests {
             (|_| Err(HsmError::Away("no answer".to_owned())), PinVerdict::Unavailable),
         ];
         for (answer, expected) in cases {
-            assert_eq!(bench(answer, 4, LONG_MS).verdict(request(b"HN000001", &[1; 8])), expected);
+            for is_at_once in [false, true] {
+                let mut bench = bench_of(answer, is_at_once, 4, LONG_MS);
+                bench.lets.send(()).unwrap();
+                let verdict = bench.pins.translate(Ticket(1), request(b"HN000001", &[1; 8]));
+                assert_eq!(verdict.is_some(), is_at_once, "asked on the thread that decides");
+                assert_eq!(verdict.unwrap_or_else(|| bench.told()), expected);
+            }
         }
     }
 
