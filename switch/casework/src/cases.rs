@@ -1,6 +1,6 @@
 //! The fold of all acts: how cases, files and days stand, and what may be done next and by whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::{Digest, FileKey, Intake, Layout, Numbering};
 use mutant::Mutant;
@@ -52,6 +52,22 @@ impl Proposal {
             Resolution::Refund if self.about.acquirer_owes_refund => -self.amount_minor,
             Resolution::Refund | Resolution::Accept | Resolution::Undo => 0,
         }
+    }
+}
+
+/// A day's file that comes in parts, those with a number among them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parts {
+    /// Those that were taken.
+    pub here: u32,
+    /// As many as the most that was told of with one that is there; 1 where nothing was told of parts.
+    pub wanted: u32,
+}
+
+impl Parts {
+    /// None is missing: from here on the day is held against them.
+    pub fn are_all_here(self) -> bool {
+        self.here == self.wanted
     }
 }
 
@@ -375,11 +391,19 @@ impl Casework {
         self.numbered.get(&digest).copied().unwrap_or(Numbering::AsShown)
     }
 
-    /// All parts of this file's kind, bank, machine and day were taken: as many as the most that was told of with one that is there.
-    pub fn is_whole(&self, key: FileKey) -> bool {
+    /// Of a file's kind, bank, machine and day how many parts were taken, of how many.
+    pub fn parts(&self, key: FileKey) -> Parts {
         let of_day = self.parts.range(of_all_parts(key)..=FileKey { part: u32::MAX, ..key });
         let wanted = of_day.map(|(_, parts)| *parts).max().unwrap_or(1);
-        self.intake.parts(key).filter(|part| (1..=wanted).contains(part)).count() == wanted as usize
+        let here = self.intake.parts(key).filter(|part| (1..=wanted).contains(part)).count();
+        Parts { here: u32::try_from(here).unwrap_or(u32::MAX), wanted }
+    }
+
+    /// What a business day has in parts of which not all are here: one place for each kind, bank and machine (of part 0), in their order.
+    pub fn unfinished(&self, day: Day) -> impl Iterator<Item = (FileKey, Parts)> {
+        let of_day = self.parts.keys().filter(move |key| key.day == day);
+        let places: BTreeSet<FileKey> = of_day.map(|key| of_all_parts(*key)).collect();
+        places.into_iter().map(|place| (place, self.parts(place))).filter(|(_, parts)| !parts.are_all_here())
     }
 
     /// Files that somebody wants to take back.

@@ -16,7 +16,7 @@ mod told;
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile, Acts, HEAD_FILE};
 pub use cases::{
-    Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, NotTakenBack, PARTS_MAX,
+    Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, NotTakenBack, PARTS_MAX, Parts,
     Proposal, Refused, TakingBack, UNPROVEN_MINOR_MAX, file_case,
 };
 pub use days::Days;

@@ -212,7 +212,7 @@ impl Matching {
     pub(crate) fn say_what_is_whole(&mut self, casework: &Casework) {
         let is_part_of = |unread: &FileKey, key: &FileKey| FileKey { part: key.part, ..*unread } == *key;
         let is_read = |key: &FileKey| !self.unread.keys().any(|unread| is_part_of(unread, key));
-        let is_whole = |key: &FileKey| casework.is_whole(*key) && is_read(key);
+        let is_whole = |key: &FileKey| casework.parts(*key).are_all_here() && is_read(key);
         let whole: Vec<FileKey> = self.parts.keys().copied().filter(is_whole).collect();
         for key in whole {
             let machines = self.parts.remove(&key).unwrap_or_default();

@@ -18,6 +18,7 @@ use crate::gate::{ADDRESS_FAILURES_FREE, FAILURES_FREE, Gate, Pace};
 use crate::live::Moments;
 use crate::people::{By, People, Person};
 use crate::role::Permission;
+use crate::search::Reach;
 use crate::sessions::{CsrfToken, Sessions};
 use crate::switch::{Settings, Switch};
 use crate::texts::{Language, Texts};
@@ -87,6 +88,8 @@ pub(crate) struct Console {
     pub(crate) searching: Arc<Semaphore>,
     pub(crate) uploading: Arc<Semaphore>,
     pub(crate) exports: Exports,
+    /// How far an export of transactions goes.
+    pub(crate) export_reach: Reach,
     pub(crate) waiting: Waiting,
     pub(crate) views: Views,
 }
@@ -119,6 +122,7 @@ impl Console {
             searching: Arc::new(Semaphore::new(SEARCHING_MAX)),
             uploading: Arc::new(Semaphore::new(UPLOADING_MAX)),
             exports: Exports::new(),
+            export_reach: Reach::EXPORT,
             waiting: Waiting::new(&settings.dir),
             views: Views::new(&settings.dir),
             settings,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use mutant::Mutant;
@@ -205,8 +206,10 @@ pub(crate) async fn one_at_a_time(
     visitor.is_exporting = true;
     request.extensions_mut().insert(visitor.clone());
     let exporting = idle::run(move || runtime.block_on(next.run(request)));
+    // What is too long was looked through before it was refused.
+    let is_refused = |status: StatusCode| status.is_client_error() && status != StatusCode::PAYLOAD_TOO_LARGE;
     let has_worked =
-        |done: &std::io::Result<Response>| !done.as_ref().is_ok_and(|it| it.status().is_client_error());
+        move |done: &std::io::Result<Response>| !done.as_ref().is_ok_and(|it| is_refused(it.status()));
     let refused = |problem| problem::page(&visitor.guest, Some(&visitor), problem);
     match console.exports.at_turn(&visitor.person.name, exporting, has_worked).await {
         Ok(Ok(response)) => response,

@@ -74,7 +74,7 @@ pub(crate) struct Found {
 }
 
 /// How far one search goes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Reach {
     pub(crate) rows: usize,
     pub(crate) records: u64,

@@ -182,6 +182,13 @@ fn day_json(joined: &Joined, sheet: &Sheet) -> Value {
             "bank": bank.to_string(),
             "net_minor": totals.net_minor(),
         })).collect::<Vec<_>>(),
+        "files_in_part": joined.casework.unfinished(sheet.day).map(|(place, parts)| json!({
+            "kind": place.kind,
+            "bank": place.bank.map(|bank| bank.to_string()),
+            "terminal": place.terminal.map(|terminal| terminal.to_string()),
+            "parts_here": parts.here,
+            "parts": parts.wanted,
+        })).collect::<Vec<_>>(),
         "exceptions": by_kind,
         "open_exceptions": exceptions.filter(|row| row.is_open()).count(),
     })
@@ -239,6 +246,16 @@ fn day_text(day: &Value) -> String {
             word(&adjusted, "of_day"),
             word(&adjusted, "bank"),
             adjusted["net_minor"]
+        );
+    }
+    for file in list("files_in_part") {
+        let whose = file["bank"].as_str().or(file["terminal"].as_str());
+        let whose = whose.map_or(String::new(), |whose| format!(" of {whose}"));
+        text += &format!(
+            "{}{whose}: {} of {} parts are here\n",
+            word(&file, "kind"),
+            file["parts_here"],
+            file["parts"]
         );
     }
     for (kind, count) in day["exceptions"].as_object().into_iter().flatten() {

@@ -868,3 +868,20 @@ fn what_is_slipped_in_an_import_is_told_and_nothing_is_recorded() {
     assert!(!desk.command(&headless).status.success());
     assert_eq!(unreadable(), 1);
 }
+
+/// A day of which a part was missing looked like one of which nothing had come.
+#[test]
+fn a_day_says_which_files_of_it_are_here_in_part() {
+    let desk = Desk::new();
+    let (bytes, layout) = workbook(3);
+    write(desk.dir.path(), "bidv.toml", layout);
+    std::fs::write(desk.path("bidv.xlsx"), &bytes).unwrap();
+    let place = ["--kind", "postings", "--day", DAY, "--bank", "970418", "--layout", "bidv.toml"];
+    desk.told(&[&["recon", "import", "bidv.xlsx", "--part", "2", "--parts", "3"], &place[..]].concat());
+    let shown = desk.told(&["day", "show", DAY]);
+    assert!(shown.contains("\npostings of 970418: 1 of 3 parts are here\n"), "{shown}");
+    let shown = desk.json(&["day", "show", DAY]);
+    let file = serde_json::json!({ "kind": "postings", "bank": "970418", "terminal": null, "parts_here": 1, "parts": 3 });
+    assert_eq!(shown["files_in_part"], serde_json::json!([file]));
+    assert!(!desk.told(&["day", "show", FIRST_DAY]).contains("parts are here"));
+}

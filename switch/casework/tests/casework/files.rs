@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use casework::{
-    About, Arrival, CaseState, Casework, Deed, DeskError, FILES_DIR, Matching, Resolution, Row, file_case,
+    About, Arrival, CaseState, Casework, Deed, DeskError, FILES_DIR, Matching, Parts, Resolution, Row,
+    file_case,
 };
 use exchange::{Digest, FileKey, FileKind, JOURNAL_COLUMNS, Layout, Mapping, Numbering, Patterns};
 use processor::{Body, Day, Institution, TerminalId};
@@ -354,13 +355,22 @@ fn a_day_in_parts_is_here_when_all_its_parts_are() {
         let rows = desk.rows(&casework, book, &matching).unwrap();
         rows.iter().map(|row| row.exception.kind.name()).collect::<Vec<_>>()
     };
+    let unfinished = || {
+        let casework = desk.acts().read().unwrap().0;
+        let told = casework.unfinished(of).map(|(place, Parts { here, wanted })| (place, here, wanted));
+        assert_eq!(casework.unfinished(day("2026-05-04")).count(), 0);
+        told.collect::<Vec<_>>()
+    };
     take_as(&desk, &posted(10), key(1), 2).unwrap();
     assert_eq!(kinds(&book), [] as [&str; 0]);
+    assert_eq!(unfinished(), [(key(0), 1, 2)]);
     take_as(&desk, &posted(20), key(2), 2).unwrap();
     assert_eq!(kinds(&book), ["missing_at_bank"]);
+    assert_eq!(unfinished(), []);
     // One that was taken as of thirty hides what is missing while it is there, and no longer.
     take_as(&desk, &posted(30), key(3), 30).unwrap();
     assert_eq!(kinds(&book), [] as [&str; 0]);
+    assert_eq!(unfinished(), [(key(0), 3, 30)]);
     let digest = Digest::of(posted(30).as_bytes());
     let act = |who, deed| desk.acts().act(5, who, "::1", deed).unwrap().next() - 1;
     let proposal = act("lan", Deed::TakeBack { digest, key: key(3), why: "it is of two".into() });

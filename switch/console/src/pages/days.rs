@@ -7,8 +7,8 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{AGE_BANDS, ActError, Deed, DeskError, NoSettlement, NotDay, age_band};
-use exchange::{Camt, FileKind, write_camt};
+use casework::{AGE_BANDS, ActError, Casework, Deed, DeskError, NoSettlement, NotDay, Parts, age_band};
+use exchange::{Camt, FileKey, FileKind, write_camt};
 use processor::{CUTOVER_DAYS_MAX, Day, Institution, Side};
 use reconciliation::{Claimed, ELEMENTS, Explained, Sheet, State as DayState, Totals, calendar, differences};
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use crate::evidence::bank_name;
 use crate::format;
 use crate::pages::cases;
 use crate::pages::export::{Csv, TEXT, XML, download};
+use crate::pages::files::{kind_words, whose};
 use crate::pages::problem::{self, Problem, Refused};
 use crate::pages::{
     Section, Shell, at_turn, failed, missing, need, query, shown, today, unprocessable, whole,
@@ -29,6 +30,9 @@ use crate::texts::{Texts, with};
 
 /// Days in the list.
 const DAYS_SHOWN: usize = 62;
+
+/// Places of which not all parts are here, beside the banks that are waited for; of the others their number is told.
+const UNFINISHED_SHOWN: usize = 20;
 
 /// Elements that are amounts; the others are counts.
 pub(crate) fn is_amount(element: u8) -> bool {
@@ -98,11 +102,63 @@ struct DeskShown {
     /// Whose acknowledgement of the open day's CUTOVER has come, and when; none of a log's first day.
     acknowledged: Vec<(String, Option<String>)>,
     acknowledged_words: String,
-    /// Of the oldest day that is not closed: which banks' files and how many machines' are here.
-    files: Vec<(String, Option<String>)>,
+    /// Of the oldest day that is not closed: which banks' files and how many machines' are here, and what is here in part.
+    files: Vec<FileHere>,
     files_words: String,
     /// Open exceptions by their age in days.
     ages: Vec<(String, String)>,
+}
+
+/// A day's file.
+struct FileHere {
+    /// Whose it is.
+    name: String,
+    /// How many are here, or how many parts of how many; none where none is.
+    here: Option<String>,
+    is_whole: bool,
+}
+
+/// How many parts are here of how many.
+pub(crate) fn parts_words(parts: Parts, t: &Texts) -> String {
+    with(&with(t.parts_here, format::grouped(parts.here.into())), format::grouped(parts.wanted.into()))
+}
+
+/// Of a day which of these banks' postings are here, and how many files of machines; and whatever else of the day has come in part.
+fn files_here<'a>(
+    casework: &Casework,
+    day: Day,
+    banks: impl Iterator<Item = &'a Institution>,
+    console: &Console,
+    t: &Texts,
+) -> Vec<FileHere> {
+    let count = |kind: FileKind, bank: Option<Institution>| {
+        let of_day =
+            casework.files().filter(|(_, key, _)| (key.kind, key.bank, key.day) == (kind, bank, day));
+        of_day.count()
+    };
+    let mut unfinished: BTreeMap<FileKey, Parts> = casework.unfinished(day).collect();
+    let mut here = |name: String, kind: FileKind, bank: Option<Institution>| {
+        let place = FileKey { kind, bank, terminal: None, day, part: 0 };
+        let (count, parts) = (count(kind, bank), unfinished.remove(&place));
+        let whole = (count > 0).then(|| format::grouped(count as u64));
+        FileHere { name, here: parts.map(|parts| parts_words(parts, t)).or(whole), is_whole: parts.is_none() }
+    };
+    let name = |bank: &Institution| bank_name(&bank.to_string(), &console.settings);
+    let mut files: Vec<FileHere> =
+        banks.map(|bank| here(name(bank), FileKind::Postings, Some(*bank))).collect();
+    files.push(here(t.file_journal.to_owned(), FileKind::Journal, None));
+    files.push(here(t.file_counters.to_owned(), FileKind::Counters, None));
+    let more = unfinished.len().saturating_sub(UNFINISHED_SHOWN);
+    files.extend(unfinished.into_iter().take(UNFINISHED_SHOWN).map(|(place, parts)| FileHere {
+        name: std::format!("{}: {}", kind_words(place.kind, t), whose(&place, console)),
+        here: Some(parts_words(parts, t)),
+        is_whole: false,
+    }));
+    if more > 0 {
+        let here = Some(t.file_in_part.to_owned());
+        files.push(FileHere { name: with(t.and_more, format::grouped(more as u64)), here, is_whole: false });
+    }
+    files
 }
 
 impl DeskShown {
@@ -111,18 +167,9 @@ impl DeskShown {
         let open = told.sheets.first();
         let cut_over = open.filter(|sheet| sheet.opened.is_some());
         let waiting = told.to_work();
-        let of_day = |kind: FileKind| {
-            let files = seen.casework.files().map(|(_, key, _)| *key);
-            files.filter(move |key| key.kind == kind && waiting.is_some_and(|sheet| sheet.day == key.day))
-        };
-        let posted =
-            |bank: &Institution| of_day(FileKind::Postings).filter(|key| key.bank == Some(*bank)).count();
-        let expected = waiting.into_iter().flat_map(|sheet| sheet.members.keys());
-        let here = |count: usize| (count > 0).then(|| format::grouped(count as u64));
-        let mut files: Vec<_> = expected.map(|bank| (name(bank), here(posted(bank)))).collect();
-        for (words, kind) in [(t.file_journal, FileKind::Journal), (t.file_counters, FileKind::Counters)] {
-            files.push((words.to_owned(), here(of_day(kind).count())));
-        }
+        let files = waiting.map_or(Vec::new(), |sheet| {
+            files_here(&seen.casework, sheet.day, sheet.members.keys(), console, t)
+        });
         let today = today(console);
         let mut by_band = BTreeMap::new();
         for row in seen.rows.iter().filter(|row| row.is_open()) {

@@ -15,6 +15,7 @@ use crate::app::{Console, Visitor};
 use crate::desk::Seen;
 use crate::format;
 use crate::pages::cases::{PAGE_ROWS, done, seen, seen_whole};
+use crate::pages::days::parts_words;
 use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::Refused;
 use crate::pages::{Section, Shell, failed, missing, need, query, shown, unprocessable};
@@ -45,6 +46,8 @@ struct FileRow {
     /// Of a file that was taken its whole digest and its place, as a form sends them.
     taken: Option<(String, String)>,
     taking_back: Option<TakingBackShown>,
+    /// Of a file that was taken, where its day waits for other parts: how many are here of how many.
+    unfinished: Option<String>,
 }
 
 /// What somebody wants to take back.
@@ -220,7 +223,14 @@ fn file_row(digest: &Digest, key: &FileKey, console: &Console, t: &Texts) -> Fil
         refused: None,
         taken: None,
         taking_back: None,
+        unfinished: None,
     }
+}
+
+/// How many parts are here of how many, where one is missing.
+fn unfinished(key: &FileKey, seen: &Seen, t: &Texts) -> Option<String> {
+    let parts = Some(seen.casework.parts(*key)).filter(|parts| !parts.are_all_here());
+    parts.map(|parts| parts_words(parts, t))
 }
 
 fn taken_row(digest: &Digest, key: &FileKey, seen: &Seen, console: &Console, visitor: &Visitor) -> FileRow {
@@ -233,6 +243,7 @@ fn taken_row(digest: &Digest, key: &FileKey, seen: &Seen, console: &Console, vis
             why: asked.why.clone(),
             is_own: asked.maker == visitor.person.name,
         }),
+        unfinished: unfinished(key, seen, visitor.t()),
         ..file_row(digest, key, console, visitor.t())
     }
 }
@@ -407,7 +418,8 @@ fn files(seen: &Seen, filters: &Filters, console: &Console, t: &Texts) -> List {
         ]
     };
     let left = Left::of(seen, filters);
-    let taken = left.taken.into_iter().map(|(digest, key)| row(digest, key, t.file_taken, None));
+    let taken =
+        left.taken.into_iter().map(|(digest, key)| row(digest, key, t.file_taken, unfinished(key, seen, t)));
     let refused = left.refused.into_iter().map(|(digest, key, kind, reason)| {
         row(digest, key, t.exception(kind), Some(t.recorded_refusal(reason)))
     });

@@ -7,8 +7,10 @@ use mutant::Mutant;
 use processor::Institution;
 
 use crate::app::{Guest, Visitor};
+use crate::format;
 use crate::pages::{Section, Shell, shown};
 use crate::role::Permission;
+use crate::search::Reach;
 use crate::texts::with;
 use crate::views::{VIEW_CHARACTERS_MAX, VIEWS_OF_ONE_MAX};
 
@@ -56,6 +58,8 @@ pub(crate) enum Problem {
     ExportWaits,
     /// An export of what is read to so many percent.
     Reading(u64),
+    /// An export of more than it holds: so many rows, or records to look through.
+    TooLong(Reach),
     /// Switch or log do not answer; with what they said.
     Failed(String),
 }
@@ -115,6 +119,11 @@ pub(crate) fn page(guest: &Guest, visitor: Option<&Visitor>, problem: Problem) -
         Problem::Reading(percent) => {
             let words = with(t.export_reading, percent);
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, words, "", String::new())
+        }
+        Problem::TooLong(Reach { rows, records }) => {
+            let words = with(t.export_too_long, format::grouped(rows as u64));
+            let words = with(&words, format::grouped(records));
+            (StatusCode::PAYLOAD_TOO_LARGE, t.error_title, words, "", String::new())
         }
         Problem::Failed(detail) => {
             (StatusCode::SERVICE_UNAVAILABLE, t.error_title, t.error_lead.to_owned(), t.error_hint, detail)

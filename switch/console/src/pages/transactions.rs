@@ -17,7 +17,7 @@ use crate::audit::unhex;
 use crate::evidence::StateShown;
 use crate::format;
 use crate::pages::export::Csv;
-use crate::pages::problem::{self, Refused, encoded};
+use crate::pages::problem::{self, Problem, Refused, encoded};
 use crate::pages::views::ShownViews;
 use crate::pages::{Choice, Section, Shell, at_turn, failed, need, query, shown};
 use crate::role::Permission;
@@ -312,7 +312,8 @@ fn kinds_of_name(wanted: &Wanted) -> Kinds {
     if named && wanted.kind == Kinds::Money { Kinds::All } else { wanted.kind }
 }
 
-/// All that the filters leave, from the place on that is shown: as the page has it, and not only its first rows.
+/// All that the filters leave, from the place on that is shown: as the page has it, and not only its first rows. Of a list that is longer than an export
+/// nothing is given out: nobody sees later that it was a part.
 pub(crate) async fn csv(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
@@ -328,8 +329,12 @@ pub(crate) async fn csv(
         Found::default()
     } else {
         wanted.kind = kinds_of_name(&wanted);
-        searched(&console, &visitor, wanted, Reach::EXPORT).await?
+        searched(&console, &visitor, wanted, console.export_reach).await?
     };
+    if found.more_before.is_some() {
+        let too_long = Problem::TooLong(console.export_reach);
+        return Err(Refused::from(problem::page(&visitor.guest, Some(&visitor), too_long)));
+    }
     let recorded = visitor.record(
         &console,
         "transactions exported",

@@ -353,6 +353,14 @@ fn with_a_day() -> House {
 }
 
 impl House {
+    /// The same, whose exports of transactions go so far.
+    fn reaching(self, reach: crate::search::Reach) -> House {
+        let House { pages, mut console, clock, log, _dir } = self;
+        drop(pages);
+        Arc::get_mut(&mut console).unwrap().export_reach = reach;
+        House { pages: router(Arc::clone(&console)), console, clock, log, _dir }
+    }
+
     /// Takes a file of the day as the command line does.
     fn hand_in(&self, kind: exchange::FileKind, bank: Option<processor::Institution>, bytes: &[u8]) {
         let key = exchange::FileKey { kind, bank, terminal: None, day: crate::testing::day(), part: 1 };

@@ -263,3 +263,63 @@ async fn a_filter_of_exceptions_that_is_not_understood_is_named() {
     }
     assert_eq!(clerk.get("/exceptions.csv?state=open&kind=missing_at_bank").await.status, StatusCode::OK);
 }
+
+/// A day of which two parts of three were here looked like one that was there, and nobody could see what it waited for.
+#[tokio::test]
+async fn a_file_of_which_not_all_parts_are_here_says_how_many_are() {
+    let house = with_a_day();
+    let of = |kind, bank: Option<&str>, part| exchange::FileKey {
+        kind,
+        bank: bank.map(|bank| bank.parse().unwrap()),
+        terminal: None,
+        day: crate::testing::day(),
+        part,
+    };
+    let take = |key, parts, bytes: &[u8]| {
+        let (at_ms, who, from) = (5, "uid 1000", "command line");
+        let arrival = casework::Arrival { bytes, key, layout: None, parts, at_ms, who, from };
+        house.console.days.desk().unwrap().take(&arrival).unwrap();
+    };
+    let (of_bank, counters) = (exchange::FileKind::Postings, exchange::FileKind::Counters);
+    let counted = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\n";
+    let counted = format!("{counted}HN000001,2026-05-04,2026-05-04 23:00:00,1,500000,20000,0,4,19996\n");
+    let posted = |second: u32| {
+        let line = format!("2026-05-04 08:00:0{second},2000000,D,61230000000{second},HN000001,,,,,");
+        postings(&[&line], "1,2000000")
+    };
+    take(of(of_bank, Some("970418"), 1), 3, &posted(1));
+    take(of(of_bank, Some("970418"), 3), 3, &posted(2));
+    take(of(counters, None, 2), 2, counted.as_bytes());
+    let clerk = house.logged_in("lan").await;
+    let english = house.logged_in("minh").await;
+    let english = Browser { cookie: format!("{}; language=en", english.cookie), ..english };
+    for (browser, posted, counted) in
+        [(&clerk, "2 trên 3 phần", "1 trên 2 phần"), (&english, "2 of 3 parts", "1 of 2 parts")]
+    {
+        for page in ["/day", "/cash", "/cash/files.csv"] {
+            let page = browser.get(page).await.page;
+            assert!(page.contains(posted) && page.contains(counted), "{page}");
+        }
+    }
+    take(of(of_bank, Some("970418"), 2), 3, &posted(3));
+    for page in ["/day", "/cash", "/cash/files.csv"] {
+        let page = clerk.get(page).await.page;
+        assert!(!page.contains("trên 3 phần") && page.contains("1 trên 2 phần"), "{page}");
+    }
+}
+
+/// A list that ended where an export's bound was looked like all of it.
+#[tokio::test]
+async fn a_list_of_transactions_that_is_longer_than_an_export_is_not_given_out_in_part() {
+    for (rows, records, status) in [(2, 1_000, StatusCode::OK), (1, 1_000, StatusCode::PAYLOAD_TOO_LARGE)] {
+        let house = with_desk(&[Use::default(), Use { stan: 2, ..Use::default() }])
+            .reaching(crate::search::Reach { rows, records });
+        let clerk = house.logged_in("lan").await;
+        let acts = house.acts().len();
+        let list = clerk.get("/transactions.csv").await;
+        assert_eq!(list.status, status, "{}", list.page);
+        assert_eq!(house.acts().len() - acts, usize::from(status == StatusCode::OK));
+        let is_told = list.page.contains("Danh sách dài hơn một tệp có thể chứa (1 giao dịch");
+        assert_eq!(is_told, status != StatusCode::OK, "{}", list.page);
+    }
+}

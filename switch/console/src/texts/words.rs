@@ -80,6 +80,8 @@ texts! {
     files_of_day: "Tệp của ngày {}", "Files of {}";
     files_here: "Số tệp", "Files here";
     file_missing: "Chưa có", "Not here";
+    parts_here: "{} trên {} phần", "{} of {} parts";
+    file_in_part: "Thiếu phần", "Parts missing";
     ages: "Chênh lệch chưa xong theo tuổi", "Open exceptions by age";
     cut_over_lead: "Các ngân hàng được báo (0800/201); giao dịch đang xử lý giữ ngày của mình. Không quay lại được.", "The banks are told (0800/201); what is in flight keeps its day. There is no way back.";
     cut_over_day: "Ngày mới", "New day";
@@ -676,6 +678,7 @@ texts! {
     chain: "Chuỗi", "Chain";
     chain_people: "Người và trang", "People and pages";
     chain_desk: "Tệp, ngày và vụ việc", "Files, days and cases";
+    export_too_long: "Danh sách dài hơn một tệp có thể chứa ({} giao dịch, hoặc {} bản ghi của sổ). Chưa xuất gì; hãy lọc theo thời gian.", "The list is longer than a file of it holds ({} transactions, or {} records of the log). Nothing was exported; filter by time.";
     audit_cut: "Còn {} dòng cũ hơn không có trong tệp này; hãy lọc bớt.", "{} older lines are not in this file; filter further.";
     closed_at: "tới bản ghi {} của sổ giao dịch", "up to record {} of the log";
     who: "Ai", "Who";
