@@ -360,6 +360,9 @@ pub enum Deed {
         position: Position,
         /// The fees that were in force: whatever settles in the day follows them for ever.
         fees: Box<FeeTable>,
+        /// Its single transactions were let go before: it has no files, and what was booked goes into those of a later day.
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_let_go: bool,
     },
     /// Says that the banks have settled a closed day.
     Settle {

@@ -163,6 +163,8 @@ pub struct Closed {
     pub act: u64,
     /// The fees that were in force.
     pub fees: FeeTable,
+    /// Its single transactions were let go before it was closed: no file of it was ever to be made, and nothing that was booked goes into it.
+    pub is_let_go: bool,
 }
 
 /// What people have done to a case.
@@ -461,7 +463,7 @@ impl Casework {
         &self.closed
     }
 
-    /// The act that closes a day of the book at its end. Days are closed in their order, each once it is cut over.
+    /// The act that closes a day of the book at its end, and tells whether files of it can be made. Days are closed in their order, each once it is cut over.
     ///
     /// # Errors
     /// [`Refused::Day`].
@@ -475,12 +477,20 @@ impl Casework {
         if book.sheets().any(|sheet| sheet.day < day && !self.closed.contains_key(&sheet.day)) {
             return refused(NotDay::EarlierOpen);
         }
-        Ok(Deed::Close { day, position: book.next(), fees: Box::new(fees) })
+        let (position, is_let_go) = (book.next(), !book.is_held(day));
+        Ok(Deed::Close { day, position, fees: Box::new(fees), is_let_go })
     }
 
-    /// The day whose file an act belongs to: the first that was closed behind it.
+    /// The day whose file an act belongs to: the first that was closed behind it and had files then. What no file of a day can say, that of a later one
+    /// does, under the day that it is of.
     pub fn settles_in(&self, act: u64) -> Option<Day> {
-        self.closed.iter().find(|(_, closed)| closed.act > act).map(|(day, _)| *day)
+        let has_it = |closed: &Closed| closed.act > act && (!closed.is_let_go);
+        self.closed.iter().find(|(_, closed)| has_it(closed)).map(|(day, _)| *day)
+    }
+
+    /// Files of a closed day can be made: its single transactions are held, and were when it was closed.
+    pub fn has_files(&self, book: &Book, day: Day) -> bool {
+        book.is_held(day) && self.closed.get(&day).is_none_or(|closed| !closed.is_let_go)
     }
 
     /// Settled days, and when.
@@ -712,9 +722,14 @@ impl Casework {
                 self.acknowledged.entry((*day, *bank)).or_insert(act.at_ms);
             }
             Deed::Match { .. } | Deed::Part { .. } => self.decisions.extend(decision(&act.deed)),
-            Deed::Close { day, position, fees } => {
-                let closed =
-                    Closed { position: *position, at_ms: act.at_ms, act: act.number, fees: (**fees).clone() };
+            Deed::Close { day, position, fees, is_let_go } => {
+                let closed = Closed {
+                    position: *position,
+                    at_ms: act.at_ms,
+                    act: act.number,
+                    fees: (**fees).clone(),
+                    is_let_go: *is_let_go,
+                };
                 self.closed.insert(*day, closed);
             }
             Deed::Settle { day } => drop(self.settled.insert(*day, act.at_ms)),

@@ -45,8 +45,8 @@ impl Payment {
     }
 }
 
-/// What the members of each day pay, made of what their settlement files are made of. The oldest day that is not closed has the adjustments that
-/// its files would have if it were closed now.
+/// What the members of each day pay, made of what their settlement files are made of. The oldest day that is not closed and is held has the adjustments
+/// that its files would have if it were closed now.
 pub fn payments(casework: &Casework, book: &Book) -> BTreeMap<Day, BTreeMap<Institution, Payment>> {
     let of_log = |sheet: &Sheet| {
         let net = sheet.net_positions().into_iter();
@@ -54,7 +54,8 @@ pub fn payments(casework: &Casework, book: &Book) -> BTreeMap<Day, BTreeMap<Inst
     };
     let mut days: BTreeMap<Day, BTreeMap<Institution, Payment>> =
         book.sheets().map(|sheet| (sheet.day, of_log(sheet))).collect();
-    let next = book.sheets().map(|sheet| sheet.day).find(|day| !casework.closed().contains_key(day));
+    let may_have = |day: &Day| !casework.closed().contains_key(day) && book.is_held(*day);
+    let next = book.sheets().map(|sheet| sheet.day).find(may_have);
     for booked in casework.booked() {
         let day = casework.settles_in(booked.act).or(next);
         let Some(members) = day.and_then(|day| days.get_mut(&day)) else { continue };
@@ -83,7 +84,7 @@ pub fn settlement(
 ) -> Result<(Settlement, i64), NoSettlement> {
     let sheet = book.sheet(day).ok_or(NoSettlement::Unknown(day))?;
     let (_, closed_at_ms) = sheet.closed.ok_or(NoSettlement::NotClosed(day))?;
-    if !book.is_held(day) {
+    if !casework.has_files(book, day) {
         return Err(NoSettlement::LetGo(day));
     }
     if !settling(casework, sheet).contains(&bank) && !is_member(bank) {

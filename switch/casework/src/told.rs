@@ -113,9 +113,12 @@ impl Deed {
                 json!({ "case": case.to_string(), "about": about.to_json(), "why": why })
             }
             Deed::Reopen { case, why } => json!({ "case": case.to_string(), "why": why }),
-            Deed::Close { day, position, fees } => {
-                json!({ "day": day.to_string(), "position": position, "fees": fees_json(fees) })
-            }
+            Deed::Close { day, position, fees, is_let_go } => json!({
+                "day": day.to_string(),
+                "position": position,
+                "fees": fees_json(fees),
+                "is_let_go": is_let_go,
+            }),
             Deed::Settle { day } => json!({ "day": day.to_string() }),
         }
     }

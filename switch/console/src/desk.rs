@@ -162,8 +162,8 @@ impl Desks {
         let is_whole = self.read_on(&mut state, &casework, log)?;
         let sheets: Vec<Sheet> = state.days.book().sheets().rev().cloned().collect();
         let claims = sheets.iter().map(|sheet| (sheet.day, claims(&casework, sheet))).collect();
-        let is_held = |day| state.days.book().is_held(day);
-        let closed = sheets.iter().filter(|sheet| sheet.closed.is_some() && is_held(sheet.day));
+        let has_files = |day| casework.has_files(state.days.book(), day);
+        let closed = sheets.iter().filter(|sheet| sheet.closed.is_some() && has_files(sheet.day));
         let settling = closed.map(|sheet| (sheet.day, settling(&casework, sheet))).collect();
         Ok(Told {
             sheets,
@@ -469,7 +469,7 @@ mod tests {
             |told: &Told| told.sheets[0].members.values().map(|totals| totals.element(88)).sum::<i64>();
         assert_eq!(paid(&desks.tell(&log.reader()).unwrap()), 2_500_000);
         // Behind the first transaction's three records: what comes then is an adjustment of the day itself, the only one there is.
-        let deed = Deed::Close { day: day(), position: 3, fees: Box::default() };
+        let deed = Deed::Close { day: day(), position: 3, fees: Box::default(), is_let_go: false };
         desks.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
         let told = desks.tell(&log.reader()).unwrap();
         assert_eq!(
@@ -574,7 +574,8 @@ mod tests {
             let expected = format!("business day {}: {}", day(), NotDay::Broken);
             assert_eq!(close.as_ref().err(), stray.then_some(&expected));
             // Closed before, by whatever: it has no files, and is not settled.
-            let deed = Deed::Close { day: day(), position: reader.synced(), fees: Box::default() };
+            let deed =
+                Deed::Close { day: day(), position: reader.synced(), fees: Box::default(), is_let_go: false };
             desks.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
             let bank = "970415".parse().unwrap();
             let file = desks.settlement(&reader, "switch", 704, day(), bank, &BTreeSet::new()).unwrap();

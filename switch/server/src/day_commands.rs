@@ -83,11 +83,15 @@ pub fn close(
     let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
     let book = seat.book(&casework)?;
     let fees = seat.reconciliation.fees.clone();
-    seat.act(&by, casework.close(&book, day, fees).map_err(|error| error.to_string())?)?;
+    let casework = seat.act(&by, casework.close(&book, day, fees).map_err(|error| error.to_string())?)?;
     let told = writeln!(out, "business day {day} is closed at record {}", book.next());
     told.map_err(|error| error.to_string())?;
-    if !book.is_held(day) {
-        let told = writeln!(out, "no files can be made of it: its single transactions are held no more");
+    if !casework.has_files(&book, day) {
+        let told = writeln!(
+            out,
+            "no files can be made of it: its single transactions are held no more; what was approved before stands in the files of the next day that is \
+             closed and held"
+        );
         told.map_err(|error| error.to_string())?;
     }
     Ok(())

@@ -227,17 +227,16 @@ pub fn acts(settings: &Settings, args: &ActsArgs, out: &mut impl Write) -> Resul
 /// As [`exceptions`]; the day or bank is not known, the file is there already or cannot be written.
 pub fn export(settings: &Settings, args: &ExportArgs, out: &mut impl Write) -> Result<(), String> {
     let seat = Seat::new(settings)?;
-    let joined = seat.joined()?;
     let bytes = match args.what {
         ExportWhat::Exceptions => {
-            let rows = filtered(joined.rows, &args.filter)?;
+            let rows = filtered(seat.joined()?.rows, &args.filter)?;
             let list = list(&rows, Day::of_unix_ms(now_ms()));
             let is_workbook = args.out.extension().is_some_and(|extension| extension == "xlsx");
             let made = if is_workbook { list.to_xlsx("exceptions") } else { list.to_csv() };
             made.map_err(|error| error.to_string())?
         }
         ExportWhat::Settlement | ExportWhat::Camt053 | ExportWhat::Camt054 => {
-            let (settlement, created_s) = asked_settlement(settings, &joined, &args.filter)?;
+            let (settlement, created_s) = asked_settlement(settings, &seat, &args.filter)?;
             match args.what {
                 ExportWhat::Camt053 => {
                     write_camt(Camt::Statement, &settlement, created_s).map_err(|error| error.to_string())?
@@ -254,17 +253,20 @@ pub fn export(settings: &Settings, args: &ExportArgs, out: &mut impl Write) -> R
     writeln!(out, "{}: {} bytes", args.out.display(), bytes.len()).map_err(|error| error.to_string())
 }
 
-/// What is asked for of a closed day and a bank.
+/// What is asked for of a closed day and a bank, by the book that a day is closed by: files of members are not matched for it, and no day is let go for
+/// want of room for them.
 fn asked_settlement(
     settings: &Settings,
-    joined: &Joined,
+    seat: &Seat<'_>,
     filter: &ExceptionsArgs,
 ) -> Result<(Settlement, i64), String> {
     let day = filter.day.as_deref().ok_or("--day is missing")?.parse::<Day>()?;
     let bank = filter.bank.as_deref().ok_or("--bank is missing")?.parse::<Institution>()?;
     let (switch, currency) = (&settings.switch.id, settings.processor.currency);
     let is_member = |bank| is_member(settings, bank);
-    let made = settlement(&joined.casework, &joined.book, switch, currency, day, bank, is_member);
+    let (casework, _) = seat.acts().read().map_err(|error| error.to_string())?;
+    let book = seat.book(&casework)?;
+    let made = settlement(&casework, &book, switch, currency, day, bank, is_member);
     made.map_err(|error| error.to_string())
 }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use casework::{About, ActFile, Casework, Days, Deed, Payment, Resolution, payments, settlement};
 use processor::{Kind as Asked, Record, TerminalId};
-use reconciliation::{Book, Fee, FeeTable, Kind};
+use reconciliation::{Book, Fee, FeeTable, Held, Kind};
 
 use crate::support::{
     ACQUIRER, FIRST, SECOND, about, approve, bank, case, cutover, day, desk, key, keys, propose, rows, shown,
@@ -56,7 +56,8 @@ fn file_of(casework: &Casework, book: &Book, member: &str, of: &str) -> (i64, us
 fn days_are_closed_once_and_settled_behind_it() {
     let dir = tempfile::tempdir().unwrap();
     let acts = ActFile::new(dir.path(), keys());
-    let close = |of: &str, position| Deed::Close { day: day(of), position, fees: Box::default() };
+    let close =
+        |of: &str, position| Deed::Close { day: day(of), position, fees: Box::default(), is_let_go: false };
     let settle = |of: &str| Deed::Settle { day: day(of) };
     for (deed, expected) in [
         (settle("2026-05-03"), Some("business day 2026-05-03: it is not closed")),
@@ -102,7 +103,7 @@ fn a_close_comes_to_the_same_whenever_it_comes_to_be_known() {
         let acts = ActFile::new(dir.path(), keys());
         let mut days = Days::new(unread());
         assert!(read_on(&mut days, &acts.read().unwrap().0, &records));
-        let close = Deed::Close { day: day(FIRST), position, fees: Box::new(fees) };
+        let close = Deed::Close { day: day(FIRST), position, fees: Box::new(fees), is_let_go: false };
         let casework = acts.act(5, "minh", "::1", close).unwrap();
         let at_once: Vec<_> = read(&casework, unread(), records.clone()).sheets().cloned().collect();
         let late = position <= 25;
@@ -154,6 +155,70 @@ fn a_member_s_file_has_both_its_sides_and_all_files_come_to_nothing() {
     assert!(paid(SECOND).values().all(|paid| paid.adjusted_minor == 0), "it is in one file alone");
     let early = settlement(&casework, &book, "switch", 704, day(SECOND), bank(), |_| true).unwrap_err();
     assert_eq!(early.to_string(), "business day 2026-05-04: it is not closed, and may still change");
+}
+
+/// A day that its transactions' number lets go before it is closed has no files, and what was approved before its close stood in none.
+#[test]
+fn what_was_approved_before_a_day_without_files_was_closed_stands_in_those_of_the_next() {
+    for (transactions, is_let_go) in [(2, true), (20, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let acts = ActFile::new(dir.path(), keys());
+        let holding = |casework: &Casework, transactions| {
+            let unread = Book::new(fee(1_000), Some(day(FIRST))).holding_unclosed();
+            read(casework, unread.holding(Held { transactions, ..Held::default() }), two_days())
+        };
+        let adjusted = Deed::Propose {
+            case: case(),
+            about: Box::new(About {
+                acquirer: ACQUIRER.parse().ok(),
+                ..*about(Kind::PartDispensed, 2_000_000)
+            }),
+            resolution: Resolution::Adjustment,
+            amount_minor: -500_000,
+            bank: Some(bank()),
+            why: "a part left".into(),
+        };
+        acts.act(1, "lan", "::1", adjusted).unwrap();
+        let mut casework = acts.act(2, "minh", "::1", approve(0)).unwrap();
+        let of = if is_let_go { SECOND } else { FIRST };
+        let adjusted_in = |casework: &Casework| {
+            let days = payments(casework, &holding(casework, transactions)).into_iter();
+            let has_it = |(_, members): &(_, BTreeMap<_, Payment>)| {
+                members.get(&bank()).is_some_and(|paid| paid.adjusted_minor == -500_000)
+            };
+            days.filter(has_it).map(|(day, _)| day.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(adjusted_in(&casework), [of], "before any close");
+        for closing in [FIRST, SECOND] {
+            let book = holding(&casework, transactions);
+            assert_eq!(book.is_held(day(FIRST)), !is_let_go);
+            let close = casework.close(&book, day(closing), fee(1_000)).unwrap();
+            casework = acts.act(3, "minh", "::1", close).unwrap();
+            assert_eq!(adjusted_in(&casework), [of], "{closing} is closed");
+        }
+        // What was said of the day when it was closed stays, whatever is held by whoever asks.
+        for transactions in [transactions, 20] {
+            let book = holding(&casework, transactions);
+            let made = |member: &str, of: &str| {
+                let member = member.parse().unwrap();
+                settlement(&casework, &book, "switch", 704, day(of), member, |_| false)
+            };
+            let gone = made("970415", FIRST).err().map(|error| error.to_string());
+            let told = "business day 2026-05-03: its single transactions are held no more".to_owned();
+            assert_eq!(gone, is_let_go.then_some(told));
+            let file = |member: &str| {
+                let (made, _) = made(member, of).unwrap();
+                let text = String::from_utf8(made.to_bytes()).unwrap();
+                let lines = text.lines().filter(|line| line.starts_with("A|")).map(str::to_owned);
+                (lines.collect::<Vec<_>>(), made.net_minor())
+            };
+            let (bank_s, net_minor) = file("970415");
+            let (other_s, other_net_minor) = file(ACQUIRER);
+            assert_eq!(bank_s, ["A|1|adjustment||2026-05-03|-500000"]);
+            assert_eq!(other_s, ["A|1|adjustment||2026-05-03|500000"]);
+            assert_eq!(net_minor + other_net_minor, 0);
+        }
+    }
 }
 
 /// The bank of the citizen paid twice: a refund gave the citizen the money back, and the bank whose machine kept the cash was paid for it all the same.

@@ -98,7 +98,10 @@ impl Words<'_> {
             Deed::Reject { why, .. } | Deed::Dispute { why, .. } | Deed::Reopen { why, .. } => {
                 fact(t.why, why.clone())
             }
-            Deed::Close { position, .. } => with(t.closed_at, format::grouped(*position)),
+            Deed::Close { position, is_let_go, .. } => join([
+                with(t.closed_at, format::grouped(*position)),
+                if *is_let_go { t.settlement_files_gone.to_owned() } else { String::new() },
+            ]),
             // How the case stands then says it.
             Deed::Propose { .. } | Deed::Approve { .. } | Deed::Assign { .. } => String::new(),
             Deed::KeepLayout { .. } | Deed::Claim { .. } | Deed::Acknowledge { .. } | Deed::Settle { .. } => {

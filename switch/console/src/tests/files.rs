@@ -204,7 +204,12 @@ async fn a_closed_day_that_is_held_no_more_offers_no_files_and_says_why() {
     let house = with_desk_over(LogOf::uses_and_then(&[Use::default()], &behind));
     let first_cutover = house.console.log.synced() - behind.len() as u64;
     for (day, position) in [("2026-05-04", first_cutover + 1), ("2026-05-05", first_cutover + 2)] {
-        let deed = casework::Deed::Close { day: day.parse().unwrap(), position, fees: Box::default() };
+        let deed = casework::Deed::Close {
+            day: day.parse().unwrap(),
+            position,
+            fees: Box::default(),
+            is_let_go: false,
+        };
         house.console.days.desk().unwrap().acts().act(5, "minh", "::1", deed).unwrap();
     }
     let checker = house.logged_in("minh").await;

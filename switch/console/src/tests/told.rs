@@ -226,7 +226,12 @@ async fn nothing_is_exported_of_a_log_that_is_read_in_part() {
     ] {
         let log = LogOf::uses_and_then(&[Use { bare: true, ..Use::default() }], &[next]);
         let house = with_desk_that_reads(log, Some(std::time::Duration::ZERO));
-        let close = casework::Deed::Close { day: crate::testing::day(), position: 2, fees: Box::default() };
+        let close = casework::Deed::Close {
+            day: crate::testing::day(),
+            position: 2,
+            fees: Box::default(),
+            is_let_go: false,
+        };
         house.console.days.desk().unwrap().acts().act(5, "minh", "::1", close).unwrap();
         let clerk = house.logged_in("lan").await;
         let acts = house.acts();

@@ -376,7 +376,7 @@ texts! {
     close_refused: "Không đóng được ngày này. {}", "The day was not closed. {}";
     settlement_files: "Tệp cho các ngân hàng", "Files for the banks";
     settlement_files_lead: "Như lúc ngày được đóng; tải lại lần nào cũng giống hệt nhau.", "As the day was closed; each download is the same, byte for byte.";
-    settlement_files_gone: "Không còn lập được tệp của ngày này: sổ không còn giữ từng giao dịch của ngày. Tổng của ngày vẫn còn.", "No files can be made of this day: its single transactions are held no more. What it came to stays.";
+    settlement_files_gone: "Không còn lập được tệp của ngày này: sổ không còn giữ từng giao dịch của ngày. Tổng của ngày vẫn còn. Điều chỉnh đã duyệt trước khi đóng một ngày như vậy nằm trong tệp của ngày được đóng kế tiếp mà còn giữ giao dịch.", "No files can be made of this day: its single transactions are held no more. What it came to stays. Adjustments approved before such a day was closed stand in the files of the next day that is closed and held.";
     settlement_file: "Tệp quyết toán", "Settlement file";
     settle_day: "Ghi là đã quyết toán", "Record it as settled";
     settle_lead: "Khi các ngân hàng đã chuyển tiền theo vị thế ròng.", "When the banks have paid by their net positions.";
