@@ -196,7 +196,7 @@ pub struct CredentialSettings {
     pub trust: TrustStore,
     /// Where they are read again.
     pub files: TrustFiles,
-    /// Verified SODs that are remembered, about 500 bytes each; the oldest is forgotten first, and its card has to send
+    /// Verified SODs that are remembered, about 600 bytes each; the oldest is forgotten first, and its card has to send
     /// its SOD again.
     pub sods_cached_max: usize,
 }
