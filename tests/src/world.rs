@@ -173,6 +173,14 @@ impl World {
     pub async fn visit(&mut self, what: What, amount_vnd: u64, steps: Steps, fault: Option<Fault>) -> String {
         let mut order = self.order(0, what, amount_vnd, steps);
         order.fault = fault;
+        self.carried_out(order).await
+    }
+
+    /// Has this order carried out, and tells in one line how the visit ended.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn carried_out(&mut self, order: Order) -> String {
         let finished = timeout(PATIENCE, self.terminal.perform(order)).await.expect("the visit ends");
         let finished = finished.expect("the terminal runs");
         let code = finished.code.map_or("--".to_owned(), |code| String::from_utf8_lossy(&code).into_owned());

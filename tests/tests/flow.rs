@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use simulators::bank::{Fault as BankFault, no_faults};
+use simulators::registry::Fault as RegistryFault;
 use simulators::terminal::{Fault, Outcome, Steps, What};
 use std::sync::Arc;
 use std::time::Duration;
 use tests::program::write_private;
-use tests::world::{PATIENCE, World, number};
+use tests::world::{CITIZENS, PATIENCE, World, number};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_transaction_is_carried_through_to_the_bank_and_back() {
@@ -83,6 +84,30 @@ async fn another_server_in_the_registrys_place_is_91_where_one_that_is_away_is_s
     let mut world = world.with_another_registry(false).await;
     assert_eq!(world.visit(What::Withdrawal, 500_000, Steps::One, None).await, "00 Whole 500000");
     world.status("one owed", |status| status["stand_ins_owed"] == 1).await;
+}
+
+/// With `[stand_in]`, on cards that the registry has just vouched for: it takes each question and says nothing. The first one is
+/// waited for, and every other is due as the probe of a registry that is left alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_registry_is_stood_in_for_whether_it_is_asked_or_probed() {
+    let mut world = World::start(no_faults()).await;
+    let config = world.dir().join("atm-switch.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let breaker = "[registry]\nfailures_in_row_max = 1\npause_ms = 1\n";
+    let text = text.replacen("[registry]\n", breaker, 1) + "[stand_in]\nask_again_ms = 1_000\n";
+    write_private(&config, &text).unwrap();
+    world.kill_and_restart();
+    world.bank_ready().await;
+    for fault in [None, Some(RegistryFault::Silent)] {
+        world.registry.set_fault(fault);
+        for citizen in 0..CITIZENS {
+            let order = world.order(citizen, What::Withdrawal, 500_000, Steps::One);
+            assert_eq!(world.carried_out(order).await, "00 Whole 500000", "citizen {citizen}, {fault:?}");
+        }
+    }
+    world.status("each owed", |status| status["stand_ins_owed"] == CITIZENS).await;
+    world.registry.set_fault(None);
+    world.status("none owed", |status| status["stand_ins_owed"] == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

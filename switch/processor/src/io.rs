@@ -251,6 +251,8 @@ pub struct VerifyRequest {
     pub seed_ids: Vec<[u8; 8]>,
     /// The terminal's message: PAN, proof, SOD and the elements that the challenge covers.
     pub message: Message,
+    /// By its kind and amount it may go out in the registry's stead, should that be away (docs/security.md#stand-in).
+    pub may_stand_in: bool,
 }
 
 /// What the verifier found.

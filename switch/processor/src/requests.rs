@@ -517,15 +517,18 @@ impl Processor {
         let message = self.asked(key).cloned().ok_or(Code::UNAVAILABLE)?;
         let rrn =
             self.live.get(&key).and_then(|live| live.transaction.request.as_ref()).map(|request| request.rrn);
+        let amount_minor = self.work(key).content.amount_minor;
+        let may_stand_in = self.may_ask_for_stand_in(kind, amount_minor);
         let work = self.work(key);
         let request = VerifyRequest {
             key,
             kind,
             rrn: rrn.expect("a request with a PAN has its RRN"),
-            amount_minor: work.content.amount_minor,
+            amount_minor,
             currency: work.content.currency,
             seed_ids,
             message,
+            may_stand_in,
         };
         let ticket = self.ticket();
         self.verifies.insert(ticket, key);

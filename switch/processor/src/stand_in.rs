@@ -69,16 +69,25 @@ fn may_stand_in(rule: &StandIn, kind: Kind, amount_minor: u64, away: &Away, now_
         let age_ms = now_ms.saturating_sub(known.at_ms);
         known.valid_until_ms >= now_ms && (0..=rule.status_age_ms_max as i64).contains(&age_ms)
     });
-    kind == Kind::Withdrawal
+    is_small_withdrawal(rule, kind, amount_minor)
         && away.evidence.passive
         && away.evidence.active
         && away.evidence.is_owed()
         && away.has_biometric
-        && (amount_minor <= rule.amount_minor_max || mutant::is(Mutant::StandInOverFloor))
         && (has_status || mutant::is(Mutant::StandInWithoutStatus))
 }
 
+fn is_small_withdrawal(rule: &StandIn, kind: Kind, amount_minor: u64) -> bool {
+    let is_small = amount_minor <= rule.amount_minor_max || mutant::is(Mutant::StandInOverFloor);
+    kind == Kind::Withdrawal && is_small
+}
+
 impl Processor {
+    /// Whether a request may go out in the registry's stead by what it asks for; the card and what is out are looked at later.
+    pub(crate) fn may_ask_for_stand_in(&self, kind: Kind, amount_minor: u64) -> bool {
+        self.config.stand_in.is_some_and(|rule| is_small_withdrawal(&rule, kind, amount_minor))
+    }
+
     /// The chip is authentic and the registry away: 91, or the switch stands in.
     pub(crate) fn registry_away(&mut self, key: TxKey, away: Away) {
         let rule = self.config.stand_in;

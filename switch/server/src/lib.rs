@@ -5,6 +5,7 @@ pub mod admin;
 pub mod audit_file;
 pub mod bus;
 pub mod case_commands;
+mod chip_threads;
 pub mod cli;
 pub mod clock;
 pub mod config;

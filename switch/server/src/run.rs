@@ -55,7 +55,7 @@ use crate::verifier::Verifier;
 /// Threads for terminals' and banks' sockets: one for two cores, for the event loop and the log have their own.
 const LINK_THREADS_MAX: usize = 4;
 
-/// Threads for the registry, operators and metrics, and as many for chips' signatures.
+/// Threads for the registry, operators and metrics; as many for chips' signatures, and as many for what waits for a disk or for names.
 const OTHER_THREADS_MAX: usize = 4;
 
 /// Messages of the switch's own on a bank's link beside requests and reversals: sign-on, echo, cutover, totals.
@@ -124,7 +124,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     keys.replace(terminal_keys(&settings));
     let list_memory = ListMemory::open(&settings.switch.log_dir)?;
     let trust = list_memory.check(settings.credential.trust.clone());
-    let verifier = Verifier::start(&settings, trust, &keys, clock, &bus.others)?;
+    let chip_threads = cores().min(OTHER_THREADS_MAX);
+    let verifier = Verifier::start(&settings, trust, chip_threads, &keys, clock, &bus.others)?;
     let hsm_max = Duration::from_millis(settings.processor.timers.hsm_ms_max);
     let hsm = settings.hsm.as_ref().map(|hsm| security_module::open(hsm, hsm_max)).transpose()?;
     let key_versions = Arc::new(KeyVersions::default());

@@ -8,19 +8,27 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::bus::{Inbound, tell};
+use crate::chip_threads::ChipThreads;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::links::terminal::TerminalKeyStore;
 use crate::proofs::{self, Proofs, Refusal};
-use crate::registry::{Answer, Outcome, Reason, RegistryBounds, RegistryClient, Surroundings};
+use crate::registry::{
+    Answer, Leave, Outcome, Reason, RegistryBounds, RegistryClient, RegistryQuestion, Surroundings,
+};
 use crate::status_cache::StatusCache;
 
 /// Connections to the registry; HTTP/2 needs one alone.
 const REGISTRY_CONNECTIONS_MAX: usize = 64;
 
+/// How much of `registry_ms_max` a question may take. The rest is for the chip's check before it and for the word that it was late: where
+/// the switch may stand in, that word has to come before nobody waits for it any more.
+const QUESTION_PERCENT: u64 = 90;
+
 /// Checks proofs.
 pub(crate) struct Verifier {
     shared: Arc<Shared>,
+    chips: ChipThreads,
     runtime: Handle,
     answers: mpsc::Sender<Inbound>,
 }
@@ -34,19 +42,20 @@ struct Shared {
 }
 
 impl Verifier {
-    /// Inside the runtime that will carry its tasks. Chips are checked with `trust`.
+    /// Inside the runtime that will carry its tasks. Chips are checked with `trust`, so many at once.
     ///
     /// # Errors
-    /// No client of the registry can be made.
+    /// No client of the registry can be made, or the system gives no thread.
     pub(crate) fn start(
         settings: &Settings,
         trust: TrustStore,
+        chip_threads: usize,
         keys: &Arc<TerminalKeyStore>,
         clock: Clock,
         answers: &mpsc::Sender<Inbound>,
     ) -> Result<Verifier, String> {
         let bounds = RegistryBounds {
-            timeout_ms: settings.processor.timers.registry_ms_max,
+            timeout_ms: settings.processor.timers.registry_ms_max * QUESTION_PERCENT / 100,
             in_flight_max: settings.processor.limits.in_flight_max,
             connections_max: REGISTRY_CONNECTIONS_MAX,
             breaker: settings.registry.breaker,
@@ -60,7 +69,8 @@ impl Verifier {
             statuses: StatusCache::default(),
             clock,
         };
-        Ok(Verifier { shared: Arc::new(shared), runtime: Handle::current(), answers: answers.clone() })
+        let (runtime, answers) = (Handle::current(), answers.clone());
+        Ok(Verifier { shared: Arc::new(shared), chips: ChipThreads::new(chip_threads)?, runtime, answers })
     }
 
     /// What chips are checked with, for whoever keeps it up to date.
@@ -81,13 +91,11 @@ impl Verifier {
     }
 
     /// The verdict comes through the bus. How many are under way the processor bounds: its requests in flight.
-    /// Signatures are checked on the runtime's blocking threads, one for each core.
     pub(crate) fn verify(&self, ticket: Ticket, request: Box<VerifyRequest>) {
         let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
+        let checking = Arc::clone(&self.shared);
+        let checked = self.chips.run(move || checking.check(&request).map(|chip| (request, chip)));
         self.runtime.spawn(async move {
-            let checking = Arc::clone(&shared);
-            let checked =
-                tokio::task::spawn_blocking(move || checking.check(&request).map(|chip| (request, chip)));
             let verdict = match checked.await {
                 Ok(Ok((request, chip))) => shared.ask(&request, chip).await,
                 Ok(Err(refusal)) => refused(&refusal),
@@ -121,11 +129,16 @@ impl Shared {
         self.proofs.check(request, challenge_key, now_s)
     }
 
-    async fn ask(&self, request: &VerifyRequest, chip: CheckedChip) -> Verdict {
+    async fn ask(self: &Arc<Self>, request: &VerifyRequest, chip: CheckedChip) -> Verdict {
         let question = proofs::question(request, &chip);
-        let answer = self.registry.verify(&question).await;
-        self.remember(&answer, chip.sod.sod_sha256);
-        self.note(&answer);
+        let answer = match self.registry.leave() {
+            Err(paused) => Answer::unavailable(Reason::Paused(paused)),
+            Ok(Leave::Probe(paused)) if paused.was_away && request.may_stand_in => {
+                self.probe(proofs::question(request, &chip));
+                Answer::unavailable(Reason::Paused(paused))
+            }
+            Ok(Leave::Asked | Leave::Probe(_)) => self.asked(&question).await,
+        };
         match &answer.outcome {
             Outcome::Unavailable(reason) if reason.is_away() && request.kind == Kind::Withdrawal => {
                 proofs::away(&chip, self.registry.keep(&question), self.statuses.get(&chip.sod.sod_sha256))
@@ -134,6 +147,19 @@ impl Shared {
                 proofs::verdict(answer, &chip)
             }
         }
+    }
+
+    /// Puts a question for which nobody waits: the switch may stand in for the registry, so no citizen has to find out whether it is back.
+    fn probe(self: &Arc<Self>, question: RegistryQuestion) {
+        let probing = Arc::clone(self);
+        tokio::spawn(async move { probing.asked(&question).await });
+    }
+
+    async fn asked(&self, question: &RegistryQuestion) -> Answer {
+        let answer = self.registry.put(question).await;
+        self.remember(&answer, question.sod_sha256);
+        self.note(&answer);
+        answer
     }
 
     async fn ask_again(&self, owed: &Evidence) -> Option<AskedAgain> {

@@ -26,6 +26,7 @@ fn request(sent_at_s: i64) -> VerifyRequest {
         currency: 704,
         seed_ids: Vec::new(),
         message: Message::new(Mti::new(200)),
+        may_stand_in: false,
     }
 }
 

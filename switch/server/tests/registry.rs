@@ -11,8 +11,8 @@ use credential::CitizenNumber;
 use processor::{Class, Code, Institution, Kind, Rrn, TerminalId, TxKey, UtcSeconds};
 use server::config::{RegistrySettings, SecretPem};
 use server::registry::{
-    ActiveProof, Answer, BreakerBounds, Modality, Outcome, Paused, Reason, RegistryBounds, RegistryClient,
-    RegistryConfigError, RegistryQuestion, Surroundings,
+    ActiveProof, Answer, BreakerBounds, Leave, Modality, Outcome, Paused, Reason, RegistryBounds,
+    RegistryClient, RegistryConfigError, RegistryQuestion, Surroundings,
 };
 use sha2::{Digest, Sha256};
 use simulators::citizens::{Chip, Country};
@@ -404,6 +404,22 @@ async fn a_registry_that_fails_too_often_is_left_alone_until_a_probe_is_answered
     handle.set_fault(Some(Fault::Wrong(Wrong::VerifiedDead)));
     assert_eq!(probing.verify(&question(8)).await.outcome, Outcome::Unavailable(Reason::Contradiction));
     assert!(!probing.is_left_alone());
+}
+
+/// A citizen for whom the switch may stand in need not be the one who finds out whether the registry is back.
+#[tokio::test]
+async fn a_probe_is_told_from_the_other_questions_and_its_answer_lets_them_through() {
+    let (handle, settings) = started().await;
+    let breaker = BreakerBounds { failures_in_row_max: 1, pause_ms: 1 };
+    let client = client(&settings, RegistryBounds { breaker, ..BOUNDS });
+    assert_eq!(client.leave(), Ok(Leave::Asked));
+    handle.set_fault(Some(Fault::Gone));
+    client.put(&question(1)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    assert_eq!(client.leave(), Ok(Leave::Probe(Paused { was_away: true })));
+    handle.set_fault(None);
+    assert_eq!(client.put(&question(2)).await.outcome, VERIFIED);
+    assert_eq!(client.leave(), Ok(Leave::Asked));
 }
 
 /// Whoever can spoil its answers does not bring the switch to stand in for it, however often.

@@ -20,6 +20,15 @@ pub struct Paused {
     pub was_away: bool,
 }
 
+/// A question may be put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// As every question.
+    Asked,
+    /// As the probe of a registry that is left alone: it may well have no answer.
+    Probe(Paused),
+}
+
 /// What a change of the breaker is told as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -51,15 +60,14 @@ impl Breaker {
     ///
     /// # Errors
     /// [`Paused`].
-    pub fn let_through(&mut self, now_ms: u64) -> Result<(), Paused> {
-        match self.probe_at_ms {
-            Some(probe_at_ms) if now_ms < probe_at_ms => Err(Paused { was_away: !self.has_spoiled }),
-            Some(_) => {
-                self.probe_at_ms = Some(now_ms + self.bounds.pause_ms);
-                Ok(())
-            }
-            None => Ok(()),
+    pub fn let_through(&mut self, now_ms: u64) -> Result<Leave, Paused> {
+        let Some(probe_at_ms) = self.probe_at_ms else { return Ok(Leave::Asked) };
+        let paused = Paused { was_away: !self.has_spoiled };
+        if now_ms < probe_at_ms {
+            return Err(paused);
         }
+        self.probe_at_ms = Some(now_ms + self.bounds.pause_ms);
+        Ok(Leave::Probe(paused))
     }
 
     /// The registry has given an answer that can be believed.
@@ -102,7 +110,7 @@ mod tests {
             [None, None, None]
         );
         assert_eq!([breaker.failed(1, true), breaker.failed(2, true)], [None, None]);
-        assert_eq!((breaker.let_through(2), breaker.is_open()), (Ok(()), false));
+        assert_eq!((breaker.let_through(2), breaker.is_open()), (Ok(Leave::Asked), false));
         assert_eq!(breaker.failed(3, true), Some(Turn::Opened));
         assert_eq!((breaker.failed(4, true), breaker.is_open()), (None, true), "told once");
     }
@@ -111,12 +119,16 @@ mod tests {
     fn one_probe_goes_in_each_pause_and_an_answer_closes_it() {
         let mut breaker = Breaker::new(BreakerBounds { failures_in_row_max: 1, pause_ms: 100 });
         assert_eq!(breaker.failed(0, true), Some(Turn::Opened));
-        assert_eq!([breaker.let_through(99), breaker.let_through(100)], [Err(AWAY), Ok(())]);
+        assert_eq!([breaker.let_through(99), breaker.let_through(100)], [Err(AWAY), Ok(Leave::Probe(AWAY))]);
         assert_eq!([breaker.let_through(100), breaker.let_through(199)], [Err(AWAY), Err(AWAY)]);
         assert_eq!(breaker.failed(150, true), None);
-        assert_eq!(breaker.let_through(200), Ok(()), "also when the probe before was never answered");
+        assert_eq!(
+            breaker.let_through(200),
+            Ok(Leave::Probe(AWAY)),
+            "also when the probe before was never answered"
+        );
         assert_eq!(breaker.answered(), Some(Turn::Closed));
-        assert_eq!([breaker.let_through(201), breaker.let_through(201)], [Ok(()), Ok(())]);
+        assert_eq!([breaker.let_through(201), breaker.let_through(201)], [Ok(Leave::Asked); 2]);
         assert_eq!(breaker.answered(), None);
     }
 

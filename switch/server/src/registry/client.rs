@@ -14,7 +14,7 @@ use processor::Evidence;
 use tokio::sync::Semaphore;
 
 use super::RegistryConfigError;
-use super::breaker::{Breaker, BreakerBounds, Turn};
+use super::breaker::{Breaker, BreakerBounds, Leave, Paused, Turn};
 use super::connection::{Bounded, TlsFailures};
 use super::contract::{Answer, Asked, Contract, Outcome, Reason, RegistryQuestion};
 use super::failure::failure;
@@ -107,11 +107,27 @@ impl RegistryClient {
         })
     }
 
-    /// Asks and judges. Always answers within [`RegistryBounds::timeout_ms`]; may be dropped at any time.
-    pub async fn verify(&self, question: &RegistryQuestion) -> Answer {
-        let answer = self.put(|chance, now_s| Ok(self.contract.ask(question, chance, now_s))).await;
+    /// Whether a question may be put now, and as what. Who is given leave puts it.
+    ///
+    /// # Errors
+    /// [`Paused`]: the registry is left alone.
+    pub fn leave(&self) -> Result<Leave, Paused> {
+        self.breaker().let_through(self.mono_ms())
+    }
+
+    /// Asks and judges, with leave. Always answers within [`RegistryBounds::timeout_ms`]; may be dropped at any time.
+    pub async fn put(&self, question: &RegistryQuestion) -> Answer {
+        let answer = self.exchanged(|chance, now_s| Ok(self.contract.ask(question, chance, now_s))).await;
         self.note(&answer);
         answer
+    }
+
+    /// Asks, where there is leave, and judges: [`RegistryClient::leave`] and [`RegistryClient::put`] in one.
+    pub async fn verify(&self, question: &RegistryQuestion) -> Answer {
+        match self.leave() {
+            Ok(_) => self.put(question).await,
+            Err(paused) => Answer::unavailable(Reason::Paused(paused)),
+        }
     }
 
     /// What is kept of a question, to be put again when the registry is back.
@@ -123,20 +139,20 @@ impl RegistryClient {
     /// [`RegistryClient::verify`], but that no failure counts for the breaker: what the registry does not want to speak of
     /// any more says nothing about the citizen at the machine.
     pub async fn verify_again(&self, kept: &[u8]) -> Answer {
-        let answer = self.put(|chance, now_s| self.contract.ask_again(kept, chance, now_s)).await;
+        if let Err(paused) = self.leave() {
+            return Answer::unavailable(Reason::Paused(paused));
+        }
+        let answer = self.exchanged(|chance, now_s| self.contract.ask_again(kept, chance, now_s)).await;
         if matches!(answer.outcome, Outcome::Verified { .. } | Outcome::Refused(_)) {
             self.note(&answer);
         }
         answer
     }
 
-    async fn put(&self, ask: impl FnOnce(&[u8; 32], i64) -> Result<Asked, Reason>) -> Answer {
+    async fn exchanged(&self, ask: impl FnOnce(&[u8; 32], i64) -> Result<Asked, Reason>) -> Answer {
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Answer::unavailable(Reason::Overload);
         };
-        if let Err(paused) = self.breaker().let_through(self.mono_ms()) {
-            return Answer::unavailable(Reason::Paused(paused));
-        }
         let mut chance = [0; 32];
         (self.surroundings.random)(&mut chance);
         let asked = match ask(&chance, (self.surroundings.now_s)()) {

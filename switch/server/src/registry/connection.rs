@@ -26,6 +26,7 @@ use tower_service::Service;
 
 use super::RegistryConfigError;
 use super::failure::{causes, whole};
+use super::names::Names;
 use crate::config::RegistrySettings;
 
 /// A refusal is so long at most; what is behind it is not looked at.
@@ -73,7 +74,7 @@ fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// TLS 1.3 towards the registry, its authority the only one that is trusted.
-fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector>, RegistryConfigError> {
+fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector<Names>>, RegistryConfigError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&settings.ca_pem) {
         let certificate = certificate.map_err(|_| RegistryConfigError::Authority)?;
@@ -99,7 +100,7 @@ fn tls(settings: &RegistrySettings) -> Result<HttpsConnector<HttpConnector>, Reg
     };
     #[cfg(feature = "mutants")]
     let config = anybody(config);
-    let mut tcp = HttpConnector::new();
+    let mut tcp = HttpConnector::new_with_resolver(Names::of_the_system());
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     Ok(HttpsConnectorBuilder::new()
@@ -124,7 +125,7 @@ fn anybody(mut config: ClientConfig) -> ClientConfig {
 /// question that wanted it has given up.
 #[derive(Clone)]
 pub(super) struct Bounded {
-    inner: HttpsConnector<HttpConnector>,
+    inner: HttpsConnector<HttpConnector<Names>>,
     free: Arc<Semaphore>,
     timeout: Duration,
     tls_failures: Arc<TlsFailures>,

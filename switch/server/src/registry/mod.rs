@@ -5,10 +5,11 @@ mod client;
 mod connection;
 mod contract;
 mod failure;
+mod names;
 
 use thiserror::Error;
 
-pub use breaker::{Breaker, BreakerBounds, Paused, Turn};
+pub use breaker::{Breaker, BreakerBounds, Leave, Paused, Turn};
 pub use client::{Random, RegistryBounds, RegistryClient, Surroundings};
 pub use contract::{ActiveProof, Answer, Asked, Contract, Modality, Outcome, Reason, RegistryQuestion};
 
