@@ -362,6 +362,10 @@ pub struct Casework {
     claims: BTreeMap<(Day, Institution), Claimed>,
     acknowledged: BTreeMap<(Day, Institution), i64>,
     decisions: Vec<Decision>,
+    /// Of each the act that said it.
+    decision_acts: Vec<u64>,
+    /// By the front of a file's digest the act that took it back last.
+    taken_back: BTreeMap<u64, u64>,
     booked: Vec<Booked>,
     closed: BTreeMap<Day, Closed>,
     settled: BTreeMap<Day, i64>,
@@ -451,6 +455,16 @@ impl Casework {
     /// Matches and partings by hand, oldest first.
     pub fn decisions(&self) -> &[Decision] {
         &self.decisions
+    }
+
+    /// Of each of these the act that said it.
+    pub fn decision_acts(&self) -> &[u64] {
+        &self.decision_acts
+    }
+
+    /// The act by which a file was taken back last, by [`LineId::file`] of its lines.
+    pub fn taken_back(&self, file: u64) -> Option<u64> {
+        self.taken_back.get(&file).copied()
     }
 
     /// Refunds and adjustments that were checked, and undone ones, in order.
@@ -709,6 +723,7 @@ impl Casework {
                 self.taking_back.remove(&(*digest, *key));
                 self.taken.remove(&(*digest, *key));
                 self.intake.give_back(*digest, *key);
+                self.taken_back.insert(digest.file(), act.number);
                 self.parts.remove(key);
             }
             Deed::RejectTakeBack { digest, key, .. } => drop(self.taking_back.remove(&(*digest, *key))),
@@ -721,7 +736,10 @@ impl Casework {
             Deed::Acknowledge { bank, day } => {
                 self.acknowledged.entry((*day, *bank)).or_insert(act.at_ms);
             }
-            Deed::Match { .. } | Deed::Part { .. } => self.decisions.extend(decision(&act.deed)),
+            Deed::Match { .. } | Deed::Part { .. } => {
+                self.decisions.extend(decision(&act.deed));
+                self.decision_acts.push(act.number);
+            }
             Deed::Close { day, position, fees, is_let_go } => {
                 let closed = Closed {
                     position: *position,

@@ -5,6 +5,7 @@
 
 mod act;
 mod act_file;
+mod by_hand;
 mod cases;
 mod days;
 mod desk;
@@ -15,6 +16,7 @@ mod told;
 
 pub use act::{About, Act, Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 pub use act_file::{ACTS_FILE, ActError, ActFile, Acts, HEAD_FILE};
+pub use by_hand::{ByHand, Void, by_hand};
 pub use cases::{
     Booked, CASES_MAX, Case, CaseState, Casework, Closed, NotByHand, NotDay, NotTakenBack, PARTS_MAX, Parts,
     Proposal, Refused, TakingBack, UNPROVEN_MINOR_MAX, file_case,

@@ -125,6 +125,11 @@ impl Matching {
         summary
     }
 
+    /// Files that were taken and could not be read the last time.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &Digest> {
+        self.unread.values().map(|(digest, _)| digest)
+    }
+
     /// What it is about began in a day of which no side shows all any more.
     pub(crate) fn is_behind(&self, exception: &Exception) -> bool {
         self.edge.flatten().is_some_and(|edge| edge.is_behind(exception))

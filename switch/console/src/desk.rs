@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use casework::{
-    Acts, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, NoTotals, NotDay,
-    PassedOver, Payment, Refused, Row, claims, explanations, payments, settlement, settling,
+    Acts, ByHand, Casework, Days, Deed, Desk, DeskError, DueRules, Matching, NoSettlement, NoTotals, NotDay,
+    PassedOver, Payment, Refused, Row, by_hand, claims, explanations, payments, settlement, settling,
 };
 use exchange::{Rows, Settlement};
 use journal::{LogReader, ReadError};
@@ -108,6 +108,8 @@ pub(crate) struct Seen {
     pub(crate) rows: Vec<Row>,
     pub(crate) summary: Summary,
     pub(crate) counters: Vec<Counter>,
+    /// Matches and partings by hand, oldest first.
+    pub(crate) by_hand: Vec<ByHand>,
     /// Files and lines that are before the days that are held.
     pub(crate) passed_over: PassedOver,
     pub(crate) casework: Arc<Casework>,
@@ -243,7 +245,8 @@ impl Desks {
         let rows = desk.rows(&casework, book, matching)?;
         let (summary, counters) = (matching.summary(), matching.counters.clone());
         let (passed_over, number) = (matching.passed_over, casework.next());
-        let seen = Arc::new(Seen { rows, summary, counters, passed_over, casework, acts, percent });
+        let by_hand = by_hand(&casework, matching);
+        let seen = Arc::new(Seen { rows, summary, counters, by_hand, passed_over, casework, acts, percent });
         state.seen = Some((number, state.days.book().next(), Instant::now(), Arc::clone(&seen)));
         Ok(Some((seen, percent)))
     }
@@ -269,6 +272,14 @@ impl Desks {
         let wanted: BTreeSet<LineId> = lines.map(|piece| piece.id).collect();
         let suggestions = matcher.suggestions_of(&wanted);
         Ok(Some((bench, suggestions)))
+    }
+
+    /// Something was said by hand of this transaction, whether or not it counts. Waits for a disk.
+    ///
+    /// # Errors
+    /// [`TellError`].
+    pub(crate) fn has_said(&self, ours: LineId) -> Result<bool, TellError> {
+        Ok(self.casework()?.0.decisions().iter().any(|decision| decision.ours() == ours))
     }
 
     /// Lays a line to a transaction, or parts them, in a person's name; durable when this returns. Without a desk nothing is done.
@@ -393,6 +404,7 @@ impl Seen {
             rows: Vec::new(),
             summary: Summary::default(),
             counters: Vec::new(),
+            by_hand: Vec::new(),
             passed_over: PassedOver::default(),
             casework,
             acts,

@@ -267,6 +267,30 @@ impl Matcher {
         }
     }
 
+    /// Whether what a person has said counts, by what was here in the last run.
+    ///
+    /// # Errors
+    /// [`Misfit`]: what is not here, or cannot belong together as it is here.
+    pub fn counts(&self, decision: Decision) -> Result<(), Misfit> {
+        let (line, our) = (self.decided_item(decision.line()), self.decided_item(decision.ours()));
+        let (line, our) = (line.ok_or(Misfit::Line)?, our.ok_or(Misfit::Ours)?);
+        match decision {
+            Decision::Match { .. } => self.may_lay(line, our),
+            Decision::Part { .. } => Ok(()),
+        }
+    }
+
+    /// Bank and business day of a transaction that a person has said something of, where it is here.
+    pub fn place_of(&self, ours: LineId) -> Option<(Institution, Day)> {
+        let our = self.decided_item(ours)?;
+        Some((self.store.bank(our), self.store[our].day))
+    }
+
+    /// Where a line or transaction is that people have said something of.
+    fn decided_item(&self, id: LineId) -> Option<u32> {
+        self.decided.get(&id).copied().flatten()
+    }
+
     /// A line and one of ours that may belong together, where somebody says so.
     fn may_lay(&self, line: u32, our: u32) -> Result<(), Misfit> {
         let (line, our) = (&self.store[line], &self.store[our]);
@@ -345,8 +369,9 @@ impl Matcher {
         }
         self.laid.clear();
         for (line, ours) in self.pins.clone() {
-            let here = |id| self.decided.get(&id).copied().flatten();
-            let (Some(line), Some(our)) = (here(line), here(ours)) else { continue };
+            let (Some(line), Some(our)) = (self.decided_item(line), self.decided_item(ours)) else {
+                continue;
+            };
             if self.may_lay(line, our).is_err() {
                 continue;
             }

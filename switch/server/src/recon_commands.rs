@@ -1,14 +1,18 @@
 //! `atm-switch recon import|layout|match|exceptions|export`: files in, matching, lists and files out (docs/reconciliation.md).
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use casework::{Act, Arrival, Casework, Deed, PreviewLine, Proposal, Resolution, Row, age_band, settlement};
+use casework::{
+    Act, Arrival, ByHand, Casework, Deed, PreviewLine, Proposal, Resolution, Row, Void, age_band, by_hand,
+    settlement,
+};
 use console::Permission;
 use exchange::{Camt, Cell, FileKey, FileKind, Layout, List, PREVIEW_LINES_MAX, Settlement, write_camt};
 use processor::{Day, Institution, TerminalId};
-use reconciliation::Kind;
+use reconciliation::{Decision, Kind, LineId};
 use serde_json::{Value, json};
 
 use crate::cli::{
@@ -124,7 +128,7 @@ pub fn keep_layout(
 /// # Errors
 /// There is no `[reconciliation]`, log, acts or files cannot be read, or nobody reads the output.
 pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(), String> {
-    let Joined { matching, rows, book, .. } = Seat::new(settings)?.joined()?;
+    let Joined { casework, matching, rows, book } = Seat::new(settings)?.joined()?;
     let (matcher, passed_over) = (&matching.matcher, matching.passed_over);
     let summary = matching.summary();
     let open = rows.iter().filter(|row| row.is_open()).count();
@@ -133,6 +137,8 @@ pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<
         value["open_exceptions"] = json!(open);
         value["held_from"] = json!(book.held_from().map(|day| day.to_string()));
         value["left_out_records"] = json!(book.left_out());
+        let void = by_hand(&casework, &matching).into_iter().filter(|said| said.void.is_some());
+        value["void_by_hand"] = void.map(|said| by_hand_json(&said)).collect();
         value["passed_over"] = json!({ "files": passed_over.files, "lines": passed_over.lines });
         let ambiguous = matcher.ambiguous();
         let suggestions = matcher.suggestions_of(&ambiguous.iter().copied().collect());
@@ -149,6 +155,9 @@ pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<
             "{} of {} transactions agree on all sides, {} wait for a file, {} lines are ambiguous, {open} exceptions are open\n",
             summary.matched, summary.ours, summary.awaiting, summary.ambiguous_lines
         );
+        for said in by_hand(&casework, &matching) {
+            text += &void_text(&said).map_or(String::new(), |void| format!("act {}{void}\n", said.act));
+        }
         if let Some(day) = book.held_from() {
             text += &format!(
                 "held from business day {day} on: {} files and {} lines before it are passed over, {} records came too late for any day\n",
@@ -162,22 +171,72 @@ pub fn matched(settings: &Settings, json: bool, out: &mut impl Write) -> Result<
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
 
+/// What was said by hand, by the line and the transaction that it is about.
+struct SaidByHand(BTreeMap<LineId, Vec<ByHand>>);
+
+impl SaidByHand {
+    fn new(all: Vec<ByHand>) -> SaidByHand {
+        let mut by_id: BTreeMap<LineId, Vec<ByHand>> = BTreeMap::new();
+        for said in all {
+            for id in [said.decision.line(), said.decision.ours()] {
+                by_id.entry(id).or_default().push(said);
+            }
+        }
+        SaidByHand(by_id)
+    }
+
+    /// Of a case's line, its transaction and the lines of its, in the order of the acts.
+    fn of(&self, row: &Row) -> impl Iterator<Item = ByHand> {
+        let ids = row.exception.lines.iter().chain([&row.exception.case.of]);
+        let said = ids.filter_map(|id| self.0.get(id)).flatten();
+        said.map(|said| (said.act, *said)).collect::<BTreeMap<u64, ByHand>>().into_values()
+    }
+}
+
+fn by_hand_json(said: &ByHand) -> Value {
+    let is_match = matches!(said.decision, Decision::Match { .. });
+    json!({
+        "act": said.act,
+        "deed": if is_match { "match" } else { "part" },
+        "line": said.decision.line().to_string(),
+        "ours": said.decision.ours().to_string(),
+        "void": said.void.map(Void::name),
+        "void_by": said.void.and_then(Void::act),
+    })
+}
+
+/// Of what counts no more what it was, and what has made it void.
+fn void_text(said: &ByHand) -> Option<String> {
+    let void = said.void?;
+    let by = void.act().map_or(String::new(), |act| format!(" by act {act}"));
+    let (line, ours) = (said.decision.line(), said.decision.ours());
+    let deed = if matches!(said.decision, Decision::Match { .. }) { "match" } else { "parting" };
+    Some(format!("; {deed} of {line} and {ours} by hand is void: {}{by}", void.name()))
+}
+
 /// Lists exceptions, filtered.
 ///
 /// # Errors
 /// As [`matched`]; a filter is not well formed.
 pub fn exceptions(settings: &Settings, args: &ExceptionsArgs, out: &mut impl Write) -> Result<(), String> {
     let today = Day::of_unix_ms(now_ms());
-    let rows = filtered(Seat::new(settings)?.joined()?.rows, args)?;
+    let Joined { casework, matching, rows, .. } = Seat::new(settings)?.joined()?;
+    let said = SaidByHand::new(by_hand(&casework, &matching));
+    let rows = filtered(rows, args)?;
     let text = if args.json {
-        let values: Vec<Value> = rows.iter().map(|row| row_json(row, today)).collect();
+        let value = |row: &Row| {
+            let mut value = row_json(row, today);
+            value["by_hand"] = said.of(row).map(|said| by_hand_json(&said)).collect();
+            value
+        };
+        let values: Vec<Value> = rows.iter().map(value).collect();
         format!("{:#}\n", Value::Array(values))
     } else {
         let line = |row: &Row| {
             let one = &row.exception;
             let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
             format!(
-                "{} {} bank {} terminal {} rrn {} ours {} theirs {} due {} {}\n",
+                "{} {} bank {} terminal {} rrn {} ours {} theirs {} due {} {}{}\n",
                 one.day,
                 one.kind,
                 text(one.bank.map(|bank| bank.to_string())),
@@ -186,7 +245,8 @@ pub fn exceptions(settings: &Settings, args: &ExceptionsArgs, out: &mut impl Wri
                 one.ours_minor,
                 one.theirs_minor,
                 row.due,
-                row.state().name()
+                row.state().name(),
+                said.of(row).filter_map(|said| void_text(&said)).collect::<String>()
             )
         };
         rows.iter().map(line).collect()

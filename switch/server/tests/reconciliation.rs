@@ -746,6 +746,21 @@ fn cases_are_worked_on_from_the_command_line_with_the_rights_of_people() {
     assert!(!unproved.status.success());
     desk.told_with(&["recon", "match", line, ours, "--as", "lan"], PASSWORD);
     assert_eq!(open("amount_over"), pairs.as_array().unwrap().len());
+    // What was said by hand stands beside the case, and what has become of it.
+    let said = || desk.json(&["recon", "exceptions", "--kind", "amount_over", "--bank", "970418"]);
+    let (said, void) = (said()[0]["by_hand"].clone(), desk.json(&["recon", "match"])["void_by_hand"].clone());
+    let matched = said[1]["act"].clone();
+    assert_eq!(
+        (&said[0]["deed"], &said[0]["void"], &said[0]["void_by"]),
+        (&Value::from("part"), &Value::from("replaced"), &matched)
+    );
+    assert_eq!((&said[1]["deed"], &said[1]["void"]), (&Value::from("match"), &Value::Null));
+    assert_eq!(void, Value::Array(vec![said[0].clone()]));
+    let told = format!("; parting of {line} and {ours} by hand is void: replaced by act {matched}\n");
+    for command in [&["exceptions"][..], &["match"]] {
+        let shown = desk.told(&[&["recon"], command].concat());
+        assert!(shown.contains(&told), "{shown}");
+    }
 }
 
 /// A decision could be recorded on the command line by any name.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use casework::{Deed, Matching, PassedOver};
+use casework::{Deed, Matching, PassedOver, Void, by_hand};
 use exchange::{Digest, FileKey, FileKind, JOURNAL_COLUMNS};
 use processor::{BankIdentity, Body, Code, Day, Record, Reversal, TerminalId, UtcSeconds};
 use reconciliation::{Book, Decision, FeeTable, Held, LineId, Matcher, Rules};
 
 use crate::support::{
-    FIRST, GOOD, NOW_S, bank, cut_over, cutover, day, desk, key, take, take_as, told, uses,
+    ACQUIRER, FIRST, GOOD, NOW_S, SECOND, bank, cut_over, cutover, day, desk, key, take, take_as, told, uses,
 };
 
 #[test]
@@ -264,4 +264,50 @@ fn a_line_of_a_day_without_settlement_is_missing_at_the_switch() {
     assert_eq!(kinds(&mut book), 0, "Friday is open: the log has not come so far");
     cut_over(&mut book, 1, day("2026-05-04"));
     assert_eq!(kinds(&mut book), 1);
+}
+
+/// A match by hand whose file had gone, or whose line had been laid to something else since, looked as if it counted.
+#[test]
+fn what_was_said_by_hand_says_what_has_made_it_void() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let of = day(FIRST);
+    let mut book = Book::new(FeeTable::default(), Some(of)).holding(Held { days: 1, ..Held::default() });
+    [10, 20].into_iter().for_each(|position| told(&mut book, position, of));
+    let text = GOOD.replace("612300000001", "");
+    let digest = Digest::of(text.as_bytes());
+    let line = LineId { file: digest.file(), line: 2 };
+    let ours = |line| LineId { file: LineId::LOG, line };
+    let act = |who, deed| desk.acts().act(5, who, "::1", deed).unwrap().next() - 1;
+    let mut matching = Matching::new(Rules::default());
+    let mut void = |book: &mut Book| {
+        let casework = desk.acts().read().unwrap().0;
+        desk.match_on(&casework, book, &mut matching, NOW_S).unwrap();
+        by_hand(&casework, &matching).iter().map(|said| said.void).collect::<Vec<_>>()
+    };
+    let take_back = |key| {
+        let proposal = act("lan", Deed::TakeBack { digest, key, why: "another's".into() });
+        act("minh", Deed::ApproveTakeBack { digest, key, proposal })
+    };
+    let other = FileKey { bank: ACQUIRER.parse().ok(), ..key(1) };
+    take(&desk, &text, 1).unwrap();
+    act("lan", Deed::Match { line, ours: ours(10) });
+    assert_eq!(void(&mut book), [None]);
+    let gone = take_back(key(1));
+    assert_eq!(void(&mut book), [Some(Void::TakenBack(gone))]);
+    take_as(&desk, &text, other, 1).unwrap();
+    assert_eq!(void(&mut book), [Some(Void::OtherBank(gone))]);
+    take_back(other);
+    take(&desk, &text, 1).unwrap();
+    assert_eq!(void(&mut book), [None], "its file is back");
+    let parted = act("lan", Deed::Part { line, ours: ours(10) });
+    assert_eq!(void(&mut book), [Some(Void::Replaced(parted)), None]);
+    act("lan", Deed::Match { line, ours: ours(20) });
+    let parted = Some(Void::Replaced(parted));
+    assert_eq!(void(&mut book), [parted, None, None], "what it does not belong to stays said");
+    let again = act("lan", Deed::Match { line, ours: ours(10) });
+    let again = Some(Void::Replaced(again));
+    assert_eq!(void(&mut book), [parted, again, again, None]);
+    cut_over(&mut book, 30, day(SECOND));
+    assert_eq!(void(&mut book), [parted, again, again, Some(Void::LetGo)]);
 }

@@ -13,14 +13,14 @@ const SHOWN_MAX: usize = 100;
 
 /// One that somebody has said.
 pub(crate) struct SaidRow {
-    time: String,
-    who: String,
-    deed: &'static str,
-    line: String,
-    ours: String,
-    state: (&'static str, &'static str),
+    pub(crate) time: String,
+    pub(crate) who: String,
+    pub(crate) deed: &'static str,
+    pub(crate) line: String,
+    pub(crate) ours: String,
+    pub(crate) state: (&'static str, &'static str),
     /// What has made it void.
-    why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 /// The newest first.

@@ -7,7 +7,9 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use casework::{ActError, Case, CaseState, Deed, DeskError, Proposal, Refused as NotDone, Resolution, Row};
+use casework::{
+    ActError, ByHand, Case, CaseState, Deed, DeskError, Proposal, Refused as NotDone, Resolution, Row,
+};
 use exchange::{Cell, List};
 use mutant::Mutant;
 use processor::{Day, Institution, TerminalId};
@@ -20,6 +22,7 @@ use crate::evidence::bank_name;
 use crate::format;
 use crate::pages::acts::ActTold;
 use crate::pages::bulk;
+use crate::pages::by_hand::SaidByHand;
 use crate::pages::export::{CSV, XLSX, download};
 use crate::pages::problem::{self, Problem, Refused, encoded};
 use crate::pages::views::ShownViews;
@@ -108,7 +111,7 @@ pub(crate) fn read_case(text: &str) -> Option<CaseId> {
     text.parse().ok()
 }
 
-fn line_text(line: LineId, t: &Texts) -> String {
+pub(crate) fn line_text(line: LineId, t: &Texts) -> String {
     match line.file {
         LineId::LOG => with(t.line_of_log, line.line),
         file => std::format!("{} {}", with(t.line_of_file, std::format!("{file:016x}")), line.line),
@@ -487,6 +490,8 @@ struct CasePage {
     acquirers: Vec<Choice>,
     notes: Vec<NoteRow>,
     acts: Vec<ActRow>,
+    /// Of its line, its transaction or a line of its.
+    by_hand: SaidByHand,
     /// Each with what it comes to where no amount is written.
     resolutions: Vec<Choice>,
     amount_says: String,
@@ -632,6 +637,11 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
                 told: ActTold::new(act, console, t),
             })
             .collect(),
+        by_hand: {
+            let is_its = |id: LineId| id == case.of || exception.lines.contains(&id);
+            let is_wanted = |said: &ByHand| is_its(said.decision.line()) || is_its(said.decision.ours());
+            SaidByHand::of(&seen, is_wanted, t)
+        },
         resolutions: resolutions
             .iter()
             .map(|resolution| Choice {

@@ -9,12 +9,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use journal::Told;
 use mutant::Mutant;
-use processor::{Resolution, TxKey};
+use processor::{Body, Resolution, TxKey};
+use reconciliation::LineId;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::{Console, Visitor};
 use crate::evidence::{EvidenceShown, evidence};
+use crate::pages::by_hand::SaidByHand;
+use crate::pages::cases::seen;
 use crate::pages::problem::{self, Problem, Refused, encoded};
 use crate::pages::{Section, Shell, failed, need, shown};
 use crate::role::Permission;
@@ -29,6 +32,8 @@ struct EvidencePage {
     may_see_number: bool,
     may_resolve: bool,
     why_is_bad: bool,
+    /// What was said of it by hand; on the page that is looked at alone.
+    by_hand: SaidByHand,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +52,7 @@ pub(crate) async fn page(
     let told = told(&console, &visitor, &asked.key).await?;
     let mut page = EvidencePage::new(&console, &visitor, &told);
     page.shell.notice = asked.done.map(|_| visitor.t().resolved.to_owned());
+    page.by_hand = said_by_hand(&console, &visitor, &told).await?;
     Ok(shown(&page))
 }
 
@@ -59,6 +65,7 @@ impl EvidencePage {
             may_see_number: evidence.has_number && visitor.may(Permission::SeeCitizenNumber),
             may_resolve: told.transaction.suspense.is_some() && visitor.may(Permission::Resolve),
             why_is_bad: false,
+            by_hand: SaidByHand::default(),
             evidence,
         }
     }
@@ -68,6 +75,24 @@ impl EvidencePage {
         let mut response = shown(&self);
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         response
+    }
+}
+
+/// What was said of the transaction by hand. Of one that nobody has said anything of nothing is matched for it.
+async fn said_by_hand(console: &Arc<Console>, visitor: &Visitor, told: &Told) -> Result<SaidByHand, Refused> {
+    let intent = told.records.iter().find(|(_, record)| matches!(record.body, Body::Intent(_)));
+    let Some((position, _)) = intent.filter(|_| visitor.has_desk) else { return Ok(SaidByHand::default()) };
+    let ours = LineId { file: LineId::LOG, line: *position };
+    let worker = Arc::clone(console);
+    let reading = tokio::task::spawn_blocking(move || worker.days.has_said(ours)).await;
+    let has_said =
+        reading.map_err(|error| failed(visitor, error))?.map_err(|error| failed(visitor, error))?;
+    match has_said {
+        true => {
+            let seen = seen(console, visitor).await?;
+            Ok(SaidByHand::of(&seen, |said| said.decision.ours() == ours, visitor.t()))
+        }
+        false => Ok(SaidByHand::default()),
     }
 }
 

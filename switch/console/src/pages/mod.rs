@@ -4,6 +4,7 @@ mod acts;
 mod administration;
 mod assets;
 mod bulk;
+mod by_hand;
 mod cases;
 mod days;
 mod evidence;

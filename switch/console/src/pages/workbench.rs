@@ -15,7 +15,8 @@ use serde::Deserialize;
 use crate::app::{Console, Visitor};
 use crate::desk::{Suggestions, TellError};
 use crate::format;
-use crate::pages::cases::{self};
+use crate::pages::by_hand::SaidByHand;
+use crate::pages::cases;
 use crate::pages::problem::Refused;
 use crate::pages::views::ShownViews;
 use crate::pages::{Choice, Section, Shell, at_turn, need, query, shown, unprocessable};
@@ -87,6 +88,8 @@ struct WorkbenchPage {
     banks: Vec<Choice>,
     columns: Vec<Column>,
     is_empty: bool,
+    /// Of transactions of the bank and day.
+    by_hand: SaidByHand,
     may_work: bool,
     reading: Option<String>,
     views: ShownViews,
@@ -215,6 +218,7 @@ async fn bench_page(
     Ok(WorkbenchPage {
         shell: Shell::of(visitor, Section::Workbench, t.workbench),
         banks: Choice::banks(console, &filters.bank),
+        by_hand: SaidByHand::of(&seen, |said| said.place.is_some() && said.place == wanted, t),
         is_empty: columns.iter().all(|column| column.pieces.is_empty()),
         columns,
         may_work: visitor.may(Permission::Work),

@@ -351,3 +351,42 @@ async fn a_line_is_laid_to_a_transaction_by_hand_and_parted_again() {
     assert!(!auditor.get(bench).await.page.contains("data-side"));
     assert_eq!(house.acts_on_cases(), before);
 }
+
+/// A match by hand whose file had been taken back was on no page any more, and nobody knew what had become of it.
+#[tokio::test]
+async fn a_match_by_hand_that_is_void_says_on_its_pages_what_has_made_it_so() {
+    let house = with_desk(&[Use::default(), Use { stan: 2, amount_minor: 500_000, ..Use::default() }]);
+    let file = postings(&["2026-05-04 08:00:01,1900000,D,,HN000001,,,,,"], "1,1900000");
+    house.hand_in(exchange::FileKind::Postings, "970415".parse().ok(), &file);
+    let clerk = house.logged_in("lan").await;
+    let english = house.logged_in("minh").await;
+    let english = Browser { cookie: format!("{}; language=en", english.cookie), ..english };
+    let bench = "/workbench?bank=970415&day=2026-05-04";
+    let digest = exchange::Digest::of(&file);
+    let line = reconciliation::LineId { file: digest.file(), line: 2 };
+    let pages = [bench.to_owned(), house.evidence(1)];
+    for page in &pages {
+        assert!(!clerk.get(page).await.page.contains("Ghép và tách bằng tay"), "nobody has said anything");
+    }
+    let fields = format!("bank=970415&day=2026-05-04&ours=0-0&line={line}");
+    assert_eq!(clerk.post("/workbench/act", &fields).await.status, StatusCode::SEE_OTHER);
+    let case = format!("/case?id={}", house.cases("amount_under")[0].0);
+    for page in pages.iter().chain([&case]) {
+        let page = clerk.get(page).await.page;
+        assert!(page.contains("Ghép và tách bằng tay") && page.contains(">Có hiệu lực<"), "{page}");
+    }
+    let acts = house.console.days.desk().unwrap().acts();
+    let key = *acts.read().unwrap().0.files().next().unwrap().1;
+    let why = "another bank's".to_owned();
+    let act = |who, deed| acts.act(5, who, "::1", deed).unwrap().next() - 1;
+    let proposal = act("lan", casework::Deed::TakeBack { digest, key, why });
+    let gone = act("minh", casework::Deed::ApproveTakeBack { digest, key, proposal });
+    for page in &pages {
+        let shown = clerk.get(page).await.page;
+        let why = format!("Tệp của dòng đã được thu hồi (việc số {gone}).");
+        assert!(shown.contains(">Không còn hiệu lực<") && shown.contains(&why), "{shown}");
+        let shown = english.get(page).await.page;
+        let why = format!("The line&#39;s file was taken back (act {gone}).");
+        assert!(shown.contains(">Void<") && shown.contains(&why), "{shown}");
+    }
+}

@@ -349,6 +349,14 @@ texts! {
     not_closed_later: "Một ngày sau đó đã đóng.", "A later day is closed already.";
     not_settled_open: "Ngày này chưa đóng.", "It is not closed.";
     not_settled_already: "Ngày này đã quyết toán rồi.", "It is settled already.";
+    said_by_hand: "Ghép và tách bằng tay", "Matched and parted by hand";
+    said_counts: "Có hiệu lực", "Counts";
+    said_void: "Không còn hiệu lực", "Void";
+    void_replaced: "Sau đó dòng này đã được ghi khác (việc số {}).", "Something else was said of the line since (act {}).";
+    void_taken_back: "Tệp của dòng đã được thu hồi (việc số {}).", "The line's file was taken back (act {}).";
+    void_other_bank: "Tệp của dòng đã được thu hồi (việc số {}) và nhận cho ngân hàng khác.", "The line's file was taken back (act {}) and taken for another bank.";
+    void_unread: "Tệp của dòng không đọc được nữa.", "The line's file cannot be read any more.";
+    void_let_go: "Giao dịch hoặc dòng thuộc ngày không còn được giữ.", "Its transaction or line is of a day that is held no more.";
     by_hand_unnamed: "Hãy chọn một dòng của tệp đã nhận và một giao dịch của sổ giao dịch.", "Choose a line of a taken file and a transaction of the log.";
     by_hand_said: "Việc này đã được ghi rồi.", "It was said already.";
     by_hand_full: "Đã có quá nhiều cặp ghép hoặc tách bằng tay; không nhận thêm.", "There are too many matches and partings by hand; no more is kept.";
