@@ -1,10 +1,11 @@
 //! Files of lines that are only appended to, each line chained to the one before it under K_log: appended, checked, read on from where one stopped.
 //!
-//! What a line is, its own file says ([`Line`]). A [`ChainedFile`] reads it whole, or goes on with what it has [`Checked`]; whoever appends has it
+//! What a line is, its own file says ([`Line`], [`SelfLinked`]). A [`ChainedFile`] reads it whole, or goes on with what it has [`Checked`]; whoever appends has it
 //! [`Locked`].
 
 mod checked;
 mod locked;
+mod self_linked;
 
 use std::fs::File;
 use std::io;
@@ -16,6 +17,7 @@ use mutant::Mutant;
 
 pub use checked::{Checked, Told, Work};
 pub use locked::{End, LOCK_WAIT_MAX, Locked};
+pub use self_linked::SelfLinked;
 
 /// The link in front of the first line.
 pub const FIRST: [u8; 32] = [0; 32];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chained::{ChainedFile, Line};
+use chained::{ChainedFile, SelfLinked};
 use keys::DataKeys;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,7 +59,7 @@ pub struct Entry {
     pub chain: String,
 }
 
-impl Line for Entry {
+impl SelfLinked for Entry {
     const CHAINED: &'static [u8] = b"atm-switch console audit 1\0";
     // An act that would have more is refused, and with it what it would have recorded.
     const BYTES_MAX: usize = 16 * 1024;
@@ -69,19 +69,8 @@ impl Line for Entry {
         self.number
     }
 
-    fn bare(&self) -> String {
-        self.written("")
-    }
-
-    fn written(&self, link: &str) -> String {
-        let entry = Entry { chain: link.to_owned(), ..self.clone() };
-        serde_json::to_string(&entry).expect("an entry has texts alone for keys")
-    }
-
-    fn read(line: &str) -> Option<(Entry, String)> {
-        let entry: Entry = serde_json::from_str(line).ok()?;
-        let link = entry.chain.clone();
-        Some((entry, link))
+    fn link(&mut self) -> &mut String {
+        &mut self.chain
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chained::{ChainError, ChainedFile, Checked, End, Line, Told, to_hex};
+use chained::{ChainError, ChainedFile, Checked, End, SelfLinked, Told, to_hex};
 use keys::DataKeys;
 use mutant::Mutant;
 use processor::UtcSeconds;
@@ -45,7 +45,7 @@ struct Entry {
     chain: String,
 }
 
-impl Line for Entry {
+impl SelfLinked for Entry {
     const CHAINED: &'static [u8] = b"atm-switch audit 1\0";
     // The longest name of a file, each byte of it escaped, has room twice. What would have more is refused, and with it the act.
     const BYTES_MAX: usize = 64 * 1024;
@@ -55,19 +55,8 @@ impl Line for Entry {
         self.number
     }
 
-    fn bare(&self) -> String {
-        self.written("")
-    }
-
-    fn written(&self, link: &str) -> String {
-        let entry = Entry { chain: link.to_owned(), ..self.clone() };
-        serde_json::to_string(&entry).expect("an entry has texts alone for keys")
-    }
-
-    fn read(line: &str) -> Option<(Entry, String)> {
-        let entry: Entry = serde_json::from_str(line).ok()?;
-        let link = entry.chain.clone();
-        Some((entry, link))
+    fn link(&mut self) -> &mut String {
+        &mut self.chain
     }
 }
 

@@ -9,7 +9,7 @@ use enrolment::Mode;
 use server::case_commands::Pair;
 use server::cli::{
     BlockArgs, Cli, Command, DayCommand, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, PeopleCommand,
-    ReconCommand, SafCommand, SuspenseCommand,
+    ReconCommand, SafCommand, ShowArgs, SuspenseCommand,
 };
 use server::config::{self, Settings};
 use server::keys_commands::{self, Brought};
@@ -100,7 +100,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Saf(SafCommand::List { bank, limit, json, config }) => {
             blocking(saf_commands::list(&settings(&config.file)?, bank, limit, json, out))?;
         }
-        Command::Saf(SafCommand::Show { transaction, json, config }) => {
+        Command::Saf(SafCommand::Show(ShowArgs { transaction, json, config })) => {
             blocking(saf_commands::show(&settings(&config.file)?, &transaction, json, out))?;
         }
         Command::Saf(SafCommand::Retry { transaction, bank, config }) => {
@@ -109,7 +109,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Suspense(SuspenseCommand::List { since, limit, json, config }) => {
             blocking(suspense_commands::list(&settings(&config.file)?, since, limit, json, out))?;
         }
-        Command::Suspense(SuspenseCommand::Show { transaction, json, config }) => {
+        Command::Suspense(SuspenseCommand::Show(ShowArgs { transaction, json, config })) => {
             suspense_commands::show(&settings(&config.file)?, &transaction, json, out)?;
         }
         Command::Suspense(SuspenseCommand::Resolve { transaction, by, why, config }) => {

@@ -21,7 +21,7 @@ pub use self::days::DayCommand;
 pub use self::enrolment::EnrolmentCommand;
 pub use self::keys::{AlgorithmArg, KeysCommand, KindArgs};
 pub use self::log::{FindBy, LogCommand};
-pub use self::operators::{BlockArgs, SafCommand, SuspenseCommand};
+pub use self::operators::{BlockArgs, SafCommand, ShowArgs, SuspenseCommand};
 pub use self::people::PeopleCommand;
 pub use self::recon::{
     ActsArgs, ExceptionsArgs, ExportArgs, ExportWhat, ImportArgs, ImportKind, PlaceArgs, ReconCommand,

@@ -18,6 +18,19 @@ pub struct BlockArgs {
     pub config: ConfigFile,
 }
 
+/// One transaction to look at.
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// Transaction key or RRN.
+    pub transaction: String,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// The switch that is meant.
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
 /// Looking after the reversals that wait for banks.
 #[derive(Subcommand, Debug)]
 pub enum SafCommand {
@@ -43,16 +56,7 @@ pub enum SafCommand {
     #[command(after_help = "Examples:
   atm-switch saf show 612300000001 --config atm-switch.toml
   atm-switch saf show 0200/970418/HN000001/2026-05-03T01:02:03Z/000017 --config atm-switch.toml")]
-    Show {
-        /// Transaction key or RRN.
-        transaction: String,
-        /// One JSON object.
-        #[arg(long)]
-        json: bool,
-        /// The switch that is meant.
-        #[command(flatten)]
-        config: ConfigFile,
-    },
+    Show(ShowArgs),
     /// Take up reversals that rest, before their time: one, a bank's, or all. The bank's window is kept.
     #[command(after_help = "Examples:
   atm-switch saf retry --bank 970418 --config atm-switch.toml
@@ -96,16 +100,7 @@ pub enum SuspenseCommand {
     #[command(after_help = "Examples:
   atm-switch suspense show 612300000001 --config atm-switch.toml
   atm-switch suspense show 0200/970418/HN000001/2026-05-03T01:02:03Z/000017 --config atm-switch.toml")]
-    Show {
-        /// Transaction key or RRN.
-        transaction: String,
-        /// One JSON object.
-        #[arg(long)]
-        json: bool,
-        /// The switch that is meant.
-        #[command(flatten)]
-        config: ConfigFile,
-    },
+    Show(ShowArgs),
     /// Record a decision: the transaction waits no more. It moves no money.
     #[command(after_help = "Example:
   atm-switch suspense resolve 612300000001 --by 'Nguyen Lan' --why 'cassettes counted: no cash has left' \\
