@@ -295,12 +295,14 @@ pub struct PinSetting {
     /// The security module is the simulated payShield of seed 1 at this address; otherwise the software one.
     pub payshield: Option<SocketAddr>,
     /// What `atm-switch keys import` takes in: a key's name and its block under the owner's exchange key, which is
-    /// [`EXCHANGE_KEY`].
+    /// [`TERMINAL_EXCHANGE_KEY`] or [`BANK_EXCHANGE_KEY`].
     pub blocks: Vec<(String, String)>,
 }
 
-/// The exchange key of every owner in a world with PINs: both parts are brought as files.
-pub const EXCHANGE_KEY: [u8; 32] = [0x3C; 32];
+/// The exchange key of the terminal in a world with PINs: both parts are brought as files.
+pub const TERMINAL_EXCHANGE_KEY: [u8; 32] = [0x3C; 32];
+/// That of its bank.
+pub const BANK_EXCHANGE_KEY: [u8; 32] = [0x4D; 32];
 
 impl PinSetting {
     /// Adds `[hsm]` and the bank's format to the configuration, and brings the keys.
@@ -322,8 +324,12 @@ impl PinSetting {
         };
         write_private(&config, &format!("{text}{hsm}")).expect("the configuration");
         switch.told(&["keys", "create"]);
-        for owner in [format!("terminal.{TERMINAL}"), format!("bank.{BANK}")] {
-            bring_exchange_key(dir, switch, &owner, &EXCHANGE_KEY, self.payshield.is_some());
+        let owners = [
+            (format!("terminal.{TERMINAL}"), TERMINAL_EXCHANGE_KEY),
+            (format!("bank.{BANK}"), BANK_EXCHANGE_KEY),
+        ];
+        for (owner, key) in owners {
+            bring_exchange_key(dir, switch, &owner, &key, self.payshield.is_some());
         }
         let file = dir.join("block").to_string_lossy().into_owned();
         for (name, block) in &self.blocks {
@@ -396,9 +402,9 @@ async fn start_registry(certificates: &Certificates, listen: SocketAddr) -> regi
     Registry::start(config).await.expect("the registry starts")
 }
 
-/// [`EXCHANGE_KEY`], which the module has of terminal and bank.
-fn exchange_key() -> ExchangeKey {
-    ExchangeKey::new(&EXCHANGE_KEY).expect("an AES key")
+/// The peer's end of an exchange key that the module has.
+fn exchange_key(bytes: &[u8; 32]) -> ExchangeKey {
+    ExchangeKey::new(bytes).expect("an AES key")
 }
 
 async fn start_bank(dir: &Path, faults: FaultRule, pins: Option<PinCheck>) -> bank::Handle {
@@ -412,7 +418,7 @@ async fn start_bank(dir: &Path, faults: FaultRule, pins: Option<PinCheck>) -> ba
             tombstones: true,
             repeats_refused: false,
             totals: Default::default(),
-            exchange: pins.is_some().then(exchange_key),
+            exchange: pins.is_some().then(|| exchange_key(&BANK_EXCHANGE_KEY)),
             pins,
             faults,
         },
@@ -439,7 +445,7 @@ fn start_terminal(switch: SocketAddr, pin_pad: Option<PinPad>, minted: Minted) -
             location: "Hanoi".into(),
             acquirer: BANK.into(),
             challenge: Key::new([3; 32]),
-            exchange: pin_pad.is_some().then(exchange_key),
+            exchange: pin_pad.is_some().then(|| exchange_key(&TERMINAL_EXCHANGE_KEY)),
             pin_pad,
             biometrics: Arc::new(move |comparison| {
                 let session = sessions.mint(

@@ -10,21 +10,29 @@ use simulators::bank::no_faults;
 use simulators::exchange::ExchangeKey;
 use simulators::pins::{PinCheck, PinPad, Pins, pin_key};
 use simulators::terminal::{Order, Steps, What};
-use tests::world::{EXCHANGE_KEY, PinSetting, SEED, World, bring_exchange_key};
+use tests::world::{BANK_EXCHANGE_KEY, PinSetting, SEED, TERMINAL_EXCHANGE_KEY, World, bring_exchange_key};
 
 const PAD: [u8; 16] = *b"the pad's key: 1";
 const BANK: [u8; 16] = *b"the bank's key 1";
 
-fn exchange() -> KeyBlockKey {
-    let key = BoundKey::new(KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes, &EXCHANGE_KEY);
+fn exchange(key: &[u8; 32]) -> KeyBlockKey {
+    let key = BoundKey::new(KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes, key);
     KeyBlockKey::new(&key.unwrap()).unwrap()
 }
 
-fn block(key: &BoundKey, version: u8) -> String {
+/// The bank's end of its exchange key.
+fn at_bank() -> KeyBlockKey {
+    exchange(&BANK_EXCHANGE_KEY)
+}
+
+/// A key's name, and the block in which it comes, under the terminal's or the bank's exchange key.
+fn block(name: &str, key: &BoundKey, version: u8) -> (String, String) {
+    let of_terminal = name.starts_with("terminal.");
+    let under = exchange(if of_terminal { &TERMINAL_EXCHANGE_KEY } else { &BANK_EXCHANGE_KEY });
     let version = KeyVersion::new(version).unwrap();
     let attributes =
         Attributes { version, exportability: Exportability::NonExportable, optional: Vec::new() };
-    exchange().wrap(key, &attributes, &[9; keys::KEY_BLOCK_RANDOM_BYTES]).unwrap()
+    (name.to_owned(), under.wrap(key, &attributes, &[9; keys::KEY_BLOCK_RANDOM_BYTES]).unwrap())
 }
 
 fn check(format: PinFormat) -> PinCheck {
@@ -40,8 +48,8 @@ fn fixed(format: PinFormat) -> PinSetting {
         format: format.number(),
         payshield: None,
         blocks: vec![
-            ("terminal.HN000001.pin".to_owned(), block(&key, 1)),
-            ("bank.970418.pin".to_owned(), block(&pin_key(format, &BANK).unwrap(), 1)),
+            block("terminal.HN000001.pin", &key, 1),
+            block("bank.970418.pin", &pin_key(format, &BANK).unwrap(), 1),
         ],
     }
 }
@@ -51,8 +59,8 @@ fn derived() -> PinSetting {
     let initial = BoundKey::new(KeyUsage::DukptInitial, ModeOfUse::Derive, KeyAlgorithm::Aes, &PAD).unwrap();
     PinSetting {
         blocks: vec![
-            ("terminal.HN000001.derivation".to_owned(), block(&initial, 1)),
-            ("bank.970418.pin".to_owned(), block(&pin_key(PinFormat::Iso0, &BANK).unwrap(), 1)),
+            block("terminal.HN000001.derivation", &initial, 1),
+            block("bank.970418.pin", &pin_key(PinFormat::Iso0, &BANK).unwrap(), 1),
         ],
         pad: PinPad::aes_dukpt(initial, *b"HN000001"),
         ..fixed(PinFormat::Iso0)
@@ -103,7 +111,7 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
     let rotated = world.switch.told(&["keys", "rotate", "bank.970418.pin"]);
     let [line, then, printed] = rotated.lines().collect::<Vec<_>>().try_into().unwrap();
     let expected = Expected { usage: KeyUsage::PinEncryption, version_min: KeyVersion::new(2).unwrap() };
-    let taken = exchange().unwrap(printed.as_bytes(), expected).unwrap();
+    let taken = at_bank().unwrap(printed.as_bytes(), expected).unwrap();
     assert!(
         line.contains(&format!("version 02  P0 Tdes of 16 bytes  check value {}", taken.key.check_value()))
     );
@@ -132,7 +140,7 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let old = block(&pin_key(PinFormat::Iso0, &BANK).unwrap(), 1);
+    let (_, old) = block("bank.970418.pin", &pin_key(PinFormat::Iso0, &BANK).unwrap(), 1);
     let before = world.switch.told(&["keys", "list"]);
     assert!(refused("bank.970418.pin", &old).contains("version"));
     assert!(refused("bank.970418.mac-to-switch", &old).contains("the key block's key is for PinEncryption"));
@@ -146,7 +154,14 @@ async fn keys_are_exchanged_rotated_and_never_shown() {
     world.settled().await;
     assert!(world.switch.end("TERM").success());
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
-    let secrets = [&PAD[..], &BANK, &EXCHANGE_KEY, taken.key.bytes(), b"a passphrase of this world"];
+    let secrets = [
+        &PAD[..],
+        &BANK,
+        &TERMINAL_EXCHANGE_KEY,
+        &BANK_EXCHANGE_KEY,
+        taken.key.bytes(),
+        b"a passphrase of this world",
+    ];
     let shown = [rotated, before, audit, world.switch.stderr()].concat().to_uppercase();
     for secret in secrets {
         let text = String::from_utf8_lossy(secret).to_uppercase();
@@ -174,7 +189,7 @@ async fn a_key_that_was_rotated_by_hand_waits_until_its_bank_has_taken_it_in() {
     assert_eq!(again.lines().next(), rotated.lines().next(), "the same key, for a block that was lost");
 
     let expected = Expected { usage: KeyUsage::PinEncryption, version_min: KeyVersion::new(2).unwrap() };
-    let taken = exchange().unwrap(again.lines().last().unwrap().as_bytes(), expected).unwrap();
+    let taken = at_bank().unwrap(again.lines().last().unwrap().as_bytes(), expected).unwrap();
     world.bank.set_pins(PinCheck::new(&taken.key, PinFormat::Iso0, Pins::new(SEED)).unwrap()).await;
     let value = taken.key.check_value().to_string();
     world.switch.told(&["keys", "use", "bank.970418.pin", "--check-value", &value]);
@@ -239,7 +254,7 @@ fn refused(world: &World, arguments: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_exchange_key_begins_versions_anew_while_pins_go_on() {
     let mut setting = fixed(PinFormat::Iso0);
-    setting.blocks[1].1 = block(&pin_key(PinFormat::Iso0, &BANK).unwrap(), 99);
+    setting.blocks[1] = block("bank.970418.pin", &pin_key(PinFormat::Iso0, &BANK).unwrap(), 99);
     let mut world = World::start_with_pins(no_faults(), setting).await;
     let send = ["keys", "rotate", "bank.970418.pin", "--send"];
     assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00");
@@ -287,7 +302,7 @@ async fn a_new_exchange_key_begins_versions_anew_while_pins_go_on() {
             "under version {version}"
         );
     }
-    let old = block(&pin_key(PinFormat::Iso0, b"another bank's 1").unwrap(), 99);
+    let (_, old) = block("bank.970418.pin", &pin_key(PinFormat::Iso0, b"another bank's 1").unwrap(), 99);
     tests::program::write_private(&world.dir().join("old"), &old).unwrap();
     let file = world.dir().join("old").to_string_lossy().into_owned();
     let back = refused(&world, &["keys", "import", "bank.970418.pin", "--block", &file]);

@@ -29,7 +29,9 @@ use simulators::terminal::{Fault, Steps, What};
 use tests::goldens::goldens;
 use tests::planted::{Finding, Planted, search};
 use tests::program::{program, write_private};
-use tests::world::{CITIZENS, EXCHANGE_KEY, PATIENCE, PinSetting, SEED, World, bare_keys, number};
+use tests::world::{
+    BANK_EXCHANGE_KEY, CITIZENS, PATIENCE, PinSetting, SEED, TERMINAL_EXCHANGE_KEY, World, bare_keys, number,
+};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -118,15 +120,17 @@ fn keys_of(text: &str) -> Vec<(String, Vec<u8>)> {
 
 /// A pad with a triple DES key, a bank with an AES key.
 fn pins() -> PinSetting {
-    let exchange =
-        BoundKey::new(KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes, &EXCHANGE_KEY);
-    let exchange = KeyBlockKey::new(&exchange.unwrap()).unwrap();
     let attributes = Attributes {
         version: KeyVersion::new(1).unwrap(),
         exportability: Exportability::NonExportable,
         optional: Vec::new(),
     };
-    let block = |key: &BoundKey| exchange.wrap(key, &attributes, &[9; keys::KEY_BLOCK_RANDOM_BYTES]).unwrap();
+    let block = |exchange: &[u8; 32], key: &BoundKey| {
+        let usage = KeyUsage::KeyBlockProtection;
+        let exchange = BoundKey::new(usage, ModeOfUse::Both, KeyAlgorithm::Aes, exchange).unwrap();
+        let exchange = KeyBlockKey::new(&exchange).unwrap();
+        exchange.wrap(key, &attributes, &[9; keys::KEY_BLOCK_RANDOM_BYTES]).unwrap()
+    };
     let pad = pin_key(PinFormat::Iso0, &PAD_KEY).unwrap();
     let bank = pin_key(PinFormat::Iso4, &BANK_KEY).unwrap();
     PinSetting {
@@ -135,8 +139,8 @@ fn pins() -> PinSetting {
         format: PinFormat::Iso4.number(),
         payshield: None,
         blocks: vec![
-            ("terminal.HN000001.pin".to_owned(), block(&pad)),
-            ("bank.970418.pin".to_owned(), block(&bank)),
+            ("terminal.HN000001.pin".to_owned(), block(&TERMINAL_EXCHANGE_KEY, &pad)),
+            ("bank.970418.pin".to_owned(), block(&BANK_EXCHANGE_KEY, &bank)),
         ],
     }
 }
@@ -341,11 +345,17 @@ async fn no_planted_value_is_in_what_a_run_leaves_or_tells() {
     for (name, key) in [("pad's key", PAD_KEY), ("bank's PIN key", BANK_KEY)] {
         search.plant_bytes(name, &key);
     }
-    for name in ["first", "second"] {
-        let hex = fs::read_to_string(world.dir().join(name)).unwrap();
-        search.plant_bytes("part of a key", Key::from_hex(&hex).unwrap().bytes());
+    let first = Key::from_hex(&fs::read_to_string(world.dir().join("first")).unwrap()).unwrap();
+    search.plant_bytes("part of a key", first.bytes());
+    let exchange_keys = [
+        ("the terminal's exchange key", TERMINAL_EXCHANGE_KEY),
+        ("the bank's exchange key", BANK_EXCHANGE_KEY),
+    ];
+    for (name, key) in exchange_keys {
+        search.plant_bytes(name, &key);
+        let second: Vec<u8> = key.iter().zip(first.bytes()).map(|(byte, first)| byte ^ first).collect();
+        search.plant_bytes("part of a key", &second);
     }
-    search.plant_bytes("exchange key", &EXCHANGE_KEY);
     search.plant_text("registry's answer", "eyJhbGciOiJFUzI1Ni");
     let key_file = fs::read_to_string(world.dir().join("keys.toml")).unwrap();
     let keys = keys_of(&key_file);

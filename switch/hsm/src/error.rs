@@ -76,6 +76,9 @@ pub enum HsmError {
     /// An exchange key that was there before, or a key that was there under the exchange key before.
     #[error("{0}: this very key was there before; no key comes back")]
     ComesBack(KeyName),
+    /// Another owner has this key, or had this exchange key.
+    #[error("{}", of_another_owner(.0))]
+    OfAnotherOwner(KeyName),
     /// The file has a newer exchange key than the one that is in use, and keys that count under it.
     #[error(
         "{0}: its owner's exchange key has changed in the file and is not in use yet: SIGHUP takes it up"
@@ -106,6 +109,18 @@ pub enum HsmError {
     /// The module cannot be asked.
     #[error("the security module is away: {0}")]
     Away(String),
+}
+
+fn of_another_owner(name: &KeyName) -> String {
+    format!("{name}: another owner has this key: {}", another_key(name))
+}
+
+/// What to do next where an owner has another's key.
+pub(crate) fn another_key(name: &KeyName) -> String {
+    match name.role {
+        KeyRole::Exchange => format!("have another one made, and bring that: keys import {name}"),
+        _ => format!("keys generate {name} makes another one, or keys rotate where there is one"),
+    }
 }
 
 /// Exchange keys count by themselves; the others have a new one to begin anew under.

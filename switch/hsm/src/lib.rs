@@ -3,11 +3,14 @@
 
 mod error;
 mod name;
+mod owners;
 mod payshield;
 mod place;
 mod sealed;
 mod slot;
 mod software;
+
+use std::collections::BTreeSet;
 
 use keys::{
     CheckValue, KeyAlgorithm, KeyUsage, KeyVersion, MAC_BYTES, MacAlgorithm, MacKey, MacPurpose, PinBlock,
@@ -61,7 +64,7 @@ pub trait Hsm: Send + Sync {
     ///
     /// # Errors
     /// [`HsmError::Key`] of a kind that the role has not, [`HsmError::VersionsUsedUp`], [`HsmError::Full`],
-    /// [`HsmError::File`], [`HsmError::Away`].
+    /// [`HsmError::OfAnotherOwner`], [`HsmError::File`], [`HsmError::Away`].
     fn generate_key(&self, key: KeyName, kind: KeyKind, now_s: i64) -> Result<KeyInfo, HsmError>;
 
     /// The newest key in a key block under its owner's exchange key.
@@ -141,6 +144,13 @@ pub trait Hsm: Send + Sync {
     /// # Errors
     /// [`HsmError::Away`].
     fn offered_keys(&self) -> Result<Vec<KeyInfo>, HsmError>;
+
+    /// Keys that more than one owner has: none comes in any more, and those that came before that was refused are told of. Base
+    /// derivation keys, which are sets' of terminals, are none.
+    ///
+    /// # Errors
+    /// [`HsmError::Away`].
+    fn shared_keys(&self) -> Result<SharedKeys, HsmError>;
 
     /// One of them, where it is there.
     ///
@@ -248,6 +258,31 @@ pub struct Examined {
     pub check_value: CheckValue,
     /// It is the newest key already: a repeat.
     pub is_there: bool,
+}
+
+/// Names whose key another owner has too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedKeys {
+    /// The names of all who have it.
+    pub names: BTreeSet<KeyName>,
+    /// By check values alone, which two keys in millions have in common by chance: a payShield shows no more of its keys.
+    pub by_check_value: bool,
+}
+
+impl SharedKeys {
+    /// What is to be told of each, and not of whom.
+    pub fn reason(&self) -> &'static str {
+        if self.by_check_value {
+            "another owner's exchange key has this check value"
+        } else {
+            "another owner has this key"
+        }
+    }
+
+    /// What to do about one of them.
+    pub fn next(name: KeyName) -> String {
+        error::another_key(&name)
+    }
 }
 
 /// What may be told of a key.

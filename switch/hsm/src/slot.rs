@@ -143,6 +143,15 @@ impl Slots {
         Ok(())
     }
 
+    /// Each key: the newest of a name, the one before it, those that were offered.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (KeyName, &Held)> {
+        let held = self.held.iter().flat_map(|(name, slot)| {
+            std::iter::once(&slot.newest).chain(&slot.before).map(move |held| (*name, held))
+        });
+        let offered = self.offered.iter().flat_map(|(name, of)| of.iter().map(move |held| (*name, held)));
+        held.chain(offered)
+    }
+
     /// The keys of a name that may have made what comes in, the likeliest first.
     pub(crate) fn reading(&self, name: KeyName, now_s: i64) -> Result<Vec<&Held>, HsmError> {
         let good = self.held.get(&name).into_iter().flat_map(|slot| slot.good(now_s));

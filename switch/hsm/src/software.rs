@@ -15,10 +15,11 @@ use zeroize::Zeroizing;
 
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner, OwnerKind};
+use crate::owners::{self, must_have_one_owner};
 use crate::place::Place;
 use crate::sealed::{self, SealKey, Sealing, SyncDirectory, file_error, lock, random};
 use crate::slot::{self, Held, Slot, Slots};
-use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, Offer, PinTranslation, Wanted};
+use crate::{Examined, Hsm, KeyCustody, KeyInfo, LinkMacKeys, Offer, PinTranslation, SharedKeys, Wanted};
 
 /// What a new key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +125,16 @@ impl SoftwareHsm {
 
     /// Changes the file, which is read again first: no change of another process is lost. A second process that changes it
     /// at the same time is refused. What is used from then on is what this changed: what others have put into the file is for
-    /// [`Hsm::reload`], when both ends have it, but for keys that are offered. A change that changes nothing writes nothing.
+    /// [`Hsm::reload`], when both ends have it, but for keys that are offered. A change that changes nothing writes nothing, and one that
+    /// gives an owner another's key is refused.
     fn change<T>(&self, change: impl FnOnce(&mut Slots) -> Result<T, HsmError>) -> Result<T, HsmError> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = lock(&self.path)?;
         let State { seal, mut slots } = State::read(&self.path, &self.sealing, Some(&self.state().seal))?;
         let before = slots.clone();
         let changed = change(&mut slots)?;
+        // Whichever way a key came.
+        must_have_one_owner(&slots, &owners::came(&before, &slots))?;
         let (clear, stood) = (slot::encode(&slots), slot::encode(&before));
         if *clear != *stood {
             sealed::write(&self.path, &seal, clear, self.sync_directory)
@@ -213,6 +217,21 @@ struct Opened {
     place: Place,
     /// It is the newest key already.
     is_there: bool,
+}
+
+/// [`open`], of a key that would be taken in by itself.
+fn looked_at(
+    slots: &Slots,
+    exchange: &Held,
+    name: KeyName,
+    block: &[u8],
+    wanted: Wanted,
+) -> Result<Opened, HsmError> {
+    let opened = open(slots, exchange, name, block, wanted)?;
+    if !opened.is_there {
+        must_have_one_owner(slots, &[(name, &opened.key)])?;
+    }
+    Ok(opened)
 }
 
 /// The key of a block under this exchange key: one that could be taken in, or the one that is there.
@@ -487,7 +506,8 @@ impl Hsm for SoftwareHsm {
     fn examine_key(&self, key: KeyName, block: &[u8], wanted: Wanted) -> Result<Examined, HsmError> {
         let state = self.state();
         let exchange = exchange(&state.slots, key.owner)?;
-        let Opened { key, place, is_there } = open(&state.slots, exchange, key, block, wanted)?;
+        let opened = looked_at(&state.slots, exchange, key, block, wanted)?;
+        let Opened { key, place, is_there } = opened;
         Ok(Examined { version: place.version, check_value: key.check_value(), is_there })
     }
 
@@ -502,7 +522,7 @@ impl Hsm for SoftwareHsm {
         // may have one that the other end has not taken in yet.
         let state = self.state();
         let exchange = exchange(&state.slots, key.owner)?;
-        if open(&state.slots, exchange, key, block, wanted)?.is_there {
+        if looked_at(&state.slots, exchange, key, block, wanted)?.is_there {
             return Ok(state.slot(key)?.info(key));
         }
         self.change(|slots| take(slots, exchange, key, block, wanted, now_s))
@@ -516,6 +536,10 @@ impl Hsm for SoftwareHsm {
         let state = self.state();
         let offered = state.slots.offered.iter();
         Ok(offered.flat_map(|(name, of)| of.iter().map(|held| held.info(*name))).collect())
+    }
+
+    fn shared_keys(&self) -> Result<SharedKeys, HsmError> {
+        Ok(SharedKeys { names: owners::shared_keys(&self.state().slots), by_check_value: false })
     }
 
     fn key(&self, name: &KeyName) -> Result<Option<KeyInfo>, HsmError> {
@@ -550,7 +574,10 @@ impl KeyCustody for SoftwareHsm {
                     }
                 }
             };
-            keys.iter().map(take_one).collect()
+            let taken: Vec<KeyInfo> = keys.iter().map(take_one).collect::<Result<_, _>>()?;
+            // What is refused from here on is not the last one's fault.
+            refused = None;
+            Ok(taken)
         });
         taken.map_err(|error| (refused, error))
     }
@@ -677,6 +704,32 @@ mod tests {
         assert!(lock(&path).is_err());
         drop(held);
         assert!(lock(&path).is_ok());
+    }
+
+    /// As files were written before that was refused: the switch goes on, and people are told.
+    #[test]
+    fn a_file_with_one_key_for_two_owners_is_opened_told_of_and_mended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hsm.keys");
+        let [one, two]: [KeyName; 2] =
+            ["bank.970418.exchange", "terminal.HN000001.exchange"].map(|name| name.parse().unwrap());
+        let parts = |of| [vec![of; 32], vec![0x33; 32]].map(Zeroizing::new);
+        let mut slots = Slots::default();
+        for name in [one, two] {
+            let key = joined(KeyRole::Exchange, KeyAlgorithm::Aes, &parts(1)).unwrap();
+            put_above(&mut slots, name, key, 1).unwrap();
+        }
+        let seal = SealKey::new(&sealing()).unwrap();
+        sealed::write(&path, &seal, slot::encode(&slots), sealed::sync_directory).unwrap();
+
+        let module = SoftwareHsm::open(&path, sealing()).unwrap();
+        let told = |module: &SoftwareHsm| module.shared_keys().unwrap().names.into_iter().collect::<Vec<_>>();
+        assert_eq!(told(&module), [two, one]);
+        module.generate_key(one.owner.key(KeyRole::Pin), AES, 2).unwrap();
+        module.import_parts(one, KeyAlgorithm::Aes, &parts(2), 2).unwrap();
+        assert_eq!(told(&module), [two], "whoever had it knows it");
+        module.import_parts(two, KeyAlgorithm::Aes, &parts(3), 2).unwrap();
+        assert_eq!(told(&SoftwareHsm::open(&path, sealing()).unwrap()), []);
     }
 
     #[test]

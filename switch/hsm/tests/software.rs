@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use hsm::{
-    Examined, Hsm, HsmError, KeyKind, KeyName, KeyRole, LinkMacKeys, OLD_KEY_LIFE_S, Owner, PinTranslation,
-    Sealing, SoftwareHsm, Wanted,
+    Examined, Hsm, HsmError, Import, KeyCustody, KeyKind, KeyName, KeyRole, LinkMacKeys, OLD_KEY_LIFE_S,
+    Owner, PinTranslation, Sealing, SoftwareHsm, Wanted,
 };
 use keys::clear_pin::{ClearPin, encipher_clear_pin};
 use keys::{
@@ -210,6 +210,11 @@ fn keys_travel_between_two_modules_and_none_comes_back() {
     assert_eq!(there.keys().unwrap().len(), 2, "what is refused changes nothing");
 }
 
+/// What the exchange key of the bank or the terminal is made of: each has its own.
+fn exchange_of(owner: Owner) -> u8 {
+    if owner == bank() { 0x44 } else { 0x54 }
+}
+
 /// A key block of the bank's or terminal's, as the other end would make it.
 fn brought(
     owner: Owner,
@@ -218,7 +223,8 @@ fn brought(
     algorithm: KeyAlgorithm,
     value: u8,
 ) -> (KeyName, String) {
-    let exchange = key_of(&parts(0x44, 32), KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
+    let exchange = parts(exchange_of(owner), 32);
+    let exchange = key_of(&exchange, KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
     let attributes = Attributes {
         version: KeyVersion::new(version).unwrap(),
         exportability: Exportability::NonExportable,
@@ -236,7 +242,7 @@ fn a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken() {
     let module = module(dir.path(), "keys");
     for owner in [bank(), terminal()] {
         let zmk = owner.key(KeyRole::Exchange);
-        module.import_parts(zmk, KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S).unwrap();
+        module.import_parts(zmk, KeyAlgorithm::Aes, &parts(exchange_of(owner), 32), NOW_S).unwrap();
     }
     let (tdes, aes) = (KeyAlgorithm::Tdes, KeyAlgorithm::Aes);
     let wanted = Wanted { algorithm: Some(tdes), jump_max: 10 };
@@ -262,8 +268,8 @@ fn a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken() {
     assert_eq!(module.keys().unwrap().len(), 2);
     assert_eq!(std::fs::metadata(dir.path().join("keys")).unwrap().modified().unwrap(), before);
 
-    for (owner, mode) in [(bank(), ModeOfUse::Encrypt), (terminal(), ModeOfUse::Decrypt)] {
-        let (name, block) = brought(owner, 10, mode, tdes, 2);
+    for (owner, mode, value) in [(bank(), ModeOfUse::Encrypt, 2), (terminal(), ModeOfUse::Decrypt, 4)] {
+        let (name, block) = brought(owner, 10, mode, tdes, value);
         let examined = module.examine_key(name, block.as_bytes(), wanted).unwrap();
         assert_eq!(module.key(&name).unwrap(), None, "looked at alone");
         let taken = module.unwrap_key(name, block.as_bytes(), wanted, NOW_S).unwrap();
@@ -298,8 +304,9 @@ fn reads(module: &SoftwareHsm, key: &BoundKey, now_s: i64) -> bool {
 }
 
 /// Opens what a module has wrapped for the other end.
-fn opened(block: &str, usage: KeyUsage) -> BoundKey {
-    let exchange = key_of(&parts(0x44, 32), KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
+fn opened(block: &str, owner: Owner, usage: KeyUsage) -> BoundKey {
+    let exchange = parts(exchange_of(owner), 32);
+    let exchange = key_of(&exchange, KeyUsage::KeyBlockProtection, ModeOfUse::Both, KeyAlgorithm::Aes);
     let expected = Expected { usage, version_min: KeyVersion::UNUSED };
     KeyBlockKey::new(&exchange).unwrap().unwrap(block.as_bytes(), expected).unwrap().key
 }
@@ -310,17 +317,17 @@ fn a_key_that_was_offered_reads_and_makes_nothing_until_it_is_used() {
     let module = module(dir.path(), "keys");
     let (mine, theirs) = (terminal().key(KeyRole::Pin), bank().key(KeyRole::Pin));
     assert!(matches!(module.offer_key(mine, TDES, NOW_S), Err(HsmError::NoKey(_))), "no exchange key");
-    for owner in [bank(), terminal()] {
+    for (owner, value) in [(bank(), 0x33), (terminal(), 0x11)] {
         let exchange = owner.key(KeyRole::Exchange);
-        module.import_parts(exchange, KeyAlgorithm::Aes, &parts(0x44, 32), NOW_S).unwrap();
-        module.import_parts(owner.key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(0x11, 16), NOW_S).unwrap();
+        module.import_parts(exchange, KeyAlgorithm::Aes, &parts(exchange_of(owner), 32), NOW_S).unwrap();
+        module.import_parts(owner.key(KeyRole::Pin), KeyAlgorithm::Tdes, &parts(value, 16), NOW_S).unwrap();
     }
     let usage = KeyUsage::PinEncryption;
     let old = key_of(&parts(0x11, 16), usage, ModeOfUse::Both, KeyAlgorithm::Tdes);
     let offer = module.offer_key(mine, TDES, NOW_S).unwrap();
     let bank_offer = module.offer_key(theirs, TDES, NOW_S).unwrap();
     assert!(!format!("{offer:?}").contains(&offer.block));
-    let new = opened(&offer.block, usage);
+    let new = opened(&offer.block, terminal(), usage);
     assert_eq!((offer.version.number(), offer.check_value), (2, new.check_value()));
     let again = module.offer_key(mine, TDES, NOW_S + 9).unwrap();
     assert_eq!((again.version, again.check_value), (offer.version, offer.check_value), "the same once more");
@@ -338,7 +345,7 @@ fn a_key_that_was_offered_reads_and_makes_nothing_until_it_is_used() {
     );
     let tdes = pin_key(&parts(0x77, 16), KeyAlgorithm::Tdes);
     assert!(
-        holds_the_pin(&answer.unwrap(), &PinKey::new(&old).unwrap(), &tdes),
+        holds_the_pin(&answer.unwrap(), &pin_key(&parts(0x33, 16), KeyAlgorithm::Tdes), &tdes),
         "to the bank under the old one"
     );
 
@@ -346,7 +353,7 @@ fn a_key_that_was_offered_reads_and_makes_nothing_until_it_is_used() {
     assert_eq!(module.use_offered_key(theirs, other, NOW_S), Err(HsmError::NoKey(theirs)));
     let used = module.use_offered_key(theirs, bank_offer.check_value, NOW_S + 5).unwrap();
     assert_eq!((used.version, used.since_s), (bank_offer.version, NOW_S + 5));
-    let to_bank = PinKey::new(&opened(&bank_offer.block, usage)).unwrap();
+    let to_bank = PinKey::new(&opened(&bank_offer.block, bank(), usage)).unwrap();
     let answer = translate(
         &module,
         &block(&PinKey::new(&new).unwrap(), PinFormat::Iso0),
@@ -367,7 +374,7 @@ fn a_key_that_was_offered_reads_and_makes_nothing_until_it_is_used() {
     let fourth = module.generate_key(mine, TDES, NOW_S).unwrap();
     assert_eq!((third.version.number(), fourth.version.number()), (3, 4));
     assert!(module.use_offered_key(mine, third.check_value, NOW_S).is_err());
-    assert!(!reads(&module, &opened(&third.block, usage), NOW_S));
+    assert!(!reads(&module, &opened(&third.block, terminal(), usage), NOW_S));
 }
 
 #[test]
@@ -503,7 +510,7 @@ fn a_key_is_offered_by_what_the_file_says() {
     assert_eq!(again.check_value, second.check_value, "what the one has offered, the other offers again");
     assert_eq!(std::fs::read(dir.path().join("keys")).unwrap(), file, "and writes nothing");
     let usage = KeyUsage::PinEncryption;
-    assert_eq!(opened(&again.block, usage).bytes(), opened(&second.block, usage).bytes());
+    assert_eq!(opened(&again.block, bank(), usage).bytes(), opened(&second.block, bank(), usage).bytes());
     let used = running.use_offered_key(name, second.check_value, NOW_S).unwrap();
     assert_eq!(used.before, Some((first.version, first.check_value)));
 }
@@ -596,9 +603,9 @@ fn no_exchange_key_comes_back() {
         assert_eq!(taken.err(), expected, "{parts_of}");
         module = SoftwareHsm::open(&dir.path().join("keys"), sealing()).unwrap();
     }
-    // Others' are not concerned.
+    // Others' are not concerned, whose were never there.
     let other = terminal().key(KeyRole::Exchange);
-    module.import_parts(other, KeyAlgorithm::Aes, &parts(1, 32), NOW_S).unwrap();
+    module.import_parts(other, KeyAlgorithm::Aes, &parts(200, 32), NOW_S).unwrap();
     for parts_of in 5..=98 {
         new_exchange(&module, parts_of).unwrap();
     }
@@ -902,4 +909,99 @@ fn kinds_that_a_role_has_not_are_refused() {
     assert!(module.import_parts(exchange, KeyAlgorithm::Aes, &uneven, NOW_S).is_err());
     assert!(module.import_parts(exchange, KeyAlgorithm::Aes, &parts(1, 32)[..1], NOW_S).is_err());
     assert!(module.keys().unwrap().is_empty());
+}
+
+/// One exchange key for two banks once let the one read the keys that were sent to the other.
+#[test]
+fn a_key_that_another_owner_has_or_had_is_refused_whichever_way_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    let [mine, theirs] = ["bank.970418.exchange", "bank.970415.exchange"].map(name);
+    let aes = KeyAlgorithm::Aes;
+    let bring = |name, of| module.import_parts(name, aes, &parts(of, 32), NOW_S);
+    bring(mine, 1).unwrap();
+    bring(theirs, 2).unwrap();
+    let file = std::fs::read(dir.path().join("keys")).unwrap();
+    for of in [1, 2] {
+        let (name, owner) = if of == 1 { (theirs, "bank.970415") } else { (mine, "bank.970418") };
+        let refused = bring(name, of).unwrap_err();
+        assert_eq!(refused, HsmError::OfAnotherOwner(name));
+        let says = format!(
+            "{owner}.exchange: another owner has this key: have another one made, and bring that: keys import {owner}.exchange"
+        );
+        assert_eq!(refused.to_string(), says, "and not which");
+    }
+    assert_eq!(std::fs::read(dir.path().join("keys")).unwrap(), file, "nothing was taken");
+
+    // The one before the newest, and those before it, which are known by their check values alone.
+    for of in 3..=5 {
+        bring(mine, of).unwrap();
+    }
+    for of in [1, 3, 4, 5] {
+        assert_eq!(bring(theirs, of).unwrap_err(), HsmError::OfAnotherOwner(theirs), "{of}");
+    }
+
+    // Over a link, and by hand, in a block; also one that its owner was only offered. 5 and 2 are in use.
+    let under = |of| {
+        let key = key_of(&parts(of, 32), KeyUsage::KeyBlockProtection, ModeOfUse::Both, aes);
+        KeyBlockKey::new(&key).unwrap()
+    };
+    let expected = |usage| Expected { usage, version_min: KeyVersion::UNUSED };
+    let moved = |block: &str, usage| {
+        let key = under(5).unwrap(block.as_bytes(), expected(usage)).unwrap().key;
+        let attributes = Attributes { version: KeyVersion::new(1).unwrap(), ..Attributes::default() };
+        under(2).wrap(&key, &attributes, &[7; KEY_BLOCK_RANDOM_BYTES]).unwrap()
+    };
+    let pin = KeyUsage::PinEncryption;
+    let [to_me, to_them] = [mine, theirs].map(|name| name.owner.key(KeyRole::Pin));
+    let offered = module.offer_key(to_me, TDES, NOW_S).unwrap();
+    let is_refused = |block: &str| {
+        let refused = HsmError::OfAnotherOwner(to_them);
+        assert_eq!(module.examine_key(to_them, block.as_bytes(), LINK).unwrap_err(), refused);
+        assert_eq!(module.unwrap_key(to_them, block.as_bytes(), LINK, NOW_S).unwrap_err(), refused);
+        let all = [(to_them, Import::Block(block.as_bytes().to_vec()))];
+        assert_eq!(module.import_all(&all, NOW_S).unwrap_err(), (None, refused));
+    };
+    is_refused(&moved(&offered.block, pin));
+    module.use_offered_key(to_me, offered.check_value, NOW_S).unwrap();
+    is_refused(&moved(&offered.block, pin));
+    module.generate_key(to_me, TDES, NOW_S).unwrap();
+    is_refused(&moved(&offered.block, pin));
+    let other = under(2).wrap(
+        &key_of(&parts(9, 16), pin, ModeOfUse::Both, KeyAlgorithm::Tdes),
+        &Attributes { version: KeyVersion::new(1).unwrap(), ..Attributes::default() },
+        &[7; KEY_BLOCK_RANDOM_BYTES],
+    );
+    module.unwrap_key(to_them, other.unwrap().as_bytes(), LINK, NOW_S).unwrap();
+    assert!(module.shared_keys().unwrap().names.is_empty());
+
+    // Two of one change are two owners', too, and neither is taken.
+    let [one, two] = ["bank.970410.exchange", "bank.970411.exchange"].map(name);
+    let both = [one, two].map(|name| (name, Import::Parts { algorithm: aes, parts: parts(8, 32) }));
+    assert_eq!(module.import_all(&both, NOW_S).unwrap_err(), (None, HsmError::OfAnotherOwner(one)));
+    assert_eq!(module.key(&one).unwrap(), None);
+}
+
+#[test]
+fn no_key_of_a_terminals_is_anothers() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path(), "keys");
+    let other = Owner::terminal(b"HN000002");
+    for (role, algorithm, bytes, is_one_owners) in [
+        (KeyRole::Exchange, KeyAlgorithm::Aes, 32, true),
+        (KeyRole::Pin, KeyAlgorithm::Tdes, 16, true),
+        (KeyRole::MacToSwitch, KeyAlgorithm::Hmac, 32, true),
+        (KeyRole::MacFromSwitch, KeyAlgorithm::Aes, 16, true),
+        // The base key of a set of terminals: each derives other keys from it.
+        (KeyRole::Derivation, KeyAlgorithm::Aes, 16, false),
+    ] {
+        let bring = |owner: Owner, of| {
+            module.import_parts(owner.key(role), algorithm, &parts(of, bytes), NOW_S).map(drop)
+        };
+        let of = 0x20 + role as u8;
+        bring(terminal(), of).unwrap();
+        let expected = if is_one_owners { Err(HsmError::OfAnotherOwner(other.key(role))) } else { Ok(()) };
+        assert_eq!(bring(other, of), expected, "{role:?}");
+        assert_eq!(bring(other, of + 0x40), Ok(()), "{role:?}");
+    }
 }

@@ -506,6 +506,10 @@ mutants! {
         "An exchange key of before may come back (PIN and keys).",
         fault: "an exchange key of before, brought again",
         shows: "the blocks that came under it open again";
+    ExchangeKeyOfTwo = "exchange-key-of-two",
+        "An owner's exchange key, or any other key, may be another owner's too (PIN and keys).",
+        fault: "one exchange key brought for two owners",
+        shows: "the one owner reads the keys that are sent to the other";
     KeyOfAnotherAlgorithm = "key-of-another-algorithm",
         "A key may be of another algorithm than its link or bank goes by (PIN and keys).",
         fault: "a bank's key of the wrong algorithm",

@@ -1,11 +1,12 @@
-//! Tells in time of keys whose versions come to their end (docs/operations.md#key-versions).
+//! Tells of keys that have to be changed: in time of those whose versions come to their end (docs/operations.md#key-versions), and of
+//! those that two owners have (docs/operations.md#one-owner).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hsm::{Hsm, KeyInfo, KeyName, KeyRole, Owner};
+use hsm::{Hsm, KeyInfo, KeyName, KeyRole, Owner, SharedKeys};
 use keys::KeyVersion;
 use metrics::gauge;
 
@@ -26,12 +27,19 @@ const TOLD_MAX: usize = 20;
 pub(crate) struct KeyVersions {
     near_end: AtomicUsize,
     told: Mutex<Option<Told>>,
+    told_shared: Mutex<Option<Told>>,
 }
 
 /// What was told last.
 struct Told {
     names: BTreeSet<KeyName>,
     at: Instant,
+}
+
+/// Whether nothing of these was told, or not lately.
+fn must_be_told(told: Option<&Told>, names: &BTreeSet<KeyName>) -> bool {
+    let is_told = told.is_some_and(|told| told.at.elapsed() < TELL_EVERY && names.is_subset(&told.names));
+    !names.is_empty() && !is_told
 }
 
 impl KeyVersions {
@@ -42,6 +50,11 @@ impl KeyVersions {
 
     /// Looks through the module's keys; tells of those that nothing was told of yet, and of all once a day.
     pub(crate) fn look(&self, hsm: &dyn Hsm) {
+        self.look_for_ends(hsm);
+        self.look_for_shared(hsm);
+    }
+
+    fn look_for_ends(&self, hsm: &dyn Hsm) {
         let keys = match hsm.keys() {
             Ok(keys) => keys,
             Err(error) => return tracing::error!(%error, "the security module's keys"),
@@ -51,10 +64,8 @@ impl KeyVersions {
         self.near_end.store(near.len(), Ordering::Relaxed);
         gauge!("atm_switch_keys_near_end").set(near.len() as f64);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told = |name: &KeyName| {
-            told.as_ref().is_some_and(|told| told.at.elapsed() < TELL_EVERY && told.names.contains(name))
-        };
-        if near.keys().all(is_told) {
+        let names: BTreeSet<KeyName> = near.keys().copied().collect();
+        if !must_be_told(told.as_ref(), &names) {
             return;
         }
         for (name, version) in near.iter().take(TOLD_MAX) {
@@ -68,7 +79,32 @@ impl KeyVersions {
         if near.len() > TOLD_MAX {
             tracing::warn!(keys = near.len(), "keys are near their last version: keys list tells which");
         }
-        *told = Some(Told { names: near.into_keys().collect(), at: Instant::now() });
+        *told = Some(Told { names, at: Instant::now() });
+    }
+
+    /// None comes in any more; those of before go on being used until people have brought others.
+    fn look_for_shared(&self, hsm: &dyn Hsm) {
+        let shared = match hsm.shared_keys() {
+            Ok(shared) => shared,
+            Err(error) => return tracing::error!(%error, "the security module's keys"),
+        };
+        gauge!("atm_switch_keys_shared").set(shared.names.len() as f64);
+        let mut told = self.told_shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !must_be_told(told.as_ref(), &shared.names) {
+            return;
+        }
+        for name in shared.names.iter().take(TOLD_MAX) {
+            let (reason, next) = (shared.reason(), SharedKeys::next(*name));
+            if shared.by_check_value {
+                tracing::warn!(%name, "{reason}: if it is the same one, {next}");
+            } else {
+                tracing::error!(%name, "{reason}: {next}");
+            }
+        }
+        if shared.names.len() > TOLD_MAX {
+            tracing::error!(keys = shared.names.len(), "{}: keys list tells which", shared.reason());
+        }
+        *told = Some(Told { names: shared.names, at: Instant::now() });
     }
 
     /// Looks for as long as the process lives.

@@ -7,7 +7,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hsm::{HsmError, Import, KeyCustody, KeyInfo, KeyKind, KeyName, KeyRole, Owner, PayShield, SoftwareHsm};
+use hsm::{
+    HsmError, Import, KeyCustody, KeyInfo, KeyKind, KeyName, KeyRole, Owner, PayShield, SharedKeys,
+    SoftwareHsm,
+};
 use keys::{CheckValue, KEY_BLOCK_CHARACTERS_MAX, KeyAlgorithm};
 use processor::UtcSeconds;
 use serde_json::{Value, json};
@@ -61,6 +64,7 @@ pub fn list(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(),
     let hsm = open(settings)?;
     let keys = hsm.keys().map_err(|error| error.to_string())?;
     let offered = hsm.offered_keys().map_err(|error| error.to_string())?;
+    let shared = hsm.shared_keys().map_err(|error| error.to_string())?;
     let near: BTreeSet<KeyName> = near_their_end(&keys).map(|key| key.name).collect();
     let mut all: Vec<(&KeyInfo, bool)> = keys.iter().map(|key| (key, false)).collect();
     all.extend(offered.iter().map(|key| (key, true)));
@@ -69,17 +73,23 @@ pub fn list(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(),
     let mut text = String::new();
     for (key, is_offered) in all {
         let is_near_end = !is_offered && near.contains(&key.name);
-        text += &match (json, is_offered) {
-            (true, _) => {
-                let mut object = object(key);
-                object["offered"] = json!(is_offered);
-                object["near_end"] = json!(is_near_end);
-                format!("{object}\n")
-            }
-            (false, true) => offered_line(key),
-            (false, false) if is_near_end => format!("{}  near its last version, 99\n", line(key).trim_end()),
-            (false, false) => line(key),
-        };
+        let is_shared = shared.names.contains(&key.name);
+        if json {
+            let mut object = object(key);
+            object["offered"] = json!(is_offered);
+            object["near_end"] = json!(is_near_end);
+            object["shared"] = json!(is_shared);
+            text += &format!("{object}\n");
+            continue;
+        }
+        text += if is_offered { offered_line(key) } else { line(key) }.trim_end();
+        if is_near_end {
+            text += "  near its last version, 99";
+        }
+        if is_shared {
+            text += &format!("  {}", shared.reason());
+        }
+        text += "\n";
     }
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
@@ -112,7 +122,21 @@ pub fn import(
             format!("{name}{error}; nothing was taken")
         })
     })?;
+    warn_of_shared(&*hsm, &names);
     tell(&taken, out)
+}
+
+/// A payShield cannot be asked whether two keys are one: where check values agree, people have to look.
+fn warn_of_shared(hsm: &dyn KeyCustody, names: &[KeyName]) {
+    match hsm.shared_keys() {
+        Ok(shared) => {
+            for name in names.iter().filter(|name| shared.names.contains(name)) {
+                let (reason, next) = (shared.reason(), SharedKeys::next(*name));
+                tracing::warn!(key = %name, "{reason}: if it is the same one, {next}");
+            }
+        }
+        Err(error) => tracing::error!(%error, "the security module's keys"),
+    }
 }
 
 /// The block in what is brought: the last line, for `keys generate` and `rotate` print what they have made before it.

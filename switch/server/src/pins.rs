@@ -217,6 +217,7 @@ fn is_the_terminals(error: &HsmError, request: &PinRequest) -> bool {
         | HsmError::Rollback { .. }
         | HsmError::VersionsUsedUp(_)
         | HsmError::ComesBack(_)
+        | HsmError::OfAnotherOwner(_)
         | HsmError::ExchangeKeyChanged(_)
         | HsmError::PartsAlike
         | HsmError::Full
@@ -233,7 +234,7 @@ mod tests {
     use std::sync::mpsc as channel;
 
     use credential::{CitizenNumber, Pan};
-    use hsm::{Examined, KeyInfo, KeyKind, KeyRole, LinkMacKeys, Offer, Wanted};
+    use hsm::{Examined, KeyInfo, KeyKind, KeyRole, LinkMacKeys, Offer, SharedKeys, Wanted};
     use keys::{CheckValue, MAC_BYTES, MacAlgorithm, MacPurpose, PinError};
     use processor::TerminalId;
 
@@ -319,6 +320,10 @@ mod tests {
 
         fn offered_keys(&self) -> Result<Vec<KeyInfo>, HsmError> {
             Ok(Vec::new())
+        }
+
+        fn shared_keys(&self) -> Result<SharedKeys, HsmError> {
+            Ok(SharedKeys { names: BTreeSet::new(), by_check_value: false })
         }
 
         fn reload(&self) -> Result<(), HsmError> {

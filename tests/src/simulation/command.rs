@@ -511,6 +511,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::PinLeftOutTaken, "tests/tests/defences/main.rs"),
     (Mutant::KeyBlockUnsigned, "tests/tests/defences/main.rs"),
     (Mutant::ExchangeKeyComesBack, "tests/tests/defences/main.rs"),
+    (Mutant::ExchangeKeyOfTwo, "tests/tests/defences/main.rs"),
     (Mutant::KeyOfAnotherAlgorithm, "tests/tests/defences/main.rs"),
     (Mutant::KeyThatMayNotServe, "tests/tests/defences/main.rs"),
     (Mutant::KeyVersionJumps, "tests/tests/defences/main.rs"),

@@ -160,6 +160,13 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
         ],
     ),
     (
+        Mutant::ExchangeKeyOfTwo,
+        &[
+            "hsm_software::a_key_that_another_owner_has_or_had_is_refused_whichever_way_it_comes",
+            "hsm_software::no_key_of_a_terminals_is_anothers",
+        ],
+    ),
+    (
         Mutant::KeyOfAnotherAlgorithm,
         &["hsm_software::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken"],
     ),

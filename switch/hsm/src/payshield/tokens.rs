@@ -1,8 +1,9 @@
 //! The file of a payShield's keys: a line each, the key's name, the key under the box's LMK, its check value, and since when it is
 //! used; behind it the key before it, and those that were offered to the other end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::hash::BuildHasher as _;
 use std::path::Path;
 
 use keys::{CheckValue, KeyAlgorithm, KeyUsage, KeyVersion, ModeOfUse};
@@ -10,6 +11,7 @@ use keys::{CheckValue, KeyAlgorithm, KeyUsage, KeyVersion, ModeOfUse};
 use crate::KeyInfo;
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner};
+use crate::owners::{Told, shared};
 use crate::place::{OFFERED_MAX, Place};
 use crate::sealed::{self, SyncDirectory};
 use crate::slot::{KEYS_MAX, OLD_KEY_LIFE_S};
@@ -25,6 +27,7 @@ const UNDER: &str = "under=";
 const PASSED: &str = "passed=";
 const SINCE: &str = "since=";
 const BYTES: &str = "bytes=";
+const CHECK_VALUE_BYTES_MIN: usize = 3;
 
 /// All keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,6 +177,17 @@ impl Tokens {
     pub(super) fn exchange_version(&self, owner: Owner) -> KeyVersion {
         let exchange = self.held.get(&owner.key(KeyRole::Exchange));
         exchange.map_or(KeyVersion::UNUSED, Slot::exchange_version)
+    }
+
+    /// Exchange keys with the check value of another owner's newest one, or of the one before that. Two keys in 16 million have one of 3
+    /// bytes in common by chance.
+    pub(super) fn shared_exchange_keys(&self) -> BTreeSet<KeyName> {
+        let exchange = || self.held.iter().filter(|(name, _)| name.role == KeyRole::Exchange);
+        let asked: Vec<(KeyName, &Token)> = exchange().map(|(name, slot)| (*name, &slot.newest)).collect();
+        let before = exchange().filter_map(|(name, slot)| Some((*name, slot.before.as_ref()?)));
+        let by_check_value =
+            Told { hash: &|state, token: &Token| state.hash_one(front(token)), is_same: &Token::is };
+        shared(&asked, before, &by_check_value)
     }
 
     /// The place behind all that were ever given to a key of this name, counted under this version of its exchange key.
@@ -348,6 +362,12 @@ impl Token {
             before: None,
         }
     }
+}
+
+/// What each check value tells of a key, however many bytes of it are told.
+fn front(token: &Token) -> &[u8] {
+    let value = token.check_value.bytes();
+    value.get(..CHECK_VALUE_BYTES_MIN).unwrap_or(value)
 }
 
 fn line(text: &mut String, name: KeyName, token: &Token, passed: &[CheckValue], behind: &str) {

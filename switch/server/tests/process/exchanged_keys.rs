@@ -1,6 +1,7 @@
 //! Exchanged keys: by commands, over the link, with a payShield.
 
 use std::net::{SocketAddr, TcpStream};
+use std::process::Output;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -8,13 +9,33 @@ use serde_json::Value;
 use crate::switch::{PATIENCE, Switch, address, audit, page, write};
 use crate::terminal::{exchange, network};
 
+/// A switch with the software module, and no key in it.
+fn with_module() -> Switch {
+    let switch = Switch::new();
+    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    config += "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\nkey_file = \"hsm.key\"\n";
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    write(switch.dir.path(), "hsm.key", SEALED_UNDER);
+    switch.told(&["keys", "create"]);
+    switch
+}
+
+/// The key file of [`with_module`].
+const SEALED_UNDER: &str = "5555555555555555555555555555555555555555555555555555555555555555";
+
 /// Two parts of an exchange key, in files.
 fn bring_exchange(switch: &Switch, name: &str, digits: &str) {
+    let output = brought_by_people(switch, name, digits);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The command that takes them in, as it ends.
+fn brought_by_people(switch: &Switch, name: &str, digits: &str) -> Output {
     write(switch.dir.path(), "first", &digits.repeat(32));
     write(switch.dir.path(), "second", &"01".repeat(32));
     let (first, second) = (switch.path("first"), switch.path("second"));
     let parts = ["--part", first.to_str().unwrap(), "--part", second.to_str().unwrap()];
-    switch.told(&[&["keys", "import", name][..], &parts].concat());
+    switch.command(&[&["keys", "import", name][..], &parts].concat())
 }
 
 /// A terminal's PIN key in a block under the exchange key that [`bring_exchange`] makes of this byte.
@@ -94,12 +115,7 @@ fn keys_of_a_payshield_are_made_taken_in_rotated_and_listed_by_the_same_commands
 /// Versions ended with 99, and nothing led back.
 #[test]
 fn a_terminal_whose_versions_are_used_up_brings_its_next_key_under_a_new_exchange_key() {
-    let mut switch = Switch::new();
-    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
-    config += "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\nkey_file = \"hsm.key\"\n";
-    write(switch.dir.path(), "atm-switch.toml", &config);
-    write(switch.dir.path(), "hsm.key", &"35".repeat(32));
-    switch.told(&["keys", "create"]);
+    let mut switch = with_module();
     bring_exchange(&switch, "terminal.HN000001.exchange", "5A");
     write(switch.dir.path(), "block", &pin_block_of(0x5A, 98, 1));
     let block = switch.path("block");
@@ -157,20 +173,10 @@ fn a_terminal_whose_versions_are_used_up_brings_its_next_key_under_a_new_exchang
 
 #[test]
 fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
-    let mut switch = Switch::new();
-    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
-    config += "[hsm]\nkind = \"software\"\nfile = \"hsm.keys\"\nkey_file = \"hsm.key\"\n";
-    write(switch.dir.path(), "atm-switch.toml", &config);
-    write(switch.dir.path(), "hsm.key", &"35".repeat(32));
-    switch.told(&["keys", "create"]);
-    for (part, digits) in [("first", "5A"), ("second", "3C")] {
-        write(switch.dir.path(), part, &digits.repeat(32));
-    }
-    let (first, second) = (switch.path("first"), switch.path("second"));
-    let parts = ["--part", first.to_str().unwrap(), "--part", second.to_str().unwrap()];
-    switch.told(&[&["keys", "import", "bank.970418.exchange"][..], &parts].concat());
+    let mut switch = with_module();
+    bring_exchange(&switch, "bank.970418.exchange", "5A");
     // As a running switch has left it, which gave the exchange up.
-    let sealing = hsm::Sealing::key_file("35".repeat(32).as_bytes()).unwrap();
+    let sealing = hsm::Sealing::key_file(SEALED_UNDER.as_bytes()).unwrap();
     let module = hsm::SoftwareHsm::open(&switch.path("hsm.keys"), sealing).unwrap();
     let name = "bank.970418.mac-from-switch";
     let kind = hsm::KeyKind { algorithm: keys::KeyAlgorithm::Hmac, bytes: 32 };
@@ -216,4 +222,114 @@ fn a_key_that_was_sent_and_whose_answer_was_lost_is_taken_into_use_by_hand() {
     switch.told(&["keys", "generate", theirs]);
     let rotated = switch.told(&["keys", "rotate", theirs]);
     assert!(rotated.contains("version 02") && !rotated.contains("not in use yet"), "{rotated}");
+}
+
+/// One that two owners had let each read the keys that were sent to the other.
+#[test]
+fn an_exchange_key_that_another_owner_has_is_refused_by_hand() {
+    let switch = with_module();
+    bring_exchange(&switch, "bank.970418.exchange", "5A");
+    let output = brought_by_people(&switch, "terminal.HN000001.exchange", "5A");
+    let refused = String::from_utf8(output.stderr).unwrap();
+    let says = "terminal.HN000001.exchange: another owner has this key: have another one made, and bring that: \
+                keys import terminal.HN000001.exchange; nothing was taken";
+    assert!(!output.status.success() && refused.contains(says) && !refused.contains("970418"), "{refused}");
+    let listed = switch.told(&["keys", "list"]);
+    assert!(listed.lines().count() == 1 && !listed.contains("another owner"), "{listed}");
+    bring_exchange(&switch, "terminal.HN000001.exchange", "5C");
+    let audit = audit(&switch);
+    assert!(
+        audit.contains("\"stage\":\"failed\"") && audit.contains("another owner has this key"),
+        "{audit}"
+    );
+}
+
+/// A file that was written before that was refused, with one exchange key for `bank.970418` and `terminal.HN000001`, sealed under
+/// [`SEALED_UNDER`].
+const ONE_KEY_OF_TWO: &[u8] = include_bytes!("../../../../tests/golden/keys/one-key-of-two.keys");
+
+#[test]
+fn a_file_with_one_key_for_two_owners_is_an_alarm_and_no_hindrance() {
+    let mut switch = with_module();
+    std::fs::write(switch.path("hsm.keys"), ONE_KEY_OF_TWO).unwrap();
+    let addresses = switch.start();
+    let metric = |wanted: u8| {
+        let since = Instant::now();
+        while !page(&addresses, "/metrics").contains(&format!("atm_switch_keys_shared {wanted}\n")) {
+            assert!(since.elapsed() < PATIENCE, "{wanted} keys are told of");
+        }
+    };
+    metric(2);
+    let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
+    let names = ["terminal.HN000001.exchange", "bank.970418.exchange"];
+    for name in names {
+        let told = |line: &str| {
+            let next = format!(
+                "another owner has this key: have another one made, and bring that: keys import {name}"
+            );
+            line.contains("ERROR") && line.contains(&next)
+        };
+        assert_eq!(stderr.lines().filter(|line| told(line)).count(), 1, "{stderr}");
+    }
+    let listed = switch.told(&["keys", "list"]);
+    assert_eq!(
+        listed.lines().filter(|line| line.ends_with("  another owner has this key")).count(),
+        2,
+        "{listed}"
+    );
+
+    bring_exchange(&switch, names[0], "5A");
+    bring_exchange(&switch, names[1], "5C");
+    assert!(!switch.told(&["keys", "list"]).contains("another owner"));
+    switch.signal("HUP");
+    metric(0);
+}
+
+/// A payShield shows of its keys no more than check values: it is taken, and people are told to look.
+#[test]
+fn an_exchange_key_with_the_check_value_of_another_owners_is_told_of_with_a_payshield() {
+    let mut switch = Switch::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let machine = simulators::payshield::Machine::new(1).unwrap();
+    let token = |value: u8| {
+        let (usage, mode) = (keys::KeyUsage::KeyBlockProtection, keys::ModeOfUse::Both);
+        let key = keys::BoundKey::new(usage, mode, keys::KeyAlgorithm::Aes, &[value; 32]).unwrap();
+        machine.token(&key).unwrap()
+    };
+    for (file, value) in [("one", 0x5A), ("other", 0x5B)] {
+        write(switch.dir.path(), file, &token(value));
+    }
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let handle = runtime.block_on(simulators::payshield::start(machine, listen)).unwrap();
+    let mut config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    config +=
+        &format!("[hsm]\nkind = \"payshield\"\naddresses = [\"{}\"]\nfile = \"box.keys\"\n", handle.addr());
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    switch.told(&["keys", "create"]);
+    let bring = |switch: &Switch, name: &str, file: &str| {
+        let file = switch.path(file);
+        let output = switch.command(&["keys", "import", name, "--block", file.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    const ALIKE: &str = "another owner's exchange key has this check value";
+    assert!(!bring(&switch, "bank.970418.exchange", "one").contains(ALIKE));
+    let told = bring(&switch, "terminal.HN000001.exchange", "one");
+    assert!(told.contains("WARN") && told.contains(ALIKE) && !told.contains("970418"), "{told}");
+    assert_eq!(switch.told(&["keys", "list"]).matches(ALIKE).count(), 2);
+    let listed = switch.told(&["keys", "list", "--json"]);
+    let shared = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["shared"].clone());
+    assert_eq!(shared.collect::<Vec<_>>(), [true, true]);
+    switch.start();
+    let since = Instant::now();
+    let warned = || std::fs::read_to_string(switch.path("stderr")).unwrap().matches(ALIKE).count();
+    while warned() < 2 {
+        assert!(since.elapsed() < PATIENCE, "the log tells of both");
+    }
+
+    // The one that had it keeps it as the key before: who has it in use is told of still.
+    assert!(!bring(&switch, "bank.970418.exchange", "other").contains(ALIKE));
+    let listed = switch.told(&["keys", "list"]);
+    let alike: Vec<&str> = listed.lines().filter(|line| line.contains(ALIKE)).collect();
+    assert!(alike.len() == 1 && alike[0].starts_with("terminal.HN000001.exchange"), "{listed}");
 }
