@@ -1,8 +1,9 @@
 //! The commands of README's "Each part by hand", as they stand there.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,47 @@ use tests::program::{program, simulators};
 /// Longer than any part takes: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A part in the background. Killed when dropped.
-struct Background(Child);
+/// Other programs may take a port between its being free and its being listened on; then all begins anew, with others.
+const PORTS_TRIES_MAX: usize = 3;
+
+/// A part in the background, which says its mistakes to a file. Killed when dropped.
+struct Background {
+    child: Child,
+    said: PathBuf,
+}
+
+/// Why a part does not listen: it has ended.
+struct Ended(String);
+
+impl Background {
+    /// As soon as it listens.
+    fn listening(words: &[&str], dir: &Path, address: SocketAddr) -> Result<Background, Ended> {
+        let said = dir.join(format!("{}.said", address.port()));
+        let stderr = File::create(&said).unwrap();
+        let child = of(words, dir).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let mut part = Background { child, said };
+        let since = Instant::now();
+        loop {
+            if part.child.try_wait().unwrap().is_some() {
+                return Err(Ended(part.said()));
+            }
+            if TcpStream::connect(address).is_ok() {
+                return Ok(part);
+            }
+            assert!(since.elapsed() < PATIENCE, "{words:?}: {}", part.said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap()
+    }
+}
 
 impl Drop for Background {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -65,6 +100,22 @@ fn told(words: &[&str], dir: &Path) -> String {
 /// The ports are others than README's, so that the test stands in nobody's way.
 #[test]
 fn each_part_by_hand_comes_to_a_withdrawal() {
+    for attempt in 1..=PORTS_TRIES_MAX {
+        match by_hand() {
+            Ok(last) => {
+                let kinds = ["VERIFICATION", "INTENT", "OUTCOME", "COMPLETE"];
+                return assert!(kinds.iter().all(|kind| last.contains(kind)), "{last}");
+            }
+            Err(Ended(said)) => {
+                let is_taken = said.contains("Address already in use");
+                assert!(is_taken && attempt < PORTS_TRIES_MAX, "a part has ended: {said}");
+            }
+        }
+    }
+}
+
+/// What the last command says.
+fn by_hand() -> Result<String, Ended> {
     let dir = tempfile::tempdir().unwrap();
     let [switch, bank, registry, admin, console] = free_addresses();
     let listening = [registry, bank, switch];
@@ -91,15 +142,12 @@ fn each_part_by_hand_comes_to_a_withdrawal() {
             continue;
         }
         words.pop();
-        let child = of(&words, dir.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let address = listening[parts.len()];
-        parts.push(Background(child));
-        until(&line, || TcpStream::connect(address).is_ok());
+        parts.push(Background::listening(&words, dir.path(), address)?);
         if address == switch {
             let status = ["target/release/atm-switch", "status", "--config", "example/atm-switch.toml"];
             until("the bank is not ready", || !told(&status, dir.path()).contains("\"banks_ready\": []"));
         }
     }
-    let kinds = ["VERIFICATION", "INTENT", "OUTCOME", "COMPLETE"];
-    assert!(kinds.iter().all(|kind| last.contains(kind)), "{last}");
+    Ok(last)
 }

@@ -17,6 +17,7 @@ use self::files::of_all_parts;
 use crate::act::Deed;
 
 pub use amounts::UNPROVEN_MINOR_MAX;
+pub(crate) use amounts::has_citizen;
 pub use case::{Booked, Case, CaseState, Proposal};
 pub(crate) use case::{booked_minor, is_booked_elsewhere};
 pub use files::{Parts, TakingBack, file_case};

@@ -21,7 +21,7 @@ use reconciliation::{
 
 use crate::act::{About, Deed, Resolution};
 use crate::act_file::{ActError, ActFile};
-use crate::cases::{Case, CaseState, Casework, booked_minor, file_case, is_booked_elsewhere};
+use crate::cases::{Case, CaseState, Casework, booked_minor, file_case, has_citizen, is_booked_elsewhere};
 use crate::due::DueRules;
 use crate::matching::Matching;
 
@@ -641,6 +641,11 @@ impl Row {
     /// decided.
     pub fn is_booked_elsewhere(&self) -> bool {
         !self.is_gone && is_booked_elsewhere(Some(&self.case), &self.about())
+    }
+
+    /// There is a citizen to give back to: no refund is taken without.
+    pub fn has_citizen(&self) -> bool {
+        has_citizen(self.exception.case, &self.about())
     }
 
     /// How much a resolution comes to where nobody says otherwise, minor units, without what is booked of it and stands: of an adjustment what the exception

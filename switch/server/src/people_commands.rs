@@ -25,7 +25,8 @@ pub fn add(
 ) -> Result<(), String> {
     let people = people(settings)?;
     let password = password(input)?;
-    acting(|by| people.add(name, full_name, roles, &password, by))?;
+    acting(|by| people.add(name, full_name, roles, &password, by))
+        .map_err(|error| format!("{name}: {error}"))?;
     writeln!(out, "{name} may log in").map_err(|error| error.to_string())
 }
 
@@ -80,7 +81,7 @@ pub fn set_password(
 ) -> Result<(), String> {
     let people = people(settings)?;
     let password = password(input)?;
-    acting(|by| people.set_password(name, &password, by))?;
+    acting(|by| people.set_password(name, &password, by)).map_err(|error| format!("{name}: {error}"))?;
     writeln!(out, "{name} has another password").map_err(|error| error.to_string())
 }
 

@@ -11,7 +11,7 @@ use crate::act::{About, Resolution};
 pub const UNPROVEN_MINOR_MAX: i64 = 1_000_000_000;
 
 /// There is somebody to give back to: a transaction of the log, or a line that names one.
-pub(super) fn has_citizen(case: CaseId, about: &About) -> bool {
+pub(crate) fn has_citizen(case: CaseId, about: &About) -> bool {
     let is_of_cash_or_papers = matches!(about.kind, Kind::CashOver | Kind::CashShort)
         || matches!(about.kind.group(), Group::Totals | Group::File);
     !is_of_cash_or_papers && (case.of.file == LineId::LOG || about.rrn.is_some())

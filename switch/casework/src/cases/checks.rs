@@ -68,6 +68,9 @@ impl Casework {
                 if is_booked_elsewhere(case, about) {
                     return Err(Refused::BookedElsewhere);
                 }
+                if *resolution == Resolution::Refund && !has_citizen(*id, about) {
+                    return Err(Refused::NobodyToRefund);
+                }
                 let fits = match resolution {
                     Resolution::Accept => *amount_minor == 0,
                     Resolution::Refund => *amount_minor > 0,
@@ -78,7 +81,6 @@ impl Casework {
                     return Err(Refused::Amount(*amount_minor));
                 }
                 match resolution {
-                    Resolution::Refund if !has_citizen(*id, about) => return Err(Refused::NobodyToRefund),
                     Resolution::Refund if about.acquirer_owes_refund => {
                         is_borne_out(case, about, Resolution::Adjustment, -*amount_minor)?;
                         is_borne_out(case, about, Resolution::Refund, *amount_minor)?;

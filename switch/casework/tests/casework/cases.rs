@@ -398,6 +398,7 @@ fn no_more_is_proposed_than_a_case_bears_out_and_no_refund_where_there_is_no_cit
     let gone = About { is_gone: true, ..of(Kind::MissingAtBank, 2_000, 0) };
     for (id, about, resolution, amount_minor, expected) in [
         (line, of(Kind::TotalsOutOfBalance, 5, 4), refund, 1, Some(nobody.clone())),
+        (line, of(Kind::TotalsOutOfBalance, 5, 4), refund, 0, Some(nobody.clone())),
         (line, of(Kind::UnreadableLine, 0, 0), refund, 1, Some(nobody.clone())),
         (case(), of(Kind::CashShort, 500, 0), refund, 500, Some(nobody.clone())),
         (line, of(Kind::MissingAtSwitch, 0, 7), refund, 7, Some(nobody)),

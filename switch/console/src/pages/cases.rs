@@ -596,7 +596,10 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         true => Some(Resolution::Accept),
         false => Resolution::offered(exception.kind),
     };
-    let resolutions = Resolution::PROPOSED;
+    let has_citizen = row.has_citizen();
+    let resolutions = Resolution::PROPOSED
+        .into_iter()
+        .filter(|resolution| has_citizen || *resolution != Resolution::Refund);
     let acts = row.case.acts.iter().filter_map(|number| seen.acts.get(usize::try_from(*number).ok()?));
     Ok(CasePage {
         shell: Shell::of(visitor, Section::Exceptions, t.case),
@@ -643,17 +646,16 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             SaidByHand::of(&seen, is_wanted, t)
         },
         resolutions: resolutions
-            .iter()
             .map(|resolution| Choice {
                 value: resolution.name().to_owned(),
-                words: match row.natural_minor(*resolution) {
-                    0 => resolution_words(*resolution, t).to_owned(),
+                words: match row.natural_minor(resolution) {
+                    0 => resolution_words(resolution, t).to_owned(),
                     minor => {
                         let amount = format::signed(minor, console.settings.currency);
-                        std::format!("{}: {amount}", resolution_words(*resolution, t))
+                        std::format!("{}: {amount}", resolution_words(resolution, t))
                     }
                 },
-                chosen: chosen == Some(*resolution),
+                chosen: chosen == Some(resolution),
             })
             .collect(),
         amount_says: amount_says(row, console, t),
@@ -684,7 +686,10 @@ fn amount_says(row: &Row, console: &Console, t: &Texts) -> String {
     let refund = members
         .map(|(acquirer, bank)| with(&with(t.amount_refund, name(acquirer)), name(bank)))
         .unwrap_or_default();
-    let said = [t.amount_empty, way, &refund];
+    let comes_to_something =
+        Resolution::PROPOSED.iter().any(|resolution| row.natural_minor(*resolution) != 0);
+    let empty = if comes_to_something { t.amount_empty } else { t.amount_none };
+    let said = [empty, way, &refund];
     said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

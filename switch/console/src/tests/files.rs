@@ -326,6 +326,13 @@ async fn a_file_that_is_wrong_has_a_list_of_what_is_wrong_and_nothing_of_it_is_t
     let cut = clerk.load(&POSTINGS_OF_THE_DAY, &postings(&lines[..1], "2,2000000")).await.page;
     assert!(cut.contains("Sai tổng kiểm soát") && cut.contains("thật ra có 1 dòng"), "{cut}");
     assert_eq!(clerk.post("/load/take", &format!("id={id}")).await.location, "/cash?refused=unreadable_line");
+    // Nobody is given anything back for a line that cannot be read, and nothing comes to an amount.
+    let case = clerk.get(&format!("/case?id={}", house.cases("unreadable_line")[0].0)).await.page;
+    assert!(
+        case.contains("<option value=\"adjustment\"") && !case.contains("<option value=\"refund\""),
+        "{case}"
+    );
+    assert!(case.contains("Không cách kết thúc nào có số tiền sẵn ở đây"), "{case}");
     let (casework, acts) = house.console.days.desk().unwrap().acts().read().unwrap();
     assert_eq!((casework.files().count(), casework.refused().len(), acts.len()), (0, 1, 1));
 }

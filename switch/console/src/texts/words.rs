@@ -253,6 +253,7 @@ texts! {
     case_moved_on: "Vụ việc không còn ở trạng thái đó; hãy xem lại.", "The case is no longer where it was; look again.";
     text_bad: "Hãy ghi từ 1 đến {} ký tự.", "Write 1 to {} characters.";
     amount_empty: "Để trống số tiền: lấy số ghi cạnh cách kết thúc.", "Without an amount: what stands beside how it ends.";
+    amount_none: "Không cách kết thúc nào có số tiền sẵn ở đây: chấp nhận thì để trống, còn lại thì ghi số tiền.", "No way comes to an amount by itself here: write none to accept, and one for anything else.";
     amount_more: "Điều chỉnh là số ngân hàng nợ thêm; ở đây ngân hàng nợ thêm.", "An adjustment is what the bank owes more; here it owes more.";
     amount_less: "Điều chỉnh là số ngân hàng nợ thêm, số âm là nợ ít đi; ở đây ngân hàng nợ ít đi.", "An adjustment is what the bank owes more, negative where it owes less; here it owes less.";
     amount_refund: "Khi hoàn tiền, {} còn trả {} cùng số tiền: tiền mặt vẫn ở trong máy của mình.", "With a refund {} also pays {} as much: the cash is still in its machine.";
