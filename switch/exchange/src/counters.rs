@@ -40,6 +40,7 @@ pub fn read_counters(
         let wrong =
             |column: usize| move |reason: Said| Reject::new(row.line, COLUMNS[column], cell(column), reason);
         let read = || {
+            row.check_values()?;
             let notes = |column: usize| {
                 let notes = values::number::<i64>(cell(column)).map_err(wrong(column))?;
                 let too_many = || wrong(column)(Reason::NotesMost.of(&[&NOTES_MAX]));

@@ -86,6 +86,7 @@ fn line<'a>(
     let wrong = |column: usize| {
         move |reason: Said| Reject::new(row.line, JOURNAL_COLUMNS[column], cell(column), reason)
     };
+    row.check_values()?;
     let requested_minor = values::amount_minor(cell(6), None, 0).map_err(wrong(6))?;
     let moved_minor = values::amount_minor(cell(7), None, 0).map_err(wrong(7))?;
     let is_retracted = match (cell(9), moved_minor.signum()) {

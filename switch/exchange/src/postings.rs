@@ -180,6 +180,7 @@ impl<'m> Reading<'m> {
             move |reason: Said| Reject::new(line, &column, &value, reason)
         };
         let named = |column: &Option<String>, value: &str| wrong(column.as_deref().unwrap_or(""), value);
+        row.check_values()?;
         let at = row.cell(places.at);
         let offset = mapping.utc_offset_minutes;
         let day_of = |place: Place| match row.moment(place) {
@@ -197,7 +198,9 @@ impl<'m> Reading<'m> {
             }
         };
         let amount = row.cell(places.amount);
-        let amount_minor = values::amount_minor(amount, mapping.thousands, mapping.amount_decimals)
+        let amount_minor = row
+            .check_whole(Some(places.amount))
+            .and_then(|()| values::amount_minor(amount, mapping.thousands, mapping.amount_decimals))
             .map_err(wrong(&columns.amount, amount))?;
         let direction = cell(places.direction);
         let amount_minor = match places.direction {
@@ -220,12 +223,16 @@ impl<'m> Reading<'m> {
         let day = cell(places.day);
         let currency = cell(places.currency);
         let count = cell(places.count);
-        let count = optional(count, values::number).map_err(named(&columns.count, count))?.unwrap_or(1);
+        let whole_count = |text: &str| row.check_whole(places.count).and_then(|()| values::number(text));
+        let count = optional(count, whole_count).map_err(named(&columns.count, count))?.unwrap_or(1);
         if count == 0 {
             return Err(named(&columns.count, "0")(Reason::NoCount.into()));
         }
         let (rrn, terminal) = (cell(places.rrn), cell(places.terminal));
         let (stan, sequence) = (cell(places.stan), cell(places.sequence));
+        let whole_stan = |text: &str| row.check_whole(places.stan).and_then(|()| values::stan(text));
+        let whole_sequence =
+            |text: &str| row.check_whole(places.sequence).and_then(|()| values::number(text));
         Ok(Posting {
             id: LineId { file: self.file, line: row.line },
             bank: self.bank,
@@ -235,8 +242,8 @@ impl<'m> Reading<'m> {
             },
             rrn: optional(rrn, values::rrn).map_err(named(&columns.rrn, rrn))?,
             terminal: optional(terminal, values::terminal).map_err(named(&columns.terminal, terminal))?,
-            stan: optional(stan, values::stan).map_err(named(&columns.stan, stan))?,
-            sequence: optional(sequence, values::number).map_err(named(&columns.sequence, sequence))?,
+            stan: optional(stan, whole_stan).map_err(named(&columns.stan, stan))?,
+            sequence: optional(sequence, whole_sequence).map_err(named(&columns.sequence, sequence))?,
             at_s: moment.map_err(wrong(&columns.at, at))?,
             amount_minor,
             currency: optional(currency, values::currency)

@@ -53,6 +53,8 @@ reasons! {
     NoUtf8: "it is not UTF-8";
     NoCsv: "it cannot be read as CSV: {}";
     QuotationOpen: "it goes on in the next line: a quotation mark is not closed";
+    MoreValues: "it has more values than the first row: one with the delimiter in it has to be in quotation marks";
+    LineEnds: "the line ends within its columns, and it may have been cut: fill the line up with blanks, or name the columns as {}- where its end is the value's";
     Delimiter: "one ASCII character is taken";
     BytesMost: "{} bytes are the most";
     LinesMost: "{} lines are the most";
@@ -60,6 +62,12 @@ reasons! {
     ValueBytesMost: "{} bytes are the most of a value";
     NoOutcome: "it is taken, none, kept or retracted";
     OtherMoved: "the amount that moved is {}";
+    DigitsBehind: "digits follow behind a blank: where they belong to it, a layout with thousands = \" \" reads amounts so";
+    MinusInJournal: "a minus: whether notes left or were put in is said by the journal's words for it";
+    HalfDay: "a time of 24 hours is read, and {} stands behind it";
+    NotesUnclear: "notes move more than once in this transaction, and how many is not in front of each time: hand the day in as a normalised journal, or name other words in the layout";
+    AnotherBefore: "another one is in front of it in this transaction: an end between two of them is missing, or the layout's word stands for two things";
+    NoRequested: "notes moved, and no amount that was asked for is in the transaction: look at the layout's word for it";
     NoEnd: "the last transaction has no end: the journal may have been cut";
     NotesMost: "{} notes are the most";
     CassetteImpossible: "the cassette would hold more than any machine can";

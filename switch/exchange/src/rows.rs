@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mapping::Form;
 use crate::raw_rows::{InProcess, Moment, RowForm, Rows};
-use crate::reason::Reason;
+use crate::reason::{Reason, Said};
 use crate::refusal::{Refusal, Reject, Rejects};
 
 /// A larger file is refused: half a day of a country in one bank.
@@ -58,6 +58,8 @@ pub(crate) struct Row<'a> {
     /// Of a workbook's row those cells that are no text.
     moments: &'a [Option<Moment>],
     is_fixed: bool,
+    /// Of CSV so many values at most.
+    cells_max: usize,
 }
 
 impl<'a> Row<'a> {
@@ -73,6 +75,29 @@ impl<'a> Row<'a> {
             }
         };
         cell.trim()
+    }
+
+    /// A row of CSV with more values than the first has one that its delimiter cuts: `2,000,000` without quotation marks would be read as 2.
+    pub(crate) fn check_values(&self) -> Result<(), Reject> {
+        let filled = self.cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |last| last + 1);
+        match filled > self.cells_max {
+            true => Err(Reject::new(self.line, "line", &self.cells.join(","), Reason::MoreValues)),
+            false => Ok(()),
+        }
+    }
+
+    /// A number of fixed width that the line's end cuts would be read as a smaller one; a blank before that end is the number's own end.
+    ///
+    /// # Errors
+    /// That it may be cut.
+    pub(crate) fn check_whole(&self, place: Option<Place>) -> Result<(), Said> {
+        let Some(Place::Characters(from, to)) = place else { return Ok(()) };
+        let text = self.first();
+        let is_within = (from + 1..to).contains(&text.chars().count());
+        match to != LINE_END && is_within && !text.ends_with(char::is_whitespace) {
+            true => Err(Reason::LineEnds.of(&[&(from + 1)])),
+            false => Ok(()),
+        }
     }
 
     /// The date or time of a place, where a workbook keeps it as one.
@@ -93,15 +118,18 @@ impl<'a> Row<'a> {
 pub(crate) enum Place {
     /// From 0.
     Cell(usize),
-    /// Characters from 0, the second not included.
+    /// Characters from 0, the second not included; or up to [`LINE_END`].
     Characters(usize, usize),
 }
+
+/// However long the line is.
+const LINE_END: usize = usize::MAX;
 
 /// The headings of a file, where it has any.
 pub(crate) struct Headings(Vec<String>);
 
 impl Headings {
-    /// Finds a column by heading, number from 1, or characters from 1.
+    /// Finds a column by heading, number from 1, or characters from 1: `1-12`, or `35-` up to the line's end.
     pub(crate) fn place(&self, column: &str) -> Result<Place, Refusal> {
         if let Some(index) = self.0.iter().position(|heading| heading == column) {
             return Ok(Place::Cell(index));
@@ -111,6 +139,9 @@ impl Headings {
             Some((from, to)) if number(from).is_some() && number(to) >= number(from) => {
                 let (from, to) = (number(from).unwrap_or(1), number(to).unwrap_or(1));
                 Ok(Place::Characters(from - 1, to))
+            }
+            Some((from, "")) if number(from).is_some() => {
+                Ok(Place::Characters(number(from).unwrap_or(1) - 1, LINE_END))
             }
             _ => number(column)
                 .map(|index| Place::Cell(index - 1))
@@ -144,6 +175,7 @@ pub(crate) fn each_row(
     };
     let is_fixed = raw == RowForm::Fixed;
     let (mut begin, mut refusal) = (Some(begin), None);
+    let mut cells_max = usize::MAX;
     if let Some(begin) = begin.take_if(|_| is_fixed) {
         begin(&Headings(Vec::new()))?;
     }
@@ -163,13 +195,17 @@ pub(crate) fn each_row(
             return goes_on;
         }
         if let Some(begin) = begin.take() {
+            if matches!(raw, RowForm::Csv { .. }) {
+                cells_max = texts.len();
+            }
             let headings = texts.iter().map(|text| text.trim().to_owned());
             refusal = begin(&Headings(if has_header { headings.collect() } else { Vec::new() })).err();
             if has_header || refusal.is_some() {
                 return refusal.is_none();
             }
         }
-        give(&Row { line: row.line, cells: &texts, moments: &row.moments, is_fixed }, rejects, &mut take);
+        let row = Row { line: row.line, cells: &texts, moments: &row.moments, is_fixed, cells_max };
+        give(&row, rejects, &mut take);
         true
     })?;
     let (what, reason) = match form {

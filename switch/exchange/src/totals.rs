@@ -55,6 +55,7 @@ pub fn read_totals(bytes: &[u8], reader: Reader<'_>) -> Result<Vec<TotalsLine>, 
 fn line<'a>(row: &Row<'_>, cell: &impl Fn(usize) -> &'a str) -> Result<TotalsLine, Reject> {
     let wrong =
         |column: usize| move |reason: Said| Reject::new(row.line, COLUMNS[column], cell(column), reason);
+    row.check_values()?;
     let is_known = |number: &u8| ELEMENTS.iter().any(|element| element.number == *number);
     let element = cell(1).parse::<u8>().ok().filter(is_known);
     Ok(TotalsLine {

@@ -598,6 +598,227 @@ fn a_raw_journal_is_read_by_its_machine_s_words() {
     assert_eq!(told(&refusal), ["25 end ``: the last transaction has no end: the journal may have been cut"]);
 }
 
+fn raw(patterns: &Patterns, lines: &[&str]) -> Result<Vec<(i64, i64, bool)>, Vec<String>> {
+    let inner: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    let text = format!("03/05/2026 07:00:00 TRANSACTION START\n{inner}03/05/2026 07:00:40 TRANSACTION END\n");
+    let terminal = processor::TerminalId(*b"HN000001");
+    let file = read_raw_journal(text.as_bytes(), patterns, terminal, 420, Reader::IN_PROCESS);
+    let line = |line: &reconciliation::CashLine| (line.requested_minor, line.moved_minor, line.is_retracted);
+    file.map(|file| file.lines.iter().map(line).collect()).map_err(|refusal| told(&refusal))
+}
+
+/// `AMOUNT 2 400 000` was read as 2 wherever thousands were separated by blanks, and nearly all of it offered as a refund.
+#[test]
+fn a_value_of_a_raw_journal_is_read_whole_or_its_line_is_wrong() {
+    let commas = Patterns::default();
+    let blanks = Patterns { thousands: Some(' '), ..Patterns::default() };
+    let hard_blanks = Patterns { thousands: Some('\u{a0}'), ..Patterns::default() };
+    for (patterns, line, amount_minor) in [
+        (&blanks, "AMOUNT 2 400 000", 2_400_000),
+        (&blanks, "AMOUNT: 2 400 000.00 VND", 2_400_000),
+        (&blanks, "AMOUNT 400000", 400_000),
+        (&blanks, "AMOUNT 2\u{a0}400\u{a0}000", 2_400_000),
+        (&hard_blanks, "AMOUNT 2\u{a0}400\u{a0}000", 2_400_000),
+        (&blanks, "AMOUNT 2 400 000 07:00:09", 2_400_000),
+        (&commas, "AMOUNT=2,400,000 VND", 2_400_000),
+        (&commas, "AMOUNT 2,400,000 03/05/2026 07:00", 2_400_000),
+    ] {
+        let read = raw(patterns, &[line, "NOTES TAKEN"]);
+        assert_eq!(read, Ok(vec![(amount_minor, amount_minor, false)]), "{line}");
+    }
+    let goes_on = "digits follow behind a blank: where they belong to it, a layout with thousands = \" \" reads amounts so";
+    let groups = "its thousands are not separated by three digits";
+    let minus = "a minus: whether notes left or were put in is said by the journal's words for it";
+    for (patterns, line, expected) in [
+        (&commas, "AMOUNT 2 400 000", format!("2 amount `2`: {goes_on}")),
+        (&commas, "AMOUNT 2 400,000", format!("2 amount `2`: {goes_on}")),
+        (&commas, "AMOUNT 2,400 ,000", format!("2 amount `2,400`: {goes_on}")),
+        (&commas, "DISPENSED 2 400 000", format!("2 dispensed `2`: {goes_on}")),
+        (&commas, "STAN 000 017", format!("2 stan `000`: {goes_on}")),
+        (&commas, "TRACE NO: 4 711", format!("2 sequence `4`: {goes_on}")),
+        (&blanks, "AMOUNT 2 400 00", format!("2 amount `2 400 00`: {groups}")),
+        (&blanks, "DISPENSED 2 400 000 1", format!("2 dispensed `2 400 000 1`: {groups}")),
+        (&blanks, "AMOUNT 2 400 000VND", format!("2 amount `2 400 000VND`: {groups}")),
+        (&commas, "AMOUNT: -2,400,000", format!("2 amount `-2,400,000`: {minus}")),
+        (&commas, "DISPENSED -400,000", format!("2 dispensed `-400,000`: {minus}")),
+        (&commas, "RRN 6123 0000 0001", "2 rrn `6123`: an RRN has 12 characters".to_owned()),
+    ] {
+        assert_eq!(raw(patterns, &[line, "AMOUNT 5000"]).err(), Some(vec![expected]), "{line}");
+    }
+    let half = "03/05/2026 07:00:00 PM TRANSACTION START\n03/05/2026 07:00:40 TRANSACTION END\n";
+    let terminal = processor::TerminalId(*b"HN000001");
+    let refusal = read_raw_journal(half.as_bytes(), &commas, terminal, 420, Reader::IN_PROCESS).unwrap_err();
+    let reason = "a time of 24 hours is read, and PM stands behind it";
+    let value = "03/05/2026 07:00:00 PM TRANSACTION START";
+    assert_eq!(told(&refusal), [format!("1 date and time `{value}`: {reason}")]);
+}
+
+/// Of notes that left in parts the last part alone counted, and a refund of the others followed.
+#[test]
+fn notes_that_move_several_times_in_a_raw_transaction_are_summed_up_or_refused() {
+    const ALL: &str = "AMOUNT 500000";
+    let plain = Patterns::default();
+    for (name, lines, expected) in [
+        (
+            "in two parts",
+            &[ALL, "DISPENSED 300000", "NOTES TAKEN", "DISPENSED 200000", "NOTES TAKEN"][..],
+            (500_000, 500_000, false),
+        ),
+        (
+            "the rest drawn back",
+            &[ALL, "DISPENSED 300000", "NOTES TAKEN", "DISPENSED 200000", "NOTES RETRACTED"],
+            (500_000, 300_000, true),
+        ),
+        (
+            "the first drawn back",
+            &[ALL, "DISPENSED 300000", "NOTES RETRACTED", "DISPENSED 200000", "NOTES TAKEN"],
+            (500_000, 200_000, true),
+        ),
+        ("tried again", &[ALL, "NOTES RETRACTED", "NOTES TAKEN"], (500_000, 500_000, true)),
+        ("said behind", &[ALL, "NOTES TAKEN", "DISPENSED 300000"], (500_000, 300_000, false)),
+        ("in one line", &[ALL, "DISPENSED 300000 NOTES TAKEN"], (500_000, 300_000, false)),
+        ("left lying", &[ALL, "DISPENSED 300000"], (500_000, 0, false)),
+        (
+            "put in twice",
+            &[ALL, "DISPENSED 300000", "NOTES STACKED", "DISPENSED 200000", "NOTES STACKED"],
+            (-500_000, -500_000, false),
+        ),
+        ("a note given back", &[ALL, "NOTES TAKEN", "NOTES STACKED"], (-500_000, -500_000, false)),
+        (
+            "asked for less",
+            &["STAN 16", "AMOUNT 900000", "STAN 17", ALL, "NOTES TAKEN"],
+            (500_000, 500_000, false),
+        ),
+        ("said again", &[ALL, "STAN 17", "NOTES TAKEN", ALL, "STAN 17"], (500_000, 500_000, false)),
+    ] {
+        assert_eq!(raw(&plain, lines), Ok(vec![expected]), "{name}");
+    }
+    let unclear = "notes move more than once in this transaction, and how many is not in front of each time: hand the day in as a normalised journal, or name other words in the layout";
+    let other = "another one is in front of it in this transaction: an end between two of them is missing, or the layout's word stands for two things";
+    let unasked = "notes moved, and no amount that was asked for is in the transaction: look at the layout's word for it";
+    for (name, lines, expected) in [
+        (
+            "twice taken",
+            &[ALL, "NOTES TAKEN", "NOTES TAKEN"][..],
+            format!("4 taken `NOTES TAKEN`: {unclear}"),
+        ),
+        (
+            "a part, and the rest",
+            &[ALL, "DISPENSED 300000", "NOTES TAKEN", "NOTES TAKEN"],
+            format!("5 taken `NOTES TAKEN`: {unclear}"),
+        ),
+        (
+            "all, and a part",
+            &[ALL, "NOTES TAKEN", "DISPENSED 200000", "NOTES TAKEN"],
+            format!("5 taken `NOTES TAKEN`: {unclear}"),
+        ),
+        (
+            "some of them drawn back",
+            &[ALL, "NOTES TAKEN", "NOTES RETRACTED"],
+            format!("4 retracted `NOTES RETRACTED`: {unclear}"),
+        ),
+        (
+            "some of a part drawn back",
+            &[ALL, "DISPENSED 300000", "NOTES TAKEN", "NOTES RETRACTED"],
+            format!("5 retracted `NOTES RETRACTED`: {unclear}"),
+        ),
+        (
+            "two parts at once",
+            &[ALL, "DISPENSED 300000", "DISPENSED 200000", "NOTES TAKEN"],
+            format!("4 dispensed `200000`: {unclear}"),
+        ),
+        (
+            "a part of which nothing is said",
+            &[ALL, "DISPENSED 300000", "NOTES TAKEN", "DISPENSED 200000"],
+            format!("1 notes ``: {unclear}"),
+        ),
+        (
+            "out and in",
+            &[ALL, "DISPENSED 300000", "NOTES TAKEN", "NOTES STACKED"],
+            format!("1 notes ``: {unclear}"),
+        ),
+        (
+            "put in twice",
+            &[ALL, "NOTES STACKED", "NOTES STACKED"],
+            format!("4 stacked `NOTES STACKED`: {unclear}"),
+        ),
+        ("another amount", &[ALL, "NOTES TAKEN", "AMOUNT 300000"], format!("4 amount `300000`: {other}")),
+        ("another STAN", &["STAN 17", ALL, "NOTES TAKEN", "STAN 18"], format!("5 stan `18`: {other}")),
+        ("no amount", &["STAN 17 AMOUNT 500000", "NOTES TAKEN"], format!("1 amount ``: {unasked}")),
+        ("an empty amount", &["AMOUNT:", "NOTES TAKEN"], format!("1 amount ``: {unasked}")),
+    ] {
+        assert_eq!(raw(&plain, lines), Err(vec![expected]), "{name}");
+    }
+}
+
+/// `2,000,000` without quotation marks, as the last value of a line, was read as 2, and what was behind it passed over.
+#[test]
+fn a_value_of_csv_that_its_delimiter_cuts_is_a_wrong_line() {
+    let reason =
+        "it has more values than the first row: one with the delimiter in it has to be in quotation marks";
+    let columns =
+        |at: &str, amount: &str| Columns { at: at.into(), amount: amount.into(), ..Columns::default() };
+    let mapping = |header: bool, columns: Columns| Mapping {
+        form: Form::Csv { delimiter: ',', header },
+        columns,
+        thousands: Some('.'),
+        control: Some(Control { marker: "TRAILER".into(), count: "2".into(), amount: "3".into() }),
+        ..Mapping::normal()
+    };
+    let (named, numbered) = (mapping(true, columns("at", "amount")), mapping(false, columns("1", "2")));
+    let good = "2026-05-03 07:00:00,5.000";
+    let file = |mapping: &Mapping, text: &str| {
+        read_postings(text.as_bytes(), mapping, bank(), day(), Reader::IN_PROCESS).map_err(|it| told(&it))
+    };
+    let wrong = "2026-05-03 07:00:00,2,000,000";
+    for (name, mapping, first) in [("by headings", &named, "at,amount"), ("by number", &numbered, good)] {
+        let lines = if first == good { 2 } else { 1 };
+        let text = format!("{first}\n{good},, \nTRAILER,{lines},{}\n", lines * 5_000);
+        assert_eq!(file(mapping, &text).map(|file| file.postings.len()), Ok(lines), "{name}");
+        let expected = vec![format!("2 line `{wrong}`: {reason}")];
+        assert_eq!(file(mapping, &format!("{first}\n{wrong}\n")), Err(expected), "{name}");
+    }
+    let expected = [format!("2 line `970415,88,2,000,000`: {reason}")];
+    let totals = read_totals(b"bank,element,value\n970415,88,2,000,000\n", Reader::IN_PROCESS).unwrap_err();
+    assert_eq!(told(&totals), expected);
+    let counters = "terminal,day,at,cassette,note,opening,loaded,dispensed,counted\nHN000001,2026-05-03,2026-05-03 23:00:00,1,500000,20000,0,4,19,996\n";
+    let counters = read_counters(counters.as_bytes(), 420, Reader::IN_PROCESS).unwrap_err();
+    assert_eq!(counters.rejects[0].reason, reason);
+    let journal = "outcome,terminal,day,rrn,stan,sequence,at,currency,moved,requested\ntaken,HN000001,2026-05-03,,17,,2026-05-03 07:00:09,704,500,500,000\n";
+    let journal = read_journal(journal.as_bytes(), 420, Reader::IN_PROCESS).unwrap_err();
+    assert_eq!((journal.rejects[0].line, journal.rejects[0].reason.as_str()), (2, reason));
+}
+
+/// A line of fixed width that was cut within its amount was read as a smaller one.
+#[test]
+fn a_number_of_fixed_width_that_the_line_s_end_cuts_is_a_wrong_line() {
+    let mapping = |amount: &str| Mapping {
+        form: Form::Fixed { skip_lines: 0 },
+        columns: Columns { at: "1-19".into(), amount: amount.into(), ..Columns::default() },
+        control: None,
+        ..Mapping::normal()
+    };
+    let read = |amount: &str, text: &str| {
+        let line = format!("2026-05-03 07:00:00{text}\n");
+        let file = read_postings(line.as_bytes(), &mapping(amount), bank(), day(), Reader::IN_PROCESS);
+        file.map(|file| file.postings[0].amount_minor).map_err(|refusal| told(&refusal))
+    };
+    for (amount, text) in [
+        ("20-31", "     2000000"),
+        ("20-31", "2000000     "),
+        ("20-31", "2000000  "),
+        ("20-31", "000002000000"),
+        ("20-", "2000000"),
+        ("20-", "     2000000"),
+    ] {
+        assert_eq!(read(amount, text), Ok(2_000_000), "{amount} {text}");
+    }
+    let reason = "the line ends within its columns, and it may have been cut: fill the line up with blanks, or name the columns as 20- where its end is the value's";
+    for (text, value) in [("     2000", "2000"), ("0000020000", "0000020000"), ("2000000", "2000000")] {
+        assert_eq!(read("20-31", text), Err(vec![format!("1 20-31 `{value}`: {reason}")]), "{text}");
+    }
+}
+
 /// A journal in UTF-16, one of another make and one of another machine were taken as that of a machine that did nothing.
 #[test]
 fn a_journal_that_is_not_the_one_that_is_named_is_told() {

@@ -163,6 +163,12 @@ fn vietnamese(reason: Reason) -> &'static str {
         Reason::NoUtf8 => "không phải UTF-8",
         Reason::NoCsv => "không đọc được theo CSV (chương trình đọc báo: {})",
         Reason::QuotationOpen => "kéo sang dòng sau: dấu ngoặc kép chưa đóng",
+        Reason::MoreValues => {
+            "có nhiều giá trị hơn dòng đầu: giá trị có chứa dấu phân cách phải đặt trong dấu ngoặc kép"
+        }
+        Reason::LineEnds => {
+            "dòng kết thúc giữa các cột của nó, có thể đã bị cắt: hãy thêm khoảng trắng cho đủ, hoặc khai cột là {}- nếu giá trị kéo đến cuối dòng"
+        }
         Reason::Delimiter => "chỉ nhận một ký tự ASCII",
         Reason::BytesMost => "nhiều nhất {} byte",
         Reason::LinesMost => "nhiều nhất {} dòng",
@@ -170,6 +176,20 @@ fn vietnamese(reason: Reason) -> &'static str {
         Reason::ValueBytesMost => "một ô nhiều nhất {} byte",
         Reason::NoOutcome => "phải là taken, none, kept hoặc retracted",
         Reason::OtherMoved => "số tiền đã ra hoặc vào là {}",
+        Reason::DigitsBehind => {
+            "sau khoảng trắng còn chữ số: nếu thuộc về số này thì khai thousands = \" \" trong cách đọc để đọc số tiền như vậy"
+        }
+        Reason::MinusInJournal => "có dấu trừ: tiền ra hay tiền vào do từ ngữ của nhật ký cho biết",
+        Reason::HalfDay => "chỉ đọc giờ theo 24 giờ, mà sau giờ có {}",
+        Reason::NotesUnclear => {
+            "trong giao dịch này tiền ra vào nhiều lần mà trước mỗi lần không ghi bao nhiêu: hãy nộp nhật ký dạng chuẩn cho ngày này, hoặc khai từ ngữ khác trong cách đọc"
+        }
+        Reason::AnotherBefore => {
+            "trong giao dịch này trước đó đã có giá trị khác: thiếu phần kết thúc giữa hai giao dịch, hoặc từ ngữ trong cách đọc chỉ hai thứ"
+        }
+        Reason::NoRequested => {
+            "có tiền ra vào mà giao dịch không có số tiền yêu cầu: hãy xem từ ngữ cho số tiền trong cách đọc"
+        }
         Reason::NoEnd => "giao dịch cuối không có phần kết thúc: nhật ký máy có thể đã bị cắt",
         Reason::NotesMost => "nhiều nhất {} tờ",
         Reason::CassetteImpossible => "không hộp tiền nào chứa được nhiều như vậy",
@@ -238,6 +258,10 @@ fn vietnamese_field(field: &str) -> &str {
         "opening" => "đầu kỳ (opening)",
         "loaded" => "nạp (loaded)",
         "dispensed" => "đã chi (dispensed)",
+        "taken" => "đã lấy tiền (taken)",
+        "retracted" => "đã thu lại (retracted)",
+        "stacked" => "đã nhận vào (stacked)",
+        "notes" => "tờ tiền",
         "counted" => "kiểm đếm (counted)",
         "element" => "phần tử (element)",
         "value" => "số (value)",
