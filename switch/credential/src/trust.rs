@@ -76,17 +76,30 @@ impl TrustStore {
     /// # Errors
     /// The place of the first list that is refused, and why.
     pub fn with_lists<'a>(
-        mut self,
+        self,
         lists: impl IntoIterator<Item = &'a [u8]>,
         rule: ListRule,
     ) -> Result<TrustStore, (usize, ListError)> {
-        let mut revocations = Revocations::default();
+        let (store, refused) = self.with_good_lists(lists, rule);
+        refused.into_iter().next().map_or(Ok(store), Err)
+    }
+
+    /// As [`TrustStore::with_lists`] with those of the lists that can be used, and the place of each other with why it is
+    /// refused. An authority all of whose lists are refused is one without a list.
+    pub fn with_good_lists<'a>(
+        mut self,
+        lists: impl IntoIterator<Item = &'a [u8]>,
+        rule: ListRule,
+    ) -> (TrustStore, Vec<(usize, ListError)>) {
+        let (mut revocations, mut refused) = (Revocations::default(), Vec::new());
         for (place, der) in lists.into_iter().enumerate() {
-            let list = RevocationList::read(der, &self.authorities, self.algorithms);
-            revocations.add(list.map_err(|error| (place, error))?);
+            match RevocationList::read(der, &self.authorities, self.algorithms) {
+                Ok(list) => revocations.add(list),
+                Err(error) => refused.push((place, error)),
+            }
         }
         (self.revocations, self.rule) = (revocations, Some(rule));
-        Ok(self)
+        (self, refused)
     }
 
     /// Whether a verified SOD's document signer is still believed. A cached verdict does not answer this: ask at each use.

@@ -11,7 +11,7 @@ use server::cli::{
     BlockArgs, Cli, Command, DayCommand, EnrolmentCommand, KeysCommand, LogCommand, LogFormat, PeopleCommand,
     ReconCommand, SafCommand, ShowArgs, SuspenseCommand,
 };
-use server::config::{self, Settings};
+use server::config::{self, Mistake, Settings};
 use server::keys_commands::{self, Brought};
 use server::operator::{self, Request};
 use server::verify_command::{self, BadLog, KeptHeads};
@@ -66,8 +66,11 @@ impl From<String> for Failure {
 fn carry_out(command: Command) -> Result<(), Failure> {
     let out = &mut std::io::stdout().lock();
     match command {
-        Command::Run { config, addresses } => run::run(settings(&config.file)?, addresses.as_deref())?,
-        Command::Check { file } => print!("{}", settings(&file)?.summary()),
+        Command::Run { config, addresses } => {
+            let (settings, trust) = config::load_to_run(&config.file).map_err(bad_configuration)?;
+            run::run(settings, trust, addresses.as_deref())?;
+        }
+        Command::Check { file } => check(&file)?,
         Command::Log(LogCommand::Show { config, json, from, limit }) => {
             log_commands::show(&settings(&config.file)?, json, from, limit, out)?;
         }
@@ -243,10 +246,21 @@ fn people(command: PeopleCommand, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn settings(file: &Path) -> Result<Settings, Failure> {
-    config::load(file).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        Failure::Configuration(lines.join("\n"))
-    })
+    config::load(file).map_err(bad_configuration)
+}
+
+fn bad_configuration(mistakes: Vec<Mistake>) -> Failure {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    Failure::Configuration(lines.join("\n"))
+}
+
+fn check(file: &Path) -> Result<(), Failure> {
+    let (settings, trust) = config::load_to_run(file).map_err(bad_configuration)?;
+    print!("{}", settings.summary());
+    for reason in trust.left_aside() {
+        println!("left aside  WARNING, credential.crl_dir: {reason}");
+    }
+    Ok(())
 }
 
 fn block(args: BlockArgs, set: bool) -> Result<(), Failure> {

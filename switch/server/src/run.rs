@@ -49,7 +49,7 @@ use crate::rows_process::RowsProcess;
 use crate::security_module;
 use crate::tls::{self, Watched};
 use crate::totals_count::TotalsCounter;
-use crate::trust::TrustKeeper;
+use crate::trust::{StartTrust, TrustKeeper};
 use crate::verifier::Verifier;
 
 /// Threads for terminals' and banks' sockets: one for two cores, for the event loop and the log have their own.
@@ -64,18 +64,18 @@ const NETWORK_MESSAGES_MAX: usize = 16;
 /// What connections may still write when the event loop has ended.
 const LAST_WRITES_MAX: Duration = Duration::from_secs(1);
 
-/// Runs the switch until SIGTERM or SIGINT, then drains it. `addresses` is a file that gets the real addresses, as JSON,
-/// once terminals are accepted.
+/// Runs the switch until SIGTERM or SIGINT, then drains it. It begins with `trust`. `addresses` is a file that gets the
+/// real addresses, as JSON, once terminals are accepted.
 ///
 /// # Errors
 /// Why it could not start, or did not end well.
-pub fn run(settings: Settings, addresses: Option<&Path>) -> Result<(), String> {
+pub fn run(settings: Settings, trust: StartTrust, addresses: Option<&Path>) -> Result<(), String> {
     let threads = cores().min(OTHER_THREADS_MAX);
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(threads).max_blocking_threads(threads).thread_name("others").enable_all();
     let runtime = builder.build();
     let runtime = runtime.map_err(|error| format!("threads: {error}"))?;
-    let result = runtime.block_on(serve(settings, addresses));
+    let result = runtime.block_on(serve(settings, trust, addresses));
     runtime.shutdown_timeout(LAST_WRITES_MAX);
     result
 }
@@ -84,7 +84,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), String> {
+async fn serve(settings: Settings, trust: StartTrust, addresses: Option<&Path>) -> Result<(), String> {
     let clock = Clock::start();
     let metrics = admin::collect_metrics()?;
     process_memory::lock();
@@ -123,7 +123,8 @@ async fn serve(settings: Settings, addresses: Option<&Path>) -> Result<(), Strin
     let keys = Arc::new(TerminalKeyStore::default());
     keys.replace(terminal_keys(&settings));
     let list_memory = ListMemory::open(&settings.switch.log_dir)?;
-    let trust = list_memory.check(settings.credential.trust.clone());
+    trust.tell();
+    let trust = list_memory.check(trust.trust);
     let chip_threads = cores().min(OTHER_THREADS_MAX);
     let verifier = Verifier::start(&settings, trust, chip_threads, &keys, clock, &bus.others)?;
     let hsm_max = Duration::from_millis(settings.processor.timers.hsm_ms_max);
@@ -468,9 +469,9 @@ impl Reloaded {
 }
 
 /// SIGHUP reads the configuration again: terminals and their keys, certificates and allowed networks, banks' limits and
-/// codes, timers and limits are those of the new one at once; country signers and revocation lists are looked at again, and
-/// the security module's keys. What is for a restart ([`restart::parts`]) is named where it has changed. A file with a mistake
-/// changes nothing.
+/// codes, timers and limits are those of the new one at once; country signers and revocation lists are looked at again
+/// ([`TrustKeeper`], which keeps those in use where a file is bad), and the security module's keys. What is for a restart
+/// ([`restart::parts`]) is named where it has changed. A file with a mistake changes nothing.
 async fn reload_on_hangup(file: PathBuf, reloaded: Reloaded, bus: Bus) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {

@@ -1,5 +1,7 @@
 //! Country signers and their revocation lists, from directories: read at the start, at SIGHUP, and when the files change.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +16,14 @@ use crate::clock::Clock;
 use crate::list_memory::ListMemory;
 use crate::proofs::Proofs;
 
-/// Files of one directory; more are refused.
+/// Files of one directory; more are refused, and of lists a start takes the first by name.
 const FILES_MAX: usize = 1_000;
 
 /// Bytes of one file: a revocation list in PEM.
 const FILE_BYTES_MAX: u64 = 2 * LIST_BYTES_MAX as u64;
+
+/// What is left aside is told in so many lines, at a start and by `check`.
+const LEFT_ASIDE_TOLD_MAX: usize = 20;
 
 /// Where the trusted files are, and what holds of them.
 #[derive(Clone, Debug)]
@@ -44,6 +49,42 @@ pub struct TrustMistake {
     pub reason: String,
 }
 
+/// What a start trusts.
+#[derive(Debug)]
+pub struct StartTrust {
+    /// All authorities, and the revocation lists that can be used.
+    pub trust: TrustStore,
+    /// Path and reason of what of `crl_dir` cannot be used: the start goes without it.
+    left_aside: Vec<String>,
+}
+
+impl StartTrust {
+    /// What is left aside, a line each; of more than 20 lines the number.
+    pub fn left_aside(&self) -> Vec<String> {
+        let mut told: Vec<String> = self.left_aside.iter().take(LEFT_ASIDE_TOLD_MAX).cloned().collect();
+        let more = self.left_aside.len() - told.len();
+        if more > 0 {
+            told.push(format!("and {more} more like these"));
+        }
+        told
+    }
+
+    /// Tells the program's log and the metrics what is left aside.
+    pub(crate) fn tell(&self) {
+        let left_aside = self.left_aside();
+        if !left_aside.is_empty() {
+            metrics::gauge!("atm_switch_trust_files_refused").set(1.0);
+        }
+        for reason in left_aside {
+            tracing::error!(key = "crl_dir", reason, "left aside: the start goes without this list");
+        }
+    }
+}
+
+/// What a directory's files hold, DER, each with its file, in the order of the files' names; or what is wrong with a file, its
+/// path before it.
+type Found = Vec<(PathBuf, Result<Vec<u8>, String>)>;
+
 /// The files as they were at a moment.
 struct Files {
     certificates: Vec<(PathBuf, Vec<u8>)>,
@@ -52,28 +93,34 @@ struct Files {
 }
 
 impl TrustFiles {
-    /// Reads the directories and makes a trust store of them, whole or not at all.
+    /// What a start trusts: every authority, or nothing; and the lists that can be used. A list that cannot be would keep the switch
+    /// down behind a restart, for every bank and authority: without it, its own authority's cards alone are 91 (`crl_stale`).
     ///
     /// # Errors
-    /// The first file that cannot be used, or a directory without any certificate.
-    pub fn read(&self) -> Result<TrustStore, TrustMistake> {
-        self.store(&self.files()?)
+    /// The first file of `csca_dir` that cannot be used, that directory without any certificate, or a directory that cannot be
+    /// read.
+    pub fn read(&self) -> Result<StartTrust, TrustMistake> {
+        let trust = self.authorities(&whole("csca_dir", self.certificates()?)?)?;
+        if self.crl_dir.is_none() {
+            return Ok(StartTrust { trust, left_aside: Vec::new() });
+        }
+        let (mut lists, mut left_aside) = (Vec::new(), Vec::new());
+        for (path, found) in self.lists()? {
+            match found {
+                Ok(der) => lists.push((path, der)),
+                Err(reason) => left_aside.push(reason),
+            }
+        }
+        let (trust, refused) = trust.with_good_lists(lists.iter().map(|(_, der)| der.as_slice()), self.rule);
+        left_aside.extend(refused.into_iter().map(|(place, error)| named(&lists[place].0, &error)));
+        left_aside.dedup();
+        Ok(StartTrust { trust, left_aside })
     }
 
+    /// The files of both directories, all of them good to read.
     fn files(&self) -> Result<Files, TrustMistake> {
-        let certificates = files(&self.csca_dir, |bytes| {
-            let certificates = CertificateDer::pem_slice_iter(bytes);
-            certificates.map(|der| der.map(|der| der.to_vec()).map_err(|error| error.to_string())).collect()
-        });
-        let certificates = certificates.map_err(|reason| TrustMistake { key: "csca_dir", reason })?;
-        let lists = self.crl_dir.as_ref().map(|directory| {
-            files(directory, |bytes| {
-                let lists = CertificateRevocationListDer::pem_slice_iter(bytes);
-                lists.map(|der| der.map(|der| der.to_vec()).map_err(|error| error.to_string())).collect()
-            })
-        });
-        let lists = lists.transpose().map_err(|reason| TrustMistake { key: "crl_dir", reason })?;
-        let lists = lists.unwrap_or_default();
+        let certificates = whole("csca_dir", self.certificates()?)?;
+        let lists = whole("crl_dir", self.lists()?)?;
         let mut digest = Context::new(&SHA256);
         for (kind, list) in [(0, &certificates), (1, &lists)] {
             for (_, der) in list {
@@ -86,59 +133,107 @@ impl TrustFiles {
         Ok(Files { certificates, lists, digest })
     }
 
+    fn certificates(&self) -> Result<Found, TrustMistake> {
+        let certificates = found::<CertificateDer<'static>>(&self.csca_dir);
+        certificates.map_err(|reason| TrustMistake { key: "csca_dir", reason })
+    }
+
+    /// None where no lists are kept.
+    fn lists(&self) -> Result<Found, TrustMistake> {
+        let Some(directory) = &self.crl_dir else { return Ok(Found::new()) };
+        let lists = found::<CertificateRevocationListDer<'static>>(directory);
+        lists.map_err(|reason| TrustMistake { key: "crl_dir", reason })
+    }
+
+    /// A trust store of the files, whole or not at all.
     fn store(&self, files: &Files) -> Result<TrustStore, TrustMistake> {
-        let mistake = |key, path: &Path, error: String| TrustMistake {
-            key,
-            reason: format!("{}: {error}", path.display()),
-        };
-        if files.certificates.is_empty() {
-            return Err(mistake("csca_dir", &self.csca_dir, "holds no certificate".to_owned()));
-        }
-        let certificates = files.certificates.iter().map(|(_, der)| der.as_slice());
-        let trust = TrustStore::new(certificates, self.algorithms)
-            .map_err(|(place, error)| mistake("csca_dir", &files.certificates[place].0, error.to_string()))?;
+        let trust = self.authorities(&files.certificates)?;
         if self.crl_dir.is_none() {
             return Ok(trust);
         }
-        trust
-            .with_lists(files.lists.iter().map(|(_, der)| der.as_slice()), self.rule)
-            .map_err(|(place, error)| mistake("crl_dir", &files.lists[place].0, error.to_string()))
+        let trust = trust.with_lists(files.lists.iter().map(|(_, der)| der.as_slice()), self.rule);
+        trust.map_err(|(place, error)| mistake("crl_dir", &files.lists[place].0, &error))
+    }
+
+    fn authorities(&self, certificates: &[(PathBuf, Vec<u8>)]) -> Result<TrustStore, TrustMistake> {
+        if certificates.is_empty() {
+            return Err(mistake("csca_dir", &self.csca_dir, &"holds no certificate"));
+        }
+        let trust = TrustStore::new(certificates.iter().map(|(_, der)| der.as_slice()), self.algorithms);
+        trust.map_err(|(place, error)| mistake("csca_dir", &certificates[place].0, &error))
     }
 }
 
-/// What a directory's files hold, DER, each with its file, in the order of the files' names. `pem` takes a PEM text apart.
-fn files(
-    directory: &Path,
-    pem: impl Fn(&[u8]) -> Result<Vec<Vec<u8>>, String>,
-) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
-    let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+fn named(path: &Path, error: &dyn Display) -> String {
+    format!("{}: {error}", path.display())
+}
+
+fn mistake(key: &'static str, path: &Path, error: &dyn Display) -> TrustMistake {
+    TrustMistake { key, reason: named(path, error) }
+}
+
+/// What was found, or the first thing that is wrong with it.
+fn whole(key: &'static str, found: Found) -> Result<Vec<(PathBuf, Vec<u8>)>, TrustMistake> {
+    let good = |(path, der): (PathBuf, Result<Vec<u8>, String>)| der.map(|der| (path, der));
+    found.into_iter().map(good).collect::<Result<_, _>>().map_err(|reason| TrustMistake { key, reason })
+}
+
+/// What the files of a directory hold: in PEM as many items of this kind as there are, otherwise one. Of a directory with
+/// too many files the first by name are read.
+///
+/// # Errors
+/// The directory cannot be read.
+fn found<T: PemObject + AsRef<[u8]>>(directory: &Path) -> Result<Found, String> {
     let entries = std::fs::read_dir(directory).map_err(|error| named(directory, &error))?;
-    let mut paths = Vec::new();
+    let (mut paths, mut are_too_many) = (BTreeSet::new(), false);
     for entry in entries {
-        if paths.len() == FILES_MAX {
-            return Err(named(directory, &format!("holds more than {FILES_MAX} files")));
+        paths.insert(entry.map_err(|error| named(directory, &error))?.path());
+        if paths.len() > FILES_MAX {
+            paths.pop_last();
+            are_too_many = true;
         }
-        paths.push(entry.map_err(|error| named(directory, &error))?.path());
     }
-    paths.sort();
-    let mut all = Vec::new();
+    let mut all = Found::new();
+    if are_too_many {
+        let reason = named(directory, &format!("holds more than {FILES_MAX} files"));
+        all.push((directory.to_owned(), Err(reason)));
+    }
     for path in paths {
-        let about = std::fs::metadata(&path).map_err(|error| named(&path, &error))?;
-        if !about.is_file() {
-            continue;
-        }
-        if about.len() > FILE_BYTES_MAX {
-            return Err(named(&path, &format!("has more than {FILE_BYTES_MAX} bytes")));
-        }
-        let bytes = std::fs::read(&path).map_err(|error| named(&path, &error))?;
+        let bytes = match read_bounded(&path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => continue,
+            Err(reason) => {
+                let reason = named(&path, &reason);
+                all.push((path, Err(reason)));
+                continue;
+            }
+        };
         if !bytes.starts_with(b"-----BEGIN") {
-            all.push((path, bytes));
+            all.push((path, Ok(bytes)));
             continue;
         }
-        let ders = pem(&bytes).map_err(|error| named(&path, &error))?;
-        all.extend(ders.into_iter().map(|der| (path.clone(), der)));
+        for item in T::pem_slice_iter(&bytes) {
+            let is_end = item.is_err();
+            let der = item.map(|item| item.as_ref().to_vec()).map_err(|error| named(&path, &error));
+            all.push((path.clone(), der));
+            if is_end {
+                break;
+            }
+        }
     }
     Ok(all)
+}
+
+/// A file's bytes; nothing for what is no file.
+fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !about.is_file() {
+        return Ok(None);
+    }
+    if about.len() > FILE_BYTES_MAX {
+        return Err(format!("has more than {FILE_BYTES_MAX} bytes"));
+    }
+    std::fs::read(path).map(Some).map_err(|error| error.to_string())
 }
 
 /// Looks at the directories again and again, puts new files into use, and tells when a list grows old.
@@ -246,6 +341,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::os::unix::fs::PermissionsExt;
 
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
     use credential::{SodCache, StaleList};
 
     use super::*;
@@ -254,6 +351,7 @@ mod tests {
     const OTHER_CSCA: &[u8] = include_bytes!("../../credential/tests/fixtures/pss.csca.der");
     const NOBODY: &[u8] = include_bytes!("../../credential/tests/fixtures/nobody.crl");
     const SIGNER: &[u8] = include_bytes!("../../credential/tests/fixtures/signer.crl");
+    const PART: &[u8] = include_bytes!("../../credential/tests/fixtures/part.crl");
     const SOD: &[u8] = include_bytes!("../../credential/tests/fixtures/revoked.sod");
     /// 2027-01-15.
     const NOW_S: i64 = 1_800_000_000;
@@ -277,7 +375,7 @@ mod tests {
             reread_s: 1,
         };
         let memory = ListMemory::open(dir).unwrap();
-        let proofs = Arc::new(Proofs::new(memory.check(files.read().unwrap()), SodCache::new(1)));
+        let proofs = Arc::new(Proofs::new(memory.check(files.read().unwrap().trust), SodCache::new(1)));
         TrustKeeper::new(files, memory, proofs, Clock::start())
     }
 
@@ -414,6 +512,83 @@ mod tests {
         assert_eq!(keeper.told, None, "the same files as before the mistake");
     }
 
+    /// One bad file in `crl_dir` refused the start, also where it was not the list in use.
+    #[test]
+    fn a_start_leaves_a_list_that_cannot_be_used_aside_and_all_others_serve() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(keeper(dir.path()));
+        let (certificate, of_day) = authority();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("csca/other.der"), certificate).unwrap();
+        std::fs::write(path("crl/vietnam.crl"), SIGNER).unwrap();
+        let forged = {
+            let mut list = of_day(9);
+            *list.last_mut().unwrap() ^= 1;
+            list
+        };
+        let cut = format!("-----BEGIN X509 CRL-----\n{}\n", BASE64_STANDARD.encode(of_day(9)));
+        let strangers = authority().1(9);
+        std::os::unix::fs::symlink("nowhere", path("crl/a-link.crl")).unwrap();
+        let bad: [(&str, &[u8], &str); 7] = [
+            ("garbage.crl", b"<html>404</html>", "not an X.509 revocation list"),
+            ("empty.crl", b"", "not an X.509 revocation list"),
+            ("forged.crl", &forged, "the list's signature is wrong"),
+            ("cut.crl", cut.as_bytes(), ""),
+            ("large.crl", b"", "has more than 8388608 bytes"),
+            ("part.crl", PART, "a critical extension"),
+            ("strangers.crl", &strangers, "no trusted authority"),
+        ];
+        for (name, bytes, _) in bad {
+            std::fs::write(path("crl").join(name), bytes).unwrap();
+        }
+        std::fs::File::create(path("crl/large.crl")).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        let mut keeper = start(dir.path());
+        let told = keeper.files.read().unwrap().left_aside();
+        let link = ("a-link.crl", &b""[..], "No such file");
+        for (name, _, reason) in bad.into_iter().chain([link]) {
+            let front = format!("{}: {reason}", path("crl").join(name).display());
+            let of_it: Vec<&String> = told.iter().filter(|line| line.starts_with(&front)).collect();
+            assert_eq!(of_it.len(), 1, "{front} in {told:#?}");
+        }
+        assert_eq!(told.len(), bad.len() + 1);
+        let stale = |keeper: &TrustKeeper| {
+            let trust = keeper.proofs.trust();
+            trust.lists(NOW_S).iter().map(|(_, _, is_stale)| *is_stale).collect::<Vec<_>>()
+        };
+        for _ in 0..2 {
+            keeper.look();
+            assert_eq!(keeper.told.as_ref().unwrap().key, "crl_dir", "refused from the start on");
+            assert!(is_revoked(&keeper), "the good list serves");
+            assert_eq!(keeper.stale.len(), 1, "the other authority is as one without a list");
+        }
+        for (name, ..) in bad.into_iter().chain([link]) {
+            std::fs::remove_file(path("crl").join(name)).unwrap();
+        }
+        std::fs::write(path("crl/other.crl"), of_day(9)).unwrap();
+        keeper.look();
+        assert_eq!((&keeper.told, stale(&keeper)), (&None, vec![false, false]));
+        drop(keeper);
+
+        std::fs::write(path("crl/other.crl"), of_day(8)).unwrap();
+        std::fs::write(path("crl/garbage.crl"), b"garbage").unwrap();
+        let keeper = start(dir.path());
+        assert_eq!(stale(&keeper).iter().filter(|is_stale| **is_stale).count(), 1, "put back: not taken");
+    }
+
+    #[test]
+    fn authorities_are_read_whole_or_no_switch_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let keeper = keeper(dir.path());
+        let path = dir.path().join("csca/other.der");
+        std::fs::write(&path, b"garbage").unwrap();
+        let mistake = keeper.files.read().unwrap_err();
+        assert_eq!(mistake.key, "csca_dir");
+        assert!(mistake.reason.starts_with(&path.display().to_string()), "{}", mistake.reason);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_dir_all(dir.path().join("crl")).unwrap();
+        assert_eq!(keeper.files.read().unwrap_err().key, "crl_dir", "a directory that is not there");
+    }
+
     #[test]
     fn files_are_bounded() {
         let dir = tempfile::tempdir().unwrap();
@@ -425,6 +600,16 @@ mod tests {
         std::fs::remove_file(dir.path().join("crl/large.crl")).unwrap();
         (0..FILES_MAX).for_each(|n| std::fs::write(dir.path().join(format!("crl/{n}")), NOBODY).unwrap());
         keeper.look();
-        assert!(keeper.told.unwrap().reason.ends_with("holds more than 1000 files"));
+        assert!(keeper.told.as_ref().unwrap().reason.ends_with("holds more than 1000 files"));
+        let started = keeper.files.read().unwrap();
+        assert!(
+            started.trust.lists(NOW_S).iter().all(|(_, age_s, _)| age_s.is_some()),
+            "the first by name serve"
+        );
+        assert_eq!(started.left_aside().len(), 1);
+        (0..FILES_MAX).for_each(|n| std::fs::write(dir.path().join(format!("crl/{n}")), b"garbage").unwrap());
+        let told = keeper.files.read().unwrap().left_aside();
+        assert_eq!(told.len(), LEFT_ASIDE_TOLD_MAX + 1);
+        assert_eq!(told.last().unwrap(), "and 981 more like these");
     }
 }

@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use server::config::{Mistake, Settings, load};
+use server::config::{Mistake, Settings, load, load_to_run};
 use simulators::citizens::Country;
 use simulators::tls::{Authority, Identity};
 
@@ -49,7 +49,7 @@ fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
 
 fn load_text(text: &str) -> Result<Settings, Vec<Mistake>> {
     let dir = directory();
-    load(&write(dir.path(), "atm-switch.toml", text))
+    load_to_run(&write(dir.path(), "atm-switch.toml", text)).map(|(settings, _)| settings)
 }
 
 /// The example with one text in the place of another; the mistakes as "line path: reason", the line from 1.

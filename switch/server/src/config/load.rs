@@ -20,7 +20,7 @@ use super::{
 
 use crate::heads::HeadsSettings;
 use crate::registry::{BreakerBounds, RegistryBounds, RegistryClient, RegistryConfigError, Surroundings};
-use crate::trust::TrustFiles;
+use crate::trust::{StartTrust, TrustFiles, TrustMistake};
 
 /// A day in milliseconds: the longest wait that makes sense for most timers.
 pub(super) const DAY_MS: u64 = 86_400_000;
@@ -37,17 +37,33 @@ const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// What a request in flight may still write when the disk is full: OUTCOME, REVERSAL, REVERSED or COMPLETE, a NOTE.
 const ENDS_BYTES_MAX: u64 = 2_048;
 
-/// Reads a configuration file and the files that it names.
+/// Reads a configuration file and the files that it names, but for what stands in `csca_dir` and `crl_dir`: neither a reload nor
+/// an act of an operator waits until these are good.
 ///
 /// # Errors
 /// Every mistake in it, in the order of the lines.
 pub fn load(file: &Path) -> Result<Settings, Vec<Mistake>> {
+    load_with(file, |_| Ok(())).map(|(settings, ())| settings)
+}
+
+/// As [`load`], with what a start trusts.
+///
+/// # Errors
+/// As [`load`], and what [`TrustFiles::read`] refuses.
+pub fn load_to_run(file: &Path) -> Result<(Settings, StartTrust), Vec<Mistake>> {
+    load_with(file, TrustFiles::read)
+}
+
+fn load_with<T>(
+    file: &Path,
+    read_trust: impl FnOnce(&TrustFiles) -> Result<T, TrustMistake>,
+) -> Result<(Settings, T), Vec<Mistake>> {
     let whole_file =
         |reason: String| vec![Mistake { file: file.to_owned(), line: 0, path: String::new(), reason }];
     let text = std::fs::read_to_string(file).map_err(|error| whole_file(error.to_string()))?;
     let source = Source::new(file, &text);
     let table = source.parse();
-    let settings = settings(file, source.root(&table));
+    let settings = settings(file, source.root(&table), read_trust);
     drop(table);
     let mistakes = source.into_mistakes();
     match settings {
@@ -56,7 +72,11 @@ pub fn load(file: &Path) -> Result<Settings, Vec<Mistake>> {
     }
 }
 
-fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
+fn settings<T>(
+    file: &Path,
+    root: Section<'_>,
+    read_trust: impl FnOnce(&TrustFiles) -> Result<T, TrustMistake>,
+) -> Option<(Settings, T)> {
     let (switch, general) = switch(root.section("switch"));
     let keys = key_file(&root.section("switch"));
     let log_dir = switch.as_ref().map(|switch| switch.log_dir.as_path());
@@ -80,7 +100,7 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
     let has_stand_in = root.has("stand_in");
     let stand_in = has_stand_in.then(|| stand_in(root.section("stand_in"), limits.as_ref()));
     let registry = registry(root.section("registry"));
-    let credential = credential(root.section("credential"));
+    let credential = credential(root.section("credential"), read_trust);
     let operator = root.section("operator");
     let operator_socket = operator.path("socket");
     operator.finish();
@@ -102,7 +122,8 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
         }
         None => None,
     };
-    Some(Settings {
+    let (credential, trust) = credential?;
+    let settings = Settings {
         file: file.to_owned(),
         switch,
         processor: Config {
@@ -128,7 +149,7 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
             None => None,
         },
         pin_formats,
-        credential: credential?,
+        credential,
         operator_socket: operator_socket?,
         admin_listen: admin_listen?,
         console,
@@ -136,7 +157,8 @@ fn settings(file: &Path, root: Section<'_>) -> Option<Settings> {
             Some(reconciliation) => Some(reconciliation?),
             None => None,
         },
-    })
+    };
+    Some((settings, trust))
 }
 
 /// What `[switch]` says to the processor.
@@ -410,7 +432,10 @@ fn refuse_unusable(settings: &RegistrySettings, section: &Section<'_>) {
     section.refuse(key, error.to_string());
 }
 
-fn credential(section: Section<'_>) -> Option<CredentialSettings> {
+fn credential<T>(
+    section: Section<'_>,
+    read_trust: impl FnOnce(&TrustFiles) -> Result<T, TrustMistake>,
+) -> Option<(CredentialSettings, T)> {
     let csca_dir = section.path("csca_dir");
     let crl_dir = section.has("crl_dir").then(|| section.path("crl_dir"));
     let age_s_max = section.number_or("crl_age_s_max", CRL_AGE_S_MAX, 1..=10 * 366 * DAY_MS / 1_000);
@@ -448,13 +473,13 @@ fn credential(section: Section<'_>) -> Option<CredentialSettings> {
         })
     };
     let files = files();
-    let trust = files.as_ref().map(TrustFiles::read);
+    let trust = files.as_ref().map(read_trust);
     if let Some(Err(mistake)) = &trust {
         section.refuse(mistake.key, mistake.reason.clone());
     }
     section.finish();
-    let trust = trust?.ok()?;
-    Some(CredentialSettings { trust, files: files?, sods_cached_max: sods_cached_max? as usize })
+    let settings = CredentialSettings { files: files?, sods_cached_max: sods_cached_max? as usize };
+    Some((settings, trust?.ok()?))
 }
 
 pub(super) fn exponent(section: &Section<'_>) -> Option<u8> {

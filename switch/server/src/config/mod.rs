@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use ::reconciliation::calendar::Calendar;
 use ::reconciliation::{FeeTable, Rules};
 use casework::DueRules;
-use credential::TrustStore;
 use iso8583::Dialect;
 use iso8583::framing::Framing;
 use keys::KeyFile;
@@ -30,7 +29,7 @@ use crate::registry::BreakerBounds;
 use crate::trust::TrustFiles;
 
 pub use hsm::{HsmModule, HsmSettings, PinFormats};
-pub use load::load;
+pub use load::{load, load_to_run};
 pub use reader::Mistake;
 
 /// Addresses of one bank at most: a connection to each is held open.
@@ -192,9 +191,7 @@ impl std::fmt::Debug for SecretPem {
 /// `[credential]`.
 #[derive(Clone, Debug)]
 pub struct CredentialSettings {
-    /// The country signers that are trusted, the algorithms that are allowed, and the revocation lists: as they were read.
-    pub trust: TrustStore,
-    /// Where they are read again.
+    /// Where the country signers that are trusted and the revocation lists are, and the algorithms that are allowed.
     pub files: TrustFiles,
     /// Verified SODs that are remembered, about 600 bytes each; the oldest is forgotten first, and its card has to send
     /// its SOD again.

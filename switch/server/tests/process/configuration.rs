@@ -66,6 +66,50 @@ fn a_hangup_reads_the_configuration_again() {
     signs_on("00");
 }
 
+/// A file that a script left in `crl_dir` kept the switch down behind a restart, and a terminal in that was to be shut out.
+#[test]
+fn a_bad_file_among_revocation_lists_keeps_neither_a_start_nor_a_reload_nor_an_operator_waiting() {
+    let mut switch = Switch::new();
+    let config = std::fs::read_to_string(switch.path("atm-switch.toml")).unwrap();
+    let config = config.replace("csca_dir = \"csca\"", "csca_dir = \"csca\"\ncrl_dir = \"crl\"");
+    write(switch.dir.path(), "atm-switch.toml", &config);
+    std::fs::create_dir(switch.path("crl")).unwrap();
+    write(&switch.path("crl"), "fetched.crl", "<html>404</html>");
+    let bad = switch.path("crl/fetched.crl");
+    let check = |switch: &Switch| {
+        Command::new(PROGRAM).arg("check").arg(switch.path("atm-switch.toml")).output().unwrap()
+    };
+    let checked = check(&switch);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    let line =
+        format!("left aside  WARNING, credential.crl_dir: {}: not an X.509 revocation list", bad.display());
+    assert!(checked.status.success() && told.lines().any(|told| told.starts_with(&line)), "{told}");
+
+    let addresses = switch.start();
+    let stderr = |switch: &Switch| std::fs::read_to_string(switch.path("stderr")).unwrap();
+    let told = stderr(&switch);
+    let left_aside = told.lines().find(|line| line.contains("left aside")).unwrap();
+    assert!(left_aside.contains("ERROR") && left_aside.contains("fetched.crl"), "{left_aside}");
+    let metrics = page(&addresses, "/metrics");
+    assert!(metrics.contains("\natm_switch_trust_files_refused 1\n"), "{metrics}");
+
+    write(&switch.path("csca"), "fetched.pem", "<html>404</html>");
+    write(switch.dir.path(), "atm-switch.toml", &config.replace("id = \"HN000001\"", "id = \"HN000002\""));
+    let keys = std::fs::read_to_string(switch.path("keys.toml")).unwrap();
+    write(switch.dir.path(), "keys.toml", &keys.replace("HN000001", "HN000002"));
+    switch.signal("HUP");
+    let since = Instant::now();
+    while !stderr(&switch).contains("configuration read again") {
+        assert!(since.elapsed() < PATIENCE, "{}", stderr(&switch));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut terminal = TcpStream::connect(address(&addresses, "terminals")).unwrap();
+    assert!(exchange(&mut terminal, &network("001", 2)).is_none(), "HN000001 is shut out");
+    let told = switch.told(&["status"]);
+    assert!(told.contains("\"crl_stale\": [\n"), "a list is wanting: {told}");
+    assert_eq!(check(&switch).status.code(), Some(2), "a start needs all of csca_dir");
+}
+
 /// Each part that is kept until a restart is named, and none that is not.
 #[test]
 fn a_hangup_names_what_needs_a_restart() {
