@@ -85,6 +85,8 @@ fn cores() -> usize {
 }
 
 async fn serve(settings: Settings, trust: StartTrust, addresses: Option<&Path>) -> Result<(), String> {
+    // From here on: without it a hangup ends the process, and one that comes during the start is for its end.
+    let hangups = listen(SignalKind::hangup())?;
     let clock = Clock::start();
     let metrics = admin::collect_metrics()?;
     process_memory::lock();
@@ -230,7 +232,7 @@ async fn serve(settings: Settings, trust: StartTrust, addresses: Option<&Path>) 
     }
     let started_with = restart::parts(&settings);
     let reloaded = Reloaded { started_with, keys, doors, hsm, formats, macs, key_versions, look_again };
-    tokio::spawn(reload_on_hangup(settings.file.clone(), reloaded, bus.clone()));
+    tokio::spawn(reload_on_hangup(hangups, settings.file.clone(), reloaded, bus.clone()));
     // Whoever reads the addresses may end it at once.
     let told_to_end = EndSignals::listen()?;
     health.set_ready(true);
@@ -472,9 +474,8 @@ impl Reloaded {
 /// codes, timers and limits are those of the new one at once; country signers and revocation lists are looked at again
 /// ([`TrustKeeper`], which keeps those in use where a file is bad), and the security module's keys. What is for a restart
 /// ([`restart::parts`]) is named where it has changed. A file with a mistake changes nothing.
-async fn reload_on_hangup(file: PathBuf, reloaded: Reloaded, bus: Bus) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
+async fn reload_on_hangup(mut hangups: Signal, file: PathBuf, reloaded: Reloaded, bus: Bus) {
+    while hangups.recv().await.is_some() {
         match config::load(&file) {
             Ok(settings) => {
                 reloaded.replace(&settings);
@@ -530,9 +531,15 @@ struct EndSignals {
 
 impl EndSignals {
     fn listen() -> Result<EndSignals, String> {
-        let of = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
-        Ok(EndSignals { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
+        Ok(EndSignals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, String> {
+    signal(kind).map_err(|error| format!("signals: {error}"))
 }
 
 /// SIGTERM and SIGINT drain: no new request is taken, what is in flight ends, the log is closed. A second signal stops

@@ -66,6 +66,26 @@ fn a_hangup_reads_the_configuration_again() {
     signs_on("00");
 }
 
+/// A hangup that came before the task that hears it had begun ended the process.
+#[test]
+fn a_hangup_during_the_start_is_heard_at_its_end() {
+    let mut switch = Switch::new();
+    switch.spawn();
+    let stderr = |switch: &Switch| std::fs::read_to_string(switch.path("stderr")).unwrap();
+    let wait_for = |switch: &Switch, text: &str| {
+        let since = Instant::now();
+        while !stderr(switch).contains(text) {
+            assert!(since.elapsed() < PATIENCE, "{text} is not in {}", stderr(switch));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    wait_for(&switch, "memory is ");
+    switch.signal("HUP");
+    switch.accepting();
+    wait_for(&switch, "configuration read again");
+    assert!(switch.end("TERM").success());
+}
+
 /// A file that a script left in `crl_dir` kept the switch down behind a restart, and a terminal in that was to be shut out.
 #[test]
 fn a_bad_file_among_revocation_lists_keeps_neither_a_start_nor_a_reload_nor_an_operator_waiting() {

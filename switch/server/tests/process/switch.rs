@@ -103,6 +103,11 @@ impl Switch {
 
     /// Starts the process and waits until it accepts; gives the addresses that it tells.
     pub(crate) fn start(&mut self) -> Value {
+        self.spawn();
+        self.accepting()
+    }
+
+    pub(crate) fn spawn(&mut self) {
         let _ = std::fs::remove_file(self.path("addresses.json"));
         let process = Command::new(PROGRAM)
             .args(["run", "--config"])
@@ -112,6 +117,10 @@ impl Switch {
             .stderr(Stdio::from(std::fs::File::create(self.path("stderr")).unwrap()))
             .spawn();
         self.process = Some(process.unwrap());
+    }
+
+    /// Waits until the process accepts; gives the addresses that it tells.
+    pub(crate) fn accepting(&mut self) -> Value {
         let since = Instant::now();
         loop {
             if let Ok(text) = std::fs::read_to_string(self.path("addresses.json")) {
