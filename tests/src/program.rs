@@ -187,6 +187,15 @@ impl Switch {
         process.wait().expect("a child can be waited for")
     }
 
+    /// Starts one of its commands, and waits for nothing.
+    ///
+    /// # Panics
+    /// When the program cannot be run.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(program());
+        command.args(arguments).arg("--config").arg(self.config_path()).spawn().expect("the program runs")
+    }
+
     /// Runs one of its commands.
     ///
     /// # Panics

@@ -11,6 +11,9 @@ use simulators::exchange::ExchangeKey;
 use simulators::pins::{PinCheck, PinPad, Pins, pin_key};
 use simulators::terminal::{Order, Steps, What};
 use tests::world::{BANK_EXCHANGE_KEY, PinSetting, SEED, TERMINAL_EXCHANGE_KEY, World, bring_exchange_key};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 const PAD: [u8; 16] = *b"the pad's key: 1";
 const BANK: [u8; 16] = *b"the bank's key 1";
@@ -414,6 +417,119 @@ async fn keys_of_a_payshield_that_are_old_enough_are_sent_by_themselves() {
         audit.lines().filter(|line| line.contains(&act) && line.contains(stage)).count()
     };
     assert_eq!([at("keys send", "\"offered\""), at("keys use", "\"done\"")], [2, 2], "{audit}");
+    world.settled().await;
+    assert!(world.switch.end("TERM").success());
+    let audit = world.audit();
+    assert!(audit.is_clean(), "{:?}", audit.findings);
+}
+
+/// Stands between the switch and its bank: what the bank says waits while it is shut.
+async fn gate(bank: std::net::SocketAddr) -> (std::net::SocketAddr, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (shut, is_shut) = watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((switch, _)) = listener.accept().await {
+            let mut is_shut = is_shut.clone();
+            let bank = TcpStream::connect(bank).await.unwrap();
+            let ((mut from_switch, mut to_switch), (mut from_bank, mut to_bank)) =
+                (switch.into_split(), bank.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut from_switch, &mut to_bank).await });
+            tokio::spawn(async move {
+                let mut bytes = [0; 4_096];
+                while let Ok(length @ 1..) = from_bank.read(&mut bytes).await {
+                    let is_open = is_shut.wait_for(|is_shut| !is_shut).await.is_ok();
+                    if !is_open || to_switch.write_all(&bytes[..length]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (at, shut)
+}
+
+/// How many lines of the audit say this act and stage.
+fn acts(world: &World, act: &str, stage: &str) -> usize {
+    let audit = std::fs::read_to_string(world.dir().join("log/switch-audit.jsonl")).unwrap();
+    let (act, stage) = (format!("\"act\":\"{act}\""), format!("\"stage\":\"{stage}\""));
+    audit.lines().filter(|line| line.contains(&act) && line.contains(&stage)).count()
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = std::time::Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < tests::world::PATIENCE, "not {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// A command holds the file's lock as the 0810 comes: the bank has the key, and the switch has to take it into use all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_its_bank_has_is_not_lost_to_a_command_that_holds_the_file() {
+    const NAME: &str = "bank.970418.pin";
+    let mut world = World::start_with_pins(no_faults(), fixed(PinFormat::Iso0)).await;
+    let (at, shut) = gate(world.bank.addr()).await;
+    let config = world.dir().join("atm-switch.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let through = text.replace(&world.bank.addr().to_string(), &at.to_string());
+    assert_ne!(through, text);
+    tests::program::write_private(&config, &through).unwrap();
+    world.kill_and_restart();
+    world.bank_ready().await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00");
+    let lock = std::fs::File::open(world.dir().join("hsm.lock")).unwrap();
+    let version = |world: &World, version: u8| {
+        let listed = world.switch.told(&["keys", "list"]);
+        let line = |from: &str| listed.lines().find(|line| line.starts_with(from)).map(str::to_owned);
+        line(&format!("{NAME}  version {version:02}  ")).unwrap_or_default()
+    };
+
+    // Given back while it is tried again: the command ends well.
+    shut.send_replace(true);
+    let mut sending = world.switch.begin(&["keys", "rotate", NAME, "--send"]);
+    until("offered", || acts(&world, "keys send", "offered") == 1).await;
+    lock.lock().unwrap();
+    shut.send_replace(false);
+    until("tried", || acts(&world, "keys use", "intent") == 1).await;
+    // For fewer tries than there are.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(sending.try_wait().unwrap().is_none(), "it is tried again");
+    lock.unlock().unwrap();
+    assert!(sending.wait().unwrap().success());
+    assert_eq!([acts(&world, "keys use", "done"), acts(&world, "keys use", "failed")], [1, 0]);
+    assert!(version(&world, 2).contains("before it version 01"));
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "under the second");
+
+    // Held for longer than it is tried: an alarm, PINs under the key before, and the same key once more, behind a restart too.
+    shut.send_replace(true);
+    let mut sending = world.switch.begin(&["keys", "rotate", NAME, "--send"]);
+    until("offered", || acts(&world, "keys send", "offered") == 2).await;
+    lock.lock().unwrap();
+    shut.send_replace(false);
+    until("tried", || acts(&world, "keys use", "intent") == 2).await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "PINs go on meanwhile");
+    assert!(!sending.wait().unwrap().success());
+    assert_eq!([acts(&world, "keys use", "done"), acts(&world, "keys use", "failed")], [1, 1]);
+    let told = world.switch.stderr();
+    assert!(
+        told.contains("its owner has the key, and it is not in use here") && told.contains("NotUsed"),
+        "{told}"
+    );
+    lock.unlock().unwrap();
+    let offered = version(&world, 3);
+    assert!(offered.ends_with("not in use yet"), "{offered}");
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "the bank reads both");
+    world.settled().await;
+    world.kill_and_restart();
+    world.bank_ready().await;
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "behind a restart");
+    assert_eq!(world.switch.told(&["keys", "rotate", NAME, "--send"]), "done\n");
+    let used = version(&world, 3);
+    let check_value = |line: &str| line.split("check value ").nth(1).unwrap()[..6].to_owned();
+    assert_eq!(check_value(&used), check_value(&offered), "the very key that the bank has");
+    assert!(used.contains("before it version 02"), "{used}");
+    assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "under the third");
     world.settled().await;
     assert!(world.switch.end("TERM").success());
     let audit = world.audit();
