@@ -11,7 +11,7 @@
 mod chip;
 #[path = "../../../switch/server/tests/config.rs"]
 mod config;
-#[path = "../../../switch/hsm/tests/software.rs"]
+#[path = "../../../switch/hsm/tests/software/main.rs"]
 mod hsm_software;
 #[path = "../../../switch/keys/tests/key_blocks.rs"]
 mod key_blocks;
@@ -132,7 +132,7 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
         &[
             "pin_blocks::another_pan_in_format_4_is_refused",
             "pin_blocks::another_key_or_format_is_told_like_another_pan",
-            "hsm_software::a_pin_goes_from_a_terminals_key_to_a_banks_in_any_two_formats",
+            "hsm_software::translate::a_pin_goes_from_a_terminals_key_to_a_banks_in_any_two_formats",
         ],
     ),
     (Mutant::PinLeftOutTaken, &["pin::what_has_no_pin_is_55_and_what_has_two_is_30_before_anybody_is_asked"]),
@@ -141,70 +141,70 @@ const MISSED_BY: &[(Mutant, &[&str])] = &[
         Mutant::KeyBlockUnsigned,
         &[
             "key_blocks::every_single_bit_flip_is_refused",
-            "hsm_software::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
+            "hsm_software::life::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
         ],
     ),
-    (Mutant::ExchangeKeyComesBack, &["hsm_software::no_exchange_key_comes_back"]),
+    (Mutant::ExchangeKeyComesBack, &["hsm_software::life::no_exchange_key_comes_back"]),
     (
         Mutant::KeyUsageIgnored,
         &[
             "key_blocks::another_usage_is_refused_after_the_mac",
-            "hsm_software::keys_travel_between_two_modules_and_none_comes_back",
+            "hsm_software::exchange::keys_travel_between_two_modules_and_none_comes_back",
         ],
     ),
     (
         Mutant::KeyComesBack,
         &[
             "key_blocks::an_older_version_is_refused",
-            "hsm_software::keys_travel_between_two_modules_and_none_comes_back",
+            "hsm_software::exchange::keys_travel_between_two_modules_and_none_comes_back",
         ],
     ),
     (
         Mutant::ExchangeKeyOfTwo,
         &[
-            "hsm_software::a_key_that_another_owner_has_or_had_is_refused_whichever_way_it_comes",
-            "hsm_software::no_key_of_a_terminals_is_anothers",
+            "hsm_software::exchange::a_key_that_another_owner_has_or_had_is_refused_whichever_way_it_comes",
+            "hsm_software::exchange::no_key_of_a_terminals_is_anothers",
         ],
     ),
     (
         Mutant::KeyOfAnotherAlgorithm,
-        &["hsm_software::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken"],
+        &["hsm_software::exchange::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken"],
     ),
     (
         Mutant::KeyThatMayNotServe,
         &[
-            "hsm_software::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken",
-            "hsm_software::the_mode_of_use_in_a_block_says_which_directions_macs_a_key_is_for",
+            "hsm_software::exchange::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken",
+            "hsm_software::exchange::the_mode_of_use_in_a_block_says_which_directions_macs_a_key_is_for",
         ],
     ),
     (
         Mutant::KeyVersionJumps,
-        &["hsm_software::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken"],
+        &["hsm_software::exchange::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken"],
     ),
     (
         Mutant::VersionStandsStill,
         &[
-            "hsm_software::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
+            "hsm_software::life::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
             "payshield::keys_are_made_handed_over_and_rotated_and_none_comes_back",
         ],
     ),
     (
         Mutant::VersionsNeverAnew,
         &[
-            "hsm_software::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
+            "hsm_software::life::behind_the_last_version_a_new_exchange_key_begins_them_anew_at_both_ends",
             "payshield::behind_the_last_version_a_new_exchange_key_begins_them_anew",
         ],
     ),
     (
         Mutant::KeyRollsBack,
         &[
-            "hsm_software::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken",
+            "hsm_software::exchange::a_key_that_could_not_serve_or_leaves_none_behind_it_is_not_taken",
             "payshield::keys_are_made_handed_over_and_rotated_and_none_comes_back",
         ],
     ),
     (
         Mutant::OldKeyEndsUnseen,
-        &["hsm_software::the_day_of_an_old_mac_key_begins_when_its_owner_is_seen_to_use_the_new_one"],
+        &["hsm_software::life::the_day_of_an_old_mac_key_begins_when_its_owner_is_seen_to_use_the_new_one"],
     ),
     (Mutant::OwnerExchangesAtOnce, &["key_exchange::an_owner_has_one_exchange_at_a_time"]),
     (Mutant::CertificateNotAsked, &["links::tls::openssl_is_let_in_with_tls_1_3_and_a_certificate_alone"]),
