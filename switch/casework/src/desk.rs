@@ -1,9 +1,7 @@
 //! The desk: log, files and acts joined, so that the same three always show the same exceptions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,12 +19,12 @@ use reconciliation::{
 
 use crate::act::{About, Deed, Resolution};
 use crate::act_file::{ActError, ActFile};
-use crate::cases::{Case, CaseState, Casework, booked_minor, file_case, has_citizen, is_booked_elsewhere};
+use crate::cases::{
+    Case, CaseState, Casework, Refused, booked_minor, file_case, has_citizen, is_booked_elsewhere,
+};
 use crate::due::DueRules;
+use crate::kept;
 use crate::matching::Matching;
-
-/// Where taken files are kept, by their digests.
-pub const FILES_DIR: &str = "files";
 
 /// Why the desk cannot show or take something.
 #[derive(Debug, thiserror::Error)]
@@ -174,24 +172,34 @@ impl Desk {
         });
         let lines = match read {
             Ok(lines) => lines,
-            Err(refusal) => {
-                let (kind, reason) = (refusal.kind, refusal.to_string());
-                let deed = Deed::Refuse { digest, key: arrival.key, kind, reason };
-                self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
-                return Err(refusal.into());
-            }
+            Err(refusal) => return Err(self.refuse(arrival, digest, refusal)),
         };
         let (count, sum_minor) = lines.count_and_sum();
         if let Lines::Totals(lines) = lines {
             self.claim(arrival, lines)?;
             return Ok((count, sum_minor));
         }
-        self.keep(digest, arrival.bytes)?;
+        let path = kept::path_of(&self.dir, &digest);
+        kept::keep(&self.dir, digest, arrival.bytes).map_err(|error| DeskError::Io { path, error })?;
         let layout = arrival.layout.cloned().map(Box::new);
         let (key, parts) = (arrival.key, arrival.parts);
         let deed = Deed::Take { digest, key, layout, count, sum_minor, parts, numbering };
-        self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed)?;
-        Ok((count, sum_minor))
+        match self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed) {
+            Ok(_) => Ok((count, sum_minor)),
+            // Somebody else has handed it in meanwhile.
+            Err(ActError::Refused(Refused::File(refusal))) => Err(self.refuse(arrival, digest, refusal)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// That a file is refused is recorded, and told.
+    fn refuse(&self, arrival: &Arrival<'_>, digest: Digest, refusal: Refusal) -> DeskError {
+        let (kind, reason) = (refusal.kind, refusal.to_string());
+        let deed = Deed::Refuse { digest, key: arrival.key, kind, reason };
+        match self.acts.act(arrival.at_ms, arrival.who, arrival.from, deed) {
+            Ok(_) => refusal.into(),
+            Err(error) => error.into(),
+        }
     }
 
     /// Members' totals are of a day of the log and of members; what cannot be read of them is refused where the file is taken. A slip of who hands them in
@@ -344,7 +352,7 @@ impl Desk {
                 matching.pass_over(*digest, *key);
                 continue;
             }
-            let path = self.path_of(digest);
+            let path = kept::path_of(&self.dir, digest);
             let bytes = fs::read(&path).map_err(|error| DeskError::Io { path: path.clone(), error })?;
             if Digest::of(&bytes) != *digest {
                 return Err(DeskError::Changed(path));
@@ -473,23 +481,6 @@ impl Desk {
                 Err(Refusal::place("layout", Reason::OtherLayout))
             }
         }
-    }
-
-    fn path_of(&self, digest: &Digest) -> PathBuf {
-        self.dir.join(FILES_DIR).join(digest.to_string())
-    }
-
-    /// Whole or not at all, and durable.
-    fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<(), DeskError> {
-        let path = self.path_of(&digest);
-        let dir = self.dir.join(FILES_DIR);
-        let io = |error| DeskError::Io { path: path.clone(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io)?;
-        let part = path.with_extension("part");
-        let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part);
-        let mut file = opened.map_err(io)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
-        fs::rename(&part, &path).and_then(|()| File::open(&dir)?.sync_all()).map_err(io)
     }
 }
 

@@ -10,6 +10,7 @@ mod cases;
 mod days;
 mod desk;
 mod due;
+mod kept;
 mod matching;
 mod settlement;
 mod told;
@@ -22,9 +23,8 @@ pub use cases::{
     Proposal, Refused, TakingBack, UNPROVEN_MINOR_MAX, file_case,
 };
 pub use days::Days;
-pub use desk::{
-    Arrival, Desk, DeskError, FILES_DIR, NoTotals, Preview, PreviewLine, Row, claims, explanations,
-};
+pub use desk::{Arrival, Desk, DeskError, NoTotals, Preview, PreviewLine, Row, claims, explanations};
 pub use due::{AGE_BANDS, DueRules, age_band};
+pub use kept::{FILES_DIR, KEEP_WAIT_MAX};
 pub use matching::{Matching, PassedOver};
 pub use settlement::{NoSettlement, Payment, payments, settlement, settling};

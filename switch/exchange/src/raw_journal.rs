@@ -322,7 +322,7 @@ fn note(open: &mut Open, text: &str, line: u64, patterns: &Patterns) -> Result<(
     ];
     for (field, word, moved) in moves {
         if text.contains(word) {
-            moved(notes).map_err(|reason| wrong(field, text.trim())(reason.into()))?;
+            moved(notes).map_err(|reason| wrong(field, word)(reason.into()))?;
         }
     }
     Ok(())

@@ -53,7 +53,7 @@ reasons! {
     NoUtf8: "it is not UTF-8";
     NoCsv: "it cannot be read as CSV: {}";
     QuotationOpen: "it goes on in the next line: a quotation mark is not closed";
-    MoreValues: "it has more values than the first row: one with the delimiter in it has to be in quotation marks";
+    MoreValues: "it has {} values, and the first row has {}: one with the delimiter in it has to be in quotation marks";
     LineEnds: "the line ends within its columns, and it may have been cut: fill the line up with blanks, or name the columns as {}- where its end is the value's";
     Delimiter: "one ASCII character is taken";
     BytesMost: "{} bytes are the most";

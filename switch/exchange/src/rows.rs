@@ -81,7 +81,11 @@ impl<'a> Row<'a> {
     pub(crate) fn check_values(&self) -> Result<(), Reject> {
         let filled = self.cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |last| last + 1);
         match filled > self.cells_max {
-            true => Err(Reject::new(self.line, "line", &self.cells.join(","), Reason::MoreValues)),
+            // Without a value: columns that nobody names are shown to nobody.
+            true => {
+                let reason = Reason::MoreValues.of(&[&filled, &self.cells_max]);
+                Err(Reject::new(self.line, "line", "", reason))
+            }
             false => Ok(()),
         }
     }

@@ -50,6 +50,99 @@ fn a_file_is_taken_whole_and_once_and_a_refused_one_is_a_case() {
     assert!(matches!(changed, Some(DeskError::Changed(_))), "{changed:?}");
 }
 
+fn kept_names(dir: &std::path::Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = fs::read_dir(dir.join(FILES_DIR)).unwrap().map(name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Of several who handed in one file at once some were told that there is no such file, and it could be left empty.
+#[test]
+fn a_file_that_several_hand_in_at_once_is_taken_once_and_a_duplicate_for_the_others() {
+    const CLERKS: usize = 6;
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let barrier = std::sync::Barrier::new(CLERKS);
+    let files: Vec<String> = (1..=8).map(|stan| GOOD.replace(",1,1,", &format!(",{stan},1,"))).collect();
+    let hand_in = || {
+        let parts = 1..=files.len() as u32;
+        let told = files.iter().zip(parts).map(|(file, part)| {
+            barrier.wait();
+            let taken = take_as(&desk, file, key(part), files.len() as u32);
+            taken.map_err(|error| error.to_string())
+        });
+        told.collect::<Vec<_>>()
+    };
+    let told: Vec<_> = std::thread::scope(|scope| {
+        let clerks: Vec<_> = (0..CLERKS).map(|_| scope.spawn(hand_in)).collect();
+        clerks.into_iter().map(|clerk| clerk.join().unwrap()).collect()
+    });
+    for (at, file) in files.iter().enumerate() {
+        let (taken, refused): (Vec<_>, Vec<_>) =
+            told.iter().map(|of_one| &of_one[at]).partition(|it| it.is_ok());
+        assert_eq!(taken, [&Ok((1, 2_000_000))], "{at}: {refused:?}");
+        let is_duplicate =
+            |told: &&Result<_, String>| told.as_ref().is_err_and(|it| it.starts_with("duplicate_file: "));
+        assert!(refused.iter().all(is_duplicate), "{at}: {refused:?}");
+        let path = dir.path().join(FILES_DIR).join(Digest::of(file.as_bytes()).to_string());
+        assert_eq!(&fs::read_to_string(path).unwrap(), file);
+    }
+    let mut expected: Vec<String> =
+        files.iter().map(|file| Digest::of(file.as_bytes()).to_string()).collect();
+    expected.sort_unstable();
+    assert_eq!(kept_names(dir.path()), expected, "nothing else is left");
+    // Each handing in is recorded, whoever was first.
+    assert_eq!(desk.acts().read().unwrap().1.len(), CLERKS * files.len());
+}
+
+/// Whoever was killed while keeping a file leaves what is written so far; whoever was just behind could empty the file that another had taken.
+#[test]
+fn what_was_left_of_a_file_by_whoever_was_killed_is_written_anew_and_what_is_there_is_left() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let digest = Digest::of(GOOD.as_bytes()).to_string();
+    for (name, left) in [("cut", &GOOD[..40]), ("longer", &*GOOD.repeat(3)), ("empty", "")] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILES_DIR).join(&digest);
+        fs::create_dir(dir.path().join(FILES_DIR)).unwrap();
+        fs::write(path.with_extension("part"), left).unwrap();
+        assert_eq!(take(&desk(dir.path()), GOOD, 1).unwrap(), (1, 2_000_000), "{name}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), GOOD, "{name}");
+        assert_eq!(kept_names(dir.path()), [&*digest], "{name}");
+    }
+    // Somebody else is writing it, and is killed or is done.
+    for is_done in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let desk = desk(dir.path());
+        let path = dir.path().join(FILES_DIR).join(&digest);
+        let part = path.with_extension("part");
+        fs::create_dir(dir.path().join(FILES_DIR)).unwrap();
+        fs::write(&part, &GOOD[..40]).unwrap();
+        let other = fs::OpenOptions::new().write(true).open(&part).unwrap();
+        other.lock().unwrap();
+        let inode = other.metadata().unwrap().ino();
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(|| take(&desk, GOOD, 1).map_err(|error| error.to_string()));
+            if is_done {
+                fs::write(&part, GOOD).unwrap();
+                fs::rename(&part, &path).unwrap();
+            }
+            drop(other);
+            assert_eq!(taking.join().unwrap(), Ok((1, 2_000_000)), "{is_done}");
+        });
+        assert_eq!(fs::read_to_string(&path).unwrap(), GOOD, "{is_done}");
+        assert!(!is_done || fs::metadata(&path).unwrap().ino() == inode, "it was there already");
+    }
+    // What stands in its place and is not it, whole or not, is no file that was taken.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILES_DIR).join(&digest);
+    fs::create_dir(dir.path().join(FILES_DIR)).unwrap();
+    fs::write(&path, GOOD.replace("2000000", "3000000")).unwrap();
+    take(&desk(dir.path()), GOOD, 1).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), GOOD);
+}
+
 /// Lines of a file whose lines end with CR LF were counted otherwise once: what people have said of one must not move to its neighbour.
 #[test]
 fn a_taken_file_keeps_how_its_lines_are_counted() {

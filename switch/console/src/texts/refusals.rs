@@ -164,7 +164,7 @@ fn vietnamese(reason: Reason) -> &'static str {
         Reason::NoCsv => "không đọc được theo CSV (chương trình đọc báo: {})",
         Reason::QuotationOpen => "kéo sang dòng sau: dấu ngoặc kép chưa đóng",
         Reason::MoreValues => {
-            "có nhiều giá trị hơn dòng đầu: giá trị có chứa dấu phân cách phải đặt trong dấu ngoặc kép"
+            "có {} giá trị, mà dòng đầu có {}: giá trị có chứa dấu phân cách phải đặt trong dấu ngoặc kép"
         }
         Reason::LineEnds => {
             "dòng kết thúc giữa các cột của nó, có thể đã bị cắt: hãy thêm khoảng trắng cho đủ, hoặc khai cột là {}- nếu giá trị kéo đến cuối dòng"
