@@ -120,6 +120,9 @@ pub struct About {
     /// no member owed anything, and stay so.
     #[serde(default, skip_serializing_if = "is_false")]
     pub acquirer_owes_refund: bool,
+    /// What the bank has debited by its own file, where that is not what the log has: no more is given back. Acts before this do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debited_minor: Option<i64>,
 }
 
 impl About {
@@ -137,6 +140,7 @@ impl About {
             theirs_minor: exception.theirs_minor,
             is_gone: false,
             acquirer_owes_refund: is_cash_another_s(exception),
+            debited_minor: None,
         }
     }
 

@@ -17,7 +17,7 @@ use self::files::of_all_parts;
 use crate::act::Deed;
 
 pub use amounts::UNPROVEN_MINOR_MAX;
-pub(crate) use amounts::has_citizen;
+pub(crate) use amounts::{has_citizen, open_minor, refund_minor_max};
 pub use case::{Booked, Case, CaseState, Proposal};
 pub(crate) use case::{booked_minor, is_booked_elsewhere};
 pub use files::{Parts, TakingBack, file_case};
@@ -80,6 +80,11 @@ impl Casework {
     /// What people have done to a case; nothing yet where it is not known.
     pub fn case(&self, id: CaseId) -> Option<&Case> {
         self.cases.get(&id)
+    }
+
+    /// What people have done to the cases that the same transaction has by its other sides.
+    pub(crate) fn beside(&self, id: CaseId) -> Vec<Case> {
+        id.beside().filter_map(|other| self.case(other)).cloned().collect()
     }
 
     /// All cases that people have done something to.

@@ -21,6 +21,7 @@ use crate::act::{About, Deed, Resolution};
 use crate::act_file::{ActError, ActFile};
 use crate::cases::{
     Case, CaseState, Casework, Refused, booked_minor, file_case, has_citizen, is_booked_elsewhere,
+    open_minor, refund_minor_max,
 };
 use crate::due::DueRules;
 use crate::kept;
@@ -128,6 +129,10 @@ pub struct Row {
     pub exception: Exception,
     /// What people have done to it.
     pub case: Case,
+    /// What they have done to the cases that the same transaction has by its other sides.
+    pub beside: Vec<Case>,
+    /// Of a machine's side: what the bank has debited by its own file, where that is not what the log has.
+    pub debited_minor: Option<i64>,
     /// The day on which an answer is due.
     pub due: Day,
     /// No side shows it any more: it is here because something is booked, proposed or disputed upon it.
@@ -391,6 +396,8 @@ impl Desk {
             refused.chain(unread).map(|exception| (exception.case, exception)).collect();
         exceptions.extend(newest.into_values());
         let here: BTreeSet<CaseId> = exceptions.iter().map(|exception| exception.case).collect();
+        let of_banks = exceptions.iter().filter(|one| one.case.of.file == LineId::LOG && is_of_debits(one));
+        let debited: BTreeMap<LineId, i64> = of_banks.map(|one| (one.case.of, one.theirs_minor)).collect();
         let not_here = casework.cases().filter(|(id, _)| !here.contains(*id));
         exceptions.extend(not_here.filter_map(|(id, case)| gone(*id, case, matching)));
         exceptions.sort_by_key(|one| (one.day, one.bank, one.terminal, one.at_s, one.case));
@@ -399,7 +406,10 @@ impl Desk {
             let due = self.due.due(exception.kind, exception.day, &self.calendar)?;
             let is_gone = !here.contains(&exception.case);
             let is_let_go = is_gone && matching.is_behind(&exception);
-            Ok(Row { exception, case, due, is_gone, is_let_go })
+            let beside = casework.beside(exception.case);
+            let is_machines = exception.case.aspect == Aspect::Machine;
+            let debited_minor = debited.get(&exception.case.of).copied().filter(|_| is_machines);
+            Ok(Row { exception, case, beside, debited_minor, due, is_gone, is_let_go })
         };
         exceptions.into_iter().map(row).collect()
     }
@@ -614,6 +624,11 @@ fn gone(id: CaseId, case: &Case, matching: &Matching) -> Option<Exception> {
     (waits || stands).then_some(exception)
 }
 
+/// What a bank's side has is what it has debited; of another currency it says nothing.
+fn is_of_debits(exception: &Exception) -> bool {
+    exception.case.aspect == Aspect::Bank && exception.kind != Kind::Currency
+}
+
 impl Row {
     /// Somebody still has to do something: nobody has resolved it, what was resolved was another exception in its place, or what was booked stands
     /// alone.
@@ -634,6 +649,21 @@ impl Row {
         !self.is_gone && is_booked_elsewhere(Some(&self.case), &self.about())
     }
 
+    /// What is offered by itself: a refund where the journal proves that not all cash left, and the bank has debited more than that.
+    pub fn offered(&self) -> Option<Resolution> {
+        let is_owed = |resolution: &Resolution| {
+            *resolution != Resolution::Refund || refund_minor_max(&self.about()).is_none_or(|most| most > 0)
+        };
+        Resolution::offered(self.exception.kind).filter(is_owed)
+    }
+
+    /// All that the exception comes to between members is booked or proposed of the transaction's other cases.
+    pub fn is_booked_beside(&self) -> bool {
+        let difference_minor = self.exception.adjustment_minor();
+        let alone_minor = open_minor(Some(&self.case), &[], difference_minor);
+        !self.is_gone && alone_minor != 0 && open_minor(Some(&self.case), &self.beside, difference_minor) == 0
+    }
+
     /// There is a citizen to give back to: no refund is taken without.
     pub fn has_citizen(&self) -> bool {
         has_citizen(self.exception.case, &self.about())
@@ -642,14 +672,17 @@ impl Row {
     /// How much a resolution comes to where nobody says otherwise, minor units, without what is booked of it and stands: of an adjustment what the exception
     /// comes to, and nothing of totals and files; of a refund the same where the journal proves that not all cash left, and else nothing.
     pub fn natural_minor(&self, resolution: Resolution) -> i64 {
-        let booked_minor = |resolution| booked_minor(Some(&self.case), resolution);
-        let adjustment_minor = || self.exception.adjustment_minor() - booked_minor(Resolution::Adjustment);
+        let adjustment_minor =
+            || open_minor(Some(&self.case), &self.beside, self.exception.adjustment_minor());
         match resolution {
             Resolution::Accept | Resolution::Undo => 0,
             Resolution::Adjustment => adjustment_minor(),
-            Resolution::Refund if Resolution::offered(self.exception.kind) != Some(resolution) => 0,
+            Resolution::Refund if self.offered() != Some(resolution) => 0,
             Resolution::Refund => {
-                let open_minor = self.exception.value_minor() - booked_minor(resolution);
+                let value_minor = self.exception.value_minor();
+                let whole_minor =
+                    refund_minor_max(&self.about()).map_or(value_minor, |most| value_minor.min(most));
+                let open_minor = whole_minor - booked_minor(Some(&self.case), resolution);
                 match self.about().acquirer_owes_refund {
                     // No more than the acquirer still has of it: it may be adjusted already.
                     true => open_minor.min(-adjustment_minor()).max(0),
@@ -663,7 +696,7 @@ impl Row {
     pub fn about(&self) -> About {
         let about = About::of(&self.exception);
         let acquirer_owes_refund = about.acquirer_owes_refund && !self.is_gone;
-        About { is_gone: self.is_gone, acquirer_owes_refund, ..about }
+        About { is_gone: self.is_gone, acquirer_owes_refund, debited_minor: self.debited_minor, ..about }
     }
 
     /// What people have decided was said of another exception in its place: of another kind, of other amounts, of another

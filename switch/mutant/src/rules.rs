@@ -730,6 +730,10 @@ mutants! {
         "What was booked is taken back by its reopening alone (console: by two).",
         fault: "a case with something booked, reopened",
         shows: "nothing is booked any more, by one person";
+    DebtBookedTwice = "debt-booked-twice",
+        "One debt is booked of each case that shows it (console: one debt).",
+        fault: "a transaction that neither bank nor machine has as the log has it, both cases adjusted",
+        shows: "a member pays twice for the same cash";
     ProposalNotShown = "proposal-not-shown",
         "The list of what waits does not say what each proposal comes to (console: bulk approval).",
         fault: "many proposals at once",

@@ -36,6 +36,15 @@ pub struct CaseId {
     pub aspect: Aspect,
 }
 
+impl CaseId {
+    /// The cases that the same transaction has by its other sides; a line has one side alone.
+    pub fn beside(self) -> impl Iterator<Item = CaseId> {
+        let sides = [Aspect::Bank, Aspect::Machine, Aspect::Switch].into_iter();
+        let others = sides.filter(move |aspect| self.of.file == LineId::LOG && *aspect != self.aspect);
+        others.map(move |aspect| CaseId { of: self.of, aspect })
+    }
+}
+
 impl fmt::Display for CaseId {
     /// `1f-2-bank`: line and side.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

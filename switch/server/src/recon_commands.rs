@@ -367,7 +367,7 @@ pub(crate) fn row_json(row: &Row, today: Day) -> Value {
         "lines": one.lines.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "acquirer": one.acquirer.map(|bank| bank.to_string()),
         "is_another": row.is_another(),
-        "offered": Resolution::offered(one.kind).map(Resolution::name),
+        "offered": row.offered().map(Resolution::name),
         "state": row.state().name(),
         "is_gone": row.is_gone,
         "is_let_go": row.is_let_go,

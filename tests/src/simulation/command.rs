@@ -566,6 +566,7 @@ const FOUND_BY_A_TEST: &[(Mutant, &str)] = &[
     (Mutant::OwnProposalChecked, "switch/console/src/broken_rules.rs"),
     (Mutant::OtherProposalChecked, "switch/console/src/broken_rules.rs"),
     (Mutant::BookedUndoneByOne, "switch/casework/tests/casework/main.rs"),
+    (Mutant::DebtBookedTwice, "switch/casework/tests/casework/main.rs"),
     (Mutant::ProposalNotShown, "switch/console/src/broken_rules.rs"),
     (Mutant::GoneApprovedInBulk, "switch/console/src/broken_rules.rs"),
     (Mutant::PageWithoutSession, "switch/console/src/broken_rules.rs"),

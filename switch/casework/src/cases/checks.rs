@@ -80,13 +80,14 @@ impl Casework {
                 if !fits {
                     return Err(Refused::Amount(*amount_minor));
                 }
+                let beside = self.beside(*id);
                 match resolution {
                     Resolution::Refund if about.acquirer_owes_refund => {
-                        is_borne_out(case, about, Resolution::Adjustment, -*amount_minor)?;
-                        is_borne_out(case, about, Resolution::Refund, *amount_minor)?;
+                        is_borne_out(case, &beside, about, Resolution::Adjustment, -*amount_minor)?;
+                        is_borne_out(case, &beside, about, Resolution::Refund, *amount_minor)?;
                     }
                     Resolution::Refund | Resolution::Adjustment => {
-                        is_borne_out(case, about, *resolution, *amount_minor)?;
+                        is_borne_out(case, &beside, about, *resolution, *amount_minor)?;
                     }
                     Resolution::Accept | Resolution::Undo => {}
                 }

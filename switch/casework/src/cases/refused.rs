@@ -75,6 +75,12 @@ pub enum Refused {
         "money is booked of this case for another bank or terminal: reopen the case to take it back first"
     )]
     BookedElsewhere,
+    /// The transaction's other case has the same debt booked or proposed.
+    #[error("the same debt is booked or proposed of the transaction's other case: accept this one")]
+    BookedBeside,
+    /// The bank has debited no more than the cash that left.
+    #[error("a refund gives back what was debited: the bank has debited no more than the cash that left")]
+    NothingDebited,
     /// The checker has seen another proposal than that which stands there.
     #[error("another proposal stands there by now: look at it first")]
     OtherProposal,

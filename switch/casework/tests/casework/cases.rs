@@ -382,6 +382,100 @@ fn an_adjustment_that_goes_the_other_way_is_refused() {
 }
 
 /// A refund of a difference of totals and of cash, and -99,000,000,000,000 on a case of nothing, were approved.
+fn side(aspect: Aspect) -> CaseId {
+    CaseId { of: LineId { file: LineId::LOG, line: 17 }, aspect }
+}
+
+/// The bank's and the machine's case of one transaction, in the order in which they are adjusted: what each has, how much is proposed, and why not.
+#[test]
+fn one_debt_is_booked_once_whichever_case_shows_it() {
+    const BESIDE: &str =
+        "the same debt is booked or proposed of the transaction's other case: accept this one";
+    let (bank_has, machine_has) = (Aspect::Bank, Aspect::Machine);
+    let above = |amount: i64, most: i64| {
+        format!("an amount of {amount} is more than the case bears out: {most} at most, without sign")
+    };
+    type Step = (Aspect, i64, i64, Option<String>);
+    let table: [(i64, Vec<Step>); 6] = [
+        // Both say that the log is wrong, and the same.
+        (0, vec![(bank_has, 900, 900, None), (machine_has, 900, 900, Some(BESIDE.to_owned()))]),
+        (250, vec![(machine_has, 0, -250, None), (bank_has, 0, -250, Some(BESIDE.to_owned()))]),
+        // They differ: no more than the widest of both is owed in all, in either order.
+        (0, vec![(bank_has, 500, 500, None), (machine_has, 900, 401, Some(above(401, 400)))]),
+        (0, vec![(bank_has, 500, 500, None), (machine_has, 900, 400, None)]),
+        (0, vec![(machine_has, 900, 900, None), (bank_has, 500, 500, Some(BESIDE.to_owned()))]),
+        // They go different ways: each is a debt of its own.
+        (500, vec![(bank_has, 900, 400, None), (machine_has, 300, -200, None)]),
+    ];
+    for (number, (ours_minor, steps)) in table.into_iter().enumerate() {
+        for is_approved in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let acts = ActFile::new(dir.path(), keys());
+            let mut proposal = 0;
+            for (aspect, theirs_minor, amount_minor, expected) in steps.clone() {
+                let kind = if aspect == Aspect::Bank { Kind::AmountOver } else { Kind::PartDispensed };
+                let (acquirer, terminal) = (ACQUIRER.parse().ok(), Some(TerminalId(*b"HN000001")));
+                let about = About { theirs_minor, acquirer, terminal, ..*about(kind, ours_minor) };
+                let id = side(aspect);
+                let deed = Deed::Propose {
+                    case: id,
+                    about: Box::new(about),
+                    resolution: Resolution::Adjustment,
+                    amount_minor,
+                    bank: Some(bank()),
+                    why: "both agree".into(),
+                };
+                let done = acts.act(1, "lan", "10.0.0.7", deed).err().map(|error| error.to_string());
+                assert_eq!(done, expected, "row {number}, {aspect:?}, approved: {is_approved}");
+                if done.is_none() && is_approved {
+                    acts.act(2, "minh", "10.0.0.8", Deed::Approve { case: id, proposal }).unwrap();
+                    proposal += 1;
+                }
+                proposal += 1;
+            }
+        }
+    }
+}
+
+/// What the bank has debited by its file, what left the machine, and how much is given back at most.
+#[test]
+fn no_more_is_given_back_than_the_bank_has_debited() {
+    const NOTHING: &str =
+        "a refund gives back what was debited: the bank has debited no more than the cash that left";
+    let above = |amount: i64, most: i64| {
+        format!("an amount of {amount} is more than the case bears out: {most} at most, without sign")
+    };
+    for (debited_minor, dispensed_minor, amount_minor, expected) in [
+        (None, 0, 250, None),
+        (None, 0, 251, Some(above(251, 250))),
+        (Some(0), 0, 250, Some(NOTHING.to_owned())),
+        (Some(100), 100, 150, Some(NOTHING.to_owned())),
+        (Some(200), 100, 101, Some(above(101, 100))),
+        (Some(200), 100, 100, None),
+        // What the bank has debited too much is its own case's.
+        (Some(500), 100, 151, Some(above(151, 150))),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let acts = ActFile::new(dir.path(), keys());
+        let about = About {
+            theirs_minor: dispensed_minor,
+            debited_minor,
+            acquirer: ACQUIRER.parse().ok(),
+            ..*about(Kind::PartDispensed, 250)
+        };
+        let deed = Deed::Propose {
+            case: side(Aspect::Machine),
+            about: Box::new(about),
+            resolution: Resolution::Refund,
+            amount_minor,
+            bank: Some(bank()),
+            why: "no cash left".into(),
+        };
+        let done = acts.act(1, "lan", "10.0.0.7", deed).err().map(|error| error.to_string());
+        assert_eq!(done, expected, "{debited_minor:?} debited, {dispensed_minor} dispensed");
+    }
+}
+
 #[test]
 fn no_more_is_proposed_than_a_case_bears_out_and_no_refund_where_there_is_no_citizen() {
     let dir = tempfile::tempdir().unwrap();

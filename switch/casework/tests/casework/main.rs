@@ -18,5 +18,6 @@ fn each_rule_that_is_broken_is_missed() {
     mutant::each_is_missed(&[
         (Mutant::OwnProposalChecked, &["cases::what_was_booked_is_taken_back_by_two"]),
         (Mutant::BookedUndoneByOne, &["cases::what_was_booked_is_taken_back_by_two"]),
+        (Mutant::DebtBookedTwice, &["cases::one_debt_is_booked_once_whichever_case_shows_it"]),
     ]);
 }

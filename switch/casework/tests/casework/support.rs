@@ -38,6 +38,7 @@ pub(crate) fn about(kind: Kind, ours_minor: i64) -> Box<About> {
         theirs_minor: 0,
         is_gone: false,
         acquirer_owes_refund: false,
+        debited_minor: None,
     })
 }
 

@@ -91,7 +91,7 @@ fn plan(fields: &Fields, seen: &Seen, console: &Console, visitor: &Visitor) -> R
         let stale = cases::warning(row, t)
             .filter(|_| matches!(&deed, Deed::Approve { .. }) && !mutant::is(Mutant::GoneApprovedInBulk));
         let is_refund = matches!(&deed, Deed::Propose { resolution: Resolution::Refund, .. });
-        if is_refund && Resolution::offered(row.exception.kind) != Some(Resolution::Refund) {
+        if is_refund && row.offered() != Some(Resolution::Refund) {
             plan.left.push((row.clone(), t.bulk_not_offered.to_owned()));
         } else if let Some(warning) = stale {
             // Whoever approves it all the same does so on the case's own page, which says so.

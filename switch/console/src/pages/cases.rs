@@ -213,6 +213,7 @@ pub(crate) fn warning(row: &Row, t: &Texts) -> Option<&'static str> {
         (true, _) if row.stands_alone() => Some(t.case_stands_alone),
         (true, _) => Some(t.case_is_gone),
         (false, _) if row.is_booked_elsewhere() => Some(t.case_booked_elsewhere),
+        (false, _) if row.state() == CaseState::Open && row.is_booked_beside() => Some(t.case_booked_beside),
         (false, true) => Some(t.case_is_another),
         (false, false) => None,
     }
@@ -594,7 +595,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
     let proposal = row.case.proposal.as_ref();
     let chosen = match row.stands_alone() {
         true => Some(Resolution::Accept),
-        false => Resolution::offered(exception.kind),
+        false => row.offered(),
     };
     let has_citizen = row.has_citizen();
     let resolutions = Resolution::PROPOSED
