@@ -407,7 +407,8 @@ async fn keys_of_a_payshield_that_are_old_enough_are_sent_by_themselves() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     for name in names {
-        assert!(listed.contains(&format!("{name}  version 02  ")), "{listed}");
+        let told = world.switch.stderr();
+        assert!(listed.contains(&format!("{name}  version 02  ")), "{listed}{told}");
     }
     assert!(!listed.contains("not in use yet"), "{listed}");
     assert_eq!(code(&mut world, What::Withdrawal, 100_000, |_| ()).await, "00", "under the new ones");
