@@ -311,7 +311,12 @@ impl PinSetting {
         let text = std::fs::read_to_string(&config).expect("the configuration");
         let format = format!("name = \"BIDV\"\npin_format = \"{}\"\n", self.format);
         let text = text.replacen("name = \"BIDV\"\n", &format, 1);
-        let text = text.replacen("registry_ms_max = 2000", "registry_ms_max = 2000\nhsm_ms_max = 500", 1);
+        // A box is asked over TCP, and on a machine that has much else to do its answer takes its time.
+        let (hsm_ms_max, answer_ms_max) =
+            if self.payshield.is_some() { (3_000, 7_500) } else { (500, 5_000) };
+        let waits = format!("registry_ms_max = 2000\nhsm_ms_max = {hsm_ms_max}");
+        let text = text.replacen("registry_ms_max = 2000", &waits, 1);
+        let text = text.replacen("answer_ms_max = 5000", &format!("answer_ms_max = {answer_ms_max}"), 1);
         let hsm = match self.payshield {
             Some(at) => {
                 format!("[hsm]\nkind = \"payshield\"\naddresses = [\"{at}\"]\nfile = \"hsm.keys\"\n")
