@@ -530,6 +530,23 @@ impl Lines {
     }
 }
 
+/// What exceptions put at stake, minor units: of one transaction, whose difference several sides may show, the largest alone.
+pub fn at_risk_minor<'a>(rows: impl Iterator<Item = &'a Row>) -> i64 {
+    let mut of_transactions: BTreeMap<LineId, i64> = BTreeMap::new();
+    let mut of_others_minor = 0;
+    for exception in rows.map(|row| &row.exception) {
+        let value_minor = exception.value_minor();
+        match exception.case.of {
+            of if of.file == LineId::LOG => {
+                let largest = of_transactions.entry(of).or_default();
+                *largest = value_minor.max(*largest);
+            }
+            _ => of_others_minor += value_minor,
+        }
+    }
+    of_transactions.values().sum::<i64>() + of_others_minor
+}
+
 /// What members say that a day comes to: over their links, and in files that a person has taken, which stand before.
 pub fn claims(casework: &Casework, sheet: &Sheet) -> BTreeMap<(Side, Institution), Claimed> {
     let over_links =
@@ -649,12 +666,22 @@ impl Row {
         !self.is_gone && is_booked_elsewhere(Some(&self.case), &self.about())
     }
 
-    /// What is offered by itself: a refund where the journal proves that not all cash left, and the bank has debited more than that.
+    /// What is offered by itself: a refund where the journal proves that not all cash left, and the bank has debited more than that; and to accept it where
+    /// no refund is, and the transaction's other cases have all that it comes to between members.
     pub fn offered(&self) -> Option<Resolution> {
         let is_owed = |resolution: &Resolution| {
             *resolution != Resolution::Refund || refund_minor_max(&self.about()).is_none_or(|most| most > 0)
         };
-        Resolution::offered(self.exception.kind).filter(is_owed)
+        let refund = Resolution::offered(self.exception.kind).filter(is_owed);
+        refund.or_else(|| self.is_booked_beside().then_some(Resolution::Accept))
+    }
+
+    /// A refund waits for a checker that gives back more than the bank has debited, by what its file says now, less the cash that left.
+    pub fn is_refund_undebited(&self) -> bool {
+        let waits = self.case.proposal.as_ref().filter(|_| self.case.state == CaseState::Proposed);
+        let refund = waits.filter(|proposal| proposal.resolution == Resolution::Refund);
+        let most_minor = refund_minor_max(&self.about());
+        refund.zip(most_minor).is_some_and(|(refund, most_minor)| refund.amount_minor > most_minor)
     }
 
     /// All that the exception comes to between members is booked or proposed of the transaction's other cases.

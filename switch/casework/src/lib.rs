@@ -23,7 +23,9 @@ pub use cases::{
     Proposal, Refused, TakingBack, UNPROVEN_MINOR_MAX, file_case,
 };
 pub use days::Days;
-pub use desk::{Arrival, Desk, DeskError, NoTotals, Preview, PreviewLine, Row, claims, explanations};
+pub use desk::{
+    Arrival, Desk, DeskError, NoTotals, Preview, PreviewLine, Row, at_risk_minor, claims, explanations,
+};
 pub use due::{AGE_BANDS, DueRules, age_band};
 pub use kept::{FILES_DIR, KEEP_WAIT_MAX};
 pub use matching::{Matching, PassedOver};

@@ -22,7 +22,7 @@ pub fn list(settings: &Settings, json: bool, out: &mut impl Write) -> Result<(),
     let Joined { book, rows, .. } = Seat::new(settings)?.joined()?;
     let day_json = |sheet: &Sheet| {
         let open = rows.iter().filter(|row| row.exception.day == sheet.day && row.is_open());
-        let at_risk: i64 = open.clone().map(|row| row.exception.value_minor()).sum();
+        let at_risk = casework::at_risk_minor(open.clone());
         json!({
             "day": sheet.day.to_string(),
             "state": sheet.state.name(),

@@ -70,11 +70,30 @@ pub(super) fn is_borne_out(
     if resolution == Resolution::Refund && refund_minor_max(about).is_some_and(|most_minor| most_minor == 0) {
         return Err(Refused::NothingDebited);
     }
-    let most_minor = most_minor(case, beside, about, resolution);
+    let whole_minor = most_minor(case, beside, about, resolution);
+    let most_minor = match resolution {
+        Resolution::Adjustment => {
+            room_of_whole_minor(beside, about, whole_minor, amount_minor).ok_or(Refused::BookedBeside)?
+        }
+        Resolution::Accept | Resolution::Refund | Resolution::Undo => whole_minor,
+    };
     if amount_minor.saturating_abs() > most_minor {
         return Err(Refused::AboveOpen { amount_minor, most_minor });
     }
     Ok(())
+}
+
+/// What may still be booked this way of what a case bears out. Where the sides agree in amount, nobody knows which is right, or it is gone, that is the
+/// whole of it, and what the transaction's other cases book or propose the same way is part of it: `None` where they have all of it. Else
+/// [`open_minor`] has left that out already.
+fn room_of_whole_minor(beside: &[Case], about: &About, whole_minor: i64, amount_minor: i64) -> Option<i64> {
+    let is_whole = about.is_gone || about.kind == Kind::Suspense || about.difference_minor() == 0;
+    let others_minor: i64 = beside.iter().map(booked_or_proposed_minor).sum();
+    let along_minor = others_minor.saturating_mul(amount_minor.signum()).max(0);
+    match is_whole && along_minor > 0 {
+        true => Some(whole_minor - along_minor).filter(|room_minor| *room_minor > 0),
+        false => Some(whole_minor),
+    }
 }
 
 /// The most that a case bears out, without sign: what is open of it; where the sides agree in amount, or nobody knows which of them is right, what it

@@ -93,6 +93,9 @@ pub struct Case {
     /// Refunds and adjustments of this case that are booked and stand.
     #[serde(default)]
     pub standing: Vec<Proposal>,
+    /// What two people have agreed on last, and what the case stands by again behind a proposal that came to nothing. Behind an undo nothing.
+    #[serde(default)]
+    pub agreed: Option<Proposal>,
     /// The exception that was last proposed or disputed upon.
     #[serde(default)]
     pub about: Option<About>,
@@ -112,7 +115,7 @@ impl Case {
         let Some(proposal) = self.proposal.take() else { return Vec::new() };
         let proposal = Proposal { checker: Some(checker.to_owned()), ..proposal };
         if proposal.resolution == Resolution::Undo {
-            self.state = CaseState::Open;
+            (self.state, self.agreed) = (CaseState::Open, None);
             let turned = |stood: Proposal| Proposal {
                 amount_minor: -stood.amount_minor,
                 checker: proposal.checker.clone(),
@@ -121,7 +124,7 @@ impl Case {
             return std::mem::take(&mut self.standing).into_iter().map(turned).collect();
         }
         self.state = CaseState::Resolved;
-        self.proposal = Some(proposal.clone());
+        (self.proposal, self.agreed) = (Some(proposal.clone()), Some(proposal.clone()));
         if !proposal.moves() {
             return Vec::new();
         }
@@ -129,12 +132,14 @@ impl Case {
         vec![proposal]
     }
 
-    /// The case behind a proposal that came to nothing: resolved where something booked stands, else open.
+    /// The case behind a proposal that came to nothing: where something booked stands resolved as two people have agreed last, which may be to accept
+    /// what came later; else open.
     pub(super) fn step_back(&mut self) {
-        self.proposal = self.standing.last().cloned();
+        self.agreed = self.agreed.take().filter(|_| !self.standing.is_empty());
+        self.proposal.clone_from(&self.agreed);
         self.state = if self.proposal.is_some() { CaseState::Resolved } else { CaseState::Open };
-        if let Some(stands) = &self.proposal {
-            self.about = Some(stands.about.clone());
+        if let Some(agreed) = &self.proposal {
+            self.about = Some(agreed.about.clone());
         }
     }
 

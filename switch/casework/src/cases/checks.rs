@@ -1,12 +1,14 @@
 //! Whether somebody may do an act now.
 
 use mutant::Mutant;
-use reconciliation::{DECISIONS_MAX, LineId};
+use reconciliation::{CaseId, DECISIONS_MAX, LineId};
 
 use super::amounts::{has_citizen, is_borne_out};
 use super::case::{is_booked_elsewhere, is_resolved_of_another};
 use super::fold::decision;
-use super::{CASES_MAX, CaseState, Casework, NotByHand, NotDay, NotTakenBack, PARTS_MAX, Refused};
+use super::{
+    CASES_MAX, Case, CaseState, Casework, NotByHand, NotDay, NotTakenBack, PARTS_MAX, Proposal, Refused,
+};
 use crate::act::{Deed, NOTE_CHARACTERS_MAX, Resolution, WHO_CHARACTERS_MAX};
 
 /// Characters of a layout's name.
@@ -109,6 +111,9 @@ impl Casework {
                 if let Deed::Reject { why, .. } = deed {
                     text("why", why, NOTE_CHARACTERS_MAX)?;
                 }
+                if let (Deed::Approve { case: id, .. }, Some(found)) = (deed, found) {
+                    self.is_booked_once(*id, case, found)?;
+                }
             }
             Deed::Dispute { about, why, .. } => {
                 if state != CaseState::Open && !is_resolved_of_another(case, about) {
@@ -161,6 +166,18 @@ impl Casework {
             | Deed::Acknowledge { .. } => {}
         }
         Ok(())
+    }
+
+    /// Versions before took a proposal upon each of a transaction's cases: of two that wait for one debt the first that is approved is booked.
+    fn is_booked_once(&self, id: CaseId, case: Option<&Case>, proposal: &Proposal) -> Result<(), Refused> {
+        let mut beside = self.beside(id);
+        beside.retain(|other| !other.standing.is_empty());
+        if beside.is_empty() || proposal.between_minor() == 0 {
+            return Ok(());
+        }
+        // What waits there is checked when it is approved.
+        beside.iter_mut().for_each(|other| other.proposal = None);
+        is_borne_out(case, &beside, &proposal.about, Resolution::Adjustment, proposal.between_minor())
     }
 }
 

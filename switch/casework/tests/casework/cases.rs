@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use casework::{
-    About, ActFile, CaseState, Casework, Deed, Desk, DueRules, Matching, Resolution, Row, UNPROVEN_MINOR_MAX,
-    age_band,
+    About, Act, ActFile, CaseState, Casework, Deed, Desk, DueRules, Matching, Refused, Resolution, Row,
+    UNPROVEN_MINOR_MAX, age_band,
 };
-use exchange::InProcess;
+use exchange::{FileKey, FileKind, InProcess};
 use processor::{Institution, Rrn, TerminalId};
 use reconciliation::{Aspect, Book, CaseId, Exception, FeeTable, Held, Kind, LineId, Rules};
 
@@ -381,7 +381,6 @@ fn an_adjustment_that_goes_the_other_way_is_refused() {
     walk(&acts, rows.collect());
 }
 
-/// A refund of a difference of totals and of cash, and -99,000,000,000,000 on a case of nothing, were approved.
 fn side(aspect: Aspect) -> CaseId {
     CaseId { of: LineId { file: LineId::LOG, line: 17 }, aspect }
 }
@@ -437,6 +436,40 @@ fn one_debt_is_booked_once_whichever_case_shows_it() {
     }
 }
 
+/// Versions before took a proposal upon each case of a transaction, and a checker could book both.
+#[test]
+fn of_two_proposals_that_wait_for_one_debt_the_first_that_is_approved_is_booked() {
+    let mut casework = Casework::default();
+    let (acquirer, terminal) = (ACQUIRER.parse().ok(), Some(TerminalId(*b"HN000001")));
+    let about = About { theirs_minor: 900, acquirer, terminal, ..*about(Kind::AmountOver, 0) };
+    let propose = |aspect| Deed::Propose {
+        case: side(aspect),
+        about: Box::new(about.clone()),
+        resolution: Resolution::Adjustment,
+        amount_minor: 900,
+        bank: Some(bank()),
+        why: "both agree".into(),
+    };
+    let approve = |aspect, proposal| Deed::Approve { case: side(aspect), proposal };
+    let act = |number, who: &str, deed| Act {
+        number,
+        at_ms: 1,
+        who: who.to_owned(),
+        from: "::1".to_owned(),
+        deed,
+        before: serde_json::Value::Null,
+        after: serde_json::Value::Null,
+    };
+    casework.apply(&act(0, "lan", propose(Aspect::Bank)));
+    casework.apply(&act(1, "lan", propose(Aspect::Machine)));
+    casework.check("minh", &approve(Aspect::Bank, 0)).unwrap();
+    casework.check("minh", &approve(Aspect::Machine, 1)).unwrap();
+    casework.apply(&act(2, "minh", approve(Aspect::Machine, 1)));
+    assert_eq!(casework.check("minh", &approve(Aspect::Bank, 0)), Err(Refused::BookedBeside));
+    let reject = Deed::Reject { case: side(Aspect::Bank), proposal: 0, why: "booked already".into() };
+    casework.check("minh", &reject).unwrap();
+}
+
 /// What the bank has debited by its file, what left the machine, and how much is given back at most.
 #[test]
 fn no_more_is_given_back_than_the_bank_has_debited() {
@@ -476,6 +509,7 @@ fn no_more_is_given_back_than_the_bank_has_debited() {
     }
 }
 
+/// A refund of a difference of totals and of cash, and -99,000,000,000,000 on a case of nothing, were approved.
 #[test]
 fn no_more_is_proposed_than_a_case_bears_out_and_no_refund_where_there_is_no_citizen() {
     let dir = tempfile::tempdir().unwrap();
@@ -536,6 +570,124 @@ fn no_more_is_proposed_than_a_case_bears_out_and_no_refund_where_there_is_no_cit
             acts.act(5, "lan", "::1", Deed::Reopen { case: id, why: "x".into() }).unwrap();
         }
     }
+}
+
+const HEADINGS: &str = "rrn,terminal,stan,sequence,at,amount,direction,currency,day,count\n";
+
+const JOURNAL: &str = "terminal,day,rrn,stan,sequence,at,requested,moved,currency,outcome
+HN000001,2026-05-03,612300000010,10,,2026-05-03 10:00:00,2000000,0,704,none
+";
+
+/// A citizen of whom nothing was taken was to get 2,000,000 back, and the acquirer to pay it beside the adjustment of the bank's case.
+#[test]
+fn no_refund_is_offered_of_what_the_bank_has_not_debited_and_what_is_adjusted_is_accepted() {
+    const POSTED: &str = "612300000010,HN000001,10,,2026-05-03 10:00:00,2000000,D,704,2026-05-03,1\n";
+    let machine_s = |postings: &str, is_adjusted: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let desk = desk(dir.path());
+        let acts = desk.acts();
+        let mut book = Book::new(FeeTable::default(), Some(day("2026-05-03")));
+        told_at(&mut book, 10, day("2026-05-03"), ACQUIRER.parse().unwrap());
+        take(&desk, &format!("{HEADINGS}{postings}"), 1).unwrap();
+        take_as(&desk, JOURNAL, FileKey { kind: FileKind::Journal, bank: None, ..key(1) }, 1).unwrap();
+        let mut look = || {
+            let casework = acts.read().unwrap().0;
+            let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
+            desk.rows(&casework, &book, &matching).unwrap()
+        };
+        if is_adjusted {
+            let row = look().into_iter().find(|row| row.exception.case.aspect == Aspect::Bank).unwrap();
+            let case = row.exception.case;
+            let deed = Deed::Propose {
+                case,
+                about: Box::new(row.about()),
+                resolution: Resolution::Adjustment,
+                amount_minor: row.natural_minor(Resolution::Adjustment),
+                bank: row.exception.bank,
+                why: "nothing was debited".into(),
+            };
+            acts.act(2, "lan", "::1", deed).unwrap();
+            acts.act(3, "minh", "::1", Deed::Approve { case, proposal: 2 }).unwrap();
+        }
+        let rows = look();
+        let at_risk_minor = casework::at_risk_minor(rows.iter());
+        let row = rows.iter().find(|row| row.exception.case.aspect == Aspect::Machine).unwrap();
+        assert_eq!(row.exception.kind, Kind::DebitedNotDispensed);
+        let comes_to = Resolution::PROPOSED.map(|resolution| row.natural_minor(resolution));
+        (row.offered(), comes_to, at_risk_minor)
+    };
+    let debited = machine_s(&format!("{POSTED}TRAILER,1,2000000\n"), false);
+    assert_eq!(debited, (Some(Resolution::Refund), [2_000_000, -2_000_000, 0], 2_000_000));
+    // Both sides show one difference: it is at stake once.
+    assert_eq!(machine_s("TRAILER,0,0\n", false), (None, [0, -2_000_000, 0], 2_000_000));
+    let adjusted = machine_s("TRAILER,0,0\n", true);
+    assert_eq!(adjusted, (Some(Resolution::Accept), [0, 0, 0], 2_000_000));
+}
+
+/// A refund was proposed before the bank's file was here, which then said that nothing was debited: nobody told the checker.
+#[test]
+fn a_refund_that_the_bank_s_file_bears_out_no_more_is_told_while_it_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let acts = desk.acts();
+    let mut book = Book::new(FeeTable::default(), Some(day("2026-05-03")));
+    told_at(&mut book, 10, day("2026-05-03"), ACQUIRER.parse().unwrap());
+    let mut machine_s = || {
+        let casework = acts.read().unwrap().0;
+        let matching = desk.matched(&casework, &mut book, Rules::default(), NOW_S).unwrap();
+        let rows = desk.rows(&casework, &book, &matching).unwrap();
+        rows.into_iter().find(|row| row.exception.case.aspect == Aspect::Machine).unwrap()
+    };
+    take_as(&desk, JOURNAL, FileKey { kind: FileKind::Journal, bank: None, ..key(1) }, 1).unwrap();
+    let row = machine_s();
+    let case = row.exception.case;
+    let refund = Deed::Propose {
+        case,
+        about: Box::new(row.about()),
+        resolution: Resolution::Refund,
+        amount_minor: row.natural_minor(Resolution::Refund),
+        bank: row.exception.bank,
+        why: "no cash left".into(),
+    };
+    acts.act(2, "lan", "::1", refund).unwrap();
+    assert!(!machine_s().is_refund_undebited());
+    take(&desk, &format!("{HEADINGS}TRAILER,0,0\n"), 1).unwrap();
+    assert!(machine_s().is_refund_undebited());
+    acts.act(3, "minh", "::1", Deed::Reject { case, proposal: 1, why: "not debited".into() }).unwrap();
+    assert!(!machine_s().is_refund_undebited());
+}
+
+/// The undo of an adjustment that two people had accepted as it was came to nothing, and the case was open again: their acceptance was gone.
+#[test]
+fn an_undo_that_comes_to_nothing_leaves_what_two_have_agreed_on_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let is_gone = About { is_gone: true, ..*about(Kind::DebitedNotDispensed, 2_000_000) };
+    let accept = Deed::Propose {
+        case: case(),
+        about: Box::new(is_gone.clone()),
+        resolution: Resolution::Accept,
+        amount_minor: 0,
+        bank: None,
+        why: "it stays so".into(),
+    };
+    let rows = vec![
+        ("lan", propose(2_000_000), Ok(CaseState::Proposed)),
+        ("minh", approve(0), Ok(CaseState::Resolved)),
+        ("lan", accept, Ok(CaseState::Proposed)),
+        ("minh", approve(2), Ok(CaseState::Resolved)),
+        ("lan", reopen(), Ok(CaseState::Proposed)),
+        ("minh", reject(4), Ok(CaseState::Resolved)),
+        ("lan", reopen(), Ok(CaseState::Proposed)),
+        ("lan", reopen(), Ok(CaseState::Resolved)),
+    ];
+    walk(&acts, rows);
+    let casework = acts.read().unwrap().0;
+    let stands = casework.case(case()).unwrap();
+    assert_eq!(stands.about, Some(is_gone));
+    let agreed = stands.proposal.as_ref().map(|proposal| (proposal.act, proposal.resolution));
+    assert_eq!(agreed, Some((2, Resolution::Accept)));
+    assert_eq!((booked(&casework), stands.standing.len()), (vec![2_000_000], 1));
 }
 
 #[test]

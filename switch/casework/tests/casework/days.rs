@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use casework::{About, ActFile, Casework, Days, Deed, Payment, Resolution, payments, settlement};
 use processor::{Kind as Asked, Record, TerminalId};
-use reconciliation::{Book, Fee, FeeTable, Held, Kind};
+use reconciliation::{Aspect, Book, CaseId, Fee, FeeTable, Held, Kind};
 
 use crate::support::{
     ACQUIRER, FIRST, SECOND, about, approve, bank, case, cutover, day, desk, key, keys, propose, rows, shown,
@@ -285,6 +285,71 @@ fn what_a_bank_refunds_the_acquirer_whose_machine_has_the_cash_owes_it() {
     let casework = acts.act(3, "minh", "::1", close).unwrap();
     assert_eq!(line_of(&casework, "970415"), ["A|1|refund||2026-05-03|2000000"]);
     assert_eq!(line_of(&casework, ACQUIRER), [] as [&str; 0]);
+}
+
+/// The bank's case and the machine's of one transaction knew nothing of each other: the bank paid 1,800,000 for 900,000 of cash.
+#[test]
+fn one_debt_stands_once_in_the_files_of_a_day() {
+    let (bank_s, machine_s) = (CaseId { aspect: Aspect::Bank, ..case() }, case());
+    let about = |kind, theirs_minor| About {
+        acquirer: ACQUIRER.parse().ok(),
+        terminal: Some(TerminalId(*b"HN000001")),
+        theirs_minor,
+        ..*about(kind, 0)
+    };
+    let adjust = |case, about: About, amount_minor| Deed::Propose {
+        case,
+        about: Box::new(about),
+        resolution: Resolution::Adjustment,
+        amount_minor,
+        bank: Some(bank()),
+        why: "cash left".into(),
+    };
+    let posted = || about(Kind::MissingAtBank, 900_000);
+    let moved = |theirs_minor| about(Kind::DispensedNotDebited, theirs_minor);
+    let approve = |case, proposal| Deed::Approve { case, proposal };
+    let dir = tempfile::tempdir().unwrap();
+    let acts = ActFile::new(dir.path(), keys());
+    let act = |who: &str, deed: Deed| acts.act(1, who, "::1", deed).map_err(|error| error.to_string());
+    const BESIDE: &str =
+        "the same debt is booked or proposed of the transaction's other case: accept this one";
+    // Of what has no end, and of what agrees in amount, the whole may be booked, and what the other case has is part of it.
+    let unknown = |kind| About { kind, ours_minor: 900_000, ..about(kind, 900_000) };
+    act("lan", adjust(bank_s, posted(), 900_000)).unwrap();
+    for about in [moved(900_000), unknown(Kind::Suspense), unknown(Kind::LateReversal)] {
+        assert_eq!(act("lan", adjust(machine_s, about, 900_000)).unwrap_err(), BESIDE);
+    }
+    act("minh", approve(bank_s, 0)).unwrap();
+    assert_eq!(act("lan", adjust(machine_s, moved(900_000), 900_000)).unwrap_err(), BESIDE);
+    // The other way is another debt, and what is taken back makes room again.
+    act("lan", adjust(machine_s, About { ours_minor: 500_000, ..moved(0) }, -500_000)).unwrap();
+    act("lan", Deed::Reopen { case: machine_s, why: "a mistake".into() }).unwrap();
+    act("lan", Deed::Reopen { case: bank_s, why: "the machine's is the one".into() }).unwrap();
+    assert_eq!(act("lan", adjust(machine_s, moved(900_000), 900_000)).unwrap_err(), BESIDE);
+    act("minh", approve(bank_s, 4)).unwrap();
+    act("lan", adjust(machine_s, moved(900_000), 900_000)).unwrap();
+    let casework = act("minh", approve(machine_s, 6)).unwrap();
+
+    let close = casework.close(&folded(&casework, fee(1_000)), day(FIRST), fee(1_000)).unwrap();
+    let casework = act("minh", close).unwrap();
+    let book = folded(&casework, fee(1_000));
+    let lines = |member: &str| {
+        let member = member.parse().unwrap();
+        let (file, _) = settlement(&casework, &book, "switch", 704, day(FIRST), member, |_| false).unwrap();
+        let text = String::from_utf8(file.to_bytes()).unwrap();
+        text.lines().filter(|line| line.starts_with("A|")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines("970415"),
+        [
+            "A|1|adjustment||2026-05-03|900000",
+            "A|5|adjustment||2026-05-03|-900000",
+            "A|7|adjustment||2026-05-03|900000"
+        ]
+    );
+    let paid = payments(&casework, &book).remove(&day(FIRST)).unwrap();
+    assert_eq!(paid[&bank()].adjusted_minor, 900_000);
+    assert_eq!(paid.values().map(|paid| paid.net_minor()).sum::<i64>(), 0);
 }
 
 /// A closed day followed the fees of today.

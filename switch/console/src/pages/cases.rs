@@ -213,6 +213,7 @@ pub(crate) fn warning(row: &Row, t: &Texts) -> Option<&'static str> {
         (true, _) if row.stands_alone() => Some(t.case_stands_alone),
         (true, _) => Some(t.case_is_gone),
         (false, _) if row.is_booked_elsewhere() => Some(t.case_booked_elsewhere),
+        (false, _) if row.is_refund_undebited() => Some(t.case_refund_undebited),
         (false, _) if row.state() == CaseState::Open && row.is_booked_beside() => Some(t.case_booked_beside),
         (false, true) => Some(t.case_is_another),
         (false, false) => None,
@@ -285,7 +286,7 @@ fn left<'a>(seen: &'a Seen, filters: &Filters) -> Vec<&'a Row> {
 pub(crate) fn figures(seen: &Seen, console: &Console, t: &'static Texts) -> Vec<(&'static str, String)> {
     let today = today(console);
     let open: Vec<&Row> = seen.rows.iter().filter(|row| row.is_open()).collect();
-    let risk: i64 = open.iter().map(|row| row.exception.value_minor()).sum();
+    let risk = casework::at_risk_minor(open.iter().copied());
     let late = open.iter().filter(|row| today.days_after(row.due) > 0).count();
     let summary = &seen.summary;
     let rate = (summary.matched * 1_000).checked_div(summary.ours).map_or("–".to_owned(), |thousandths| {
@@ -496,6 +497,10 @@ struct CasePage {
     /// Each with what it comes to where no amount is written.
     resolutions: Vec<Choice>,
     amount_says: String,
+    /// The cases of the same transaction by its other sides: where, and what they are.
+    beside: Vec<(String, &'static str)>,
+    /// A reason that may be taken as it is, where accepting is offered.
+    why_offered: String,
     /// Something is proven, and how the case ends is chosen by that.
     is_chosen: bool,
     is_mine: bool,
@@ -601,6 +606,7 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
     let resolutions = Resolution::PROPOSED
         .into_iter()
         .filter(|resolution| has_citizen || *resolution != Resolution::Refund);
+    let beside = beside(case, &seen);
     let acts = row.case.acts.iter().filter_map(|number| seen.acts.get(usize::try_from(*number).ok()?));
     Ok(CasePage {
         shell: Shell::of(visitor, Section::Exceptions, t.case),
@@ -660,6 +666,15 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
             })
             .collect(),
         amount_says: amount_says(row, console, t),
+        beside: beside
+            .map(|other| {
+                (
+                    std::format!("/case?id={}", case_text(other.exception.case)),
+                    t.exception(other.exception.kind),
+                )
+            })
+            .collect(),
+        why_offered: why_offered(row, &seen, t),
         is_chosen: chosen.is_some(),
         is_mine: row.case.owner.as_deref() == Some(me),
         may_work: visitor.may(Permission::Work),
@@ -671,6 +686,20 @@ async fn case_page(console: &Arc<Console>, visitor: &Visitor, id: &str) -> Resul
         is_own_proposal: proposal.is_some_and(|proposal| proposal.maker == me),
         row: ShownRow::new(row, console, today, t),
     })
+}
+
+/// The cases of the same transaction by its other sides, as they are seen.
+fn beside(case: CaseId, seen: &Seen) -> impl Iterator<Item = &Row> {
+    let is_its = move |row: &&Row| case.beside().any(|other| other == row.exception.case);
+    seen.rows.iter().filter(is_its)
+}
+
+/// The case that has the money is the reason to accept this one.
+fn why_offered(row: &Row, seen: &Seen, t: &Texts) -> String {
+    let has_money = |row: &&Row| !row.case.standing.is_empty() || row.case.state == CaseState::Proposed;
+    let other = beside(row.exception.case, seen).find(has_money);
+    let other = other.filter(|_| row.offered() == Some(Resolution::Accept));
+    other.map(|other| with(t.why_booked_beside, case_text(other.exception.case))).unwrap_or_default()
 }
 
 /// What an amount means here: which way an adjustment goes, and who pays for a refund.

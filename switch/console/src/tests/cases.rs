@@ -240,6 +240,31 @@ async fn each_resolution_has_its_own_amount_and_a_turned_sign_is_refused() {
     }
 }
 
+/// The machine's case of a transaction whose bank's case has the money: it leads there, and is accepted with a reason that is ready.
+#[tokio::test]
+async fn a_case_whose_money_is_proposed_of_the_other_one_leads_there_and_is_ready_to_be_accepted() {
+    let house = with_a_day();
+    let clerk = house.logged_in("lan").await;
+    let at_bank = house.cases("missing_at_bank")[0].0.clone();
+    let in_journal = at_bank.replace("-bank", "-machine");
+    let link = format!("<a href=\"/case?id={at_bank}\">Thiếu ở ngân hàng</a>");
+    let reason = format!("value=\"Đã ghi hoặc đề xuất ở vụ việc {at_bank} của cùng giao dịch\"");
+    let page = clerk.get(&format!("/case?id={in_journal}")).await.page;
+    assert!(page.contains(&link) && !page.contains(&reason), "{page}");
+    let adjust = format!("id={at_bank}&act=propose&resolution=adjustment&amount=&text=not+posted");
+    assert_eq!(clerk.post("/case/act", &adjust).await.status, StatusCode::SEE_OTHER);
+    let page = clerk.get(&format!("/case?id={in_journal}")).await.page;
+    for shown in [&link, &reason, "<option value=\"accept\" selected>"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let twice =
+        format!("id={in_journal}&act=propose&resolution=adjustment&amount=-2000000&text=no+cash+left");
+    let refused = clerk.post("/case/act", &twice).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.page);
+    let accept = format!("id={in_journal}&act=propose&resolution=accept&amount=&text=booked+there");
+    assert_eq!(clerk.post("/case/act", &accept).await.status, StatusCode::SEE_OTHER);
+}
+
 /// A proposal of an exception that is not there any more, or that is another by now, was approved among the others.
 #[tokio::test]
 async fn what_is_gone_is_left_out_of_a_bulk_approval_and_said() {
