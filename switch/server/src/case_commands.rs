@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use casework::{Deed, Resolution, Row};
+use casework::{Deed, Refused, Resolution, Row};
 use console::Permission;
 use journal::ReadError;
 use processor::{Day, Institution};
@@ -63,6 +63,9 @@ fn deed_of(settings: &Settings, command: &CaseCommand, case: CaseId, row: &Row) 
             }
             let amount_minor = amount.unwrap_or_else(|| row.natural_minor(resolution));
             if amount.is_none() && amount_minor == 0 && resolution != Resolution::Accept {
+                if row.is_booked_beside() {
+                    return Err(Refused::BookedBeside.to_string());
+                }
                 let name = resolution.name();
                 return Err(format!("the case comes to no {name} by itself: --amount says how much"));
             }

@@ -371,6 +371,8 @@ pub(crate) fn row_json(row: &Row, today: Day) -> Value {
         "state": row.state().name(),
         "is_gone": row.is_gone,
         "is_let_go": row.is_let_go,
+        "is_booked_beside": row.is_booked_beside(),
+        "is_refund_undebited": row.is_refund_undebited(),
         "owner": row.case.owner,
         "proposal": row.case.proposal.as_ref().map(Proposal::to_json),
         "due": row.due.to_string(),
