@@ -5,13 +5,19 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use keys::{BoundKey, KeyUsage};
+use keys::{BoundKey, KeyAlgorithm, KeyUsage};
 use mutant::Mutant;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::error::HsmError;
 use crate::name::{KeyName, KeyRole, Owner};
 use crate::slot::{Held, Slots};
+
+const TDES_PART_BYTES: usize = 8;
+const TDES_TWO_PARTS_BYTES: usize = 2 * TDES_PART_BYTES;
+/// No key has more, so that none is copied to another place while it is put together.
+const KEY_BYTES_MAX: usize = 64;
 
 /// How keys of one kind are told apart.
 pub(crate) struct Told<'a, K> {
@@ -58,9 +64,23 @@ pub(crate) fn shared<'a, K: 'a>(
 
 /// Of keys whose bytes are there: compared in constant time.
 const BY_VALUE: Told<'static, BoundKey> = Told {
-    hash: &|state, key| state.hash_one((key.algorithm().code(), key.bytes())),
-    is_same: &|one, other| one.algorithm() == other.algorithm() && one.bytes().ct_eq(other.bytes()).into(),
+    hash: &|state, key| state.hash_one((key.algorithm().code(), value(key).as_slice())),
+    is_same: &|one, other| one.algorithm() == other.algorithm() && value(one).ct_eq(&value(other)).into(),
 };
+
+/// A key's bytes as one key has them: of triple DES without parity, which some owners set and others do not, and two parts with the
+/// first once more behind them.
+fn value(key: &BoundKey) -> Zeroizing<Vec<u8>> {
+    let mut value = Zeroizing::new(Vec::with_capacity(KEY_BYTES_MAX));
+    value.extend_from_slice(key.bytes());
+    if key.algorithm() == KeyAlgorithm::Tdes {
+        value.iter_mut().for_each(|byte| *byte &= !1);
+        if value.len() == TDES_TWO_PARTS_BYTES {
+            value.extend_from_within(..TDES_PART_BYTES);
+        }
+    }
+    value
+}
 
 /// A base derivation key is a set's of terminals, and no one owner's.
 fn has_one_owner(key: &BoundKey) -> bool {
@@ -179,6 +199,24 @@ mod tests {
         let derivation =
             [("terminal.HN000001.derivation", 1, None), ("terminal.HN000002.derivation", 1, None)];
         assert!(told(&derivation).is_empty(), "a set's");
+    }
+
+    #[test]
+    fn a_triple_des_key_is_the_same_with_other_parity_and_with_its_first_part_once_more() {
+        let key = |bytes: &[u8]| {
+            let mode = crate::software::mode_of_new(KeyRole::Pin);
+            BoundKey::new(KeyUsage::PinEncryption, mode, KeyAlgorithm::Tdes, bytes).unwrap()
+        };
+        let two: Vec<u8> = (0..16).map(|place| place * 16 + 2).collect();
+        let odd: Vec<u8> = two.iter().map(|byte| byte | 1).collect();
+        let three = [&odd[..], &two[..8]].concat();
+        let another: Vec<u8> = two.iter().map(|byte| byte ^ 4).collect();
+        let state = RandomState::new();
+        for (other, is_same) in [(&odd, true), (&three, true), (&another, false)] {
+            let (one, other) = (key(&two), key(other));
+            assert_eq!((BY_VALUE.is_same)(&one, &other), is_same);
+            assert_eq!((BY_VALUE.hash)(&state, &one) == (BY_VALUE.hash)(&state, &other), is_same);
+        }
     }
 
     /// The rule holds for what comes, and nothing that is there stands in its way.

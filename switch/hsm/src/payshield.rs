@@ -417,7 +417,7 @@ impl Hsm for PayShield {
         Ok(self.tokens().offered_infos())
     }
 
-    /// Of exchange keys alone: of the many keys of terminals hundreds have a check value of 3 bytes in common by chance.
+    /// Of exchange keys alone, and of pairs with a bank in them: of the many keys of terminals hundreds have a check value of 3 bytes in common by chance.
     fn shared_keys(&self) -> Result<SharedKeys, HsmError> {
         Ok(SharedKeys { names: self.tokens().shared_exchange_keys(), by_check_value: true })
     }

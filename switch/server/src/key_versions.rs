@@ -102,7 +102,7 @@ impl KeyVersions {
             }
         }
         if shared.names.len() > TOLD_MAX {
-            tracing::error!(keys = shared.names.len(), "{}: keys list tells which", shared.reason());
+            tracing::warn!(keys = shared.names.len(), "{}: keys list tells which", shared.reason());
         }
         *told = Some(Told { names: shared.names, at: Instant::now() });
     }

@@ -17,6 +17,9 @@ use crate::clock::Clock;
 use crate::config::PinFormats;
 use crate::current::Current;
 
+/// A module that gives no answer is told of so often; each PIN is counted.
+const MODULE_TOLD_EVERY: Duration = Duration::from_secs(1);
+
 /// The way to the module.
 pub(crate) struct Pins(Way);
 
@@ -43,6 +46,8 @@ struct Translator {
     clock: Clock,
     /// Banks' keys that do not serve, and that people were told of.
     told: Arc<Mutex<BTreeSet<KeyName>>>,
+    /// When it was last told that the module gives no answer.
+    module_told: Arc<Mutex<Option<Instant>>>,
 }
 
 /// How much is asked at once, and how much waits, of a module that does not answer at once.
@@ -73,8 +78,13 @@ impl Pins {
         clock: Clock,
         answers: &mpsc::Sender<Inbound>,
     ) -> Result<Pins, String> {
-        let translator =
-            Translator { hsm: Arc::clone(hsm), formats: Arc::clone(formats), clock, told: Arc::default() };
+        let translator = Translator {
+            hsm: Arc::clone(hsm),
+            formats: Arc::clone(formats),
+            clock,
+            told: Arc::default(),
+            module_told: Arc::default(),
+        };
         if hsm.translates_at_once() {
             return Ok(Pins(Way::Here(translator)));
         }
@@ -139,7 +149,7 @@ impl Translator {
                 PinVerdict::Translated(block)
             }
             Err(error) if is_the_terminals(&error, request) => {
-                tracing::info!(terminal = %request.terminal, bank = %request.bank, %error, "PIN block refused");
+                tracing::debug!(terminal = %request.terminal, bank = %request.bank, %error, "PIN block refused");
                 counter!("atm_switch_pins_unreadable_total").increment(1);
                 PinVerdict::Unreadable
             }
@@ -151,7 +161,7 @@ impl Translator {
                 unavailable("key")
             }
             Err(error) => {
-                tracing::error!(terminal = %request.terminal, bank = %request.bank, %error, "PIN not translated");
+                self.tell_of_module(request, &error);
                 unavailable("module")
             }
         }
@@ -160,6 +170,15 @@ impl Translator {
     /// A bank's key that does not serve is told of once, not with each PIN.
     fn is_first_told(&self, name: KeyName) -> bool {
         self.told.lock().expect("no thread panics while it holds the names").insert(name)
+    }
+
+    /// Once a second at most: whoever decides may be asking, and does not wait for who reads the program's log.
+    fn tell_of_module(&self, request: &PinRequest, error: &HsmError) {
+        let mut last = self.module_told.lock().expect("no thread panics while it holds the moment");
+        if last.is_none_or(|last| last.elapsed() >= MODULE_TOLD_EVERY) {
+            *last = Some(Instant::now());
+            tracing::error!(terminal = %request.terminal, bank = %request.bank, %error, "PIN not translated");
+        }
     }
 
     /// The bank's key serves again: should it fail once more, that is told.

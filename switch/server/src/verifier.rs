@@ -70,7 +70,7 @@ impl Verifier {
             clock,
         };
         let (runtime, answers) = (Handle::current(), answers.clone());
-        Ok(Verifier { shared: Arc::new(shared), chips: ChipThreads::new(chip_threads)?, runtime, answers })
+        Ok(Verifier { shared: Arc::new(shared), chips: ChipThreads::start(chip_threads)?, runtime, answers })
     }
 
     /// What chips are checked with, for whoever keeps it up to date.
@@ -133,7 +133,7 @@ impl Shared {
         let question = proofs::question(request, &chip);
         let answer = match self.registry.leave() {
             Err(paused) => Answer::unavailable(Reason::Paused(paused)),
-            Ok(Leave::Probe(paused)) if paused.was_away && request.may_stand_in => {
+            Ok(Leave::Probe(paused)) if paused.was_away && self.may_stand_in(request, &chip) => {
                 self.probe(proofs::question(request, &chip));
                 Answer::unavailable(Reason::Paused(paused))
             }
@@ -147,6 +147,14 @@ impl Shared {
                 proofs::verdict(answer, &chip)
             }
         }
+    }
+
+    /// By what is asked for, and by what is known of the card: whoever is 91 while the registry is away had better find out whether it is back.
+    fn may_stand_in(&self, request: &VerifyRequest, chip: &CheckedChip) -> bool {
+        let now_ms = self.clock.now().wall_ms;
+        let known = self.statuses.get(&chip.sod.sod_sha256);
+        let has_status = known.is_some_and(|known| known.valid_until_ms >= now_ms);
+        request.may_stand_in && chip.biometric_session.is_some() && has_status
     }
 
     /// Puts a question for which nobody waits: the switch may stand in for the registry, so no citizen has to find out whether it is back.

@@ -179,15 +179,23 @@ impl Tokens {
         exchange.map_or(KeyVersion::UNUSED, Slot::exchange_version)
     }
 
-    /// Exchange keys with the check value of another owner's newest one, or of the one before that. Two keys in 16 million have one of 3
-    /// bytes in common by chance.
+    /// Exchange keys of a bank with the check value of another owner's, and that owner's: the newest ones, beside all newest ones and those before
+    /// them. Two keys in 16 million have one of 3 bytes in common by chance, so terminals are held against banks alone: among themselves, as
+    /// many as there are, some always agree.
     pub(super) fn shared_exchange_keys(&self) -> BTreeSet<KeyName> {
         let exchange = || self.held.iter().filter(|(name, _)| name.role == KeyRole::Exchange);
-        let asked: Vec<(KeyName, &Token)> = exchange().map(|(name, slot)| (*name, &slot.newest)).collect();
-        let before = exchange().filter_map(|(name, slot)| Some((*name, slot.before.as_ref()?)));
+        let newest = || exchange().map(|(name, slot)| (*name, &slot.newest));
+        let before = || exchange().filter_map(|(name, slot)| Some((*name, slot.before.as_ref()?)));
+        let is_bank = |(name, _): &(KeyName, &Token)| name.owner.bank_id().is_some();
         let by_check_value =
             Told { hash: &|state, token: &Token| state.hash_one(front(token)), is_same: &Token::is };
-        shared(&asked, before, &by_check_value)
+        let of_banks: Vec<(KeyName, &Token)> = newest().filter(is_bank).collect();
+        let mut names = shared(&of_banks, newest().chain(before()), &by_check_value);
+        let banks: Vec<&Token> = newest().chain(before()).filter(is_bank).map(|(_, token)| token).collect();
+        let terminals = newest().filter(|of| !is_bank(of));
+        let alike = terminals.filter(|(_, token)| banks.iter().any(|bank| bank.is(token)));
+        names.extend(alike.map(|(name, _)| name));
+        names
     }
 
     /// The place behind all that were ever given to a key of this name, counted under this version of its exchange key.

@@ -260,7 +260,14 @@ fn a_file_with_one_key_for_two_owners_is_an_alarm_and_no_hindrance() {
         }
     };
     metric(2);
-    let stderr = std::fs::read_to_string(switch.path("stderr")).unwrap();
+    const ALIKE: &str = "another owner has this key";
+    let stderr = || std::fs::read_to_string(switch.path("stderr")).unwrap();
+    let since = Instant::now();
+    // The lines come behind the number.
+    while stderr().matches(ALIKE).count() < 2 {
+        assert!(since.elapsed() < PATIENCE, "the log tells of both");
+    }
+    let stderr = stderr();
     let names = ["terminal.HN000001.exchange", "bank.970418.exchange"];
     for name in names {
         let told = |line: &str| {
