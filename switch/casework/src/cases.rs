@@ -167,7 +167,7 @@ impl Casework {
         &self.decision_acts
     }
 
-    /// The act by which a file was taken back last, by [`LineId::file`] of its lines.
+    /// The act by which a file was taken back last, by [`reconciliation::LineId::file`] of its lines.
     pub fn taken_back(&self, file: u64) -> Option<u64> {
         self.taken_back.get(&file).copied()
     }

@@ -84,7 +84,7 @@ pub enum Refused {
     /// The checker has seen another proposal than that which stands there.
     #[error("another proposal stands there by now: look at it first")]
     OtherProposal,
-    /// [`Resolution::Undo`] is proposed by reopening alone.
+    /// [`crate::Resolution::Undo`] is proposed by reopening alone.
     #[error("what was booked is taken back by reopening its case")]
     Undo,
     /// A match or parting by hand of what is no line, or no transaction, or said already.
@@ -169,7 +169,7 @@ pub enum NotByHand {
     /// It is the last thing that was said of the line.
     #[error("it was said already")]
     SaidAlready,
-    /// [`DECISIONS_MAX`].
+    /// [`reconciliation::DECISIONS_MAX`].
     #[error("no more is kept")]
     Full,
 }
