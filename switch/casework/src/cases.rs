@@ -19,7 +19,7 @@ use crate::act::Deed;
 pub use amounts::UNPROVEN_MINOR_MAX;
 pub(crate) use amounts::{has_citizen, open_minor, refund_minor_max};
 pub use case::{Booked, Case, CaseState, Proposal};
-pub(crate) use case::{booked_minor, is_booked_elsewhere};
+pub(crate) use case::{booked_minor, is_booked_elsewhere, is_debited_else};
 pub use files::{Parts, TakingBack, file_case};
 pub use refused::{NotByHand, NotDay, NotTakenBack, Refused};
 

@@ -21,7 +21,7 @@ use crate::act::{About, Deed, Resolution};
 use crate::act_file::{ActError, ActFile};
 use crate::cases::{
     Case, CaseState, Casework, Refused, booked_minor, file_case, has_citizen, is_booked_elsewhere,
-    open_minor, refund_minor_max,
+    is_debited_else, open_minor, refund_minor_max,
 };
 use crate::due::DueRules;
 use crate::kept;
@@ -727,9 +727,10 @@ impl Row {
     }
 
     /// What people have decided was said of another exception in its place: of another kind, of other amounts, of another
-    /// bank, terminal or day, or of one that was gone.
+    /// bank, terminal or day, or of one that was gone; or the bank has debited something else since.
     pub fn is_another(&self) -> bool {
-        let is_other = |about: &About| about.is_gone || !about.is(&self.exception);
+        let is_debited_else = |about: &About| is_debited_else(&self.case, about, self.debited_minor);
+        let is_other = |about: &About| about.is_gone || !about.is(&self.exception) || is_debited_else(about);
         !self.is_gone && self.case.about.as_ref().is_some_and(is_other)
     }
 

@@ -30,7 +30,8 @@ pub(crate) fn open_minor(case: Option<&Case>, beside: &[Case], difference_minor:
     if others_minor == 0 || along(left_minor) == 0 || mutant::is(Mutant::DebtBookedTwice) {
         return left_minor;
     }
-    let others = beside.iter().filter_map(|other| other.about.as_ref());
+    let is_of_a_side = |about: &&About| about.kind != Kind::Suspense && !about.is_gone;
+    let others = beside.iter().filter_map(|other| other.about.as_ref()).filter(is_of_a_side);
     let widest_minor = others.map(About::difference_minor).map(along).fold(along(difference_minor), i64::max);
     let room_minor = (widest_minor - others_minor - along(own_minor)).max(0);
     way * along(left_minor).min(room_minor)

@@ -163,8 +163,18 @@ impl Case {
 /// have named it.
 pub(super) fn is_resolved_of_another(case: Option<&Case>, about: &About) -> bool {
     let resolved = case.filter(|case| case.state == CaseState::Resolved);
-    let before = resolved.and_then(|case| case.about.as_ref());
-    before.is_some_and(|before| before.is_gone != about.is_gone || !before.is_like(about))
+    let before = resolved.and_then(|case| Some((case, case.about.as_ref()?)));
+    before.is_some_and(|(case, before)| {
+        let is_other = before.is_gone != about.is_gone || !before.is_like(about);
+        is_other || !about.is_gone && is_debited_else(case, before, about.debited_minor)
+    })
+}
+
+/// What the bank has debited by its file is another sum than when the case was decided: a posting that came late makes a refund due that was
+/// not, and one that is missing makes a refund that stands one of nothing. Where nothing stands and nothing was known, nothing changes.
+pub(crate) fn is_debited_else(case: &Case, before: &About, debited_minor: Option<i64>) -> bool {
+    let counted = before.debited_minor.is_some() || !case.standing.is_empty();
+    counted && before.debited_minor != debited_minor
 }
 
 /// Money is booked of the case for another bank or terminal than this exception's: its file was taken for another place then.

@@ -470,6 +470,41 @@ fn of_two_proposals_that_wait_for_one_debt_the_first_that_is_approved_is_booked(
     casework.check("minh", &reject).unwrap();
 }
 
+/// What was known of the bank's debit when a case was decided, how, what its file says later, and whether the case is open again.
+#[test]
+fn a_posting_that_comes_late_opens_what_was_decided_without_it() {
+    let (accept, refund) = (Resolution::Accept, Resolution::Refund);
+    for (then, resolution, amount_minor, later, is_open_again) in [
+        (Some(0), accept, 0, Some(0), false),
+        (Some(0), accept, 0, None, true),
+        (Some(0), accept, 0, Some(100), true),
+        (None, accept, 0, Some(0), false),
+        (None, refund, 250, None, false),
+        (None, refund, 250, Some(0), true),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let acts = ActFile::new(dir.path(), keys());
+        let of = |debited_minor| About {
+            debited_minor,
+            acquirer: ACQUIRER.parse().ok(),
+            ..*about(Kind::PartDispensed, 250)
+        };
+        let case = side(Aspect::Machine);
+        let propose = |about, resolution, amount_minor| Deed::Propose {
+            case,
+            about: Box::new(about),
+            resolution,
+            amount_minor,
+            bank: Some(bank()),
+            why: "as the files say".into(),
+        };
+        acts.act(1, "lan", "10.0.0.7", propose(of(then), resolution, amount_minor)).unwrap();
+        acts.act(2, "minh", "10.0.0.8", Deed::Approve { case, proposal: 0 }).unwrap();
+        let again = acts.act(3, "lan", "10.0.0.7", propose(of(later), accept, 0));
+        assert_eq!(again.is_ok(), is_open_again, "{then:?}, {resolution:?}, then {later:?}");
+    }
+}
+
 /// What the bank has debited by its file, what left the machine, and how much is given back at most.
 #[test]
 fn no_more_is_given_back_than_the_bank_has_debited() {
